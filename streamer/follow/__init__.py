@@ -1,0 +1,1 @@
+"""Following objects between detections."""

@@ -1,0 +1,101 @@
+"""What a detector found in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NO_TRACK = -1
+"""Track id of an instance that is not tracked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Instances:
+    """N objects of one picture, best score first where a detector made it. Arrays are not to be written to.
+
+    Masks are small and box-relative, as the network gives them: never N full pictures. Raises ``ValueError`` at
+    construction when shapes do not fit together, naming expected and actual.
+    """
+
+    boxes_xyxy: Floats
+    """float32 (N, 4): left, top, right, bottom in pixels of the displayed picture, right and bottom exclusive; pixel i
+    covers i..i+1. May reach over the picture's edge, as the mask does with it."""
+    scores: Floats
+    """float32 (N,): 0..1."""
+    class_ids: Ints
+    """int64 (N,): ids of the detector's label map."""
+    masks: Floats | None = None
+    """float32 (N, M, M): probability 0..1 that a point belongs to the object, M x M cells that divide the box evenly;
+    None when the detector knows boxes only."""
+    has_mask: Bools = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """bool (N,): whether row i of ``masks`` means anything; default: all, or none without masks."""
+    track_ids: Ints = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """int64 (N,): small, stable identities from 1 upwards, or ``NO_TRACK``."""
+    mask_age_s: Floats = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """float32 (N,): seconds between the picture that the object was inferred from and this one; 0 when inferred here."""
+    followed: Bools = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """bool (N,): carried here from another picture, not inferred from this one."""
+    opacity: Floats = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """float32 (N,): 0..1, how strongly to draw it; below 1 while what cannot be followed fades out."""
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes_xyxy)
+        put = object.__setattr__
+        put(
+            self,
+            "boxes_xyxy",
+            np.asarray(self.boxes_xyxy, np.float32).reshape(-1, 4) if n == 0 else np.asarray(self.boxes_xyxy, np.float32),
+        )
+        put(self, "scores", np.asarray(self.scores, np.float32))
+        put(self, "class_ids", np.asarray(self.class_ids, np.int64))
+        if self.masks is not None:
+            put(self, "masks", np.asarray(self.masks, np.float32))
+        defaults: dict[str, NDArray[np.generic]] = {
+            "has_mask": np.full(n, self.masks is not None),
+            "track_ids": np.full(n, NO_TRACK, np.int64),
+            "mask_age_s": np.zeros(n, np.float32),
+            "followed": np.zeros(n, np.bool_),
+            "opacity": np.ones(n, np.float32),
+        }
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            put(self, name, default if value is None else np.asarray(value, default.dtype))
+        if self.boxes_xyxy.shape != (n, 4):
+            raise ValueError(f"boxes_xyxy: expected shape ({n}, 4), got {self.boxes_xyxy.shape}")
+        for name in ("scores", "class_ids", *defaults):
+            shape = getattr(self, name).shape
+            if shape != (n,):
+                raise ValueError(f"{name}: expected shape ({n},), got {shape}")
+        if self.masks is not None and (
+            self.masks.ndim != 3 or self.masks.shape[0] != n or self.masks.shape[1] != self.masks.shape[2]
+        ):
+            raise ValueError(f"masks: expected shape ({n}, M, M), got {self.masks.shape}")
+        if self.masks is None and self.has_mask.any():
+            raise ValueError("has_mask: expected all False without masks, got some True")
+
+    @classmethod
+    def empty(cls) -> Instances:
+        """No objects."""
+        return cls(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), class_ids=np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, rows: slice | Sequence[int] | NDArray[np.bool_] | NDArray[np.intp]) -> Instances:
+        """The given rows, in the given order: a slice, indices or a boolean array (N,)."""
+        index = rows if isinstance(rows, slice) else np.asarray(rows)
+        if isinstance(index, np.ndarray) and index.size == 0 and index.dtype != np.bool_:
+            index = index.astype(np.intp)
+        picked = {f.name: None if (value := getattr(self, f.name)) is None else value[index] for f in fields(self)}
+        return replace(self, **picked)
+
+    def scaled(self, x: float, y: float) -> Instances:
+        """The same objects in a picture that is ``x`` times as wide and ``y`` times as high."""
+        return replace(self, boxes_xyxy=self.boxes_xyxy * np.array([x, y, x, y], np.float32))

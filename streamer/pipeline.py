@@ -1,0 +1,213 @@
+"""The line: capture thread, inference thread, and the calling thread that renders and writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from streamer.channel import Channel, Closed, Overflow
+from streamer.errors import DetectorTimeout, StageFailed, StreamerError
+from streamer.frame import Frame
+from streamer.stages import Annotated, Perception, Sink, Source
+from streamer.stats import Stats
+
+Render = Callable[[Annotated], None]
+"""Sets ``picture`` of the item that it is given."""
+
+
+class Pipeline:
+    """Runs one source through perception and renderer into its sinks, and owns all of them from :meth:`run` on.
+
+    Three threads, two bounded channels. The first failure of any stage is kept; both channels are abandoned, the source is
+    interrupted, the threads are joined with a deadline, the sinks are abandoned, and :meth:`run` raises ``StageFailed``
+    from the cause. ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        perception: Perception,
+        render: Render,
+        sinks: Sequence[Sink],
+        *,
+        overflow: Overflow = Overflow.WAIT,
+        capacity: int = 4,
+        max_staleness_s: float | None = None,
+        on_item: Callable[[Annotated], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        join_timeout_s: float = 5.0,
+    ) -> None:
+        self.stats = Stats()
+        self._source = source
+        self._perception = perception
+        self._render = render
+        self._sinks = list(sinks)
+        self._max_staleness_s = max_staleness_s
+        self._on_item = on_item
+        self._clock = clock
+        self._join_timeout_s = join_timeout_s
+        self._frames: Channel[Frame] = Channel(capacity, overflow, self._dropped_when_full)
+        self._results: Channel[Annotated] = Channel(capacity, Overflow.WAIT)
+        self._failure: StageFailed | None = None
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._abandoned = False
+        self._busy_with = "nothing"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether :meth:`stop` or :meth:`abandon` ended the run before the source did."""
+        return self._stopping
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether :meth:`abandon` was called."""
+        return self._abandoned
+
+    def stop(self) -> None:
+        """From any thread (not from a signal handler): read no further, work off what was read, finish the outputs."""
+        self._stopping = True
+        self._source.interrupt()
+
+    def abandon(self) -> None:
+        """From any thread (not from a signal handler): discard everything and return from :meth:`run` as soon as possible."""
+        self._stopping = self._abandoned = True
+        self._discard()
+
+    def run(self) -> Stats:
+        """Work until the source ends, somebody stops it, or a stage fails. Blocks; renders and writes in this thread.
+
+        Raises ``StageFailed`` with the first failure as its cause.
+        """
+        threads = [
+            threading.Thread(target=self._guard, args=("capture", self._capture), name="capture", daemon=True),
+            threading.Thread(target=self._guard, args=("inference", self._infer), name="inference", daemon=True),
+        ]
+        self.stats.started_at = self._clock()
+        for thread in threads:
+            thread.start()
+        finished = 0
+        try:
+            self._guard("render", self._render_all)
+            if self._failure is None and not self._abandoned:
+                finished = self._finish_sinks()
+        finally:
+            for sink in self._sinks[finished:]:
+                sink.abandon()
+            self._join(threads)
+            self.stats.ended_at = self._clock()
+        if self._failure is not None:
+            raise self._failure
+        return self.stats
+
+    def _capture(self) -> None:
+        try:
+            before = self._clock()
+            for frame in self._source.frames():
+                self.stats.latencies["decode"].add(self._clock() - before)
+                self.stats.frames_in += 1
+                self.stats.damaged_frames += frame.damaged
+                try:
+                    self._frames.send(frame)
+                except Closed:
+                    self.stats.dropped["abandoned"] += 1
+                    return
+                before = self._clock()
+        finally:
+            self._source.close()
+        self._frames.finish()
+
+    def _infer(self) -> None:
+        try:
+            for frame in self._frames:
+                if self._max_staleness_s is not None and self._clock() - frame.captured_at > self._max_staleness_s:
+                    self.stats.dropped["stale"] += 1
+                    continue
+                self._busy_with = f"frame {frame.index}"
+                before = self._clock()
+                ready = list(self._perception.push(frame))
+                self.stats.latencies["inference"].add(self._clock() - before)
+                if not self._pass_on(ready):
+                    return
+            if not self._abandoned and self._failure is None:
+                self._pass_on(list(self._perception.finish()))
+        finally:
+            self._busy_with = "closing the detector"
+            # What was read has been handed on before the detector closes, so that one which hangs there costs no frame.
+            self._results.finish()
+            self._perception.close()
+
+    def _pass_on(self, items: list[Annotated]) -> bool:
+        for sent, item in enumerate(items):
+            try:
+                self._results.send(item)
+            except Closed:
+                self.stats.dropped["abandoned"] += len(items) - sent
+                return False
+        return True
+
+    def _render_all(self) -> None:
+        for item in self._results:
+            before = self._clock()
+            self._render(item)
+            drawn = self._clock()
+            self.stats.latencies["render"].add(drawn - before)
+            for sink in self._sinks:
+                try:
+                    sink.write(item)
+                except Exception as error:
+                    raise StageFailed(sink.name, error) from error
+            written = self._clock()
+            self.stats.latencies["encode"].add(written - drawn)
+            self.stats.latencies["e2e"].add(written - item.frame.captured_at)
+            self.stats.frames_out += 1
+            self.stats.instances.update(item.instances.class_ids.tolist())
+            if self._on_item is not None:
+                self._on_item(item)
+
+    def _finish_sinks(self) -> int:
+        finished = 0
+        for sink in self._sinks:
+            try:
+                sink.finish()
+            except Exception as error:  # noqa: BLE001  # kept and raised by run(), with the sink's name
+                self._fail(StageFailed(sink.name, error))
+                return finished
+            finished += 1
+        return finished
+
+    def _guard(self, stage: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except StageFailed as failure:
+            self._fail(failure)
+        except BaseException as error:  # noqa: BLE001  # kept and raised by run(): no failure of a thread may end quietly
+            self._fail(StageFailed(stage, error))
+
+    def _fail(self, failure: StageFailed) -> None:
+        with self._lock:
+            if self._failure is None:
+                self._failure = failure
+        self._discard()
+
+    def _discard(self) -> None:
+        self._source.interrupt()
+        left = len(self._frames.abandon()) + len(self._results.abandon())
+        with self._lock:
+            self.stats.dropped["abandoned"] += left
+
+    def _join(self, threads: list[threading.Thread]) -> None:
+        """Wait for the threads; one that does not end is left behind (a daemon) and reported as a failure."""
+        deadline = self._clock() + self._join_timeout_s
+        for thread in threads:
+            thread.join(max(0.0, deadline - self._clock()))
+            if thread.is_alive():
+                stuck: StreamerError = DetectorTimeout(
+                    f"the {thread.name} thread did not end within {self._join_timeout_s:g} s (busy with {self._busy_with})",
+                    hint="what was written before is complete; the process has to end to get rid of the thread",
+                )
+                self._fail(StageFailed(thread.name, stuck))
+
+    def _dropped_when_full(self, _frame: Frame) -> None:
+        self.stats.dropped["queue_full"] += 1

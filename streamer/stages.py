@@ -1,0 +1,102 @@
+"""What stands at each place of the line: small protocols that anybody can implement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Frame, StreamInfo
+from streamer.instances import Instances
+
+
+class Source(Protocol):
+    """Where frames come from. ``open``, ``frames`` and ``close`` are called by one thread at a time."""
+
+    def open(self) -> StreamInfo:
+        """Open it and say what it is. Raises a ``SourceError``."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames in presentation order until the end; blocks while none is there. Raises a ``SourceError``."""
+        ...
+
+    def interrupt(self) -> None:
+        """From any thread: make ``frames`` end soon, without an error. Frames decoded already still come."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files, sockets and threads. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds objects in a picture. A class with these members works as ``--detector package.module:Class``."""
+
+    name: str
+    """Short name for records and reports."""
+    labels: Mapping[int, str]
+    """Class id to class name."""
+    input_size: tuple[int, int] | None
+    """Largest useful picture (width, height): it is handed no more pixels than that; None for the picture's own size."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
+        ...
+
+    def warm_up(self) -> None:
+        """Do what the first call would otherwise have to wait for."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model. May be called twice."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Annotated:
+    """A frame, what was found in it and, once the renderer has seen it, the picture to show."""
+
+    frame: Frame
+    instances: Instances
+    picture: av.VideoFrame | None = None
+    """The drawn picture, as stored (not turned upright), same pts and time base; owned by whoever holds this object."""
+
+
+class Perception(Protocol):
+    """Turns frames into annotated frames, one for one and in order; it may hold some back to look ahead."""
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        """Hand in the next frame; get those that are ready now, perhaps none."""
+        ...
+
+    def finish(self) -> Iterable[Annotated]:
+        """No more frames will come: get those that were held back."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and models. May be called twice, and without ``finish``."""
+        ...
+
+
+class Sink(Protocol):
+    """Where annotated frames go. Used by one thread; ends with exactly one of ``finish`` and ``abandon``."""
+
+    name: str
+
+    def write(self, item: Annotated) -> None:
+        """Take the next frame. Raises a ``SinkError``."""
+        ...
+
+    def finish(self) -> None:
+        """Complete the output: afterwards it is whole. Raises a ``SinkError``."""
+        ...
+
+    def abandon(self) -> None:
+        """Give up: leave nothing half done behind. Never raises."""
+        ...

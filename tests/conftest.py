@@ -1,0 +1,36 @@
+"""What every test lives under: no leaked thread, and no skip where everything is required."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+# Threads that libraries keep for the life of the process.
+KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd")
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """Fail a test that leaves a thread of ours running."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [
+        thread for thread in threading.enumerate() if thread not in before and not thread.name.startswith(KEPT_BY_LIBRARIES)
+    ]
+    for thread in leaked:
+        thread.join(5.0)
+    alive = [thread.name for thread in leaked if thread.is_alive()]
+    assert not alive, f"the test leaked threads: {alive}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Under ``REQUIRE_ALL=1`` a skipped test is a failed one: what it needs has to be there."""
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment]  # the hook's wrapper protocol is untyped
+    if report.skipped and os.environ.get("REQUIRE_ALL") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"skipped although REQUIRE_ALL=1: {item.nodeid}: {report.longrepr}"
+    return report  # type: ignore[return-value]  # as above
