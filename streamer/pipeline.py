@@ -22,6 +22,9 @@ class Pipeline:
     Three threads, two bounded channels. The first failure of any stage is kept; both channels are abandoned, the source is
     interrupted, the threads are joined with a deadline, the sinks are abandoned, and :meth:`run` raises ``StageFailed``
     from the cause. ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
+
+    ``on_item`` is called after each frame has been written, ``on_idle`` every ``idle_interval_s`` seconds while none comes,
+    both in the rendering thread.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class Pipeline:
         capacity: int = 4,
         max_staleness_s: float | None = None,
         on_item: Callable[[Annotated], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
+        idle_interval_s: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
         join_timeout_s: float = 5.0,
     ) -> None:
@@ -45,6 +50,8 @@ class Pipeline:
         self._sinks = list(sinks)
         self._max_staleness_s = max_staleness_s
         self._on_item = on_item
+        self._on_idle = on_idle
+        self._idle_interval_s = idle_interval_s
         self._clock = clock
         self._join_timeout_s = join_timeout_s
         self._frames: Channel[Frame] = Channel(capacity, overflow, self._dropped_when_full)
@@ -147,8 +154,19 @@ class Pipeline:
                 return False
         return True
 
+    def _next_result(self) -> Annotated | None:
+        """The next item to draw, or None at the end; meanwhile tells ``on_idle`` that nothing comes."""
+        while True:
+            try:
+                return self._results.receive(None if self._on_idle is None else self._idle_interval_s)
+            except Closed:
+                return None
+            except TimeoutError:
+                if self._on_idle is not None:
+                    self._on_idle()
+
     def _render_all(self) -> None:
-        for item in self._results:
+        while (item := self._next_result()) is not None:
             before = self._clock()
             self._render(item)
             drawn = self._clock()

@@ -27,9 +27,9 @@ def no_leaked_threads() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Under ``REQUIRE_ALL=1`` a skipped test is a failed one: what it needs has to be there."""
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment]  # the hook's wrapper protocol is untyped
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # the hook's wrapper protocol is untyped
     if report.skipped and os.environ.get("REQUIRE_ALL") == "1":
         report.outcome = "failed"
         report.longrepr = f"skipped although REQUIRE_ALL=1: {item.nodeid}: {report.longrepr}"

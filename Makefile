@@ -1,0 +1,45 @@
+# `make demo` and `make test` are all that a newcomer needs: each sets up what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check bench format golden clean setup setup-test
+
+help: ## show these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+demo: setup ## annotate the sample clip: annotated.mp4 and annotated.jsonl
+	$(BIN)/streamer annotate samples/pedestrians.mp4 -o annotated.mp4 --detections annotated.jsonl --overwrite
+
+test: setup-test ## run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup-test ## lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup-test ## print every figure of the README
+	$(BIN)/python -m benchmarks
+
+format: setup-test ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: setup-test ## make the golden pictures of the tests anew
+	$(BIN)/python -m tests.render.make_golden
+
+clean: ## remove what setup and runs made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis annotated.mp4 annotated.jsonl
+
+setup: $(VENV)/.ready
+setup-test: $(VENV)/.ready-test
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/setup
+	tools/setup run "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready tools/setup
+	tools/setup test "$(PYTHON)" "$(VENV)"
+	@touch $@

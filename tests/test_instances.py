@@ -1,0 +1,63 @@
+"""Instances check themselves and pick rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamer.instances import NO_TRACK, Instances
+
+
+def make(n: int = 3, **changes: Any) -> Instances:  # any field of Instances
+    fields: dict[str, Any] = {
+        "boxes_xyxy": np.arange(4 * n).reshape(n, 4),
+        "scores": np.linspace(1, 0.5, n),
+        "class_ids": np.arange(n),
+        "masks": np.zeros((n, 7, 7)),
+    }
+    return Instances(**(fields | changes))
+
+
+def test_defaults_are_filled_in_with_the_right_types() -> None:
+    found = make()
+    assert found.boxes_xyxy.dtype == np.float32
+    assert found.class_ids.dtype == np.int64
+    assert found.track_ids.tolist() == [NO_TRACK] * 3
+    assert found.has_mask.all()
+    assert not found.followed.any()
+    assert found.opacity.tolist() == [1, 1, 1]
+    assert not make(masks=None).has_mask.any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"boxes_xyxy": np.zeros((3, 5))}, r"boxes_xyxy: expected shape \(3, 4\), got \(3, 5\)"),
+        ({"scores": np.zeros(2)}, r"scores: expected shape \(3,\), got \(2,\)"),
+        ({"class_ids": np.zeros((3, 1))}, r"class_ids: expected shape \(3,\), got \(3, 1\)"),
+        ({"masks": np.zeros((3, 7, 8))}, r"masks: expected shape \(3, M, M\), got \(3, 7, 8\)"),
+        ({"masks": np.zeros((2, 7, 7))}, r"masks: expected shape \(3, M, M\), got \(2, 7, 7\)"),
+        ({"masks": None, "has_mask": np.ones(3, bool)}, "has_mask: expected all False"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**changes)
+
+
+def test_rows_can_be_picked_in_any_way() -> None:
+    found = make()
+    assert found[[2, 0]].class_ids.tolist() == [2, 0]
+    assert found[np.array([True, False, True])].class_ids.tolist() == [0, 2]
+    assert found[1:].scores.tolist() == pytest.approx([0.75, 0.5])
+    assert len(found[[]]) == 0
+    assert len(Instances.empty()[[]]) == 0
+    assert make(masks=None)[[1]].masks is None
+
+
+def test_scaled_moves_boxes_only() -> None:
+    scaled = make().scaled(2.0, 10.0)
+    assert scaled.boxes_xyxy[0].tolist() == [0, 10, 4, 30]
+    assert scaled.masks is not None
