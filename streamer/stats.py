@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 STAGES = ("decode", "inference", "render", "encode", "e2e")
@@ -44,6 +45,12 @@ class Latency:
                 # The geometric middle of the bucket: no value in it is further away than 1 %.
                 return min(_SMALLEST_S * math.exp((bucket + 0.5) * _GROWTH), self.max_s)
         return 0.0
+
+    def counts_within(self, bounds_s: Sequence[float]) -> list[int]:
+        """How many durations did not exceed each bound (seconds, ascending), to 2 %; last the count of all."""
+        buckets = self._buckets.copy()
+        edges = [math.log(max(bound, _SMALLEST_S) / _SMALLEST_S) / _GROWTH for bound in bounds_s]
+        return [sum(n for bucket, n in buckets.items() if bucket + 0.5 < edge) for edge in edges] + [sum(buckets.values())]
 
     @property
     def median_s(self) -> float:
