@@ -1,0 +1,96 @@
+"""Masks as COCO writes them: run lengths and polygons, made from small crops without a picture-sized mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from streamer.instances import Bools, Instances
+from streamer.render.masks import binary_crop
+
+_SIMPLIFY_PX = 0.75
+_AREA_CHANGE = 0.1
+
+
+class Rle(TypedDict):
+    """A mask as COCO's compressed run lengths, column by column; ``pycocotools.mask.decode`` takes it as it is."""
+
+    size: list[int]
+    """Height and width of the picture in pixels."""
+    counts: str
+
+
+class Crop(NamedTuple):
+    """The part of a picture's mask in which anything is set, and where it lies."""
+
+    x0: int
+    """Column of the picture that is the crop's first."""
+    y0: int
+    """Row of the picture that is the crop's first."""
+    mask: Bools
+    """bool (h, w): the pixels of the object. The crop lies wholly within the picture; h or w may be 0."""
+
+
+def crops(instances: Instances, width: int, height: int) -> list[Crop | None]:
+    """Each instance's mask in a picture of that size, None for those that have none."""
+    if instances.masks is None:
+        return [None] * len(instances)
+    return [
+        Crop(*binary_crop(mask, box, width, height)) if has else None
+        for mask, box, has in zip(instances.masks, instances.boxes_xyxy, instances.has_mask.tolist(), strict=True)
+    ]
+
+
+def run_counts(crop: Crop, width: int, height: int) -> NDArray[np.uint32]:
+    """COCO's uncompressed run lengths of a picture with that crop in it: pixels off, on, off … down each column in turn."""
+    h, w = crop.mask.shape
+    # Where the crop is less high than the picture, an unset row under it keeps a run from going on into the next column.
+    stride = h if h == height else h + 1
+    flat = np.zeros(w * stride + 2, np.int8)
+    flat[1:-1].reshape(w, stride)[:, :h] = crop.mask.T
+    changes = np.flatnonzero(np.diff(flat))
+    column, row = np.divmod(changes, max(stride, 1))
+    ends = np.concatenate(([0], (crop.x0 + column) * height + crop.y0 + row, [width * height]))
+    counts = np.diff(ends)
+    if len(counts) > 1 and counts[-1] == 0:
+        counts = counts[:-1]
+    return counts.astype(np.uint32)
+
+
+def rles(found: Sequence[Crop | None], width: int, height: int) -> list[Rle | None]:
+    """Each crop as COCO's compressed run lengths of the whole picture, None where there is no crop."""
+    size = [height, width]
+    raw = [{"size": size, "counts": run_counts(crop, width, height)} for crop in found if crop is not None]
+    packed = iter(coco_mask.frPyObjects(raw, height, width) if raw else [])
+    return [None if crop is None else Rle(size=size, counts=next(packed)["counts"].decode("ascii")) for crop in found]
+
+
+def polygons(crop: Crop) -> list[list[float]]:
+    """The outer outlines of a crop's parts as ``[x0, y0, x1, y1, …]`` in pixels of the picture, largest first.
+
+    Holes are filled: COCO's polygons cannot say them.
+    Points lie on the pixels' edges (a single pixel is a square of side 1) and stair steps are smoothed by at most 0.75 px,
+    except on parts so small that this would change their area by more than a tenth.
+    """
+    h, w = crop.mask.shape
+    if h == 0 or w == 0:
+        return []
+    # Contours run through pixel centres. In twice the size, the centres of the outermost quarter pixels are a known half
+    # step inside the edge: even coordinates belong to a left or upper edge, odd ones to a right or lower one.
+    doubled = cv2.resize(crop.mask.view(np.uint8), (2 * w, 2 * h), interpolation=cv2.INTER_NEAREST)
+    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outlines = []
+    for contour in found:
+        exact = ((np.asarray(contour, np.int32) + 1) // 2).astype(np.int32)
+        area = cv2.contourArea(exact)
+        simple = cv2.approxPolyDP(exact, _SIMPLIFY_PX, closed=True)
+        if len(simple) < 3 or abs(cv2.contourArea(simple) - area) > _AREA_CHANGE * area:
+            simple = cv2.approxPolyDP(exact, 0.0, closed=True)
+        points = simple.reshape(-1, 2) + np.array([crop.x0, crop.y0])
+        outlines.append((area, [float(value) for value in points.ravel()]))
+    return [points for _, points in sorted(outlines, key=lambda outline: -outline[0])]

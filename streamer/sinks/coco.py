@@ -1,0 +1,100 @@
+"""What was found, as a list of COCO results that ``pycocotools`` evaluates."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from streamer.errors import OutputRefused, OutputWriteFailed
+from streamer.frame import StreamInfo
+from streamer.rle import crops, rles
+from streamer.sinks.records import open_new
+from streamer.stages import Annotated
+
+
+class CocoResults:
+    """Writes one COCO results file: ``[{"image_id", "category_id", "bbox", "score", "segmentation"}, …]``.
+
+    ``image_id`` is the frame's index, ``category_id`` the class id of the detector's label map, ``bbox`` is left, top, width,
+    height in pixels of the displayed picture and ends at its edges, ``segmentation`` is compressed RLE. An instance without a
+    mask has no ``segmentation``: as every result has a ``bbox``, ``COCO.loadRes`` takes the list for boxes and makes the
+    rectangle the outline of those, whichever comes first.
+
+    Results are written as they come to a hidden file beside ``path`` (``.NAME.partial-…``) that becomes ``path`` at the end,
+    since half a JSON list is none. Raises ``OutputRefused`` at construction when ``path`` exists or cannot be written.
+    """
+
+    name = "coco"
+
+    def __init__(self, path: str | os.PathLike[str], info: StreamInfo, *, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self._info = info
+        self._overwrite = overwrite
+        self._separator = "[\n"
+        self._refuse_existing()
+        self._partial = self.path.with_name(f".{self.path.name}.partial-{secrets.token_hex(4)}")
+        fd, _ = open_new(self._partial, overwrite=False, what="COCO results")
+        self._file = os.fdopen(fd, "w", encoding="ascii")
+
+    def write(self, item: Annotated) -> None:
+        """Append the frame's results. Raises ``OutputWriteFailed``."""
+        instances = item.instances
+        width, height = self._info.width, self._info.height
+        boxes = np.clip(instances.boxes_xyxy.astype(np.float64), 0.0, [width, height, width, height])
+        masks = rles(crops(instances, width, height), width, height)
+        for class_id, score, (left, top, right, bottom), mask in zip(
+            instances.class_ids.tolist(), instances.scores.tolist(), boxes.tolist(), masks, strict=True
+        ):
+            result: dict[str, object] = {
+                "image_id": item.frame.index,
+                "category_id": class_id,
+                "bbox": [round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2)],
+                "score": round(score, 5),
+            }
+            if mask is not None:
+                result["segmentation"] = mask
+            self._put(self._separator + json.dumps(result, allow_nan=False))
+            self._separator = ",\n"
+
+    def finish(self) -> None:
+        """Close the list and give the file its name. Raises ``OutputWriteFailed``, or ``OutputRefused`` if it exists by now."""
+        self._put("[]\n" if self._separator == "[\n" else "\n]\n")
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._refuse_existing()
+            self._partial.replace(self.path)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        with suppress(OSError):  # closing flushes, and a full disk is why we may be here
+            self._file.close()
+        with suppress(OSError):  # gone already, or the folder is: nothing half done is left either way
+            self._partial.unlink()
+
+    def _refuse_existing(self) -> None:
+        if self.path.exists() and not self._overwrite:
+            raise OutputRefused(
+                f"{self.path} exists already", hint="choose another name for the COCO results, or allow it with --overwrite"
+            )
+        if self.path.is_dir():
+            raise OutputRefused(f"cannot write the COCO results to {self.path}: it is a folder", hint="name a file in it")
+
+    def _put(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> OutputWriteFailed:
+        return OutputWriteFailed(
+            f"cannot write the COCO results to {self.path}: {error.strerror}", hint="make room or write elsewhere"
+        )

@@ -1,0 +1,252 @@
+"""What was found, as JSON Lines: one line for the stream, one for each frame, one at the end. See ``docs/records.md``."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from streamer import __version__
+from streamer.class_names import class_name
+from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
+from streamer.frame import Frame, StreamInfo
+from streamer.instances import NO_TRACK, Instances
+from streamer.rle import crops, polygons, rles
+from streamer.stages import Annotated
+
+SCHEMA = 1
+"""Goes up when a field changes its meaning or goes away; new fields do not change it."""
+
+MaskKind = Literal["rle", "polygon", "none"]
+
+
+class Records:
+    """Writes what was found in each frame to a JSON Lines file, one system call a line.
+
+    The file grows under its final name: unlike a video, every prefix of it is usable, others may follow it while it grows,
+    and a kill loses at most its last line. A file with an ``end`` line is whole. Nothing is written before the first frame:
+    a run that fails earlier leaves no file, and one that was to be replaced stays as it was. A run that fails later leaves
+    the lines that it had written, which are true, and no ``end`` line.
+
+    ``totals`` is asked at the end for more fields of the ``end`` line. Raises ``OutputRefused`` at construction when the
+    file exists (pipes and devices may) or cannot be written.
+    """
+
+    name = "records"
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: StreamInfo,
+        labels: Mapping[int, str],
+        detector_name: str,
+        *,
+        masks: MaskKind = "rle",
+        overwrite: bool = False,
+        totals: Callable[[], Mapping[str, object]] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._info = info
+        self._labels = labels
+        self._detector_name = detector_name
+        self._masks = masks
+        self._totals = totals
+        self._frames = 0
+        self._by_class: Counter[int] = Counter()
+        self._first_s: float | None = None
+        self._end_s = 0.0
+        self._written_bytes = 0
+        self._begun = False
+        self._fd: int | None
+        self._fd, self._created = open_new(self.path, overwrite=overwrite, what="detections")
+        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+
+    def write(self, item: Annotated) -> None:
+        """Append the frame's line. Raises ``OutputWriteFailed``."""
+        self._begin()
+        frame, instances = item.frame, item.instances
+        self._put(self._frame_line(frame, instances))
+        self._frames += 1
+        self._by_class.update(instances.class_ids.tolist())
+        self._first_s = frame.time_s if self._first_s is None else self._first_s
+        self._end_s = float((frame.pts + frame.duration) * frame.time_base)
+
+    def finish(self) -> None:
+        """Append the ``end`` line and close the file. Raises ``OutputWriteFailed``."""
+        self._begin()
+        by_class: Counter[str] = Counter()
+        for class_id, n in self._by_class.most_common():
+            by_class[class_name(self._labels, class_id)] += n
+        self._put(
+            {
+                "type": "end",
+                "frames": self._frames,
+                "instances": self._by_class.total(),
+                "by_class": dict(by_class),
+                "seconds": 0.0 if self._first_s is None else round(self._end_s - self._first_s, 6),
+                **(self._totals() if self._totals is not None else {}),
+            }
+        )
+        self._close()
+
+    def abandon(self) -> None:
+        """Close the file; keep the lines that are there, or remove it when there are none."""
+        if self._fd is None:
+            return
+        if self._begun:
+            if self._regular:
+                with suppress(OSError):  # a cut last line is part of the format: readers skip it
+                    os.ftruncate(self._fd, self._written_bytes)
+        elif self._created:
+            with suppress(OSError):  # gone already, or the folder is: nothing half done is left either way
+                self.path.unlink()
+        self._close()
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        if self._fd is None:
+            raise ValueError(f"{self.path} is closed")
+        self._begun = True
+        if self._regular:
+            os.ftruncate(self._fd, 0)
+        info = self._info
+        self._put(
+            {
+                "type": "stream",
+                "schema": SCHEMA,
+                "source": info.source,
+                "width": info.width,
+                "height": info.height,
+                "time_base": f"{info.time_base.numerator}/{info.time_base.denominator}",
+                "detector": self._detector_name,
+                "streamer": __version__,
+                "rate": None if info.rate is None else f"{info.rate.numerator}/{info.rate.denominator}",
+                "live": info.live,
+                "masks": self._masks,
+            }
+        )
+
+    def _frame_line(self, frame: Frame, instances: Instances) -> dict[str, object]:
+        line: dict[str, object] = {"type": "frame", "frame": frame.index, "pts": frame.pts, "time_s": round(frame.time_s, 6)}
+        if frame.utc_s is not None:
+            line["utc"] = iso_utc(frame.utc_s)
+        found: list[dict[str, object]] = [
+            {
+                "class": class_name(self._labels, class_id),
+                "class_id": class_id,
+                "score": round(score, 4),
+                "box_xyxy": [round(edge, 2) for edge in box],
+                "track_id": None if track_id == NO_TRACK else track_id,
+                "state": "followed" if followed else "inferred",
+                "mask_age_s": round(age, 4),
+            }
+            for class_id, score, box, track_id, followed, age in zip(
+                instances.class_ids.tolist(),
+                instances.scores.tolist(),
+                instances.boxes_xyxy.tolist(),
+                instances.track_ids.tolist(),
+                instances.followed.tolist(),
+                instances.mask_age_s.tolist(),
+                strict=True,
+            )
+        ]
+        if self._masks != "none":
+            for instance, mask in zip(found, self._mask_fields(instances), strict=True):
+                instance["mask"] = mask
+        line["instances"] = found
+        return line
+
+    def _mask_fields(self, instances: Instances) -> list[object]:
+        width, height = self._info.width, self._info.height
+        placed = crops(instances, width, height)
+        if self._masks == "rle":
+            return list(rles(placed, width, height))
+        size = [height, width]
+        return [None if crop is None else {"size": size, "polygons": polygons(crop)} for crop in placed]
+
+    def _put(self, line: Mapping[str, object]) -> None:
+        if self._fd is None:
+            raise ValueError(f"{self.path} is closed")
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # Bytes of a path that are no UTF-8 come as lone surrogates, which no JSON reader takes.
+        data = text.encode("utf-8", "replace") + b"\n"
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            raise OutputWriteFailed(
+                f"cannot write detections to {self.path}: {error.strerror}",
+                hint="make room or write elsewhere; the lines before are complete",
+            ) from error
+        self._written_bytes += len(data)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a records file as dictionaries, in order; a last line that was cut short by a kill is left out.
+
+    Raises ``SourceNotFound`` when there is no such file, and ``StreamerError`` when it is no records file, is of a newer
+    schema, or is damaged in the middle.
+    """
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115  # closed by the with below: only opening it may raise SourceNotFound
+    except OSError as error:
+        raise SourceNotFound(f"cannot read records from {os.fspath(path)}: {error.strerror}", hint="check the path") from error
+    with file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = json.loads(raw)
+            except ValueError as error:
+                if not raw.endswith(b"\n"):
+                    return
+                raise StreamerError(f"{os.fspath(path)}:{number}: not JSON: {error}", hint="the file is damaged") from error
+            if number == 1:
+                _check_first(path, line)
+            yield line
+
+
+def _check_first(path: str | os.PathLike[str], line: object) -> None:
+    schema = line.get("schema") if isinstance(line, dict) and line.get("type") == "stream" else None
+    if not isinstance(schema, int):
+        raise StreamerError(f"{os.fspath(path)} is no records file: its first line is not of type 'stream'")
+    if schema > SCHEMA:
+        raise StreamerError(
+            f"{os.fspath(path)} is of schema {schema}, this version reads up to {SCHEMA}", hint="update streamer"
+        )
+
+
+def iso_utc(utc_s: float) -> str:
+    """Seconds since 1970 as ``2026-01-31T12:00:00.250Z``."""
+    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def open_new(path: Path, *, overwrite: bool, what: str) -> tuple[int, bool]:
+    """Open a file for writing without truncating it. Returns its descriptor and whether it is new.
+
+    Raises ``OutputRefused`` when a regular file is there already and may not be overwritten, or when it cannot be opened.
+    """
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    try:
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+        except FileExistsError:
+            if not overwrite and path.is_file():
+                raise OutputRefused(
+                    f"{path} exists already", hint=f"choose another name for the {what}, or allow it with --overwrite"
+                ) from None
+            return os.open(path, flags | os.O_CREAT, 0o666), False
+    except OSError as error:
+        hint = "create the folder first" if isinstance(error, FileNotFoundError) else "choose another place"
+        raise OutputRefused(f"cannot write the {what} to {path}: {error.strerror}", hint=hint) from error

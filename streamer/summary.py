@@ -1,0 +1,146 @@
+"""What a run did, in figures: for people as a table, for programs as a dictionary."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streamer.class_names import class_name
+from streamer.frame import StreamInfo
+from streamer.progress import clock
+from streamer.stats import STAGES, Stats
+
+
+class StageLatency(NamedTuple):
+    """How long one stage took for a frame."""
+
+    median_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of a run that has ended."""
+
+    source: str
+    """Name of the source, without credentials."""
+    frames_in: int
+    """Frames that the source gave."""
+    frames_out: int
+    """Frames that reached every output."""
+    dropped: Mapping[str, int]
+    """Frames that did not, by cause; empty when there were none."""
+    damaged_frames: int
+    """Frames in which the decoder concealed errors."""
+    damaged_packets: int
+    """Packets that the decoder refused."""
+    seconds: float
+    """How long the run took, from the first read to the last write."""
+    fps: float
+    """``frames_out`` per second of the run."""
+    latencies: Mapping[str, StageLatency]
+    """``decode_latency``, ``inference_latency``, ``render_latency``, ``encode_latency``, ``e2e_latency``, if measured."""
+    instances: Mapping[str, int]
+    """Instances by class name, summed over all frames, most frequent first."""
+    files: tuple[str, ...]
+    """Paths of what was written."""
+    notes: tuple[str, ...]
+    """What else a person should know: streams left out, say."""
+    interrupted: bool
+    """Whether somebody stopped the run before the source ended."""
+
+    @classmethod
+    def of(
+        cls,
+        stats: Stats,
+        labels: Mapping[int, str],
+        info: StreamInfo,
+        *,
+        now: float,
+        files: Iterable[str | os.PathLike[str]] = (),
+        notes: Iterable[str] = (),
+        damaged_packets: int = 0,
+        interrupted: bool = False,
+    ) -> Self:
+        """Read the figures out of ``stats``; ``now`` (monotonic seconds) counts only while the run has not ended."""
+        seconds = stats.seconds(now)
+        by_name: Counter[str] = Counter()
+        for class_id, n in stats.instances.items():
+            by_name[class_name(labels, class_id)] += n
+        return cls(
+            source=info.source,
+            frames_in=stats.frames_in,
+            frames_out=stats.frames_out,
+            dropped={cause: n for cause, n in stats.dropped.items() if n},
+            damaged_frames=stats.damaged_frames,
+            damaged_packets=damaged_packets,
+            seconds=seconds,
+            fps=stats.frames_out / seconds if seconds > 0 else 0.0,
+            latencies={
+                f"{stage}_latency": StageLatency(latency.median_s, latency.p95_s)
+                for stage in STAGES
+                if (latency := stats.latencies[stage]).count
+            },
+            instances=dict(by_name.most_common()),
+            files=tuple(os.fspath(path) for path in files),
+            notes=tuple(notes),
+            interrupted=interrupted,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; the keys are the field names, durations in seconds."""
+        plain = asdict(self)
+        plain["latencies"] = {name: latency._asdict() for name, latency in self.latencies.items()}
+        plain["files"] = list(self.files)
+        plain["notes"] = list(self.notes)
+        return plain
+
+    def print(self, console: Console | None = None) -> None:
+        """Write it as a table, to stderr unless told otherwise."""
+        console = console or Console(stderr=True)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        dropped = sum(self.dropped.values())
+        causes = ", ".join(f"{cause} {n}" for cause, n in sorted(self.dropped.items()))
+        table.add_row(
+            "frames", f"{self.frames_in} in, {self.frames_out} out, {dropped} dropped" + (f" ({causes})" if causes else "")
+        )
+        if self.damaged_frames or self.damaged_packets:
+            table.add_row("damage", f"{self.damaged_frames} frames concealed, {self.damaged_packets} packets unreadable")
+        table.add_row("time", f"{_duration(self.seconds)}, {self.fps:.1f} frames/s")
+        if self.latencies:
+            table.add_row("latency", self._latency_table())
+        names = ", ".join(f"{name} {n}" for name, n in self.instances.items())
+        table.add_row("instances", escape(names) or "none")
+        for row, path in enumerate(self.files):
+            table.add_row("" if row else "written", escape(path))
+        for row, note in enumerate(self.notes):
+            table.add_row("" if row else "note", escape(note))
+        if self.interrupted:
+            table.add_row("stopped", "before the end of the input; what was done is whole")
+        console.print(table, highlight=False)
+
+    def _latency_table(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("")
+        table.add_column("median", justify="right")
+        table.add_column("p95", justify="right")
+        for name, latency in self.latencies.items():
+            table.add_row(name.removesuffix("_latency"), _milliseconds(latency.median_s), _milliseconds(latency.p95_s))
+        return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
