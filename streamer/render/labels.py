@@ -1,0 +1,92 @@
+"""Name tags: text on a rounded tag, rendered once and kept, and a free place for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamer.frame import Plane
+from streamer.render.masks import Region
+
+_WEIGHT = 550
+
+
+class Tag(NamedTuple):
+    """A rendered label; sizes are even, so that it holds whole chroma samples."""
+
+    body: Plane
+    """uint8 (h, w): strength of the tag's colour."""
+    text: Plane
+    """uint8 (h, w): strength of the text's colour on top."""
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.body.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.body.shape[0]
+
+
+@lru_cache(maxsize=1)
+def _font() -> cv2.FontFace:
+    return cv2.FontFace("sans")  # a TrueType font inside OpenCV: the same on every machine
+
+
+@lru_cache(maxsize=1024)
+def tag(text: str, size_px: int) -> Tag:
+    """The tag of a text in letters of ``size_px`` (the font's nominal size)."""
+    font = _font()
+    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size_px, _WEIGHT)
+    _, top, _, line = cv2.getTextSize((0, 0), "Ág", (0, 0), font, size_px, _WEIGHT)
+    pad_x, pad_y = max(2, round(size_px * 0.36)), max(1, round(size_px * 0.16))
+    w, h = (width + 2 * pad_x + 1) // 2 * 2, (line + 2 * pad_y + 1) // 2 * 2
+    letters = np.zeros((h, w), np.uint8)
+    cv2.putText(letters, text, (pad_x, pad_y - top), (255,), font, size_px, _WEIGHT)
+    return Tag(_rounded(w, h, min(h / 2, size_px * 0.32)), letters)
+
+
+def _rounded(width: int, height: int, radius: float) -> Plane:
+    """A filled rectangle with round corners: uint8 (height, width), anti-aliased by distance."""
+    x = np.maximum(np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius), 0)
+    y = np.maximum(np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius), 0)
+    outside = np.hypot(x[None], y[:, None]) - radius
+    return np.clip((0.5 - outside) * 255, 0, 255).astype(np.uint8)
+
+
+def place(tag_size: tuple[int, int], box: Region, taken: Iterable[Region], width: int, height: int) -> Region:
+    """Where a tag (width, height in pixels) goes: near the top of its box, inside the picture, clear of ``taken`` if it can be.
+
+    ``box`` is the object's box within the picture. Tried in turn: above the box, inside its top, below it, inside its
+    bottom, and each of these moved to the right edge; if all overlap, the place that overlaps least.
+    """
+    w, h = tag_size
+    rows = (box.y0 - h, box.y0, box.y1, box.y1 - h)
+    columns = (box.x0, box.x1 - w)
+    taken = list(taken)
+    best, least = None, 0
+    for y in rows:
+        if (y < 0 or y + h > height) and h <= height:
+            continue
+        for x in columns:
+            spot_x, spot_y = max(0, min(x, width - w)), max(0, min(y, height - h))
+            spot = Region(spot_x, spot_y, spot_x + w, spot_y + h)
+            overlap = sum(_overlap(spot, other) for other in taken)
+            if overlap == 0:
+                return spot
+            if best is None or overlap < least:
+                best, least = spot, overlap
+    if best is None:
+        x, y = max(0, min(box.x0, width - w)), max(0, min(box.y0, height - h))
+        best = Region(x, y, x + w, y + h)
+    return best
+
+
+def _overlap(a: Region, b: Region) -> int:
+    return max(0, min(a.x1, b.x1) - max(a.x0, b.x0)) * max(0, min(a.y1, b.y1) - max(a.y0, b.y0))

@@ -1,0 +1,103 @@
+"""Which colour an object has, and what that colour is in the samples of a picture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from streamer.instances import NO_TRACK
+
+_GOLDEN_ANGLE_DEGREES = 137.508
+_FIRST_HUE_DEGREES = 265.0
+_LIGHTNESS = (68.0, 56.0, 80.0)  # in turn: what the hues of a colour-blind eye leave alike, lightness still tells apart
+_CHROMA = 78.0
+
+# Luma weights of red and blue by AVColorSpace: ITU-T H.273, table 4.
+_RED_BLUE = {
+    1: (0.2126, 0.0722),  # BT.709
+    4: (0.30, 0.11),  # FCC
+    5: (0.299, 0.114),  # BT.470BG
+    6: (0.299, 0.114),  # SMPTE 170M
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020 NCL
+    10: (0.2627, 0.0593),  # BT.2020 CL: not linear, the NCL matrix is as near as samples alone allow
+}
+_BT601 = (0.299, 0.114)
+_FULL = 2  # AVCOL_RANGE_JPEG
+
+
+class Rgb(NamedTuple):
+    """An sRGB colour, 0..255."""
+
+    red: int
+    green: int
+    blue: int
+
+    @property
+    def readable_on(self) -> Rgb:
+        """Black or white, whichever stands out more (contrast ratio of WCAG 2.2)."""
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in self)]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return BLACK if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else WHITE
+
+
+BLACK = Rgb(12, 12, 16)
+WHITE = Rgb(255, 255, 255)
+
+
+class Yuv(NamedTuple):
+    """A colour as the samples of a picture's three planes, 0..255."""
+
+    y: int
+    u: int
+    v: int
+
+
+@lru_cache(maxsize=4096)
+def color(identity: int) -> Rgb:
+    """The colour of a track or class: always the same for the same number, and far from its neighbours'.
+
+    Hues go around CIELAB by the golden angle, lightness takes turns; chroma is as high as sRGB holds, up to a limit.
+    """
+    hue = np.deg2rad(_FIRST_HUE_DEGREES + identity * _GOLDEN_ANGLE_DEGREES)
+    lightness = _LIGHTNESS[identity % len(_LIGHTNESS)]
+    chromas = np.arange(_CHROMA, 0, -2)
+    lab = np.stack([np.full_like(chromas, lightness), chromas * np.cos(hue), chromas * np.sin(hue)], axis=1)
+    rgb = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_Lab2RGB)
+    back = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0])
+    inside = np.abs(back - lab).max(axis=1) < 1  # what sRGB cannot hold was clipped, and comes back as another colour
+    red, green, blue = np.rint(np.asarray(rgb)[0, int(np.argmax(inside))] * 255).astype(int)
+    return Rgb(int(red), int(green), int(blue))
+
+
+def identity_of(track_id: int, class_id: int) -> int:
+    """What an object's colour follows: its track, else its class."""
+    return class_id if track_id == NO_TRACK else track_id
+
+
+@lru_cache(maxsize=4096)
+def to_yuv(rgb: Rgb, matrix: int, full_range: bool) -> Yuv:
+    """The samples of a colour under an ``AVColorSpace`` and a range; an unspecified or unknown matrix is BT.601's.
+
+    That is what FFmpeg's own conversion to RGB takes for any size, so what is drawn looks the same as ``reformat`` shows it.
+    """
+    kr, kb = _RED_BLUE.get(matrix, _BT601)
+    red, green, blue = (value / 255 for value in rgb)
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
+    if full_range:
+        samples = (255 * luma, 128 + 255 * cb, 128 + 255 * cr)
+    else:
+        samples = (16 + 219 * luma, 128 + 224 * cb, 128 + 224 * cr)
+    y, u, v = (int(min(255, max(0, round(sample)))) for sample in samples)
+    return Yuv(y, u, v)
+
+
+def yuv_for(picture: av.VideoFrame, rgb: Rgb) -> Yuv:
+    """The samples of a colour in a picture, by its matrix and range (``yuvj`` formats are full range)."""
+    full = picture.format.name.startswith("yuvj") or int(picture.color_range) == _FULL
+    return to_yuv(rgb, int(picture.colorspace), full)

@@ -1,0 +1,241 @@
+"""Draws what was found on the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.filter
+import cv2
+import numpy as np
+
+from streamer.frame import Frame, Orientation, Plane, plane_views
+from streamer.instances import Floats, Instances
+from streamer.render.canvas import Canvas
+from streamer.render.labels import place, tag
+from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, pixels_of
+from streamer.render.palette import Rgb, Yuv, color, identity_of, yuv_for
+from streamer.stages import Annotated
+
+DRAWABLE = ("masks", "outlines", "boxes", "labels")
+FORMATS = ("yuv420p", "yuvj420p")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """What is drawn, and how. Raises ``ValueError`` naming what was expected."""
+
+    draw: frozenset[str] = frozenset({"masks", "outlines", "labels"})
+    """Any of ``masks`` (filled), ``outlines``, ``boxes`` and ``labels``. An object without a mask gets its box where masks
+    or outlines are asked for; ``boxes`` draws the boxes of all."""
+    mask_opacity: float = 0.45
+    """0..1: how much of the picture a mask covers."""
+    show_age: bool = False
+    """Whether the label says how old a followed mask is."""
+    show_track: bool = True
+    """Whether the label names the track."""
+    scale: float = 1.0
+    """Size of text and lines, times what suits the picture."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "draw", frozenset(self.draw))
+        if unknown := self.draw - set(DRAWABLE):
+            raise ValueError(f"draw: expected any of {', '.join(DRAWABLE)}, got {', '.join(sorted(unknown))}")
+        if not 0 <= self.mask_opacity <= 1:
+            raise ValueError(f"mask_opacity: expected 0..1, got {self.mask_opacity}")
+        if not 0.1 <= self.scale <= 10:
+            raise ValueError(f"scale: expected 0.1..10, got {self.scale}")
+
+
+class Renderer:
+    """Draws the instances of each frame on a copy of its picture; for one thread at a time.
+
+    >>> renderer = Renderer({1: "person"})
+    >>> renderer(item)  # item.picture is now the drawn picture
+    """
+
+    def __init__(self, labels: Mapping[int, str], *, style: Style | None = None) -> None:
+        self._labels = dict(labels)
+        self._style = style or Style()
+        self._copier: _Copier | None = None
+
+    def __call__(self, item: Annotated) -> None:
+        """Set ``item.picture``: a drawn copy, or the frame's own picture when there is nothing to draw."""
+        frame, instances = item.frame, item.instances
+        if len(instances) == 0 or not self._style.draw:
+            item.picture = frame.picture
+            return
+        if frame.picture.format.name not in FORMATS:
+            raise ValueError(f"picture: expected format {' or '.join(FORMATS)}, got {frame.picture.format.name}")
+        picture = self._copy(frame)
+        stored = plane_views(picture)
+        turn = frame.orientation
+        upright = stored if turn == Orientation() else tuple(turn.upright(plane) for plane in stored)
+        shift_x, shift_y = _chroma_shift(turn, frame.width, frame.height)
+        self._draw(Canvas(*upright, shift_x, shift_y), picture, instances)
+        if upright is not stored:
+            for target, plane in zip(stored, upright, strict=True):
+                np.copyto(target, turn.stored(plane))
+        item.picture = picture
+
+    def _copy(self, frame: Frame) -> av.VideoFrame:
+        if self._copier is None or not self._copier.fits(frame.picture):
+            self._copier = _Copier(frame.picture)
+        picture = self._copier.copy(frame.picture)
+        picture.pts, picture.time_base = frame.pts, frame.time_base
+        return picture
+
+    def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances) -> None:
+        style = self._style
+        reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
+        line_px = max(1.4, 0.0023 * reference) * style.scale
+        order = np.argsort(instances.scores, kind="stable")  # the surest last, on top
+        colors = [color(identity_of(int(t), int(c))) for t, c in zip(instances.track_ids, instances.class_ids, strict=True)]
+        for row in order:
+            sample = yuv_for(picture, colors[row])
+            box = instances.boxes_xyxy[row]
+            opacity = float(instances.opacity[row])
+            shaped = instances.masks is not None and bool(instances.has_mask[row])
+            if shaped and instances.masks is not None and style.draw & {"masks", "outlines"}:
+                self._draw_mask(canvas, instances.masks[row], box, sample, opacity, line_px)
+            if "boxes" in style.draw or (not shaped and style.draw & {"masks", "outlines"}):
+                _draw_box(canvas, box, sample, opacity, line_px if not shaped else max(1.0, line_px / 2))
+        if "labels" in style.draw:
+            self._draw_labels(canvas, picture, instances, order[::-1], colors, reference)
+
+    def _draw_mask(self, canvas: Canvas, mask: Floats, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
+        if not (box[2] > box[0] and box[3] > box[1]):
+            return
+        region = pixels_of(box, line_px / 2 + 1, canvas.width, canvas.height)
+        if region.empty:
+            return
+        region = canvas.aligned(region)
+        field = edge_field(mask, box, region)
+        alpha: Plane | None = None
+        if "masks" in self._style.draw:
+            alpha = _fill(field, self._style.mask_opacity * opacity)
+        if "outlines" in self._style.draw:
+            line = _line(field, line_px, opacity)
+            alpha = line if alpha is None else np.asarray(cv2.max(alpha, line), np.uint8)
+        if alpha is not None:
+            canvas.blend(alpha, region.x0, region.y0, sample)
+
+    def _draw_labels(
+        self,
+        canvas: Canvas,
+        picture: av.VideoFrame,
+        instances: Instances,
+        order: np.ndarray[tuple[int], np.dtype[np.intp]],
+        colors: list[Rgb],
+        reference: float,
+    ) -> None:
+        size_px = round(max(9.0, 4 + 0.0155 * reference) * self._style.scale)
+        taken: list[Region] = []
+        for row in order:
+            box = pixels_of(instances.boxes_xyxy[row], 0, canvas.width, canvas.height)
+            opacity = float(instances.opacity[row])
+            if box.empty or opacity <= 0:
+                continue
+            label = tag(self._text(instances, int(row)), size_px)
+            spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
+            taken.append(spot)
+            x, y = canvas.aligned(spot)[:2]
+            for strength, rgb in ((label.body, colors[row]), (label.text, colors[row].readable_on)):
+                canvas.blend(_faded(strength, opacity), x, y, yuv_for(picture, rgb))
+
+    def _text(self, instances: Instances, row: int) -> str:
+        class_id, track_id = int(instances.class_ids[row]), int(instances.track_ids[row])
+        name = self._labels.get(class_id, f"class {class_id}")
+        if self._style.show_track and track_id > 0:
+            name = f"{name} #{track_id}"
+        text = f"{name} {float(instances.scores[row]):.2f}"
+        if self._style.show_age and bool(instances.followed[row]):
+            text = f"{text} · {float(instances.mask_age_s[row]) * 1000:.0f} ms"
+        return text
+
+
+class _Copier:
+    """Makes writable copies of pictures of one size and format, with all that FFmpeg keeps beside the samples.
+
+    An empty filter graph hands back another reference to the same samples, with side data (captions, HDR) and flags; only
+    then does ``make_writable`` copy: of a frame with a single reference it makes no copy at all.
+    """
+
+    def __init__(self, picture: av.VideoFrame) -> None:
+        self._key = (picture.width, picture.height, picture.format.name)
+        self._graph = av.filter.Graph()
+        width, height, name = self._key
+        source = self._graph.add_buffer(width=width, height=height, format=name, time_base=Fraction(1, 1000), name="in")
+        source.link_to(self._graph.add("buffersink"))
+        self._graph.configure()
+
+    def fits(self, picture: av.VideoFrame) -> bool:
+        return self._key == (picture.width, picture.height, picture.format.name)
+
+    def copy(self, picture: av.VideoFrame) -> av.VideoFrame:
+        self._graph.push(picture)
+        copied = self._graph.pull()
+        if not isinstance(copied, av.VideoFrame):
+            raise TypeError(f"filter graph: expected a VideoFrame, got {type(copied).__name__}")
+        copied.make_writable()
+        return copied
+
+
+def _chroma_shift(turn: Orientation, width: int, height: int) -> tuple[int, int]:
+    """How far, 0 or 1 pixels, the chroma grid of the upright width x height picture is shifted (see ``Canvas``)."""
+    corner = np.zeros((height % 2 + 2, width % 2 + 2), np.uint8)
+    corner[0, 0] = 1
+    row, column = np.argwhere(turn.stored(corner))[0]
+    stored_height, stored_width = turn.stored(corner).shape
+    flipped_x, flipped_y = column != 0, row != 0
+    shift_x, shift_y = stored_width % 2 * int(flipped_x), stored_height % 2 * int(flipped_y)
+    return (shift_y, shift_x) if turn.sideways else (shift_x, shift_y)
+
+
+def _fill(field: Plane, opacity: float) -> Plane:
+    """Strength of a mask's fill: ``opacity`` inside, 0 outside, a ramp of one pixel between."""
+    ramp = cv2.subtract(field, (FIELD_ZERO - FIELD_PER_PX / 2,))
+    limited = cv2.min(ramp, (FIELD_PER_PX,))
+    return np.asarray(cv2.convertScaleAbs(limited, alpha=255 * opacity / FIELD_PER_PX), np.uint8)
+
+
+def _line(field: Plane, width_px: float, opacity: float) -> Plane:
+    """Strength of a line along the outline, ``width_px`` wide with anti-aliased sides."""
+    reach_px = width_px / 2 + 0.5
+    scale = 255 / (FIELD_PER_PX * reach_px)
+    distance = cv2.convertScaleAbs(field, alpha=scale, beta=-scale * FIELD_ZERO)
+    return _faded(np.asarray(cv2.convertScaleAbs(cv2.bitwise_not(distance), alpha=reach_px), np.uint8), opacity)
+
+
+def _faded(alpha: Plane, opacity: float) -> Plane:
+    return alpha if opacity >= 1 else np.asarray(cv2.convertScaleAbs(alpha, alpha=max(0.0, opacity)), np.uint8)
+
+
+def _draw_box(canvas: Canvas, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
+    """A frame along the inner side of a box, with edges at the box's sub-pixel place."""
+    if not (np.isfinite(box).all() and box[2] > box[0] and box[3] > box[1]):
+        return
+    left, top, right, bottom = (float(edge) for edge in box)
+    sides = (
+        (left, top, right, top + line_px),
+        (left, bottom - line_px, right, bottom),
+        (left, top + line_px, left + line_px, bottom - line_px),
+        (right - line_px, top + line_px, right, bottom - line_px),
+    )
+    for side in sides:
+        region = pixels_of(side, 0, canvas.width, canvas.height)
+        if region.empty:
+            continue
+        region = canvas.aligned(region)
+        across = _coverage(region.x0, region.x1, side[0], side[2])
+        down = _coverage(region.y0, region.y1, side[1], side[3])
+        alpha = np.rint(np.outer(down, across) * 255).astype(np.uint8)
+        canvas.blend(_faded(alpha, opacity), region.x0, region.y0, sample)
+
+
+def _coverage(start: int, stop: int, low: float, high: float) -> Floats:
+    """How much of each pixel from ``start`` to ``stop`` lies between ``low`` and ``high``, 0..1."""
+    pixels = np.arange(start, stop)
+    return np.clip(np.minimum(pixels + 1, high) - np.maximum(pixels, low), 0, 1).astype(np.float32)
