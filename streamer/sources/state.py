@@ -1,0 +1,60 @@
+"""How a live source is doing: its state, since when, and what it has counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SourceState(StrEnum):
+    """Where a live source stands. ``starting`` → ``running`` ⇄ ``reconnecting`` → ``ended`` or ``failed``."""
+
+    STARTING = "starting"
+    """It connects for the first time."""
+    RUNNING = "running"
+    """Frames come."""
+    RECONNECTING = "reconnecting"
+    """Frames came, do not any more, and it is being tried to get them back."""
+    ENDED = "ended"
+    """Interrupted or closed."""
+    FAILED = "failed"
+    """Given up, ``reason`` says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """The news that ``on_state`` is called with."""
+
+    source: str
+    """Name of the source, without credentials."""
+    state: SourceState
+    previous: SourceState
+    at_s: float
+    """Monotonic seconds."""
+    utc_s: float
+    """Seconds since 1970."""
+    reason: str = ""
+    """Why, in words without credentials; empty when all is well."""
+
+
+@dataclass(slots=True)
+class SourceStats:
+    """What a live source has counted since it was made. One thread adds; any thread may read."""
+
+    frames: int = 0
+    """Frames that the decoder gave, damaged ones included."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Frames of those that were not handed on, by cause: ``queue_full`` (the taker was slow), ``damaged``."""
+    damaged_frames: int = 0
+    """Frames in which the decoder concealed errors."""
+    undecodable_packets: int = 0
+    """Packets that the decoder refused."""
+    reconnects: int = 0
+    """Times that frames came again after they had stopped."""
+    attempts: int = 0
+    """Attempts to connect again, the vain ones included."""
+    stalls: int = 0
+    """Times that it fell silent without a word."""
+    last_frame_at: float | None = None
+    """Monotonic seconds when the newest frame was decoded; None before the first."""
