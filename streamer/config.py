@@ -55,14 +55,14 @@ def parse_time(value: object) -> float:
     return float(value)
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """``a, b`` as ``[a, b]``; ``none`` and the empty text as no items."""
     if isinstance(value, str):
         return [] if value.strip() == "none" else [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
-def _number(value: object) -> object:
+def number(value: object) -> object:
     """Refuse yes and no where a number is meant; Python takes them for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("no number")  # noqa: TRY004  # as in parse_time
@@ -70,8 +70,8 @@ def _number(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_time), Expected("seconds, MM:SS or HH:MM:SS.mmm, 0 or more")]
-Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, allow_inf_nan=False), Expected("a number 0..1")]
-Count = Annotated[int, BeforeValidator(_number), Field(ge=1), Expected("a whole number, 1 or more")]
+Share = Annotated[float, BeforeValidator(number), Field(ge=0, le=1, allow_inf_nan=False), Expected("a number 0..1")]
+Count = Annotated[int, BeforeValidator(number), Field(ge=1), Expected("a whole number, 1 or more")]
 FilePath = Annotated[Path, Expected("a path")]
 Text = Annotated[str, Field(min_length=1), Expected("a text")]
 Switch = Annotated[bool, Expected("true or false")]
@@ -98,19 +98,19 @@ class AnnotateConfig(Settings):
     """Threads of the detector; None: as many as it finds good."""
     score_threshold: Share | None = None
     """Least score, 0..1; None: the detector's own default (0.4 for ``people``)."""
-    classes: Annotated[tuple[Text, ...], BeforeValidator(_listed), Expected("names, separated by commas")] | None = None
+    classes: Annotated[tuple[Text, ...], BeforeValidator(listed), Expected("names, separated by commas")] | None = None
     """Names of the classes to keep; None: all."""
     max_instances: Count | None = None
     """Most instances of a frame, best first; None: all."""
     inference_interval: Annotated[
-        Literal["auto"] | Count, BeforeValidator(_number), Expected("a whole number, 1 or more, or auto")
+        Literal["auto"] | Count, BeforeValidator(number), Expected("a whole number, 1 or more, or auto")
     ] = 1
     """Run the detector on every N-th frame and follow the instances in between; 1: on every frame; ``auto``: as often as
     the machine keeps up."""
     draw: (
         Annotated[
             frozenset[Literal["masks", "outlines", "boxes", "labels"]],
-            BeforeValidator(_listed),
+            BeforeValidator(listed),
             Expected(f"{', '.join(DRAWABLE)}, separated by commas, or none"),
         ]
         | None
@@ -123,7 +123,7 @@ class AnnotateConfig(Settings):
     end: Seconds | None = None
     """Seconds into the recording before which the last frame lies; None: its end."""
     encoder: Text = "libx264"
-    crf: Annotated[float, BeforeValidator(_number), Field(ge=0, le=63), Expected("a number 0..63")] | None = None
+    crf: Annotated[float, BeforeValidator(number), Field(ge=0, le=63), Expected("a number 0..63")] | None = None
     """Constant quality of the encoder, lower is better; None: a good one for that encoder."""
     preset: (
         Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Expected("a name")] | None
