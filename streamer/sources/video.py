@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
-from streamer.errors import SourceUnavailable
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
+from streamer.sources.conversion import Converter, display_matrix, orientation
+from streamer.sources.opening import is_url, open_container, reading_error, shown
+from streamer.sources.timeline import Timeline
+
+NO_TIMESTAMPS = 0x0080
+"""``AVFMT_NOTIMESTAMPS``: the format holds no times (raw H.264), so that there is nothing to seek by."""
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+_MAX_READ_ERRORS = 100
+# Packets of one group of pictures that are kept for decoding a damaged end once more.
+_MAX_GROUP = 600
 
 
 class VideoFile:
-    """Implements ``stages.Source`` for recordings and still pictures: every frame once, with its exact time."""
+    """Implements ``stages.Source`` for recordings and still pictures: every frame that a player shows, once, in order.
+
+    Frames are 8-bit 4:2:0 of the first frame's size with the container's own pts and time base. Where a frame has no pts
+    (raw H.264), it starts one frame duration after the one before. What is damaged is counted and passed over.
+
+    ``start_s`` and ``end_s`` cut: frames with ``start_s <= t < end_s`` come, t in seconds since the start of the recording
+    (which is the container's start time, as in FFmpeg and players). Their pts are then moved back by ``start_s``, rounded
+    to a tick, so that the cut begins where the recording did; :attr:`shift_s` is that exact difference.
+    """
 
     def __init__(
         self,
@@ -24,25 +50,275 @@ class VideoFile:
         read_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if start_s is not None and start_s < 0:
+            raise ConfigError(f"start is {start_s:g} s", hint="give 0 or more")
+        if end_s is not None and end_s <= (start_s or 0.0):
+            raise ConfigError(f"end ({end_s:g} s) is not after start ({start_s or 0.0:g} s)", hint="give a later end")
         self.path = str(path)
+        self.name = shown(self.path)
+        """For people: without credentials."""
+        self.start_s, self.end_s = start_s, end_s
+        self.shift_s = Fraction(0)
+        """After ``open``: seconds that were taken from every pts because of ``start_s``."""
         self.still = False
-        """After ``open``: whether it is a picture (jpg, png, webp), not a video."""
+        """After ``open``: whether it is a picture (jpg, png, webp), no video."""
+        self.stream_index = 0
+        """After ``open``: which of the container's streams is shown."""
         self.damaged_packets = 0
+        """Packets that could not be read or decoded whole, so far."""
         self.notes: list[str] = []
+        """What people should know about this input, one sentence each."""
+        self._threads = threads
+        self._timeouts = (open_timeout_s, read_timeout_s)
+        self._clock = clock
+        self._interrupted = threading.Event()
+        self._container: InputContainer | None = None
+        self._info: StreamInfo | None = None
+        self._decoded: Iterator[av.VideoFrame] = iter(())
 
     @property
     def info(self) -> StreamInfo:
-        """What ``open`` returned."""
-        raise SourceUnavailable("not open")
+        """What :meth:`open` returned."""
+        if self._info is None:
+            raise SourceUnavailable(f"{self.name} is not open", hint="call open() first")
+        return self._info
 
     def open(self) -> StreamInfo:
-        raise SourceUnavailable("not open")
+        """Open it and decode its first frame, which is the only one that tells everything. Raises a ``SourceError``."""
+        container, stream = self._open_stream()
+        first = self._first_frame(container, stream)
+        self._converter = Converter(first)
+        matrix = display_matrix(first)
+        upright = orientation(matrix)
+        size = (first.width, first.height)
+        width, height = reversed(size) if upright.sideways else size
+        time_base = stream.time_base or Fraction(1, 90_000)
+        rate = stream.average_rate or stream.guessed_rate
+        self._timeline = Timeline(time_base, rate)
+        self._info = StreamInfo(
+            source=self.name,
+            width=width,
+            height=height,
+            time_base=time_base,
+            rate=None if self.still else rate,
+            orientation=upright,
+            display_matrix=matrix,
+            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            color=self._converter.color,
+            frames=1 if self.still else self._frames_expected(stream, rate),
+            duration_s=None if self.still else self._duration_s(container, stream),
+        )
+        return self._info
 
     def frames(self) -> Iterator[Frame]:
-        raise SourceUnavailable("not open")
+        """Yield the frames to the end, the interruption, or ``end_s``. Raises ``SourceLost`` or ``SourceTimeout``."""
+        info = self.info
+        index = 0
+        for picture in self._decoded:
+            if self._interrupted.is_set():
+                return
+            captured_at = self._clock()
+            pts, duration = self._timeline.place(picture)
+            time_s = pts * info.time_base - self._origin_s
+            if self.start_s is not None and time_s < self.start_s and not self.still:
+                continue
+            if self.end_s is not None and time_s >= self.end_s and not self.still:
+                return
+            converted = self._converter.convert(picture)
+            pts -= self._shift_ticks
+            converted.pts, converted.time_base = pts, info.time_base
+            yield Frame(
+                picture=converted,
+                index=index,
+                pts=pts,
+                time_base=info.time_base,
+                source=info.source,
+                captured_at=captured_at,
+                orientation=info.orientation,
+                damaged=picture.is_corrupt,
+                duration=duration,
+            )
+            index += 1
 
     def interrupt(self) -> None:
-        """From any thread: make ``frames`` end soon."""
+        """From any thread: ``frames`` ends before the next frame; from an address that is silent, after ``read_timeout_s``."""
+        self._interrupted.set()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. May be called twice."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _open_stream(self) -> tuple[InputContainer, VideoStream]:
+        self.close()
+        container = open_container(self.path, open_timeout_s=self._timeouts[0], read_timeout_s=self._timeouts[1])
+        self._container = container
+        try:
+            stream = self._choose(container)
+        except BaseException:
+            self.close()
+            raise
+        self.stream_index = stream.index
+        self.still = container.format.name.endswith("_pipe") or container.format.name == "image2"
+        for other in container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
+        return container, stream
+
+    def _choose(self, container: InputContainer) -> VideoStream:
+        moving = [s for s in container.streams.video if not s.disposition & _PICTURES]
+        if not moving:
+            kinds = sorted({s.type for s in container.streams})
+            holds = f"only {' and '.join(kinds)}" if kinds and kinds != ["video"] else "only a cover picture" if kinds else "nothing"
+            raise SourceUnsupported(f"{self.name} holds no video, {holds}", hint="give a file with pictures in it")
+        best = container.streams.best("video")
+        chosen = best if isinstance(best, VideoStream) and best.index in {s.index for s in moving} else moving[0]
+        if chosen.codec_context is None:
+            raise SourceUnsupported(f"{self.name} holds video of a kind that cannot be decoded here", hint="convert it first")
+        return chosen
+
+    def _first_frame(self, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
+        """Start decoding, after a seek near ``start_s`` where one is asked for; ``_decoded`` begins with that frame."""
+        time_base = stream.time_base or Fraction(1, 90_000)
+        start_time = container.start_time if container.start_time is not None else 0
+        self._origin_s = Fraction(start_time, 1_000_000)
+        self._shift_ticks = 0
+        if self.start_s and not self.still:
+            self._shift_ticks = round(Fraction(self.start_s) / time_base)
+            self.shift_s = self._shift_ticks * time_base
+        targets_s: list[Fraction | None] = [None]
+        if self.start_s and not self.still and not container.format.flags & NO_TIMESTAMPS and not is_url(self.path):
+            # A seek may land too late in formats without an index: then go for an earlier place, at last for the start.
+            wanted_s = Fraction(self.start_s)
+            targets_s = [wanted_s, *([wanted_s - 10] if wanted_s > 10 else []), None]  # noqa: PLR2004  # a usual GOP or two
+        for target_s in targets_s:
+            if target_s is not None:
+                try:
+                    container.seek(int((target_s + self._origin_s) / time_base), stream=stream)
+                except av.error.FFmpegError:
+                    continue
+            elif len(targets_s) > 1:
+                container, stream = self._open_stream()
+            decoded = self._decode(container, stream)
+            first = next(decoded, None)
+            if first is None and target_s is None:
+                break
+            if first is None:
+                container, stream = self._open_stream()
+                continue
+            if target_s is None or (first.pts is not None and first.pts * time_base - self._origin_s <= Fraction(self.start_s or 0)):
+                self._decoded = _chain(first, decoded)
+                return first
+        self.close()
+        raise SourceUnsupported(f"{self.name} holds no frame that can be decoded", hint="is the file complete?")
+
+    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """All frames in presentation order, the decoder drained at the end."""
+        tail = _Tail()
+        last_pts: int | None = None
+        for packet in self._packets(container, stream):
+            if self._interrupted.is_set():
+                return
+            ending = packet.size == 0
+            if not ending:
+                self.damaged_packets += packet.is_corrupt
+                tail.add(packet)
+            try:
+                pictures = stream.decode(packet)
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.damaged_packets += not packet.is_corrupt
+                # The decoder takes no second request to drain: what it still held has to be decoded anew.
+                pictures = self._decode_again(tail, stream.index, last_pts) if ending else []
+            for picture in pictures:
+                last_pts = picture.pts if picture.pts is not None else last_pts
+                yield picture
+
+    def _decode_again(self, tail: _Tail, stream_index: int, after_pts: int | None) -> list[av.VideoFrame]:
+        """What lies behind ``after_pts``, by another decoder without threads, in which an error delays nothing."""
+        if is_url(self.path) or after_pts is None:
+            return []
+        pictures: list[av.VideoFrame] = []
+        with open_container(self.path) as container:
+            stream = container.streams.video[[s.index for s in container.streams.video].index(stream_index)]
+            stream.codec_context.thread_count = 1
+            for packet in [*tail.packets, _end_of(stream)]:
+                try:
+                    pictures += stream.codec_context.decode(packet)
+                except av.error.FFmpegError:  # counted by the first decoder
+                    continue
+        return [picture for picture in pictures if picture.pts is not None and picture.pts > after_pts]
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[VideoStream]]:
+        """Packets of the stream, and an empty one at the end; what cannot be read is counted and passed over."""
+        errors = 0
+        while True:
+            try:
+                for packet in container.demux(stream):
+                    yield packet
+                    if packet.size:
+                        errors = 0
+                return
+            except (av.error.InvalidDataError, av.error.PatchWelcomeError):
+                errors += 1
+                self.damaged_packets += 1
+                if errors >= _MAX_READ_ERRORS:
+                    yield _end_of(stream)
+                    return
+            except (av.error.FFmpegError, OSError) as error:
+                raise reading_error(self.path, error) from error
+
+    def _frames_expected(self, stream: VideoStream, rate: Fraction | None) -> int | None:
+        duration_s = self._duration_s(None, stream)
+        cut = self.start_s is not None or self.end_s is not None
+        if stream.frames and not cut:
+            return stream.frames
+        if duration_s is None and self._container is not None:
+            duration_s = self._duration_s(self._container, stream)
+        return round(duration_s * rate) if duration_s is not None and rate else None
+
+    def _duration_s(self, container: InputContainer | None, stream: VideoStream) -> float | None:
+        """Seconds that will come: the stream's, or else the container's, less what is cut away."""
+        if stream.duration is not None and stream.time_base is not None:
+            whole = float(stream.duration * stream.time_base)
+        elif container is not None and container.duration is not None:
+            whole = container.duration / 1_000_000
+        else:
+            return None
+        return max(0.0, min(whole, self.end_s if self.end_s is not None else whole) - (self.start_s or 0.0))
+
+
+class _Tail:
+    """The last two groups of pictures as packets: from there a decoder can reach what another still held at the end."""
+
+    def __init__(self) -> None:
+        self._groups: tuple[list[av.Packet[VideoStream]], list[av.Packet[VideoStream]]] = ([], [])
+
+    @property
+    def packets(self) -> list[av.Packet[VideoStream]]:
+        return [*self._groups[0], *self._groups[1]]
+
+    def add(self, packet: av.Packet[VideoStream]) -> None:
+        """Take the next packet; a group that is too long is kept from its later part on, which may not be decodable."""
+        if packet.is_keyframe:
+            self._groups = (self._groups[1], [])
+        self._groups[1].append(packet)
+        if len(self._groups[1]) > _MAX_GROUP:
+            self._groups = (self._groups[1], [])
+
+
+def _end_of(stream: VideoStream) -> av.Packet[VideoStream]:
+    """The packet that asks a decoder for all that it still holds."""
+    packet: av.Packet[VideoStream] = av.Packet()  # type: ignore[assignment]  # its stream is set in the next line
+    packet.stream = stream
+    packet.time_base = stream.time_base or Fraction(1, 90_000)
+    return packet
+
+
+def _chain(first: av.VideoFrame, others: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    yield first
+    yield from others

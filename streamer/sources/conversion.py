@@ -1,0 +1,115 @@
+"""From any pixel format to 8-bit 4:2:0 planes of one size, without changing what the samples mean."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from math import atan2, pi
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from streamer.frame import UPRIGHT, Color, Orientation, plane_views
+
+# AVColorSpace and AVColorRange.
+RGB_MATRIX, BT709, UNSPECIFIED, SMPTE170M = 0, 1, 2, 6
+LIMITED, FULL = 1, 2
+_NATIVE = ("yuv420p", "yuvj420p")
+_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class Converter:
+    """Turns decoded frames into ``yuv420p`` (or ``yuvj420p`` where the range is full) of the first frame's size.
+
+    Range, matrix, primaries and transfer stay as they are. RGB becomes limited range, BT.709 from 720 lines up and
+    SMPTE 170M below; alpha is left out; gray gets neutral chroma; more than 8 bits are rounded.
+    """
+
+    def __init__(self, first: av.VideoFrame) -> None:
+        self._size = (first.width, first.height)
+        self._rgb = first.format.is_rgb or first.format.has_palette
+        self._reformatter = VideoReformatter()
+        full = not self._rgb and _is_full(first)
+        self._format = "yuvj420p" if full else "yuv420p"
+        if self._rgb:
+            matrix = BT709 if first.height >= 720 else SMPTE170M  # noqa: PLR2004  # where HD begins
+            self.color = Color(matrix=matrix, range=LIMITED, primaries=first.color_primaries, transfer=first.color_trc)
+        else:
+            # A YUV picture tagged "RGB" (0) would be shown green by a player that believed it.
+            matrix = UNSPECIFIED if first.colorspace == RGB_MATRIX else first.colorspace
+            self.color = Color(
+                matrix=matrix,
+                range=FULL if full else first.color_range,
+                primaries=first.color_primaries,
+                transfer=first.color_trc,
+            )
+        """What the samples of every converted frame mean."""
+
+    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame itself where nothing is to be done, else a new one with the same pts, time base and duration."""
+        same_size = (frame.width, frame.height) == self._size
+        if same_size and frame.format.name == self._format:
+            return frame
+        if same_size and frame.format.name == "gray" and _is_full(frame) == (self._format == "yuvj420p"):
+            return self._with_neutral_chroma(frame)
+        rgb = frame.format.is_rgb or frame.format.has_palette
+        to_full = self._format == "yuvj420p"
+        converted = self._reformatter.reformat(
+            frame,
+            *self._size,
+            format=self._format,
+            # From YUV to YUV both sides name the same matrix, whichever: the samples keep the one that they have.
+            src_colorspace=None if rgb else SMPTE170M,
+            dst_colorspace=self.color.matrix if rgb and self._rgb else SMPTE170M,
+            src_color_range=FULL if rgb or _is_full(frame) else LIMITED,
+            dst_color_range=FULL if to_full else LIMITED,
+            interpolation=_SCALING,
+        )
+        self._tag(converted)
+        converted.pts, converted.time_base, converted.duration = frame.pts, frame.time_base, frame.duration
+        return converted
+
+    def _with_neutral_chroma(self, frame: av.VideoFrame) -> av.VideoFrame:
+        # By hand: swscale takes gray for full range whatever its tag says, and would stretch it.
+        picture = av.VideoFrame(*self._size, self._format)
+        luma, *chroma = plane_views(picture)
+        np.copyto(luma, plane_views(frame)[0])
+        for plane in chroma:
+            plane.fill(128)
+        picture.pts, picture.time_base, picture.duration = frame.pts, frame.time_base, frame.duration
+        self._tag(picture)
+        return picture
+
+    def _tag(self, picture: av.VideoFrame) -> None:
+        picture.colorspace, picture.color_range = self.color.matrix, self.color.range
+        picture.color_primaries, picture.color_trc = self.color.primaries, self.color.transfer
+
+
+def _is_full(frame: av.VideoFrame) -> bool:
+    return frame.color_range == FULL or frame.format.name.startswith("yuvj")
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """The 3x3 matrix (9 integers, FFmpeg's layout) that the container or the picture's EXIF data gives, or None."""
+    for data in frame.side_data:
+        if data.type == Type.DISPLAYMATRIX:
+            return struct.unpack("=9i", bytes(data))
+    return None
+
+
+def orientation(matrix: Sequence[int] | None) -> Orientation:
+    """The nearest of the eight upright positions that ``matrix`` asks for.
+
+    The matrix sends a stored point (x, y), y downwards, to (a x + c y, b x + d y), with a, b at 0, 1 and c, d at 3, 4.
+    """
+    if matrix is None:
+        return UPRIGHT
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    if a == b == 0:
+        return UPRIGHT
+    return Orientation(round(atan2(b, a) / (pi / 2)) % 4, mirrored)
