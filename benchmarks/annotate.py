@@ -1,0 +1,92 @@
+"""What the line costs beside the work that cannot be avoided: a decode, an encode, and the detector's own calls.
+
+python -m benchmarks.annotate line      # scripted detector, 1080p, against bare loops and ffmpeg
+python -m benchmarks.annotate people    # processor time with the built-in detector
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from benchmarks.clips import scaled
+from benchmarks.measure import OUT, SAMPLES, Run, in_turn, machine, median, ratio
+
+
+def _row(name: str, runs: Sequence[Run]) -> str:
+    wall, cpu = [run.wall_s for run in runs], [run.cpu_s for run in runs]
+    busy = median([run.cpu_s / run.wall_s / (os.cpu_count() or 1) for run in runs])
+    peak = median([run.peak_mib for run in runs])
+    return f"  {name:34} {median(wall):7.2f} s  processor {median(cpu):7.2f} s  cores busy {busy:4.0%}  peak {peak:5.0f} MiB"
+
+
+def line(frames: int = 600, rounds: int = 5, crf: str = "23") -> None:
+    """The whole command with ten scripted instances against a bare PyAV decode and encode, and against ffmpeg."""
+    clip = scaled(1920, 1080, frames)
+    for preset in ("veryfast", "ultrafast"):
+        target = str(OUT / "line.mp4")
+        streamer = [sys.executable, "-m", "streamer", "annotate", str(clip), "-o", target, "--overwrite", "--quiet"]
+        commands = {
+            "streamer annotate, 10 instances": [
+                *streamer,
+                *("--detector", "benchmarks.scripted:Ten", "--preset", preset, "--crf", crf),
+            ],
+            "bare PyAV decode and encode": [
+                *(sys.executable, "-m", "benchmarks.bare", "transcode", str(clip), target, preset, crf),
+            ],
+        }
+        if shutil.which("ffmpeg"):
+            transcode = f"ffmpeg -v error -y -i {clip} -c:v libx264 -preset {preset} -crf {crf} {target}"
+            commands["ffmpeg, transcode only"] = transcode.split()
+        runs = in_turn(commands, rounds)
+        print(f"{frames} frames of 1080p, preset {preset}, median of {rounds} runs in turn:")
+        for name, done in runs.items():
+            print(_row(name, done))
+        ours = [run.wall_s for run in runs["streamer annotate, 10 instances"]]
+        for name in list(commands)[1:]:
+            print(f"  ratio to {name}: {ratio(ours, [run.wall_s for run in runs[name]]):.2f}")
+
+
+def people(rounds: int = 3) -> None:
+    """Processor time of the whole command against the sum of the interpreters' calls alone and a bare transcode."""
+    from streamer.sinks.records import read_records
+
+    OUT.mkdir(exist_ok=True)
+    clip, target, records = SAMPLES / "pedestrians.mp4", str(OUT / "people.mp4"), OUT / "people.jsonl"
+    streamer = [sys.executable, "-m", "streamer", "annotate", str(clip), "-o", target, "--overwrite", "--quiet"]
+    in_turn({"count": [*streamer, "--detections", str(records), "--masks", "none"]}, 1)
+    persons = [
+        sum(found["class"] == "Person" for found in entry["instances"])
+        for entry in read_records(records)
+        if entry["type"] == "frame"
+    ]
+    counts = OUT / "persons.json"
+    counts.write_text(json.dumps(persons))
+    runs = in_turn(
+        {
+            "streamer annotate, people": [*streamer, "--preset", "medium", "--crf", "20"],
+            "interpreters alone, 1 thread": [sys.executable, "-m", "benchmarks.bare", "people", str(counts), "1"],
+            "interpreters alone, 2 threads": [sys.executable, "-m", "benchmarks.bare", "people", str(counts), "2"],
+            "bare transcode": [sys.executable, "-m", "benchmarks.bare", "transcode", str(clip), target, "medium", "20"],
+        },
+        rounds,
+    )
+    print(f"{len(persons)} frames of 768x576, {sum(persons)} persons, median of {rounds} runs in turn:")
+    for name, done in runs.items():
+        print(_row(name, done))
+    ours = [run.cpu_s for run in runs["streamer annotate, people"]]
+    for threads in ("1 thread", "2 threads"):
+        alone = zip(runs[f"interpreters alone, {threads}"], runs["bare transcode"], strict=True)
+        print(f"  processor time against the sum with {threads}: {ratio(ours, [a.cpu_s + b.cpu_s for a, b in alone]):.2f}")
+
+
+if __name__ == "__main__":
+    print(machine())
+    wanted = sys.argv[1:] or ["line", "people"]
+    if "line" in wanted:
+        line()
+    if "people" in wanted:
+        people()

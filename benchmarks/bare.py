@@ -1,0 +1,60 @@
+"""What the line is compared with: a plain loop that decodes and encodes, and one that only calls the interpreters.
+
+python -m benchmarks.bare transcode IN OUT PRESET CRF
+python -m benchmarks.bare people IN THREADS
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def transcode(source: str, target: str, preset: str, crf: str) -> None:
+    """Decode and encode with PyAV and the same settings, and nothing else."""
+    import av
+
+    with av.open(source) as input_, av.open(target, "w") as output:
+        video = input_.streams.video[0]
+        video.thread_type = "AUTO"
+        stream = output.add_stream("libx264", rate=video.average_rate, options={"preset": preset, "crf": crf})
+        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+        if video.time_base is not None:
+            stream.codec_context.time_base = video.time_base
+        for frame in input_.decode(video):
+            frame.pict_type = 0
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def people(source: str, threads: int) -> None:
+    """Call the two interpreters of ``people`` as often as the line would, on random input, and nothing else."""
+    import json
+    from pathlib import Path
+
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+
+    from streamer.detectors import people as built_in
+
+    persons = json.loads(Path(source).read_text())
+    rng = np.random.default_rng(0)
+    interpreters = []
+    for name in built_in.SHA256:
+        if name.endswith(".tflite"):
+            interpreter = Interpreter(str(built_in.FOLDER / name), num_threads=threads)
+            interpreter.allocate_tensors()
+            detail = interpreter.get_input_details()[0]
+            interpreters.append((interpreter, detail["index"], rng.random(detail["shape"], np.float32)))
+    boxes, outlines = sorted(interpreters, key=lambda entry: -entry[2].shape[1])
+    for n in persons:
+        for interpreter, index, data in [boxes] + [outlines] * n:
+            interpreter.set_tensor(index, data)
+            interpreter.invoke()
+
+
+if __name__ == "__main__":
+    what, *arguments = sys.argv[1:]
+    if what == "transcode":
+        transcode(*arguments)
+    else:
+        people(arguments[0], int(arguments[1]))

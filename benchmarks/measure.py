@@ -1,0 +1,74 @@
+"""Whole processes, measured in turn: A B A B …, so that a machine whose speed drifts is the same for both."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
+"""Clips and results that benchmarks make; not kept in the repository."""
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished process."""
+
+    wall_s: float
+    cpu_s: float
+    """User and system time."""
+    peak_mib: float
+    """Largest resident set."""
+
+
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end and account for it. Raises ``RuntimeError`` with its stderr when it fails."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(env or {})}, text=True
+    ) as process:
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - start
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{errors}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def in_turn(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Run]]:
+    """Run all commands ``rounds`` times in turn, after one round that does not count."""
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for counted in range(rounds + 1):
+        for name, command in commands.items():
+            done = run(command)
+            if counted:
+                runs[name].append(done)
+    return runs
+
+
+def ratio(a: Sequence[float], b: Sequence[float]) -> float:
+    """Median of a/b, pair by pair."""
+    return statistics.median(x / y for x, y in zip(a, b, strict=True))
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    return f"{os.cpu_count()} cores, {cpu}, Python {platform.python_version()}, {sys.platform}"

@@ -1,0 +1,132 @@
+"""A recording in, an annotated recording out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from streamer.choice import load, selection, style
+from streamer.config import AnnotateConfig, load_annotate_config
+from streamer.errors import ConfigError, OutputRefused
+from streamer.interrupts import Interrupts
+from streamer.perception import EveryFrame
+from streamer.pipeline import Pipeline
+from streamer.progress import Progress
+from streamer.render.renderer import Renderer
+from streamer.sinks.coco import CocoResults
+from streamer.sinks.encoder import VideoEncoder
+from streamer.sinks.picture import PictureFile
+from streamer.sinks.records import Records
+from streamer.sources.video import VideoFile
+from streamer.stages import Annotated, Sink
+from streamer.summary import Summary
+
+
+def annotate(
+    input: str | os.PathLike[str],  # noqa: A002  # the name of the command's argument
+    output: str | os.PathLike[str] | None = None,
+    *,
+    on_frame: Callable[[Annotated], None] | None = None,
+    **options: Any,
+) -> Summary:
+    """Annotate a recording or a picture, as ``streamer annotate`` does, and return its summary.
+
+    ``options`` are the fields of ``AnnotateConfig``: ``annotate("in.mp4", "out.mp4", detector="people", crf=20)``.
+    ``on_frame`` is called with each finished frame, in this thread. Blocks until all is written. Ctrl-C in the main thread
+    finishes a playable file with what was done (``summary.interrupted``).
+
+    Raises ``ConfigError`` for bad options, ``SourceError``, ``DetectorError`` or ``SinkError`` before the first frame, and
+    ``StageFailed`` after it; then no OUTPUT is there, nor anything half done.
+    """
+    overrides = {"input": os.fspath(input), "output": None if output is None else Path(output), "quiet": True, **options}
+    return annotate_with(load_annotate_config(None, overrides), on_frame=on_frame)
+
+
+def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], None] | None = None) -> Summary:
+    """The same with checked settings, and progress on stderr unless they say ``quiet``."""
+    # Everything that can be refused is refused before the model is loaded, which may take a minute.
+    output = config.output or default_output(config.input)
+    refuse_clashes(config.input, output, config.detections, config.coco)
+    with ExitStack() as undo:
+        source = VideoFile(config.input, start_s=config.start, end_s=config.end)
+        undo.callback(source.close)
+        info = source.open()
+        picture_sink: VideoEncoder | PictureFile
+        if source.still and PictureFile.holds(output):
+            picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
+        else:
+            picture_sink = VideoEncoder(
+                output,
+                info,
+                source=source,
+                encoder=config.encoder,
+                crf=config.crf,
+                preset=config.preset,
+                audio=config.audio,
+                overwrite=config.overwrite,
+            )
+        undo.callback(picture_sink.abandon)
+        detector = load(config)
+        undo.callback(detector.close)
+        perception = EveryFrame(detector, selection(config, detector))
+        sinks: list[Sink] = [picture_sink]
+        if config.detections is not None:
+            records = Records(
+                config.detections, info, detector.labels, detector.name, masks=config.masks, overwrite=config.overwrite
+            )
+            undo.callback(records.abandon)
+            sinks.append(records)
+        if config.coco is not None:
+            coco = CocoResults(config.coco, info, overwrite=config.overwrite)
+            undo.callback(coco.abandon)
+            sinks.append(coco)
+        renderer = Renderer(detector.labels, style=style(config))
+        detector.warm_up()
+        # From here on the pipeline owns them all.
+        undo.pop_all()
+        with Progress(quiet=config.quiet) as progress:
+
+            def on_item(item: Annotated) -> None:
+                progress.update(pipeline.stats, info.frames, time.monotonic())
+                if on_frame is not None:
+                    on_frame(item)
+
+            pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
+            with Interrupts(pipeline.stop, pipeline.abandon):
+                stats = pipeline.run()
+    notes = [*source.notes, *picture_sink.notes]
+    if pipeline.abandoned:
+        notes.append("abandoned: no output was written")
+    return Summary.of(
+        stats,
+        detector.labels,
+        info,
+        now=time.monotonic(),
+        files=[] if pipeline.abandoned else [path for path in (output, config.detections, config.coco) if path is not None],
+        notes=notes,
+        damaged_packets=source.damaged_packets,
+        interrupted=pipeline.interrupted,
+    )
+
+
+def default_output(source: str) -> Path:
+    """``-annotated`` added to the input's name: beside a file, in the current folder for an address."""
+    if "://" in source:
+        raise ConfigError("an address needs an OUTPUT", hint="name one with -o, such as -o annotated.mp4")
+    path = Path(source)
+    return path.with_name(f"{path.stem}-annotated{path.suffix}")
+
+
+def refuse_clashes(source: str, *outputs: Path | None) -> None:
+    """Raise ``OutputRefused`` when two of the outputs, or an output and the input, are the same file."""
+    seen: dict[Path, str] = {Path(source).resolve(): "INPUT"} if "://" not in source else {}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.resolve() in seen:
+            raise OutputRefused(f"{path} is {seen[path.resolve()]} already", hint="give every file a name of its own")
+        seen[path.resolve()] = "another output"

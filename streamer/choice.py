@@ -1,0 +1,90 @@
+"""From settings to what stands in the line: the detector, the wanted instances, the style of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from streamer.errors import ConfigError
+from streamer.perception import Selection
+from streamer.render.renderer import Style
+from streamer.stages import Detector
+from streamer.suggest import did_you_mean
+
+DEFAULT_SCORE = {"people": 0.4}
+"""Least score by detector where the user names none; 0.5 for all others."""
+
+
+class DetectorSettings(Protocol):
+    """The settings that choose a detector and its finds; of recordings and of live streams alike."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def labels(self) -> Path | None: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def score_threshold(self) -> float | None: ...
+    @property
+    def classes(self) -> Collection[str] | None: ...
+    @property
+    def max_instances(self) -> int | None: ...
+
+
+def load(settings: DetectorSettings) -> Detector:
+    """The detector that the settings name."""
+    from streamer.detectors.registry import load_detector
+
+    return load_detector(
+        settings.detector, score_threshold=score_threshold(settings), threads=settings.threads, labels_path=settings.labels
+    )
+
+
+def score_threshold(settings: DetectorSettings) -> float:
+    """The least score that the user wants, or the detector's usual one."""
+    return DEFAULT_SCORE.get(settings.detector, 0.5) if settings.score_threshold is None else settings.score_threshold
+
+
+def selection(settings: DetectorSettings, detector: Detector) -> Selection:
+    """Which instances the settings want. Raises ``ConfigError`` for a class that the detector does not know."""
+    return Selection(
+        score_threshold=score_threshold(settings),
+        class_ids=None if settings.classes is None else class_ids(settings.classes, detector.labels, detector.name),
+        max_instances=settings.max_instances,
+    )
+
+
+def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: str) -> frozenset[int]:
+    """The ids of class names, in any case. Raises ``ConfigError`` with the nearest names for one that is unknown."""
+    ids: dict[str, set[int]] = {}
+    for class_id, label in labels.items():
+        ids.setdefault(label.casefold(), set()).add(class_id)
+    found: set[int] = set()
+    for name in names:
+        if name.casefold() not in ids:
+            raise ConfigError(
+                f"the detector {detector_name} knows no class {name!r}", hint=did_you_mean(name, sorted(labels.values()))
+            )
+        found |= ids[name.casefold()]
+    return frozenset(found)
+
+
+class StyleSettings(Protocol):
+    """The settings that choose how instances are drawn."""
+
+    @property
+    def draw(self) -> Collection[str] | None: ...
+    @property
+    def mask_opacity(self) -> float | None: ...
+
+
+def style(settings: StyleSettings) -> Style:
+    """The renderer's style, its own choice where the settings leave it."""
+    chosen: dict[str, Any] = {}
+    if settings.draw is not None:
+        chosen["draw"] = frozenset(settings.draw)
+    if settings.mask_opacity is not None:
+        chosen["mask_opacity"] = settings.mask_opacity
+    return Style(**chosen)

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: the first asks for a clean end, the second for an end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """While entered, the first signal calls ``stop`` and the next ones call ``abandon``, each in a one-shot thread.
+
+    A handler runs between two instructions of the main thread, which may hold any lock: calling ``stop`` from it can
+    deadlock. Outside the main thread, where Python allows no handlers, entering changes nothing.
+    """
+
+    def __init__(self, stop: Callable[[], object], abandon: Callable[[], object]) -> None:
+        self.count = 0
+        """Signals seen so far."""
+        self._stop = stop
+        self._abandon = abandon
+        self._before: dict[signal.Signals, Any] = {}
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        for thread in self._threads:
+            thread.join()
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        thread = threading.Thread(target=self._stop if self.count == 1 else self._abandon, name="interrupt", daemon=True)
+        self._threads.append(thread)
+        thread.start()
