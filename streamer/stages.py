@@ -38,12 +38,21 @@ class Source(Protocol):
 class Detector(Protocol):
     """Finds objects in a picture. A class with these members works as ``--detector package.module:Class``."""
 
-    name: str
-    """Short name for records and reports."""
-    labels: Mapping[int, str]
-    """Class id to class name."""
-    input_size: tuple[int, int] | None
-    """Largest useful picture (width, height): it is handed no more pixels than that; None for the picture's own size."""
+    # Read-only members, so that a plain attribute of a narrower type (a dict, a tuple) fits as well.
+    @property
+    def name(self) -> str:
+        """Short name for records and reports."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """Class id to class name."""
+        ...
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """Largest useful picture (width, height): it is handed no more pixels than that; None for the picture's own size."""
+        ...
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
         """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
@@ -87,7 +96,10 @@ class Perception(Protocol):
 class Sink(Protocol):
     """Where annotated frames go. Used by one thread; ends with exactly one of ``finish`` and ``abandon``."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Short name for errors and reports."""
+        ...
 
     def write(self, item: Annotated) -> None:
         """Take the next frame. Raises a ``SinkError``."""
