@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from streamer.frame import Plane
+from streamer.instances import Floats
 from streamer.render.masks import Region
 from streamer.render.palette import Yuv
+
+
+class Layer(NamedTuple):
+    """Paint with its strength, for each plane: a sample becomes ``sample * kept / 255 + paint``; uint8, even sizes."""
+
+    kept: Plane
+    """How much of the luma stays."""
+    kept_chroma: Plane
+    """How much of the chroma stays."""
+    luma: Plane
+    cb: Plane
+    cr: Plane
+
+    @classmethod
+    def of(cls, alpha: Plane, color: Yuv) -> Layer:
+        """One colour, ``alpha`` 0..255 strong."""
+        half = halved(alpha)
+        return cls(
+            np.asarray(cv2.bitwise_not(alpha), np.uint8),
+            np.asarray(cv2.bitwise_not(half), np.uint8),
+            *(
+                np.asarray(cv2.convertScaleAbs(strength, alpha=sample / 255), np.uint8)
+                for strength, sample in zip((alpha, half, half), color, strict=True)
+            ),
+        )
 
 
 class Canvas(NamedTuple):
@@ -28,12 +55,12 @@ class Canvas(NamedTuple):
     @property
     def width(self) -> int:
         """Pixels of the luma plane."""
-        return self.luma.shape[1]
+        return int(self.luma.shape[1])
 
     @property
     def height(self) -> int:
         """Pixels of the luma plane."""
-        return self.luma.shape[0]
+        return int(self.luma.shape[0])
 
     def aligned(self, region: Region) -> Region:
         """The smallest region around a region that holds whole chroma samples; may reach one pixel over the edge."""
@@ -44,24 +71,64 @@ class Canvas(NamedTuple):
             -(-(region.y1 + self.shift_y) // 2) * 2 - self.shift_y,
         )
 
+    def snapped(self, box_xyxy: Floats) -> Region | None:
+        """A box with its edges moved to the nearest chroma samples' edges, at least one sample wide; None for no box.
+
+        What lies far outside the picture is cut, out of sight.
+        """
+        left, top, right, bottom = (float(edge) for edge in box_xyxy)
+        if not (math.isfinite(left + top + right + bottom) and right > left and bottom > top):
+            return None
+        beyond = 64
+        x0, x1 = (
+            2 * round((min(max(x, -beyond), self.width + beyond) + self.shift_x) / 2) - self.shift_x for x in (left, right)
+        )
+        y0, y1 = (
+            2 * round((min(max(y, -beyond), self.height + beyond) + self.shift_y) / 2) - self.shift_y for y in (top, bottom)
+        )
+        return Region(x0, y0, max(x1, x0 + 2), max(y1, y0 + 2))
+
     def blend(self, alpha: Plane, x0: int, y0: int, color: Yuv) -> None:
         """Lay a colour over the picture, ``alpha`` (h, w) 0..255 strong, its top left at an aligned (x0, y0).
 
         Chroma takes the mean strength of the pixels that it covers. Where alpha is 0 no sample changes.
         """
-        _blend(self.luma, alpha, x0, y0, color.y)
-        half = np.asarray(cv2.resize(alpha, (alpha.shape[1] // 2, alpha.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8)
+        self.lay(Layer.of(alpha, color), x0, y0)
+
+    def lay(self, layer: Layer, x0: int, y0: int) -> None:
+        """Lay prepared paint over the picture, its top left at an aligned (x0, y0)."""
         x, y = (x0 + self.shift_x) // 2, (y0 + self.shift_y) // 2
-        _blend(self.cb, half, x, y, color.u)
-        _blend(self.cr, half, x, y, color.v)
+        _lay(self.luma, layer.kept, layer.luma, x0, y0)
+        _lay(self.cb, layer.kept_chroma, layer.cb, x, y)
+        _lay(self.cr, layer.kept_chroma, layer.cr, x, y)
+
+    def fill(self, region: Region, color: Yuv, opacity: float) -> None:
+        """Fill an aligned region evenly, 0..1 strong."""
+        x0, y0, x1, y1 = (max(0, edge) for edge in region)
+        half = tuple(max(0, (edge + shift) // 2) for edge, shift in zip(region, (self.shift_x, self.shift_y) * 2, strict=True))
+        _fill(self.luma[y0:y1, x0:x1], color.y, opacity)
+        _fill(self.cb[half[1] : half[3], half[0] : half[2]], color.u, opacity)
+        _fill(self.cr[half[1] : half[3], half[0] : half[2]], color.v, opacity)
 
 
-def _blend(plane: Plane, alpha: Plane, x0: int, y0: int, sample: int) -> None:
+def halved(plane: Plane) -> Plane:
+    """The mean of each 2 x 2 block of a plane of even size."""
+    return np.asarray(cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
     top, left = max(0, -y0), max(0, -x0)
-    target = plane[y0 + top : y0 + alpha.shape[0], x0 + left : x0 + alpha.shape[1]]
+    target = plane[y0 + top : y0 + kept.shape[0], x0 + left : x0 + kept.shape[1]]
     if target.size == 0:
         return
-    alpha = alpha[top : top + target.shape[0], left : left + target.shape[1]]
-    kept = cv2.multiply(target, cv2.bitwise_not(alpha), scale=1 / 255)
-    laid = cv2.convertScaleAbs(alpha, alpha=sample / 255)
-    cv2.add(kept, laid, dst=target)
+    if target.shape != kept.shape:
+        part = slice(top, top + target.shape[0]), slice(left, left + target.shape[1])
+        kept, paint = kept[part], paint[part]
+    cv2.add(cv2.multiply(target, kept, scale=1 / 255), paint, dst=target)
+
+
+def _fill(target: Plane, sample: int, opacity: float) -> None:
+    if opacity >= 1:
+        target[:] = sample
+    elif target.size:
+        cv2.convertScaleAbs(target, dst=target, alpha=1 - opacity, beta=opacity * sample)

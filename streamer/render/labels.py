@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from streamer.frame import Plane
+from streamer.render.canvas import Layer
 from streamer.render.masks import Region
+from streamer.render.palette import Yuv
 
 _WEIGHT = 550
 
@@ -26,12 +28,12 @@ class Tag(NamedTuple):
     @property
     def width(self) -> int:
         """Pixels."""
-        return self.body.shape[1]
+        return int(self.body.shape[1])
 
     @property
     def height(self) -> int:
         """Pixels."""
-        return self.body.shape[0]
+        return int(self.body.shape[0])
 
 
 @lru_cache(maxsize=1)
@@ -52,12 +54,25 @@ def tag(text: str, size_px: int) -> Tag:
     return Tag(_rounded(w, h, min(h / 2, size_px * 0.32)), letters)
 
 
+@lru_cache(maxsize=512)
+def painted(text: str, size_px: int, body: Yuv, letters: Yuv) -> Layer:
+    """A tag in its colours, ready to lay over a picture."""
+    label = tag(text, size_px)
+    under, over = Layer.of(label.body, body), Layer.of(label.text, letters)
+    paints = (
+        np.asarray(cv2.add(cv2.multiply(below, kept, scale=1 / 255), above), np.uint8)
+        for below, kept, above in zip(under[2:], (over.kept, over.kept_chroma, over.kept_chroma), over[2:], strict=True)
+    )
+    return Layer(under.kept, under.kept_chroma, *paints)
+
+
 def _rounded(width: int, height: int, radius: float) -> Plane:
     """A filled rectangle with round corners: uint8 (height, width), anti-aliased by distance."""
     x = np.maximum(np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius), 0)
     y = np.maximum(np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius), 0)
     outside = np.hypot(x[None], y[:, None]) - radius
-    return np.clip((0.5 - outside) * 255, 0, 255).astype(np.uint8)
+    tag_shape: Plane = np.clip((0.5 - outside) * 255, 0, 255).astype(np.uint8)
+    return tag_shape
 
 
 def place(tag_size: tuple[int, int], box: Region, taken: Iterable[Region], width: int, height: int) -> Region:

@@ -8,6 +8,7 @@ outside = 0, threshold last), for boxes of any size and position.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -40,14 +41,20 @@ class Region(NamedTuple):
         return self.x0 >= self.x1 or self.y0 >= self.y1
 
 
+NOWHERE = Region(0, 0, 0, 0)
+
+
 def pixels_of(box_xyxy: Floats | tuple[float, float, float, float], margin_px: float, width: int, height: int) -> Region:
     """The pixels of a width x height picture that a box, grown by ``margin_px`` on each side, touches; perhaps none."""
-    edges = np.asarray(box_xyxy, np.float64)
-    if not np.isfinite(edges).all():
-        return Region(0, 0, 0, 0)
-    low = np.clip(np.floor(edges[:2] - margin_px), 0, (width, height))
-    high = np.clip(np.ceil(edges[2:] + margin_px), 0, (width, height))
-    return Region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    left, top, right, bottom = (float(edge) for edge in box_xyxy)
+    if not math.isfinite(left + top + right + bottom):
+        return NOWHERE
+    return Region(
+        math.floor(min(max(left - margin_px, 0), width)),
+        math.floor(min(max(top - margin_px, 0), height)),
+        math.ceil(min(max(right + margin_px, 0), width)),
+        math.ceil(min(max(bottom + margin_px, 0), height)),
+    )
 
 
 def crop_mask(mask: Floats, box_xyxy: Floats, width: int, height: int) -> tuple[int, int, Floats]:
@@ -61,8 +68,8 @@ def crop_mask(mask: Floats, box_xyxy: Floats, width: int, height: int) -> tuple[
     left, top, right, bottom = (float(edge) for edge in box_xyxy)
     if region.empty or not (right > left and bottom > top):
         return region.x0, region.y0, np.zeros((0, 0), np.float32)
-    columns = _weights(np.arange(region.x0, region.x1) + 0.5, left, right, mask.shape[1])
-    rows = _weights(np.arange(region.y0, region.y1) + 0.5, top, bottom, mask.shape[0])
+    columns = _weights(region.x0, region.x1 - region.x0, 1, left, right, mask.shape[1])
+    rows = _weights(region.y0, region.y1 - region.y0, 1, top, bottom, mask.shape[0])
     return region.x0, region.y0, rows @ np.asarray(mask, np.float32) @ columns.T
 
 
@@ -83,21 +90,29 @@ def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uin
     width, height = region.x1 - region.x0, region.y1 - region.y0
     cell_px = min((right - left) / mask.shape[1], (bottom - top) / mask.shape[0])
     step = 4 if cell_px >= 8 else 2 if cell_px >= 3 else 1
-    columns = _weights(region.x0 + step * (np.arange(-(-width // step)) + 0.5), left, right, mask.shape[1])
-    rows = _weights(region.y0 + step * (np.arange(-(-height // step)) + 0.5), top, bottom, mask.shape[0])
+    columns = _weights(region.x0, -(-width // step), step, left, right, mask.shape[1])
+    rows = _weights(region.y0, -(-height // step), step, top, bottom, mask.shape[0])
     probabilities = rows @ np.asarray(mask, np.float32) @ columns.T
     slope_x = cv2.Sobel(probabilities, cv2.CV_32F, 1, 0, ksize=3, scale=1 / (8 * step))
     slope_y = cv2.Sobel(probabilities, cv2.CV_32F, 0, 1, ksize=3, scale=1 / (8 * step))
-    slope = np.maximum(cv2.magnitude(slope_x, slope_y), _FLATTEST_PER_PX)
-    field = (probabilities - THRESHOLD) / slope * FIELD_PER_PX + (FIELD_ZERO + 0.5)
-    coarse = np.clip(field, 0, 255).astype(np.uint8)
+    slope = np.asarray(cv2.magnitude(slope_x, slope_y), np.float32)
+    np.maximum(slope, _FLATTEST_PER_PX, out=slope)
+    probabilities -= THRESHOLD
+    distance_px = np.divide(probabilities, slope, out=probabilities)
+    np.maximum(distance_px, -FIELD_ZERO / FIELD_PER_PX, out=distance_px)  # the conversion saturates above, but mirrors below
+    coarse = cv2.convertScaleAbs(distance_px, alpha=FIELD_PER_PX, beta=FIELD_ZERO)
     if step == 1:
-        return coarse
+        return np.asarray(coarse, np.uint8)
     fine = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step), interpolation=cv2.INTER_LINEAR)
     return np.asarray(fine[:height, :width], np.uint8)
 
 
-def _weights(positions_px: NDArray[np.float64], low: float, high: float, cells: int) -> Floats:
-    """How much of each cell is in the bilinear value at each position: float32 (positions, cells); outside is nothing."""
-    in_cells = (positions_px - low) * (cells / (high - low)) - 0.5
-    return np.maximum(0, 1 - np.abs(in_cells[:, None] - np.arange(cells))).astype(np.float32)
+def _weights(start: int, count: int, step: int, low: float, high: float, cells: int) -> Floats:
+    """How much of each cell of ``low``..``high`` is in the bilinear value at the centre of each step of ``step`` pixels from
+    ``start``: float32 (count, cells); outside is nothing.
+    """
+    in_cells = (start + step * (np.arange(count) + 0.5) - low) * (cells / (high - low)) - 0.5
+    weights: Floats = np.subtract(in_cells[:, None], np.arange(cells)).astype(np.float32)
+    np.abs(weights, out=weights)
+    np.subtract(1, weights, out=weights)
+    return np.maximum(weights, 0, out=weights)

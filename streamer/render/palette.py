@@ -89,10 +89,8 @@ def to_yuv(rgb: Rgb, matrix: int, full_range: bool) -> Yuv:
     red, green, blue = (value / 255 for value in rgb)
     luma = kr * red + (1 - kr - kb) * green + kb * blue
     cb, cr = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
-    if full_range:
-        samples = (255 * luma, 128 + 255 * cb, 128 + 255 * cr)
-    else:
-        samples = (16 + 219 * luma, 128 + 224 * cb, 128 + 224 * cr)
+    foot, luma_span, chroma_span = (0, 255, 255) if full_range else (16, 219, 224)
+    samples = (foot + luma_span * luma, 128 + chroma_span * cb, 128 + chroma_span * cr)
     y, u, v = (int(min(255, max(0, round(sample)))) for sample in samples)
     return Yuv(y, u, v)
 

@@ -14,7 +14,7 @@ import numpy as np
 from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import Floats, Instances
 from streamer.render.canvas import Canvas
-from streamer.render.labels import place, tag
+from streamer.render.labels import painted, place, tag
 from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, yuv_for
 from streamer.stages import Annotated
@@ -74,7 +74,8 @@ class Renderer:
         turn = frame.orientation
         upright = stored if turn == Orientation() else tuple(turn.upright(plane) for plane in stored)
         shift_x, shift_y = _chroma_shift(turn, frame.width, frame.height)
-        self._draw(Canvas(*upright, shift_x, shift_y), picture, instances)
+        luma, cb, cr = upright
+        self._draw(Canvas(luma, cb, cr, shift_x, shift_y), picture, instances)
         if upright is not stored:
             for target, plane in zip(stored, upright, strict=True):
                 np.copyto(target, turn.stored(plane))
@@ -114,9 +115,10 @@ class Renderer:
         region = canvas.aligned(region)
         field = edge_field(mask, box, region)
         alpha: Plane | None = None
+        outlined = "outlines" in self._style.draw
         if "masks" in self._style.draw:
-            alpha = _fill(field, self._style.mask_opacity * opacity)
-        if "outlines" in self._style.draw:
+            alpha = _fill(field, self._style.mask_opacity * opacity, smooth=not outlined)
+        if outlined:
             line = _line(field, line_px, opacity)
             alpha = line if alpha is None else np.asarray(cv2.max(alpha, line), np.uint8)
         if alpha is not None:
@@ -138,12 +140,17 @@ class Renderer:
             opacity = float(instances.opacity[row])
             if box.empty or opacity <= 0:
                 continue
-            label = tag(self._text(instances, int(row)), size_px)
+            text = self._text(instances, int(row))
+            label = tag(text, size_px)
             spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
             taken.append(spot)
             x, y = canvas.aligned(spot)[:2]
-            for strength, rgb in ((label.body, colors[row]), (label.text, colors[row].readable_on)):
-                canvas.blend(_faded(strength, opacity), x, y, yuv_for(picture, rgb))
+            body, letters = yuv_for(picture, colors[row]), yuv_for(picture, colors[row].readable_on)
+            if opacity >= 1:
+                canvas.lay(painted(text, size_px, body, letters), x, y)
+            else:
+                canvas.blend(_faded(label.body, opacity), x, y, body)
+                canvas.blend(_faded(label.text, opacity), x, y, letters)
 
     def _text(self, instances: Instances, row: int) -> str:
         class_id, track_id = int(instances.class_ids[row]), int(instances.track_ids[row])
@@ -167,7 +174,9 @@ class _Copier:
         self._key = (picture.width, picture.height, picture.format.name)
         self._graph = av.filter.Graph()
         width, height, name = self._key
-        source = self._graph.add_buffer(width=width, height=height, format=name, time_base=Fraction(1, 1000), name="in")
+        source = self._graph.add_buffer(
+            width=width, height=height, format=av.VideoFormat(name), time_base=Fraction(1, 1000), name="in"
+        )
         source.link_to(self._graph.add("buffersink"))
         self._graph.configure()
 
@@ -194,11 +203,16 @@ def _chroma_shift(turn: Orientation, width: int, height: int) -> tuple[int, int]
     return (shift_y, shift_x) if turn.sideways else (shift_x, shift_y)
 
 
-def _fill(field: Plane, opacity: float) -> Plane:
-    """Strength of a mask's fill: ``opacity`` inside, 0 outside, a ramp of one pixel between."""
-    ramp = cv2.subtract(field, (FIELD_ZERO - FIELD_PER_PX / 2,))
-    limited = cv2.min(ramp, (FIELD_PER_PX,))
-    return np.asarray(cv2.convertScaleAbs(limited, alpha=255 * opacity / FIELD_PER_PX), np.uint8)
+def _fill(field: Plane, opacity: float, *, smooth: bool) -> Plane:
+    """Strength of a mask's fill: ``opacity`` inside, 0 outside; a ramp of one pixel between, or, under an outline, a step."""
+    if not smooth:
+        return np.asarray(cv2.threshold(field, FIELD_ZERO - 1, round(255 * opacity), cv2.THRESH_BINARY)[1], np.uint8)
+    half = FIELD_PER_PX // 2
+    _, capped = cv2.threshold(field, FIELD_ZERO + half, 0, cv2.THRESH_TRUNC)
+    foot = 255 - (FIELD_ZERO - half)
+    _, upside_down = cv2.threshold(cv2.bitwise_not(capped), foot, 0, cv2.THRESH_TRUNC)
+    slope = 255 * opacity / FIELD_PER_PX
+    return np.asarray(cv2.convertScaleAbs(upside_down, alpha=-slope, beta=slope * foot), np.uint8)
 
 
 def _line(field: Plane, width_px: float, opacity: float) -> Plane:
@@ -214,28 +228,16 @@ def _faded(alpha: Plane, opacity: float) -> Plane:
 
 
 def _draw_box(canvas: Canvas, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
-    """A frame along the inner side of a box, with edges at the box's sub-pixel place."""
-    if not (np.isfinite(box).all() and box[2] > box[0] and box[3] > box[1]):
+    """A frame along the inner side of a box. Its edges snap to the chroma grid: crisp lines without colour fringes."""
+    inside = canvas.snapped(box)
+    if inside is None or opacity <= 0:
         return
-    left, top, right, bottom = (float(edge) for edge in box)
-    sides = (
-        (left, top, right, top + line_px),
-        (left, bottom - line_px, right, bottom),
-        (left, top + line_px, left + line_px, bottom - line_px),
-        (right - line_px, top + line_px, right, bottom - line_px),
-    )
-    for side in sides:
-        region = pixels_of(side, 0, canvas.width, canvas.height)
-        if region.empty:
-            continue
-        region = canvas.aligned(region)
-        across = _coverage(region.x0, region.x1, side[0], side[2])
-        down = _coverage(region.y0, region.y1, side[1], side[3])
-        alpha = np.rint(np.outer(down, across) * 255).astype(np.uint8)
-        canvas.blend(_faded(alpha, opacity), region.x0, region.y0, sample)
-
-
-def _coverage(start: int, stop: int, low: float, high: float) -> Floats:
-    """How much of each pixel from ``start`` to ``stop`` lies between ``low`` and ``high``, 0..1."""
-    pixels = np.arange(start, stop)
-    return np.clip(np.minimum(pixels + 1, high) - np.maximum(pixels, low), 0, 1).astype(np.float32)
+    x0, y0, x1, y1 = inside
+    line = min(2 * max(1, round(line_px / 2)), x1 - x0, y1 - y0)
+    for side in (
+        (x0, y0, x1, y0 + line),
+        (x0, y1 - line, x1, y1),
+        (x0, y0 + line, x0 + line, y1 - line),
+        (x1 - line, y0 + line, x1, y1 - line),
+    ):
+        canvas.fill(Region(*side), sample, opacity)

@@ -1,0 +1,156 @@
+"""Drawing instances on a picture: our renderer against supervision's annotators, as pairs in one run.
+
+    python -m benchmarks.render [--pairs 15] [--instances 20]
+
+Both get the same boxes and the same box-relative masks, and hand back a drawn copy: ours of YUV 4:2:0 planes, theirs of a BGR
+array (the two conversions that a video needs around it are not counted against them; they are printed beside). Theirs is timed
+twice: with full-picture masks, and with their ``CompactMask``. OpenCV runs on one thread, for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+from supervision.detection.compact_mask import CompactMask
+
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.render.masks import binary_crop
+from streamer.render.renderer import Renderer, Style
+from streamer.stages import Annotated
+
+LABELS = {1: "person", 2: "bicycle", 3: "car"}
+Drawing = Callable[[], object]
+
+
+def person(cells: int) -> NDArray[np.float32]:
+    """A soft figure with head, body and legs, float32 (cells, cells)."""
+    y, x = (np.mgrid[0:cells, 0:cells] + 0.5) / cells
+    inside = np.maximum(
+        1 - ((x - 0.5) / 0.16) ** 2 - ((y - 0.13) / 0.12) ** 2, 1 - ((x - 0.5) / 0.36) ** 4 - ((y - 0.5) / 0.3) ** 4
+    )
+    for leg in (0.36, 0.64):
+        inside = np.maximum(inside, 1 - ((x - leg) / 0.14) ** 4 - ((y - 0.8) / 0.2) ** 4)
+    return np.asarray(1 / (1 + np.exp(-4 * inside)), np.float32)
+
+
+def scene(width: int, height: int, count: int, cells: int = 33) -> tuple[Frame, Instances]:
+    """A noisy picture and ``count`` objects on it, the largest 300 x 500 pixels in 1080 lines; the same on every call."""
+    rng = np.random.default_rng(7)
+    planes = cv2.GaussianBlur(rng.integers(0, 255, (height * 3 // 2, width), np.uint8), (0, 0), 3)
+    picture = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
+    boxes = []
+    for _ in range(count):
+        h = rng.uniform(150, 500) * height / 1080
+        w = min(300 * height / 1080, h * rng.uniform(0.4, 0.8))
+        x, y = rng.uniform(-w / 4, width - 3 * w / 4), rng.uniform(-h / 8, height - 7 * h / 8)
+        boxes.append([x, y, x + w, y + h])
+    instances = Instances(
+        boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.sort(rng.uniform(0.4, 1, count).astype(np.float32))[::-1],
+        class_ids=rng.integers(1, 4, count),
+        masks=np.stack([person(cells)] * count) if count else None,
+        track_ids=np.arange(1, count + 1),
+    )
+    return Frame(picture=picture, index=0, pts=0, time_base=Fraction(1, 25), source="scene", captured_at=0.0), instances
+
+
+def ours(
+    frame: Frame, instances: Instances, draw: frozenset[str] = frozenset({"masks", "outlines", "boxes", "labels"})
+) -> Drawing:
+    """Everything that theirs draws, and the outlines."""
+    renderer = Renderer(LABELS, style=Style(draw=draw))
+    return lambda: renderer(Annotated(frame, instances))
+
+
+def theirs(frame: Frame, instances: Instances, *, compact: bool) -> Drawing:
+    """Masks to their form, then Mask, Box and Label annotator."""
+    scene_bgr: NDArray[np.uint8] = frame.picture.to_ndarray(format="bgr24").astype(np.uint8)
+    height, width = scene_bgr.shape[:2]
+    masks, boxes = instances.masks, instances.boxes_xyxy
+    texts = [f"{LABELS[int(c)]} {s:.2f}" for c, s in zip(instances.class_ids, instances.scores, strict=True)]
+    annotators = (sv.MaskAnnotator(), sv.BoxAnnotator(), sv.LabelAnnotator())
+
+    def draw() -> object:
+        full = np.zeros((len(instances), height, width), np.bool_)
+        for row in range(len(instances)):
+            assert masks is not None
+            x, y, crop = binary_crop(masks[row], boxes[row], width, height)
+            full[row, y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+        mask = CompactMask.from_dense(full, boxes, (height, width)) if compact else full
+        detections = sv.Detections(xyxy=boxes, mask=mask, confidence=instances.scores, class_id=instances.class_ids)
+        picture = scene_bgr.copy()
+        for annotator in annotators[:2]:
+            picture = annotator.annotate(picture, detections)
+        return annotators[2].annotate(picture, detections, labels=texts)
+
+    return draw
+
+
+def milliseconds(draw: Drawing) -> float:
+    """One call."""
+    start = time.perf_counter()
+    draw()
+    return (time.perf_counter() - start) * 1000
+
+
+def peak_megabytes(draw: Drawing) -> float:
+    """What one call allocates at its peak, as tracemalloc sees numpy and OpenCV arrays (not FFmpeg's copy of the picture)."""
+    tracemalloc.start()
+    draw()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--instances", type=int, default=20)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+
+    frame, instances = scene(1920, 1080, options.instances)
+    drawings = {
+        "streamer (masks, outlines, boxes, labels)": ours(frame, instances),
+        "supervision, full masks": theirs(frame, instances, compact=False),
+        "supervision, CompactMask": theirs(frame, instances, compact=True),
+    }
+    times: dict[str, list[float]] = {name: [] for name in drawings}
+    for drawing in drawings.values():
+        drawing()
+    for _ in range(options.pairs):
+        for name, drawing in drawings.items():
+            times[name].append(milliseconds(drawing))
+    base = next(iter(drawings))
+    print(f"{options.instances} instances on 1920x1080, median of {options.pairs} interleaved rounds, one OpenCV thread")
+    for name, drawing in drawings.items():
+        ratio = statistics.median(b / a for a, b in zip(times[base], times[name], strict=True))
+        print(f"  {name:44} {statistics.median(times[name]):8.2f} ms  {ratio:6.1f} x  peak {peak_megabytes(drawing):7.2f} MB")
+    there = statistics.median(milliseconds(lambda: frame.picture.to_ndarray(format="bgr24")) for _ in range(9))
+    print(f"  (YUV to BGR, once, not counted above: {there:.1f} ms)")
+
+    print("\nstreamer, default style: milliseconds (median of 9)")
+    counts = (0, 1, 5, 20, 50, 100)
+    print("  picture    " + "".join(f"{count:>8}" for count in counts))
+    for width, height in ((176, 144), (640, 360), (1280, 720), (1920, 1080), (3840, 2160)):
+        cells = []
+        for count in counts:
+            drawing = ours(*scene(width, height, count), draw=Style().draw)
+            drawing()
+            cells.append(statistics.median(milliseconds(drawing) for _ in range(9)))
+        print(f"  {width:>4}x{height:<6}" + "".join(f"{cell:8.2f}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()
