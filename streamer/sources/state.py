@@ -43,9 +43,9 @@ class SourceStats:
     """What a live source has counted since it was made. One thread adds; any thread may read."""
 
     frames: int = 0
-    """Frames that the decoder gave, damaged ones included."""
+    """Frames that were taken over from the decoder, damaged ones included."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Frames of those that were not handed on, by cause: ``queue_full`` (the taker was slow), ``damaged``."""
+    """Frames that were not handed on, by cause: ``queue_full`` (the taker was slow; not among ``frames``), ``damaged``."""
     damaged_frames: int = 0
     """Frames in which the decoder concealed errors."""
     undecodable_packets: int = 0

@@ -1,0 +1,257 @@
+"""One connection to a live source: a thread that demuxes and decodes, and that nobody ever has to wait for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import av
+import av.error
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.channel import Channel, Closed, Overflow
+from streamer.errors import SourceError, SourceUnsupported
+from streamer.sources import failures
+from streamer.sources.address import Address, Kind
+from streamer.sources.interruption import Interruption
+from streamer.sources.pacer import Pacer
+
+Transport = Literal["auto", "tcp", "udp"]
+
+_HANDED_OVER = 4
+_ARRIVAL_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"})
+"""Formats without time stamps of their own: FFmpeg would count 25 frames a second."""
+_BURSTY_FORMATS = frozenset({"hls", "dash", "lavfi"})
+"""Formats that hand out seconds of video at once."""
+_SANE_RATES = (Fraction(1, 10), Fraction(480))
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Picture:
+    """A decoded picture, and when it came."""
+
+    picture: av.VideoFrame
+    pts: int | None
+    """The source's own time stamp in ticks of ``time_base``, if it has any."""
+    time_base: Fraction | None
+    damaged: bool
+    arrived_s: float
+    """Monotonic seconds when the decoder handed it over."""
+    utc_s: float
+    """Seconds since 1970 of the same moment."""
+    rate: Fraction | None
+    """Frames a second as far as the stream tells."""
+    sample_aspect_ratio: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long a connection may be silent, in seconds."""
+
+    open_s: float = 5.0
+    """Until it is open."""
+    read_s: float = 5.0
+    """Between two packets of video."""
+    picture_s: float = 15.0
+    """Between two sound pictures while packets come: longer than the key frame interval."""
+
+
+class Connection:
+    """Reads ``address`` from :meth:`start` to the first failure, in a daemon thread of its own.
+
+    Pictures wait in a short queue whose oldest makes room for the newest. :meth:`next`, for one other thread, watches the
+    silence and gives up by the clock, whatever FFmpeg does; the thread then ends on its own and closes what it opened.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        transport: Transport = "auto",
+        timeouts: Timeouts,
+        clock: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self.opened_at: float | None = None
+        """Monotonic seconds when it was open; None before."""
+        self.undecodable_packets = 0
+        self.started_at = clock()
+        self._address = address
+        self._transport: Transport = transport
+        self._timeouts = timeouts
+        self._clock = clock
+        self._utc = utc
+        self._rate: Fraction | None = None
+        self._heard_at = self._sound_at = self.started_at
+        self._error: SourceError | None = None
+        self._cancelled = threading.Event()
+        self._interruption = Interruption()
+        self._pictures: Channel[Picture] = Channel(_HANDED_OVER, Overflow.DROP_OLDEST)
+        # The name of a thread is for people: no address in it.
+        self._thread = threading.Thread(target=self._run, name="connection", daemon=True)
+
+    @property
+    def overflowed(self) -> int:
+        """Pictures lost because :meth:`next` was not called in time."""
+        return self._pictures.dropped
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._thread.start()
+
+    def next(self) -> Picture | None:
+        """The next picture, or None once cancelled. Raises the ``SourceError`` that ended the connection, or its silence."""
+        while True:
+            deadline, failure = self._deadline()
+            try:
+                return self._pictures.receive(max(0.0, deadline - self._clock()))
+            except TimeoutError:
+                if self._deadline()[0] <= self._clock() and not self._cancelled.is_set():
+                    raise failure from None
+            except Closed:
+                if self._cancelled.is_set():
+                    return None
+                raise self._error or failures.ended(self._address) from None
+
+    def cancel(self) -> None:
+        """From any thread: end it. :meth:`next` still hands out what was decoded, then None."""
+        self._cancelled.set()
+        self._interruption.set()
+        self._pictures.finish()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread of a cancelled or failed connection. False if it is stuck in a call that does not come back."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _deadline(self) -> tuple[float, SourceError]:
+        """When to give up if nothing comes until then, and what to say."""
+        if self.opened_at is None:
+            never_opened = av.error.ExitError(0, "")
+            return self.started_at + self._timeouts.open_s, failures.connect_failure(self._address, never_opened)
+        silence = self._heard_at + self._timeouts.read_s
+        damage = self._sound_at + self._timeouts.picture_s
+        if silence <= damage:
+            return silence, failures.silent(self._address)
+        return damage, failures.pictureless(self._address)
+
+    def _run(self) -> None:
+        try:
+            with self._interruption.here():
+                try:
+                    container = self._open()
+                except (av.error.FFmpegError, OSError, ValueError, SourceError) as error:
+                    self._error = failures.connect_failure(self._address, error)
+                    return
+                try:
+                    self._read(container)
+                except (av.error.FFmpegError, OSError, SourceError) as error:
+                    self._error = failures.read_failure(self._address, error)
+                finally:
+                    container.close()
+        except Closed:
+            # Cancelled: nobody takes pictures any more.
+            return
+        except Exception as error:  # noqa: BLE001  # handed to the taker by next(): no failure of a thread may end quietly
+            self._error = failures.read_failure(self._address, error)
+        finally:
+            self._pictures.finish()
+
+    def _open(self) -> InputContainer:
+        options = open_options(self._address, self._transport)
+        # Twice the patience of next(), which gives up first: this is for the day that an interruption does not work.
+        timeout = (2 * self._timeouts.open_s, 2 * self._timeouts.read_s)
+        return av.open(
+            self._address.url, "r", self._address.format, options=options, timeout=timeout, metadata_errors="replace"
+        )
+
+    def _read(self, container: InputContainer) -> None:
+        stream = self._video(container)
+        arrival = container.format.name in _ARRIVAL_FORMATS
+        pacer = Pacer() if _BURSTY_FORMATS.intersection(container.format.name.split(",")) else None
+        if not arrival:
+            self._rate = _rate(stream)
+        self._heard_at = self._sound_at = self._clock()
+        self.opened_at = self._heard_at
+        for packet in container.demux(stream):
+            if packet.size:
+                self._heard_at = self._clock()
+            try:
+                decoded = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.undecodable_packets += 1
+                continue
+            for picture in decoded:
+                if pacer is not None and picture.time is not None:
+                    self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
+                aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
+                self._hand_over(picture, aspect, arrival=arrival)
+
+    def _hand_over(self, picture: av.VideoFrame, sample_aspect_ratio: Fraction, *, arrival: bool) -> None:
+        now = self._clock()
+        if not picture.is_corrupt:
+            self._heard_at = self._sound_at = now
+        pts, time_base = (None, None) if arrival else (picture.pts, picture.time_base)
+        self._pictures.send(
+            Picture(
+                picture=picture,
+                pts=pts,
+                time_base=time_base,
+                damaged=picture.is_corrupt,
+                arrived_s=now,
+                utc_s=self._utc(),
+                rate=self._rate,
+                sample_aspect_ratio=sample_aspect_ratio,
+            )
+        )
+
+    def _video(self, container: InputContainer) -> VideoStream:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            raise SourceUnsupported(f"{self._address.name} holds no video", hint="give a stream with a picture")
+        if stream.codec_context is None:
+            raise SourceUnsupported(f"{self._address.name} has video in a format that is not known here", hint="use H.264")
+        # Threads by frame would hold back one frame each: slices only.
+        stream.thread_type = "SLICE"
+        stream.codec_context.flags |= Flags.low_delay
+        return stream
+
+
+def open_options(address: Address, transport: Transport) -> dict[str, str]:
+    """FFmpeg's options for opening ``address`` with little delay.
+
+    RTSP says in its description what comes, so nothing is probed; other formats show it only in their first packets.
+    """
+    options = {"fflags": "nobuffer"}
+    if address.scheme in {"rtsp", "rtsps"}:
+        options |= {"probesize": "32", "analyzeduration": "0", "allowed_media_types": "video"}
+        # TCP first: on a healthy network it is as quick as UDP, it loses nothing, and it passes through firewalls, where
+        # UDP would show as silence only. FFmpeg goes on to UDP where the server refuses TCP.
+        options |= {"rtsp_flags": "prefer_tcp"} if transport == "auto" else {"rtsp_transport": transport}
+    elif address.kind is Kind.NETWORK:
+        options |= {"probesize": "500000", "analyzeduration": "500000"}
+        # The newest segment of an HLS list; the pacer makes up for a late one by falling behind as far as needed, once.
+        options |= {"live_start_index": "-1"} if address.scheme in {"http", "https"} else {}
+        options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
+    return {**options, **address.options}
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate is not None and _SANE_RATES[0] <= rate <= _SANE_RATES[1]:
+            return rate
+    return None
