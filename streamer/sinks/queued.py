@@ -78,6 +78,7 @@ class Queued:
         self._failure: BaseException | None = None
         self._frames = 0
         self._dropped = 0
+        self._lock = threading.Lock()
         self._abandoned = False
 
     @property
@@ -119,7 +120,7 @@ class Queued:
             self._hurry()
             if not self._join(WALK_AWAY_S):
                 self._abandoned = True
-                self._dropped += self._count(self._channel.abandon())
+                self._drop(self._channel.abandon())
                 self._fail(
                     OutputWriteFailed(
                         f"{self.name} did not finish within {self._finish_timeout_s:g} s",
@@ -132,7 +133,7 @@ class Queued:
     def abandon(self) -> None:
         """Give up what is queued, and the output; returns soon even when the sink hangs."""
         self._abandoned = True
-        self._dropped += self._count(self._channel.abandon())
+        self._drop(self._channel.abandon())
         if self._thread is None:
             self._sink.abandon()
             self._state = "ended"
@@ -149,7 +150,7 @@ class Queued:
         try:
             self._channel.send(message)
         except Closed:
-            self._dropped += self._count([message])
+            self._drop([message])
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._work, name=f"sink-{self.name}", daemon=True)
@@ -162,14 +163,18 @@ class Queued:
                     if isinstance(self._sink, Viewer):
                         self._sink.idle(message)
                     continue
-                self._sink.write(message)
+                try:
+                    self._sink.write(message)
+                except BaseException:
+                    self._drop([message])
+                    raise
                 self._frames += 1
                 self.latency.add(self._clock() - message.frame.captured_at)
                 self._state = "running"
             if not self._abandoned:
                 self._sink.finish()
         except BaseException as error:  # noqa: BLE001  # kept for write() and finish(), or handed to on_failure
-            self._dropped += self._count(self._channel.abandon())
+            self._drop(self._channel.abandon())
             self._sink.abandon()
             self._fail(error)
         else:
@@ -196,8 +201,8 @@ class Queued:
         return self._thread is None or not self._thread.is_alive()
 
     def _dropped_when_full(self, message: Annotated | str) -> None:
-        self._dropped += self._count([message])
+        self._drop([message])
 
-    @staticmethod
-    def _count(messages: list[Annotated | str]) -> int:
-        return sum(not isinstance(message, str) for message in messages)
+    def _drop(self, messages: list[Annotated | str]) -> None:
+        with self._lock:
+            self._dropped += sum(not isinstance(message, str) for message in messages)

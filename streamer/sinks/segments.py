@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
+import logging
+import math
+import os
+import struct
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
 
 from streamer.camera_status import OutputStatus
+from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import StreamInfo
+from streamer.redact import redact
+from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
+from streamer.sinks.retention import file_stem, recordings, segment_name, to_remove
 from streamer.stages import Annotated
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
+
+log = logging.getLogger(__name__)
+
+_FRAGMENT_US = 500_000
+_TIDY_S = 10.0
+_GB = 1e9
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+    errno.ENOENT: "the folder is gone",
+    errno.EFBIG: "the file would be too large",
+}
 
 
 def _utc_now() -> datetime:
@@ -19,8 +51,16 @@ def _utc_now() -> datetime:
 class Segments:
     """Implements ``stages.Sink``; to be used within :class:`~streamer.sinks.queued.Queued`. A full disk does not end it.
 
-    Writes ``folder/name-20260131T120000Z.mp4`` and so on; ``name`` defaults to the source's. Raises ``OutputRefused``
-    when the folder cannot be made or written to, ``ConfigError`` for limits that make no sense.
+    Writes ``folder/name-20260131T120000Z.mp4`` and so on, named by the UTC time of their first picture, each starting with
+    a key frame at time 0; ``name`` defaults to the source's. While it is written, a file is a fragmented MP4 that holds all
+    but the last half second should the process be killed; closed, it is a plain MP4 that any player seeks in.
+
+    Finished files of this very name are removed once they ended ``keep_hours`` ago, or, oldest first, while all of them
+    hold more than ``keep_gb`` (1e9 bytes each); the current one never. When writing fails the file is closed as far as it
+    got, and a new one is tried every ``retry_s``; frames that come meanwhile are dropped and counted.
+
+    Has an encoder of its own. Raises ``OutputRefused`` when the folder cannot be made or written to, ``ConfigError`` for
+    limits that make no sense, ``EncoderUnavailable``.
     """
 
     def __init__(
@@ -36,17 +76,239 @@ class Segments:
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], datetime] = _utc_now,
     ) -> None:
-        raise NotImplementedError
+        for setting, value in (("segment", segment_s), ("keep-hours", keep_hours), ("keep-gb", keep_gb), ("retry", retry_s)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{setting}: expected a number above 0, got {value:g}")
+        self.folder = Path(folder)
+        self.stem = file_stem(redact(name or info.source))
+        self.name = f"record {self.folder}"
+        self._segment_s, self._keep_hours = segment_s, keep_hours
+        self._keep_bytes = None if keep_gb is None else keep_gb * _GB
+        self._retry_s, self._clock, self._utc = retry_s, clock, utc
+        _usable(self.folder)
+        self._encoder = LiveEncoder(info, crf=21)
+        self._segment: _Segment | None = None
+        self._last_pts: int | None = None
+        self._retry_at = -math.inf
+        self._tidy_at = -math.inf
+        self._state, self._error = "starting", ""
+        self._frames = self._bytes = self._dropped = 0
 
     def write(self, item: Annotated) -> None:
         """Record the next picture."""
+        now = self._clock()
+        pts = round(item.frame.pts * item.frame.time_base / TIME_BASE)
+        if self._last_pts is not None and pts <= self._last_pts:
+            pts = self._last_pts + 1
+        if now < self._retry_at:
+            self._dropped += 1
+            return
+        try:
+            if self._segment is not None and (pts - self._segment.first_pts) * TIME_BASE >= self._segment_s:
+                self._end_segment()
+            if now >= self._tidy_at:
+                self._tidy(now)
+            new = self._segment is None
+            if self._segment is None:
+                self._segment = self._begin_segment(item, pts)
+            self._last_pts = pts
+            picture = item.picture or item.frame.picture
+            for packet in self._encoder.encode(picture, item.frame.orientation, pts, key=new):
+                before = self._segment.bytes
+                self._segment.write(packet, pts)
+                self._bytes += self._segment.bytes - before
+        except OSError as error:
+            self._dropped += 1
+            self._failed(error)
+        else:
+            self._frames += 1
+            self._say("running", "")
 
     def status(self) -> OutputStatus:
         """Any thread: how it is doing."""
-        raise NotImplementedError
+        return OutputStatus(
+            name=self.name,
+            state=self._state,
+            frames=self._frames,
+            bytes=self._bytes,
+            dropped=self._dropped,
+            error=self._error,
+        )
 
     def finish(self) -> None:
         """Complete the last segment."""
+        try:
+            self._end_segment()
+        except OSError as error:
+            self._failed(error)
+        self._say("ended", self._error)
 
     def abandon(self) -> None:
         """The same: what was recorded is true and stays."""
+        self.finish()
+
+    def _begin_segment(self, item: Annotated, pts: int) -> _Segment:
+        utc_s = item.frame.utc_s
+        start = self._utc() if utc_s is None else datetime.fromtimestamp(utc_s, UTC)
+        again = 0
+        while True:
+            path = self.folder / segment_name(self.stem, start, again)
+            try:
+                return _Segment(path, self._encoder.width, self._encoder.height, pts)
+            except FileExistsError:  # the clock was set back, or we were started twice in a second
+                again += 1
+
+    def _end_segment(self) -> None:
+        segment, self._segment = self._segment, None
+        self._tidy_at = -math.inf
+        if segment is not None:
+            segment.close()
+
+    def _tidy(self, now: float) -> None:
+        """Remove what is over the limits."""
+        self._tidy_at = now + _TIDY_S
+        if self._keep_hours is None and self._keep_bytes is None:
+            return
+        current = None if self._segment is None else self._segment.path
+        finished = [recording for recording in recordings(self.folder, self.stem) if recording.path != current]
+        for recording in to_remove(
+            finished,
+            now=self._utc(),
+            segment_s=self._segment_s,
+            keep_hours=self._keep_hours,
+            keep_bytes=self._keep_bytes,
+            current_bytes=0 if self._segment is None else self._segment.bytes,
+        ):
+            try:
+                recording.path.unlink(missing_ok=True)
+            except OSError as error:  # recording goes on: that is what matters
+                log.warning("%s: cannot remove %s: %s", self.name, recording.path.name, error.strerror)
+
+    def _failed(self, error: OSError) -> None:
+        self._retry_at = self._clock() + self._retry_s
+        self._tidy_at = -math.inf
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.give_up()
+        self._say("reconnecting", _REASONS.get(error.errno or 0, " ".join(str(error).split())))
+
+    def _say(self, state: str, error: str) -> None:
+        """One line for each change, none for what has been said."""
+        if (state, error) == (self._state, self._error):
+            return
+        self._state, self._error = state, error
+        retrying = f", trying again every {self._retry_s:g} s" if state == "reconnecting" else ""
+        log.log(
+            logging.WARNING if error else logging.INFO,
+            "%s: %s%s%s",
+            self.name,
+            state,
+            f", {error}" if error else "",
+            retrying,
+            extra={"output": self.name, "state": state},
+        )
+
+
+class _Segment:
+    """One file, from its first picture to its last. Raises ``OSError``."""
+
+    def __init__(self, path: Path, width: int, height: int, first_pts: int) -> None:
+        self.path = path
+        self.first_pts = first_pts
+        # A Python file: FFmpeg's own would keep the interpreter from running while a slow disk opens or closes it.
+        self._file = _Counted(path)
+        self._container = av.open(
+            self._file,
+            "w",
+            format="mp4",
+            options={
+                "movflags": "hybrid_fragmented+default_base_moof",
+                "frag_duration": str(_FRAGMENT_US),
+                "flush_packets": "1",
+                "video_track_timescale": str(TIME_BASE.denominator),
+            },
+        )
+        self._stream = self._container.add_mux_stream("h264", width=width, height=height)
+        self._stream.time_base = TIME_BASE
+
+    @property
+    def bytes(self) -> int:
+        """How large the file is."""
+        return self._file.written
+
+    def write(self, packet: av.Packet[av.VideoStream], pts: int) -> None:
+        packet.pts = packet.dts = pts - self.first_pts
+        packet.time_base = TIME_BASE
+        packet.stream = self._stream  # type: ignore[assignment]  # a packet may go to a stream of the muxer; the stub says video only
+        self._container.mux_one(packet)
+
+    def close(self) -> None:
+        """Make a plain MP4 of it."""
+        try:
+            self._container.close()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def give_up(self) -> None:
+        """Leave what can be played, or nothing."""
+        with contextlib.suppress(OSError):  # that writing fails is known
+            self._container.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            _trim(self.path)
+
+
+class _Counted(io.FileIO):
+    """A file that must not exist before, knows how much was written to it, and stays as it is once a write has failed.
+
+    Else FFmpeg would go on after the failure, and overwrite the head that makes the fragments playable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb")
+        self.written = 0
+        self._failure: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        if self._failure is not None:
+            raise self._failure
+        view = memoryview(data)
+        done = 0
+        try:
+            while done < len(view):  # a nearly full disk takes a part before it refuses
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self._failure = error
+            raise
+        finally:
+            self.written += done
+        return done
+
+
+def _trim(path: Path) -> None:
+    """Cut a fragmented MP4 behind its last whole fragment; remove it when there is none."""
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        at = whole = 0
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack("!I4s", file.read(8))
+            at += max(length, 8)
+            if kind == b"mdat" and at <= size:
+                whole = at
+        file.truncate(whole)
+    if not whole:
+        path.unlink()
+
+
+def _usable(folder: Path) -> None:
+    """Make the folder. Raises ``OutputRefused`` where nothing can be written."""
+    hint = "choose a folder that can be written to"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputRefused(f"cannot record into {folder}: {error.strerror}", hint=hint) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputRefused(f"cannot record into {folder}: no permission to write there", hint=hint)

@@ -1,0 +1,178 @@
+"""The other side of a published stream, as seen from here: a process that can be spoken to, and let go at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import av
+
+from streamer.sinks import publish_worker
+
+_REASONS = {
+    "HTTPUnauthorizedError": "user or password refused",
+    "HTTPForbiddenError": "publishing there is forbidden",
+    "HTTPNotFoundError": "no such path on the server",
+    "ConnectionRefusedError": "connection refused",
+    "ConnectionResetError": "connection closed by the other side",
+    "BrokenPipeError": "connection closed by the other side",
+    "TimeoutError": "no answer in time",
+    "InvalidDataError": "no answer in time, or one that makes no sense",
+}
+
+
+class PeerGone(Exception):
+    """The connection does not come about, or is lost; the message says why, and may hold the address."""
+
+
+class Interrupted(Exception):
+    """Somebody called ``interrupt``."""
+
+
+class Peer:
+    """One connection of one published stream, in a process of its own (see ``publish_worker`` for why).
+
+    Connects with the first packet. Used by one thread, but for :meth:`interrupt`; ends with :meth:`close`, which never
+    takes longer than its ``grace_s``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        form: str,
+        options: dict[str, str],
+        size: tuple[int, int],
+        *,
+        open_timeout_s: float,
+        write_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connected = False
+        """Whether the other side has accepted the stream."""
+        self._clock = clock
+        self._write_timeout_s = write_timeout_s
+        self._open_timeout_s = open_timeout_s
+        self._deadline = clock() + open_timeout_s
+        self._said = b""
+        self._interrupted = False
+        self._lock = threading.Lock()
+        self._closed = False
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_out, False)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(publish_worker.__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            # Ctrl-C on the terminal is ours to obey: the process ends when its standard input does.
+            start_new_session=True,
+        )
+        self._stdin, self._stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
+        for pipe in (self._stdin, self._stdout):
+            os.set_blocking(pipe.fileno(), False)
+        request = json.dumps(
+            {
+                "url": url,
+                "format": form,
+                "options": options,
+                "width": size[0],
+                "height": size[1],
+                # The process's own last resort, should nobody be left here to end it.
+                "timeout_s": max(1, round(2 * max(open_timeout_s, write_timeout_s))),
+            }
+        ).encode()
+        self._greeting = publish_worker.REQUEST_HEAD.pack(len(request)) + request
+
+    def send(self, packet: av.Packet[av.VideoStream], pts: int, dts: int) -> int:
+        """Hand over one packet, waiting for room; the bytes of it. Raises ``PeerGone``, ``Interrupted``."""
+        head = publish_worker.PACKET_HEAD.pack(packet.size, pts, dts, packet.is_keyframe)
+        waiting = memoryview(self._greeting + head + bytes(packet))
+        self._greeting = b""
+        deadline = self._clock() + self._write_timeout_s
+        poller = select.poll()
+        poller.register(self._wake_in, select.POLLIN)
+        poller.register(self._stdin.fileno(), select.POLLOUT)
+        poller.register(self._stdout.fileno(), select.POLLIN)
+        while waiting:
+            self.check()
+            if self._interrupted:
+                raise Interrupted
+            left_s = deadline - self._clock()
+            if left_s <= 0:
+                raise PeerGone(f"it takes no data any more (waited {self._write_timeout_s:g} s)")
+            poller.poll(1e3 * left_s)
+            try:
+                waiting = waiting[os.write(self._stdin.fileno(), waiting) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                self._raise_gone()
+        return packet.size
+
+    def check(self) -> bool:
+        """Whether the connection stands, without waiting. Raises ``PeerGone`` when it never will, or does not any more."""
+        with contextlib.suppress(BlockingIOError):
+            heard = os.read(self._stdout.fileno(), 65536)
+            self._said += heard
+            if not heard:
+                self._raise_gone()
+        if b"\n" in self._said and not self.connected:
+            if "failed" in json.loads(self._said.splitlines()[0]):
+                self._raise_gone()
+            self.connected = True
+        if not self.connected and self._clock() > self._deadline:
+            raise PeerGone(f"no answer within {self._open_timeout_s:g} s")
+        return self.connected
+
+    def interrupt(self) -> None:
+        """From any thread: let a waiting :meth:`send`, and all later ones, raise ``Interrupted``."""
+        self._interrupted = True
+        with self._lock, contextlib.suppress(BlockingIOError):  # full: it was told often enough
+            if not self._closed:
+                os.write(self._wake_out, b"!")
+
+    def close(self, grace_s: float = 0.0) -> None:
+        """Say goodbye to the other side for at most ``grace_s``, then end the process."""
+        self._stdin.close()
+        if grace_s > 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_s)
+        self._process.kill()
+        self._process.wait()
+        self._stdout.close()
+        with self._lock:
+            self._closed = True
+            for pipe in (self._wake_in, self._wake_out):
+                os.close(pipe)
+
+    def _raise_gone(self) -> None:
+        """Say why the process has ended, or is about to."""
+        try:
+            code = self._process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            code = 0
+        with contextlib.suppress(BlockingIOError):
+            while heard := os.read(self._stdout.fileno(), 65536):
+                self._said += heard
+        for line in reversed(self._said.splitlines()):
+            said = json.loads(line)
+            if "failed" in said:
+                raise PeerGone(_REASONS.get(said["failed"], said["text"]))
+        raise PeerGone("no answer in time" if code == -signal.SIGALRM else f"the sending process ended (code {code})")
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise PeerGone("no pipe to the sending process")
+    return pipe

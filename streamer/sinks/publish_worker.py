@@ -1,0 +1,93 @@
+"""The process that holds the connection of one published stream. Run as a file, by ``publish_peer``; imports only PyAV.
+
+Why a process: PyAV keeps Python's global lock while FFmpeg connects for writing (``avformat_write_header``), and FFmpeg's
+writers have no interrupter. In the main process a server that accepts and then says nothing would freeze every camera for
+the length of the timeout. A process can be killed at any moment, and its sockets go with it.
+
+Standard input: a request (JSON), then packets, each behind its head. Standard output: one JSON line when the connection
+stands, or when it failed. The address comes by standard input since a command line is there for all to read.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import sys
+from fractions import Fraction
+from typing import BinaryIO, TypedDict
+
+import av
+
+REQUEST_HEAD = struct.Struct("!I")
+"""Length of the JSON that follows, in bytes."""
+PACKET_HEAD = struct.Struct("!Iqq?")
+"""Length of the packet that follows, pts and dts in ticks of 1/90000 s, whether it is a key frame."""
+TIME_BASE = Fraction(1, 90_000)
+GOODBYE_S = 1
+"""Most seconds that saying goodbye may take."""
+
+
+def read_exactly(stream: BinaryIO, size: int) -> bytes:
+    """``size`` bytes. Raises ``EOFError`` when there are less."""
+    data = stream.read(size)
+    if data is None or len(data) < size:
+        raise EOFError
+    return data
+
+
+class Request(TypedDict):
+    """What to connect to, and what will be sent there."""
+
+    url: str
+    format: str
+    """FFmpeg's name of the muxer."""
+    options: dict[str, str]
+    """For the muxer."""
+    width: int
+    height: int
+    timeout_s: int
+    """The longest that one call of FFmpeg may take."""
+
+
+def serve(requests: BinaryIO, request: Request) -> None:
+    """Connect with the first packet, and send on what comes, until nothing comes any more.
+
+    Every call that may block has an alarm set: without a handler, SIGALRM ends the process, whatever FFmpeg waits for.
+    """
+    container = av.open(request["url"], "w", format=request["format"], options=request["options"])
+    stream = container.add_mux_stream("h264", width=request["width"], height=request["height"])
+    stream.time_base = TIME_BASE
+    connected = False
+    while True:
+        try:
+            size, pts, dts, key = PACKET_HEAD.unpack(read_exactly(requests, PACKET_HEAD.size))
+            packet = av.Packet(read_exactly(requests, size))
+        except EOFError:
+            break
+        packet.stream, packet.time_base, packet.pts, packet.dts, packet.is_keyframe = stream, TIME_BASE, pts, dts, key
+        signal.alarm(request["timeout_s"])
+        container.mux_one(packet)
+        signal.alarm(0)
+        if not connected:
+            connected = True
+            print(json.dumps({"connected": True}), flush=True)
+    signal.alarm(GOODBYE_S)
+    container.close()
+
+
+def main() -> int:
+    """Serve one request; 0 when it ended as asked."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    requests = sys.stdin.buffer
+    try:
+        (size,) = REQUEST_HEAD.unpack(read_exactly(requests, REQUEST_HEAD.size))
+        serve(requests, json.loads(read_exactly(requests, size)))
+    except Exception as error:  # noqa: BLE001  # the other process is told, and speaks to people
+        print(json.dumps({"failed": type(error).__name__, "text": str(error)}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
