@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.detectors.quiet import stderr_without
 from streamer.errors import DetectorUnavailable
 
-BANNER = b"Created TensorFlow Lite XNNPACK delegate for CPU"
+BANNER = "Created TensorFlow Lite XNNPACK delegate for CPU"
 
 
 class Network:
@@ -25,7 +21,7 @@ class Network:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with _without_banner():
+            with stderr_without(BANNER):
                 self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -47,25 +43,3 @@ class Network:
     def warm_up(self) -> None:
         """Compute once, on whatever the input holds."""
         self._interpreter.invoke()
-
-
-@contextmanager
-def _without_banner() -> Iterator[None]:
-    """Keep LiteRT's greeting off stderr: it has no setting for that. Whatever else is written there still comes out."""
-    sys.stderr.flush()
-    try:
-        stderr = os.dup(2)
-    except OSError:  # the process runs without a stderr: there is nothing to keep clean
-        yield
-        return
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            written.seek(0)
-            for line in written:
-                if BANNER not in line:
-                    os.write(2, line)

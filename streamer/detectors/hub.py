@@ -1,0 +1,288 @@
+"""Detectors in TensorFlow's SavedModel format, from TF Hub or from a folder: Mask R-CNN and its family."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detectors import hub_cache
+from streamer.detectors.labels import COCO, read_labels
+from streamer.detectors.quiet import stderr_without
+from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
+from streamer.instances import Instances
+from streamer.redact import redact
+
+log = logging.getLogger(__name__)
+
+BOXES, CLASSES, SCORES, COUNT, MASKS = (
+    "detection_boxes",
+    "detection_classes",
+    "detection_scores",
+    "num_detections",
+    "detection_masks",
+)
+REQUIRED = (COUNT, BOXES, CLASSES, SCORES)
+SHAPES = {COUNT: "[1]", BOXES: "[1, N, 4]", CLASSES: "[1, N]", SCORES: "[1, N]", MASKS: "[1, N, M, M]"}
+
+DEFAULT_INPUT_SIZE = (1024, 1024)
+"""Width and height in pixels: this family stretches whatever it is given to about that size."""
+BIG_BYTES = 50_000_000
+"""A model of more bytes than this takes seconds a frame on a CPU."""
+NATIVE_CHATTER = r"^(WARNING: All log messages before absl|[IW]\d{4} \d)"
+"""What TensorFlow's native part prints before any setting reaches it: information and warnings, no errors."""
+
+
+class HubDetector:
+    """A SavedModel of the TF Object Detection API's contract. Calls from any one thread at a time.
+
+    Of the model's outputs only the five that matter are asked for: Mask R-CNN computes and copies tens of megabytes more.
+    Without ``detection_masks`` it is a detector of boxes.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        score_threshold: float = 0.5,
+        threads: int | None = None,
+        labels_path: Path | None = None,
+    ) -> None:
+        """Load it from a SavedModel folder or, for a Hub handle, from the cache, downloading it when it is not there.
+
+        ``threads`` is for TensorFlow as a whole, and only before its first use in the process. Raises
+        ``DetectorUnavailable`` when the model cannot be had or loaded, ``DetectorContractError`` when it is another kind.
+        """
+        self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
+        self._score_threshold = score_threshold
+        self._lock = threading.Lock()
+        is_handle = "://" in model and not Path(model).is_dir()
+        self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
+        folder = hub_cache.download(model) if is_handle else Path(model)
+        _check_folder(folder)
+        self._tf = _tensorflow(threads)
+        self.device = _device(self._tf)
+        """Where it runs: ``CPU``, or the GPU's name."""
+        signature, self._keep_alive = _load_cached(self._tf, model) if is_handle else _load(self._tf, folder)
+        self._call, self._fixed_size, self.contract = _five_outputs(self._tf, signature, self.name)
+        self.input_size: tuple[int, int] | None = self._fixed_size or DEFAULT_INPUT_SIZE
+        size = hub_cache.size_bytes(folder)
+        if self.device == "CPU" and size > BIG_BYTES:
+            log.warning(
+                "%s (%d MB) runs on the CPU: expect many seconds for each frame; use a GPU, or the detector people",
+                self.name,
+                size // 1_000_000,
+            )
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
+        # The loaded object would cast a float picture to black, and take the first picture of a batch, without a word.
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise DetectorContractError(
+                f"expected an RGB picture, uint8 (height, width, 3), got {image.dtype} {image.shape}",
+                hint="hand over the array as Frame.rgb() gives it",
+            )
+        answers = self._run(image)
+        return to_instances(answers, image.shape[1], image.shape[0], self._score_threshold, self.name)
+
+    def warm_up(self) -> None:
+        """Run it on a black picture: the first call builds the graph and may take a minute."""
+        width, height = self.input_size or DEFAULT_INPUT_SIZE
+        self.detect(np.zeros((height, width, 3), np.uint8))
+
+    def close(self) -> None:
+        """Let go of the model; TensorFlow frees the memory when it likes."""
+        with self._lock:
+            self._call = self._keep_alive = None
+
+    def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+        if self._fixed_size is not None and image.shape[1::-1] != self._fixed_size:
+            image = np.asarray(cv2.resize(image, self._fixed_size, interpolation=cv2.INTER_AREA), np.uint8)
+        with self._lock:
+            if self._call is None:
+                raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
+            try:
+                answers = self._call(self._tf.constant(image[None]))
+            except self._tf.errors.OpError as error:
+                raise DetectorError(
+                    f"the model {self.name} failed on a picture of {image.shape[1]}x{image.shape[0]}: {_first_line(error)}",
+                    hint="the model or its memory is at fault, not the picture",
+                ) from error
+        return {key: value.numpy() for key, value in answers.items()}
+
+
+def to_instances(
+    answers: Mapping[str, NDArray[np.generic]], width: int, height: int, score_threshold: float, name: str
+) -> Instances:
+    """Instances in pixels of a ``width`` x ``height`` picture from the five outputs, those of ``score_threshold`` and more.
+
+    A leading 1 of each output may be missing. Raises ``DetectorContractError`` naming expected and actual shapes.
+    """
+    count = answers[COUNT]
+    if count.size != 1:
+        raise _unexpected(name, COUNT, "[1]", count)
+    boxes_yxyx = _unbatched(name, answers[BOXES], 2, BOXES)
+    rows = len(boxes_yxyx)
+    if boxes_yxyx.shape != (rows, 4):
+        raise _unexpected(name, BOXES, "[1, N, 4] or [N, 4]", answers[BOXES])
+    scores, classes = (_unbatched(name, answers[key], 1, key) for key in (SCORES, CLASSES))
+    for key, values in ((SCORES, scores), (CLASSES, classes)):
+        if values.shape != (rows,):
+            raise _unexpected(name, key, f"[1, {rows}]", answers[key])
+    masks = _unbatched(name, answers[MASKS], 3, MASKS) if MASKS in answers else None
+    if masks is not None and (len(masks) != rows or masks.shape[1] != masks.shape[2]):
+        raise _unexpected(name, MASKS, f"[1, {rows}, M, M]", answers[MASKS])
+    n = float(count.reshape(-1)[0])
+    if not (n.is_integer() and 0 <= n <= rows):
+        raise DetectorContractError(f"the model {name}: {COUNT}: expected a whole number within 0..{rows}, got {n:g}")
+    keep = np.flatnonzero(scores[: int(n)] >= score_threshold)
+    keep = keep[np.argsort(-scores[keep], kind="stable")]
+    boxes_xyxy = boxes_yxyx[keep][:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
+    kept_masks = None if masks is None else masks[keep]
+    kept = {BOXES: boxes_xyxy, SCORES: scores[: int(n)], CLASSES: classes[keep], MASKS: kept_masks}
+    for key, numbers in kept.items():
+        if numbers is not None and not np.isfinite(numbers).all():
+            raise DetectorContractError(f"the model {name}: {key}: expected finite numbers, got NaN or infinity")
+    solid = np.flatnonzero((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
+    class_ids = np.rint(classes[keep]).astype(np.int64)
+    return Instances(boxes_xyxy=boxes_xyxy, scores=scores[keep], class_ids=class_ids, masks=kept_masks)[solid]
+
+
+def _unbatched(name: str, values: NDArray[np.generic], rank: int, key: str) -> NDArray[np.float32]:
+    if values.ndim == rank + 1 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != rank:
+        raise _unexpected(name, key, SHAPES[key], values)
+    return values.astype(np.float32, copy=False)
+
+
+def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) -> DetectorContractError:
+    return DetectorContractError(f"the model {name}: {key}: expected shape {expected}, got {list(found.shape)}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse early, before TensorFlow is imported, what is no whole SavedModel."""
+    if not any((folder / file).is_file() for file in (hub_cache.MODEL_FILE, "saved_model.pbtxt")):
+        raise DetectorUnavailable(
+            f"{folder} is no SavedModel: it holds no {hub_cache.MODEL_FILE}",
+            hint="name the folder that holds saved_model.pb and variables/",
+        )
+    if wrong := hub_cache.damage(folder):
+        raise DetectorUnavailable(f"the model in {folder} is damaged: {wrong}", hint="fetch it again")
+
+
+def _load_cached(tf: Any, handle: str) -> tuple[Any, Any]:
+    """Load from the cache. What lies there without a manifest is whole if it loads, and is fetched again if not."""
+    folder = hub_cache.entry(handle)
+    if (folder / hub_cache.MANIFEST).exists():
+        return _load(tf, folder)
+    try:
+        loaded = _load(tf, folder)
+    except DetectorUnavailable as error:
+        log.warning("%s; fetching it again", error.message)
+        return _load(tf, hub_cache.download(handle, again=True))
+    try:
+        hub_cache.write_manifest(folder)
+    except OSError as error:  # a cache that may only be read works just as well
+        log.info("no manifest written to %s: %s", folder, error)
+    return loaded
+
+
+def _tensorflow(threads: int | None) -> Any:
+    """TensorFlow, quiet, with GPU memory growth."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
+        warnings.simplefilter("ignore")
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise DetectorUnavailable(f"TensorFlow cannot be imported: {error}", hint="pip install tensorflow") from error
+        tf.get_logger().setLevel(logging.ERROR)
+        try:
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
+            if threads is not None:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+        except RuntimeError:
+            log.warning("TensorFlow was already running: its threads and GPU memory stay as they were set")
+    return tf
+
+
+def _device(tf: Any) -> str:
+    for gpu in tf.config.list_physical_devices("GPU"):
+        return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    return "CPU"
+
+
+def _load(tf: Any, folder: Path) -> tuple[Any, Any]:
+    """The function that detects, and the loaded object that must live as long as it."""
+    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
+        warnings.simplefilter("ignore")
+        try:
+            loaded = tf.saved_model.load(str(folder))
+        except Exception as error:
+            # TensorFlow raises a dozen unrelated types here, by which file is cut and where.
+            raise DetectorUnavailable(
+                f"the SavedModel in {folder} does not load, it may be cut short: {_first_line(error)}", hint="copy it again"
+            ) from error
+    signature = getattr(loaded, "signatures", {}).get("serving_default")
+    if signature is None:
+        raise DetectorContractError(
+            f"the SavedModel in {folder} has no signature serving_default, it has: "
+            f"{', '.join(getattr(loaded, 'signatures', {})) or 'none'}",
+            hint="export it with the TF Object Detection API's exporter",
+        )
+    return signature, loaded
+
+
+def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, tuple[int, int] | None, dict[str, str]]:
+    """A function of the picture that answers with the needed outputs alone; its fixed (width, height) or None; the contract.
+
+    Traced anew around the signature: TensorFlow inlines the signature into it and drops what leads to no output asked for.
+    """
+    inputs = signature.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise DetectorContractError(f"the model {name}: expected one input, the picture, got: {', '.join(inputs) or 'none'}")
+    ((argument, spec),) = inputs.items()
+    shape = spec.shape.as_list() if spec.shape.rank is not None else [None] * 4
+    if spec.dtype != tf.uint8 or len(shape) != 4 or shape[0] not in (None, 1) or shape[3] not in (None, 3):
+        raise DetectorContractError(
+            f"the model {name}: expected the input uint8 [1, height, width, 3], got {spec.dtype.name} {shape}",
+            hint="export it with the input type image_tensor",
+        )
+    given = signature.structured_outputs
+    missing = [key for key in REQUIRED if key not in given]
+    if missing:
+        raise DetectorContractError(
+            f"the model {name} has no output {', '.join(missing)}; it has: {', '.join(sorted(given))}",
+            hint="it must be a detector of the TF Object Detection API",
+        )
+    wanted = [key for key in (*REQUIRED, MASKS) if key in given]
+
+    def five(picture: Any) -> dict[str, Any]:
+        answers = signature(**{argument: picture})
+        return {key: answers[key] for key in wanted}
+
+    call = tf.function(five, autograph=False).get_concrete_function(tf.TensorSpec([1, *shape[1:3], 3], tf.uint8))
+    contract = {argument: f"{spec.dtype.name} {shape}"}
+    contract |= {key: f"{given[key].dtype.name} {_shape(given[key])}" for key in wanted}
+    fixed = (shape[2], shape[1]) if shape[1] and shape[2] else None
+    return call, fixed, contract
+
+
+def _shape(spec: Any) -> str:
+    return "?" if spec.shape.rank is None else str(spec.shape.as_list())
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return redact(lines[0][:300]) if lines else type(error).__name__
