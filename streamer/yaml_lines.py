@@ -51,13 +51,8 @@ def load_yaml(path: str | os.PathLike[str]) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Like :func:`load_yaml`, from text; ``name`` is for messages."""
-    loader = yaml.SafeLoader(text)
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return Document(name, {}, {})
-        _refuse_doubles(root, name)
-        data = loader.construct_document(root)
+        root, data = _read(text, name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}" if mark is not None else ""
@@ -65,16 +60,30 @@ def parse_yaml(text: str, name: str) -> Document:
         raise ConfigError(f"{name}{at}: not YAML: {what}") from error
     except ConfigError:
         raise
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date in a 13th month is a ValueError
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
+    if root is None:
+        return Document(name, {}, {})
     if not isinstance(data, dict):
         raise ConfigError(f"{name}: expected keys and values at the top, got {type(data).__name__}")
     for key in data:
         if not isinstance(key, str):
             raise ConfigError(f"{name}: expected a name as key, got {key!r}", hint="write it in quotes")
     return Document(name, data, dict(_lines(root, ())))
+
+
+def _read(text: str, name: str) -> tuple[yaml.Node | None, object]:
+    """The document's node, None for an empty one, and its data."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, None
+        _refuse_doubles(root, name)
+        # Merge keys (<<) are resolved in the nodes themselves by this, so it comes before their lines are read.
+        return root, loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _refuse_doubles(node: yaml.Node, name: str, parents: tuple[yaml.Node, ...] = ()) -> None:

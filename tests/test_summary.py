@@ -1,0 +1,89 @@
+"""The figures at the end of a run."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from streamer.stats import Stats
+from streamer.summary import Summary
+from tests.sinks.scripted import INFO, LABELS
+
+
+def a_run() -> Stats:
+    stats = Stats(started_at=10.0, ended_at=14.0, frames_in=102, frames_out=100, damaged_frames=3)
+    stats.dropped = Counter({"stale": 2, "queue_full": 0})
+    stats.instances = Counter({3: 5, 1: 40, 77: 1})
+    for _ in range(100):
+        stats.latencies["decode"].add(0.002)
+        stats.latencies["inference"].add(0.03)
+    return stats
+
+
+def summary(**more: object) -> Summary:
+    return Summary.of(a_run(), LABELS, INFO, now=999.0, **more)  # type: ignore[arg-type]  # the tests name known keywords
+
+
+def printed(of: Summary, width: int = 80) -> str:
+    written = io.StringIO()
+    of.print(Console(file=written, width=width))
+    return written.getvalue()
+
+
+def test_the_figures() -> None:
+    of = summary(files=[Path("out.mp4"), "found.jsonl"], notes=["no subtitles"], damaged_packets=4)
+    assert (of.frames_in, of.frames_out, of.dropped) == (102, 100, {"stale": 2})
+    assert (of.damaged_frames, of.damaged_packets) == (3, 4)
+    assert (of.seconds, of.fps) == (4.0, 25.0)
+    assert list(of.instances.items()) == [("person", 40), ("car", 5), ("class 77", 1)]
+    assert list(of.latencies) == ["decode_latency", "inference_latency"]
+    assert of.latencies["inference_latency"].median_s == pytest.approx(0.03, rel=0.01)
+    assert of.latencies["inference_latency"].p95_s == pytest.approx(0.03, rel=0.01)
+    assert of.files == ("out.mp4", "found.jsonl")
+    assert not of.interrupted
+
+
+def test_a_run_that_goes_on_and_one_that_took_no_time() -> None:
+    assert Summary.of(Stats(started_at=5.0, frames_out=10), LABELS, INFO, now=7.0).fps == 5.0
+    assert Summary.of(Stats(started_at=5.0), LABELS, INFO, now=5.0).fps == 0.0
+
+
+def test_as_json() -> None:
+    plain = json.loads(json.dumps(summary(files=["out.mp4"]).as_dict()))
+    assert plain["dropped"] == {"stale": 2}
+    assert plain["instances"] == {"person": 40, "car": 5, "class 77": 1}
+    assert set(plain["latencies"]["decode_latency"]) == {"median_s", "p95_s"}
+    assert plain["files"] == ["out.mp4"]
+    assert plain["source"] == "in.mp4"
+
+
+def test_as_a_table() -> None:
+    text = printed(summary(files=["out.mp4", "found.jsonl"], notes=["subtitles left out"], damaged_packets=4, interrupted=True))
+    assert "102 in, 100 out, 2 dropped (stale 2)" in text
+    assert "3 frames concealed, 4 packets unreadable" in text
+    assert "4.0 s, 25.0 frames/s" in text
+    assert "person 40, car 5, class 77 1" in text
+    (inference,) = (line for line in text.splitlines() if "inference" in line)
+    assert [float(word) for word in inference.split()[1::2]] == [pytest.approx(30, rel=0.01)] * 2
+    assert all(word in text for word in ("out.mp4", "found.jsonl", "subtitles left out", "stopped"))
+
+
+def test_a_clean_run_says_no_more_than_it_must() -> None:
+    stats = Stats(started_at=0.0, ended_at=90.0, frames_in=9, frames_out=9)
+    text = printed(Summary.of(stats, LABELS, INFO, now=0.0))
+    assert "9 in, 9 out, 0 dropped\n" in "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    assert "1:30, 0.1 frames/s" in text
+    assert "none" in text
+    assert not any(word in text for word in ("damage", "note", "stopped", "latency", "written"))
+
+
+def test_names_are_not_markup_and_long_ones_are_whole() -> None:
+    path = f"[red]{'x' * 100}.mp4"
+    text = printed(summary(files=[path], notes=["[bold]n[/bold]"]), width=60)
+    assert path in "".join(line.strip().removeprefix("written").strip() for line in text.splitlines())
+    assert "[bold]n[/bold]" in text
