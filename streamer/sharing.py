@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from streamer.errors import DetectorError, DetectorTimeout
@@ -54,18 +55,16 @@ class SharedDetector:
             self._closing = True
             self._waiting.clear()
             self._changed.notify_all()
-            thread, self._thread = self._thread, None
-            begun = thread is not None
-        if not begun:
+            thread = self._thread
+        if thread is None:
             self.detector.close()
             return
-        if thread is not None:
-            thread.join(timeout_s)
-            if thread.is_alive():
-                raise DetectorTimeout(
-                    f"the detector {self.detector.name} did not come back within {timeout_s:g} s",
-                    hint="the process has to end to get rid of it",
-                )
+        thread.join(timeout_s)
+        if thread.is_alive():
+            raise DetectorTimeout(
+                f"the detector {self.detector.name} did not come back within {timeout_s:g} s",
+                hint="the process has to end to get rid of it",
+            )
 
     def _submit(self, camera: str, frame: Frame) -> None:
         with self._changed:
@@ -119,7 +118,7 @@ class Place:
         self.busy_s = 0.0
         """Seconds that it took."""
         self._shared = shared
-        self._answer: tuple[Frame, Instances] | None = None
+        self._answer: deque[tuple[Frame, Instances]] = deque(maxlen=1)
         self._failure: BaseException | None = None
 
     @property
@@ -135,8 +134,10 @@ class Place:
     def poll(self) -> tuple[Frame, Instances] | None:
         """The newest answer, once, and the frame that it is of; None while there is none. Raises as :meth:`submit` does."""
         self._raise()
-        answer, self._answer = self._answer, None
-        return answer
+        try:
+            return self._answer.popleft()
+        except IndexError:
+            return None
 
     def close(self) -> None:
         """Leave: the camera has gone. May be called twice."""
@@ -146,7 +147,7 @@ class Place:
         """Detector's thread: here is what was found."""
         self.detections += 1
         self.busy_s += seconds
-        self._answer = (frame, found)
+        self._answer.append((frame, found))
 
     def failed(self, error: BaseException) -> None:
         """Detector's thread: it could not be done."""
