@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from streamer.errors import OutputWriteFailed
+import av
+import av.error
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from streamer.errors import ConfigError, OutputWriteFailed, SourceError
 from streamer.frame import StreamInfo
+from streamer.sinks.atomic import PendingFile, check_output
+from streamer.sinks.containers import container_for
+from streamer.sinks.encoders import choose_encoder
+from streamer.sinks.muxer import Muxer, Plan, plan_streams
+from streamer.sources.passthrough import Passthrough
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 
+FULL_RANGE = 2
+_HINT_RATE_MAX = 240
+_Failures = (av.error.FFmpegError, OSError, ValueError)
+
 
 class VideoEncoder:
-    """Implements ``stages.Sink``. ``source`` must be open when this is built; all checks are made here, before any reading.
+    """Implements ``stages.Sink``: every frame at its own pts, the rest of ``source`` copied, the file whole or not there.
 
-    ``encoder=None``: libx264, or libvpx-vp9 in a .webm. ``crf``/``preset`` None: the encoder's sensible default.
-    Raises ``OutputRefused``, ``ConfigError``, ``EncoderUnavailable``, ``OutputWriteFailed``.
+    ``source`` must be open when this is built; without one there is nothing to copy. All checks are made at construction,
+    before any frame is read. ``encoder=None`` takes the container's own: libx264, or libvpx-vp9 in a .webm. ``crf`` and
+    ``preset`` are in the encoder's terms, None for its default. ``audio="none"`` leaves the audio streams out.
+
+    MP4 and MOV are written in fragments under a temporary name beside ``path``, which play after a kill, and put in their
+    final shape (index first) by :meth:`finish`; the others are written as they stay. Raises ``OutputRefused``,
+    ``ConfigError``, ``EncoderUnavailable``; while writing ``OutputWriteFailed``, after which no stray file is left.
     """
 
     name = "encoder"
@@ -32,17 +55,213 @@ class VideoEncoder:
         audio: Literal["copy", "none"] = "copy",
         overwrite: bool = False,
     ) -> None:
+        if audio not in ("copy", "none"):
+            raise ConfigError(f"audio is {audio!r}", hint="give copy or none")
         self.path = Path(path)
         self.notes: list[str] = []
-        """What could not be carried over, one sentence each; complete after construction (finish may add)."""
+        """What is not carried over, one sentence each; complete after construction but for what :meth:`finish` adds."""
         self.frames_written = 0
-        raise OutputWriteFailed("not there yet")
+        self._info = info
+        self._source = source
+        check_output(path, source=source.path if source else None, overwrite=overwrite)
+        self._container = container_for(self.path)
+        self._encoder = choose_encoder(encoder, self._container, path)
+        self.encoder = self._encoder.name
+        """The encoder taken."""
+        self._options = self._encoder.options(crf, preset)
+        self._full = info.color.range == FULL_RANGE
+        self._pixel_format = self._encoder.full_range_format if self._full else "yuv420p"
+        self._reformatter = VideoReformatter()
+        self._durations: dict[int, int] = {}
+        self._shift = 0
+        self._end = Fraction(0)
+        self._first: tuple[int, int] | None = None
+        self._plan = Plan()
+        self._readers: list[Passthrough] = []
+        self._muxer: Muxer | None = None
+        self._files: list[PendingFile] = []
+        self._refuse_size()
+        try:
+            if source is not None:
+                # Two readers where two files are written, both now: the input may be gone or changed at the end.
+                self._readers = [Passthrough(source) for _ in range(2 if self._container.two_steps else 1)]
+                self._plan = plan_streams(self._readers[0], source.stream_index, self._container)
+                if audio == "none":
+                    kinds = {s.index: s.type for s in self._readers[0].streams}
+                    self._plan.copied = [index for index in self._plan.copied if kinds[index] != "audio"]
+                    self._plan.notes = [note for note in self._plan.notes if not note.startswith("audio")]
+                self.notes += self._plan.notes
+            self._overwrite = overwrite
+            self._files.append(self._pending())
+        except BaseException:
+            self.abandon()
+            raise
 
     def write(self, item: Annotated) -> None:
-        """Encode ``item.picture``."""
+        """Encode the item's picture (the frame's own where none was drawn). Raises ``OutputWriteFailed``."""
+        frame = item.frame
+        picture = item.picture if item.picture is not None else frame.picture
+        if picture.format.name != self._pixel_format:
+            kept = FULL_RANGE if self._full else 1
+            picture = self._reformatter.reformat(
+                picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept
+            )
+        try:
+            if self._muxer is None:
+                self._begin(frame.pts)
+            assert self._muxer is not None
+            picture.pts, picture.time_base = frame.pts + self._shift, frame.time_base
+            # What the decoder noted down there would be an order to the encoder.
+            picture.pict_type = 0
+            self._durations[picture.pts] = frame.duration
+            self._end = (picture.pts + max(frame.duration, 1)) * frame.time_base
+            self._mux(self._muxer.video.encode(picture))
+        except _Failures as error:
+            raise self._failed(error) from error
+        self.frames_written += 1
 
     def finish(self) -> None:
-        """Complete the file and give it its name."""
+        """Encode what is left, put the file in its final shape, and give it its name. Raises ``OutputWriteFailed``."""
+        if self._muxer is None:
+            self.abandon()
+            self.notes.append(f"no frame came: {self.path} was not written")
+            return
+        stopped = self._source is not None and self._source.interrupted
+        until_s = self._end if stopped else None
+        try:
+            self._mux(self._muxer.video.encode(None))
+            self._muxer.finish(until_s)
+            if self._container.two_steps:
+                self._files.append(self._pending())
+                self._put_in_final_shape(self._files[0].temporary, self._files[1].temporary, until_s)
+            self._files[-1].commit()
+        except _Failures as error:
+            self.abandon()
+            raise self._failed(error) from error
+        except BaseException:
+            self.abandon()
+            raise
+        self._let_go()
 
     def abandon(self) -> None:
-        """Leave nothing behind."""
+        """Close and remove what was written so far. Never raises."""
+        if self._muxer is not None:
+            self._muxer.abort()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for reader in self._readers:
+            reader.close()
+        for pending in self._files:
+            pending.discard()
+        self._readers, self._files = [], []
+        self._muxer = None
+
+    def _pending(self) -> PendingFile:
+        return PendingFile(self.path, source=self._source.path if self._source else None, overwrite=self._overwrite)
+
+    def _begin(self, first_pts: int) -> None:
+        if first_pts < 0 and not self._container.negative_times:
+            self._shift = -first_pts
+            by_s = float(self._shift * self._info.time_base)
+            self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none before 0")
+        self._muxer = Muxer(
+            self._files[0].temporary,
+            self._container,
+            self._info,
+            self._add_video,
+            passthrough=self._readers[0] if self._readers else None,
+            plan=self._plan,
+            video_index=self._source.stream_index if self._source else 0,
+            fragmented=self._container.two_steps,
+            shift_s=self._shift * self._info.time_base,
+        )
+
+    def _add_video(self, output: OutputContainer) -> VideoStream:
+        stream = output.add_stream(self._encoder.name, rate=self._hint_rate(), options=self._options)
+        assert isinstance(stream, VideoStream)
+        self._configure(stream)
+        stream.time_base = self._container.time_base(self._info.time_base)
+        return stream
+
+    def _configure(self, context: Any) -> None:
+        """Set up a stream or a codec context: both take the same names."""
+        info = self._info
+        context.width, context.height = info.stored_size
+        context.pix_fmt = self._pixel_format
+        context.sample_aspect_ratio = info.sample_aspect_ratio
+        context.codec_context.time_base = info.time_base
+        context.color_range, context.colorspace = info.color.range, info.color.matrix
+        context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
+
+    def _hint_rate(self) -> Fraction:
+        """A rate for the encoder's rate control and level; times come from the frames alone."""
+        rate = self._info.rate
+        return rate if rate is not None and 1 <= rate <= _HINT_RATE_MAX else Fraction(25)
+
+    def _refuse_size(self) -> None:
+        """Open the encoder for the true size, so that one that cannot is found out before anything is read."""
+        width, height = self._info.stored_size
+        context = av.CodecContext.create(self._encoder.name, "w")
+        context.options = dict(self._options)
+        context.width, context.height, context.pix_fmt = width, height, self._pixel_format  # type: ignore[attr-defined]  # a video codec's
+        context.time_base, context.framerate = self._info.time_base, self._hint_rate()  # type: ignore[attr-defined]  # as above
+        try:
+            context.open()
+        except _Failures as error:
+            raise ConfigError(
+                f"{self._encoder.name} cannot encode pictures of {width}x{height}", hint="take --encoder libx264"
+            ) from error
+
+    def _mux(self, packets: list[Packet[Any]]) -> None:
+        assert self._muxer is not None
+        for packet in packets:
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, 0)
+                if self._first is None:
+                    self._first = (packet.pts, packet.dts if packet.dts is not None else packet.pts)
+            self._muxer.write(packet)
+
+    def _put_in_final_shape(self, written: Path, final: Path, until_s: Fraction | None) -> None:
+        """Copy the fragments into a file with its index first, every packet at the time that it was encoded for."""
+        assert self._first is not None
+        # Without the edit list the demuxer gives the stored times, which differ from the true ones by a constant.
+        with av.open(str(written), "r", options={"ignore_editlist": "1"}) as fragments:
+            template = fragments.streams.video[0]
+            muxer = Muxer(
+                final,
+                self._container,
+                self._info,
+                lambda output: self._copy_video(output, template),
+                passthrough=self._readers[1] if self._readers else None,
+                plan=self._plan,
+                video_index=self._source.stream_index if self._source else 0,
+                shift_s=self._shift * self._info.time_base,
+            )
+            try:
+                ticks = self._container.time_base(self._info.time_base)
+                difference: int | None = None
+                for packet in fragments.demux(template):
+                    if packet.size == 0 or packet.pts is None or packet.dts is None:
+                        continue
+                    if difference is None:
+                        difference = round(self._first[0] * self._info.time_base / ticks) - packet.pts
+                    packet.pts, packet.dts = packet.pts + difference, packet.dts + difference
+                    muxer.write(packet)
+                muxer.finish(until_s)
+            except BaseException:
+                muxer.abort()
+                raise
+
+    def _copy_video(self, output: OutputContainer, template: VideoStream) -> VideoStream:
+        stream = output.add_stream_from_template(template, opaque=True)
+        stream.time_base = self._container.time_base(self._info.time_base)
+        with suppress(RuntimeError):
+            stream.codec_context.framerate = self._hint_rate()
+        return stream
+
+    def _failed(self, error: Exception) -> Exception:
+        if isinstance(error, SourceError):
+            return error
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        return OutputWriteFailed(f"{self.path} cannot be written ({reason})", hint="check the free space and the disk")

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
 
 from streamer.errors import ConfigError
@@ -23,7 +22,6 @@ DEVICE_FORMATS = ("v4l2", "x11grab", "lavfi", "fbdev", "kmsgrab", "avfoundation"
 
 _INDEX = re.compile(r"(?P<index>\d{1,3})(?P<query>\?.*)?")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
-_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Kind(StrEnum):
@@ -52,7 +50,7 @@ class Address:
     """What FFmpeg opens; may hold credentials."""
     format: str | None = None
     """FFmpeg's input format, or None to let it guess."""
-    options: Mapping[str, str] = _NO_OPTIONS
+    options: Mapping[str, str] = field(default_factory=dict)
     """FFmpeg's options that the address itself carries."""
 
     @property

@@ -34,7 +34,7 @@ class Converter:
         full = not self._rgb and _is_full(first)
         self._format = "yuvj420p" if full else "yuv420p"
         if self._rgb:
-            matrix = BT709 if first.height >= 720 else SMPTE170M  # noqa: PLR2004  # where HD begins
+            matrix = BT709 if first.height >= 720 else SMPTE170M  # where HD begins
             self.color = Color(matrix=matrix, range=LIMITED, primaries=first.color_primaries, transfer=first.color_trc)
         else:
             # A YUV picture tagged "RGB" (0) would be shown green by a player that believed it.

@@ -140,6 +140,11 @@ class VideoFile:
             )
             index += 1
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether :meth:`interrupt` was called."""
+        return self._interrupted.is_set()
+
     def interrupt(self) -> None:
         """From any thread: ``frames`` ends before the next frame; from an address that is silent, after ``read_timeout_s``."""
         self._interrupted.set()
@@ -193,7 +198,7 @@ class VideoFile:
         if self.start_s and not self.still and not container.format.flags & NO_TIMESTAMPS and not is_url(self.path):
             # A seek may land too late in formats without an index: then go for an earlier place, at last for the start.
             wanted_s = Fraction(self.start_s)
-            targets_s = [wanted_s, *([wanted_s - 10] if wanted_s > 10 else []), None]  # noqa: PLR2004  # a usual GOP or two
+            targets_s = [wanted_s, *([wanted_s - 10] if wanted_s > 10 else []), None]  # a usual GOP or two
         for target_s in targets_s:
             if target_s is not None:
                 try:

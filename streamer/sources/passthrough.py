@@ -1,0 +1,112 @@
+"""The streams that are copied bit for bit: read by a container of their own, in step with the video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Discard, Stream
+
+from streamer.sources.opening import open_container, reading_error
+from streamer.sources.video import VideoFile
+
+
+class Passthrough:
+    """Packets of a recording's other streams, as far as the video has come.
+
+    It reads the file a second time, video left out, because that needs no memory however the file is interleaved, no lock
+    between threads, and stops exactly where the video stopped.
+    """
+
+    def __init__(self, source: VideoFile) -> None:
+        """``source`` must be open. Raises a ``SourceError``."""
+        self._source = source
+        self.container: InputContainer = open_container(source.path)
+        self._next: av.Packet[Stream] | None = None
+        self._packets: Iterator[av.Packet[Stream]] = iter(())
+        self._end_s: Fraction | None = None if source.end_s is None else Fraction(source.end_s)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """All streams, the video that is shown among them, in the order of the file."""
+        return list(self.container.streams)
+
+    @property
+    def shift_s(self) -> Fraction:
+        """Seconds that are taken from every time because of a cut."""
+        return self._source.shift_s
+
+    @property
+    def cut_end_s(self) -> Fraction | None:
+        """Where the input is cut off, seconds of its own clock; None at its end."""
+        return None if self._end_s is None else self._end_s + Fraction(self.container.start_time or 0, 1_000_000)
+
+    def start(self, streams: list[Stream]) -> None:
+        """Say which streams are wanted, before the first call of :meth:`before`."""
+        for stream in self.container.streams:
+            if stream not in streams:
+                stream.discard = Discard.all
+        if not streams:
+            return
+        origin_us = self.container.start_time or 0
+        if self._source.start_s:
+            try:
+                self.container.seek(int(self._source.start_s * 1_000_000) + origin_us)
+            except av.error.FFmpegError:  # then from the start: what lies before the cut is passed over below
+                self.container.close()
+                self.container = open_container(self._source.path)
+                streams = [self.container.streams[stream.index] for stream in streams]
+        self._packets = self._wanted(streams, Fraction(origin_us, 1_000_000))
+        self._next = next(self._packets, None)
+
+    def before(self, time_s: Fraction | None) -> Iterator[av.Packet[Stream]]:
+        """Packets in the order of the file that begin before ``time_s`` (of the output); all of them where it is None."""
+        while self._next is not None and (time_s is None or _time_s(self._next) < time_s):
+            packet, self._next = self._next, next(self._packets, None)
+            yield packet
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice."""
+        self._packets = iter(())
+        self.container.close()
+
+    def _wanted(self, streams: list[Stream], origin_s: Fraction) -> Iterator[av.Packet[Stream]]:
+        """Packets that overlap the cut, moved in time as the video is."""
+        for packet in self._read(streams):
+            if packet.size == 0 or packet.pts is packet.dts is None:
+                continue
+            start_s = _time_s(packet) - origin_s
+            end_s = start_s + (packet.duration or 0) * packet.time_base
+            if self._source.start_s and end_s <= self._source.start_s:
+                continue
+            if self._end_s is not None and start_s >= self._end_s:
+                continue
+            if self._source.shift_s:
+                shift = round(self._source.shift_s / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - shift
+                packet.dts = None if packet.dts is None else packet.dts - shift
+            yield packet
+
+    def _read(self, streams: list[Stream]) -> Iterator[av.Packet[Stream]]:
+        errors = 0
+        while True:
+            try:
+                for packet in self.container.demux(*streams):
+                    yield packet
+                    errors = 0
+                return
+            except av.error.InvalidDataError:
+                # The video's reader has counted it; the end of a cut-off file may answer so for ever.
+                errors += 1
+                if errors >= 100:
+                    return
+            except (av.error.FFmpegError, OSError) as error:
+                raise reading_error(self._source.path, error) from error
+
+
+def _time_s(packet: av.Packet[Stream]) -> Fraction:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return (ticks or 0) * packet.time_base
