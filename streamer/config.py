@@ -86,7 +86,7 @@ class Settings(BaseModel):
 class AnnotateConfig(Settings):
     """Everything that ``streamer annotate`` can be told."""
 
-    input: Text
+    input: Annotated[Text, Field(repr=False)]  # an address may hold a password
     """Path or URL of the recording or picture."""
     output: FilePath | None = None
     """Path of the annotated recording; None: beside the input, ``-annotated`` added to its name."""

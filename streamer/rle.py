@@ -71,12 +71,12 @@ def rles(found: Sequence[Crop | None], width: int, height: int) -> list[Rle | No
     return [None if crop is None else Rle(size=size, counts=next(packed)["counts"].decode("ascii")) for crop in found]
 
 
-def polygons(crop: Crop) -> list[list[float]]:
+def polygons(crop: Crop) -> list[list[int]]:
     """The outer outlines of a crop's parts as ``[x0, y0, x1, y1, …]`` in pixels of the picture, largest first.
 
-    Holes are filled: COCO's polygons cannot say them.
-    Points lie on the pixels' edges (a single pixel is a square of side 1) and stair steps are smoothed by at most 0.75 px,
-    except on parts so small that this would change their area by more than a tenth.
+    Holes are filled: COCO's polygons cannot say them. Points lie on the pixels' edges, so they are whole numbers (a single
+    pixel is a square of side 1). Stair steps are smoothed by at most 0.75 px, except on parts so small that this would change
+    their area by more than a tenth.
     """
     h, w = crop.mask.shape
     if h == 0 or w == 0:
@@ -93,5 +93,5 @@ def polygons(crop: Crop) -> list[list[float]]:
         if len(simple) < 3 or abs(cv2.contourArea(simple) - area) > _AREA_CHANGE * area:
             simple = cv2.approxPolyDP(exact, 0.0, closed=True)
         points = simple.reshape(-1, 2) + np.array([crop.x0, crop.y0])
-        outlines.append((area, [float(value) for value in points.ravel()]))
+        outlines.append((area, points.ravel().tolist()))
     return [points for _, points in sorted(outlines, key=lambda outline: -outline[0])]

@@ -35,7 +35,7 @@ def complaint(text: str, **overrides: object) -> str:
 def test_the_example_is_good() -> None:
     config = load_annotate_config(EXAMPLE, {})
     assert config.input == "samples/pedestrians.mp4"
-    assert config.classes == ("Person", "Bicycle")
+    assert config.classes == ("person", "bicycle")
     assert config.draw == frozenset[object]({"masks", "outlines", "labels"})
     assert (config.start, config.end) == (0.0, 10.0)
 

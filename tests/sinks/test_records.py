@@ -278,6 +278,18 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
     assert [line["type"] for line in read_records(sink.path)] == ["stream", "frame"]
 
 
+def test_cut_anywhere_it_yields_the_lines_that_are_whole(tmp_path: Path) -> None:
+    sink = Records(tmp_path / "found.jsonl", replace(INFO, source="Fußgänger.mp4"), LABELS, "scripted")
+    sink.write(annotated(0, person_and_car()))
+    sink.finish()
+    data = sink.path.read_bytes()
+    lines = [json.loads(line) for line in data.splitlines()]
+    ends = [index for index, byte in enumerate(data) if byte == ord("\n")]
+    for size in range(len(data)):
+        sink.path.write_bytes(data[:size])
+        assert list(read_records(sink.path)) == lines[: sum(end <= size for end in ends)]
+
+
 def test_reading_what_is_no_records_file(tmp_path: Path) -> None:
     path = tmp_path / "found.jsonl"
     with pytest.raises(SourceNotFound, match="No such file"):
