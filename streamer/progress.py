@@ -99,7 +99,7 @@ class Progress:
     def _figures(self, stats: Stats, total: int | None, now: float) -> str:
         done = stats.frames_out
         rate = self._rate(stats, now)
-        parts = [f"{done} frames" if total is None else f"{done}/{total} frames", f"{rate:.1f} frames/s"]
+        parts = [f"{done} frames" if total is None else f"{done}/{total}", f"{rate:.{int(rate < 100)}f} frames/s"]
         if total is not None and rate > 0:
             parts.append(f"{clock((total - done) / rate)} left")
         inference = stats.latencies["inference"]

@@ -32,7 +32,7 @@ def test_lines_where_there_is_no_terminal() -> None:
         run(progress, 1000, 1000, fps=50)
     lines = written.getvalue().splitlines()
     assert len(lines) == 9
-    assert lines[4] == "annotating: 501/1000 frames · 50.0 frames/s · 0:10 left · detector 20 ms"
+    assert lines[4] == "annotating: 501/1000 · 50.0 frames/s · 0:10 left · detector 20 ms"
     assert "\x1b" not in written.getvalue()
 
 
@@ -75,9 +75,18 @@ def test_a_bar_on_a_terminal_without_a_thread() -> None:
         run(progress, 100, 100, fps=25)
         assert threading.active_count() == before
     shown = written.getvalue()
-    assert "100/100 frames · 25.0 frames/s · 0:00 left · detector 20 ms" in shown
+    assert "100/100 · 25.0 frames/s · 0:00 left · detector 20 ms" in shown
     assert "━" in shown
     assert shown.count("annotating") < 50, "at most ten times a second"
+
+
+@pytest.mark.parametrize("width", [1, 20, 60, 80])
+def test_a_narrow_terminal_keeps_to_one_line(width: int) -> None:
+    written = io.StringIO()
+    on = Console(file=written, force_terminal=True, width=width, color_system=None, _environ={"TERM": "xterm"})
+    with Progress(on) as progress:
+        run(progress, 200, 108_000, fps=20)
+    assert written.getvalue().count("\n") == 1, "the one that ends the bar"
 
 
 def test_a_bar_without_a_total() -> None:
@@ -106,7 +115,7 @@ def test_before_anything_is_done() -> None:
     on, written = console(terminal=True)
     with Progress(on) as progress:
         progress.update(Stats(started_at=5.0), 100, 5.0)
-    assert "0/100 frames · 0.0 frames/s" in written.getvalue()
+    assert "0/100 · 0.0 frames/s" in written.getvalue()
 
 
 @pytest.mark.parametrize(
