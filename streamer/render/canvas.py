@@ -102,13 +102,13 @@ class Canvas(NamedTuple):
         _lay(self.cb, layer.kept_chroma, layer.cb, x, y)
         _lay(self.cr, layer.kept_chroma, layer.cr, x, y)
 
-    def fill(self, region: Region, color: Yuv, opacity: float) -> None:
-        """Fill an aligned region evenly, 0..1 strong."""
-        x0, y0, x1, y1 = (max(0, edge) for edge in region)
-        half = tuple(max(0, (edge + shift) // 2) for edge, shift in zip(region, (self.shift_x, self.shift_y) * 2, strict=True))
-        _fill(self.luma[y0:y1, x0:x1], color.y, opacity)
-        _fill(self.cb[half[1] : half[3], half[0] : half[2]], color.u, opacity)
-        _fill(self.cr[half[1] : half[3], half[0] : half[2]], color.v, opacity)
+    def frame(self, region: Region, line_px: int, color: Yuv, opacity: float) -> None:
+        """Draw a rectangular frame along the inner side of an aligned region, 0..1 strong; ``line_px`` is even."""
+        x0, y0, x1, y1 = region
+        _frame(self.luma, region, line_px, color.y, opacity)
+        half = Region((x0 + self.shift_x) // 2, (y0 + self.shift_y) // 2, (x1 + self.shift_x) // 2, (y1 + self.shift_y) // 2)
+        _frame(self.cb, half, line_px // 2, color.u, opacity)
+        _frame(self.cr, half, line_px // 2, color.v, opacity)
 
 
 def halved(plane: Plane) -> Plane:
@@ -127,8 +127,19 @@ def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
     cv2.add(cv2.multiply(target, kept, scale=1 / 255), paint, dst=target)
 
 
-def _fill(target: Plane, sample: int, opacity: float) -> None:
-    if opacity >= 1:
-        target[:] = sample
-    elif target.size:
-        cv2.convertScaleAbs(target, dst=target, alpha=1 - opacity, beta=opacity * sample)
+def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float) -> None:
+    x0, y0, x1, y1 = region
+    low, high = min(y0 + line, y1), max(y0, y1 - line)
+    near, far = min(x0 + line, x1), max(x0, x1 - line)
+    left, right = max(0, x0), max(0, x1)
+    for top, bottom, start, stop in (
+        (y0, low, left, right),
+        (max(low, high), y1, left, right),
+        (low, high, max(0, x0), near),
+        (low, high, max(near, far, 0), right),
+    ):
+        target = plane[max(0, top) : max(0, bottom), start : max(0, stop)]
+        if opacity >= 1:
+            target[:] = sample
+        elif target.size:
+            cv2.convertScaleAbs(target, dst=target, alpha=1 - opacity, beta=opacity * sample)

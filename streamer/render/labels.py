@@ -104,4 +104,6 @@ def place(tag_size: tuple[int, int], box: Region, taken: Iterable[Region], width
 
 
 def _overlap(a: Region, b: Region) -> int:
-    return max(0, min(a.x1, b.x1) - max(a.x0, b.x0)) * max(0, min(a.y1, b.y1) - max(a.y0, b.y0))
+    if a.x0 >= b.x1 or b.x0 >= a.x1 or a.y0 >= b.y1 or b.y0 >= a.y1:
+        return 0
+    return (min(a.x1, b.x1) - max(a.x0, b.x0)) * (min(a.y1, b.y1) - max(a.y0, b.y0))

@@ -77,16 +77,15 @@ def binary_crop(mask: Floats, box_xyxy: Floats, width: int, height: int) -> tupl
     return x0, y0, probabilities > THRESHOLD
 
 
-def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uint8]:
-    """Signed distance in pixels from each pixel of ``region`` to the outline, positive inside.
+def edge_field(mask: Floats, box_xyxy: Floats, region: Region, reach_px: float) -> tuple[Region, NDArray[np.uint8]]:
+    """Signed distance in pixels to the outline, positive inside, for the part of ``region`` that the object is in.
 
-    uint8 (h, w): ``FIELD_ZERO`` + ``FIELD_PER_PX`` x distance, saturated. The distance is to first order,
+    Returns that part, which keeps whole 2 x 2 blocks of ``region`` and holds all within ``reach_px`` (up to 7) of the object,
+    and its field, uint8 (h, w): ``FIELD_ZERO`` + ``FIELD_PER_PX`` x distance, saturated. The distance is to first order,
     (probability - 0.5) / slope, which is what an anti-aliased edge needs. Large boxes are sampled every second or
     fourth pixel and interpolated between: bilinear in bilinear, exact but for the kinks at cell borders.
     """
-    left, top, right, bottom = (float(edge) for edge in box_xyxy)
-    width, height = region.x1 - region.x0, region.y1 - region.y0
-    cell_px = min((right - left) / mask.shape[1], (bottom - top) / mask.shape[0])
+    cell_px = min((box_xyxy[2] - box_xyxy[0]) / mask.shape[1], (box_xyxy[3] - box_xyxy[1]) / mask.shape[0])
     step = 4 if cell_px >= 8 else 2 if cell_px >= 3 else 1
     probabilities = _sample(mask, box_xyxy, region, step)
     slope_x = cv2.Sobel(probabilities, cv2.CV_32F, 1, 0, ksize=3, scale=1 / (8 * step))
@@ -95,12 +94,28 @@ def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uin
     np.maximum(slope, _FLATTEST_PER_PX, out=slope)
     probabilities -= THRESHOLD
     distance_px = np.divide(probabilities, slope, out=probabilities)
-    np.maximum(distance_px, -FIELD_ZERO / FIELD_PER_PX, out=distance_px)  # the conversion saturates above, but mirrors below
+    np.clip(distance_px, -FIELD_ZERO / FIELD_PER_PX, FIELD_ZERO / FIELD_PER_PX, out=distance_px)
     coarse = cv2.convertScaleAbs(distance_px, alpha=FIELD_PER_PX, beta=FIELD_ZERO)
+    _, near = cv2.threshold(coarse, FIELD_ZERO - FIELD_PER_PX * reach_px, 255, cv2.THRESH_BINARY)
+    x, y, width, height = cv2.boundingRect(near)
+    if width == 0:
+        return NOWHERE, np.zeros((0, 0), np.uint8)
+    margin = 2 if step == 1 else 1  # interpolation reaches one sample further; and whole 2 x 2 blocks
+    left, right = max(0, x - margin) // margin * margin, min(coarse.shape[1], -(-(x + width + margin) // margin) * margin)
+    top, bottom = max(0, y - margin) // margin * margin, min(coarse.shape[0], -(-(y + height + margin) // margin) * margin)
+    part = Region(
+        region.x0 + left * step,
+        region.y0 + top * step,
+        min(region.x1, region.x0 + right * step),
+        min(region.y1, region.y0 + bottom * step),
+    )
     if step == 1:
-        return np.asarray(coarse, np.uint8)
-    fine = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(fine[:height, :width], np.uint8)
+        return part, np.asarray(coarse[top:bottom, left:right], np.uint8)
+    # Enlarging floats and converting is faster than enlarging bytes, and finer.
+    size = (right - left) * step, (bottom - top) * step
+    fine = cv2.resize(distance_px[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
+    field = cv2.convertScaleAbs(fine[: part.y1 - part.y0, : part.x1 - part.x0], alpha=FIELD_PER_PX, beta=FIELD_ZERO)
+    return part, np.asarray(field, np.uint8)
 
 
 def _sample(mask: Floats, box_xyxy: Floats, region: Region, step: int) -> Floats:

@@ -37,16 +37,17 @@ class Rgb(NamedTuple):
     green: int
     blue: int
 
-    @property
-    def readable_on(self) -> Rgb:
-        """Black or white, whichever stands out more (contrast ratio of WCAG 2.2)."""
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in self)]
-        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        return BLACK if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else WHITE
-
 
 BLACK = Rgb(12, 12, 16)
 WHITE = Rgb(255, 255, 255)
+
+
+@lru_cache(maxsize=4096)
+def readable_on(background: Rgb) -> Rgb:
+    """Black or white, whichever stands out more (contrast ratio of WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in background)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return BLACK if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else WHITE
 
 
 class Yuv(NamedTuple):

@@ -16,7 +16,7 @@ from streamer.instances import Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
 from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, pixels_of
-from streamer.render.palette import Rgb, Yuv, color, identity_of, yuv_for
+from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_for
 from streamer.stages import Annotated
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
@@ -94,8 +94,9 @@ class Renderer:
         line_px = max(1.4, 0.0023 * reference) * style.scale
         order = np.argsort(instances.scores, kind="stable")  # the surest last, on top
         colors = [color(identity_of(int(t), int(c))) for t, c in zip(instances.track_ids, instances.class_ids, strict=True)]
+        samples = [yuv_for(picture, rgb) for rgb in colors]
         for row in order:
-            sample = yuv_for(picture, colors[row])
+            sample = samples[row]
             box = instances.boxes_xyxy[row]
             opacity = float(instances.opacity[row])
             shaped = instances.masks is not None and bool(instances.has_mask[row])
@@ -104,7 +105,7 @@ class Renderer:
             if "boxes" in style.draw or (not shaped and style.draw & {"masks", "outlines"}):
                 _draw_box(canvas, box, sample, opacity, line_px if not shaped else max(1.0, line_px / 2))
         if "labels" in style.draw:
-            self._draw_labels(canvas, picture, instances, order[::-1], colors, reference)
+            self._draw_labels(canvas, picture, instances, order[::-1], colors, samples, reference)
 
     def _draw_mask(self, canvas: Canvas, mask: Floats, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
         if not (box[2] > box[0] and box[3] > box[1]):
@@ -113,7 +114,9 @@ class Renderer:
         if region.empty:
             return
         region = canvas.aligned(region)
-        field = edge_field(mask, box, region)
+        region, field = edge_field(mask, box, region, line_px / 2 + 1)
+        if region.empty:
+            return
         alpha: Plane | None = None
         outlined = "outlines" in self._style.draw
         if "masks" in self._style.draw:
@@ -131,6 +134,7 @@ class Renderer:
         instances: Instances,
         order: np.ndarray[tuple[int], np.dtype[np.intp]],
         colors: list[Rgb],
+        samples: list[Yuv],
         reference: float,
     ) -> None:
         size_px = round(max(9.0, 4 + 0.0155 * reference) * self._style.scale)
@@ -145,7 +149,7 @@ class Renderer:
             spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
             taken.append(spot)
             x, y = canvas.aligned(spot)[:2]
-            body, letters = yuv_for(picture, colors[row]), yuv_for(picture, colors[row].readable_on)
+            body, letters = samples[row], yuv_for(picture, readable_on(colors[row]))
             if opacity >= 1:
                 canvas.lay(painted(text, size_px, body, letters), x, y)
             else:
@@ -230,14 +234,5 @@ def _faded(alpha: Plane, opacity: float) -> Plane:
 def _draw_box(canvas: Canvas, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
     """A frame along the inner side of a box. Its edges snap to the chroma grid: crisp lines without colour fringes."""
     inside = canvas.snapped(box)
-    if inside is None or opacity <= 0:
-        return
-    x0, y0, x1, y1 = inside
-    line = min(2 * max(1, round(line_px / 2)), x1 - x0, y1 - y0)
-    for side in (
-        (x0, y0, x1, y0 + line),
-        (x0, y1 - line, x1, y1),
-        (x0, y0 + line, x0 + line, y1 - line),
-        (x1 - line, y0 + line, x1, y1 - line),
-    ):
-        canvas.fill(Region(*side), sample, opacity)
+    if inside is not None and opacity > 0:
+        canvas.frame(inside, 2 * max(1, round(line_px / 2)), sample, opacity)
