@@ -72,6 +72,14 @@ class Pipeline:
         """Whether :meth:`abandon` was called."""
         return self._abandoned
 
+    @property
+    def queues(self) -> dict[str, tuple[int, int]]:
+        """The channels by name: items that wait now, and how many may."""
+        return {
+            "frames": (len(self._frames), self._frames.capacity),
+            "results": (len(self._results), self._results.capacity),
+        }
+
     def stop(self) -> None:
         """From any thread (not from a signal handler): read no further, work off what was read, finish the outputs."""
         self._stopping = True
@@ -118,7 +126,7 @@ class Pipeline:
                 try:
                     self._frames.send(frame)
                 except Closed:
-                    self.stats.dropped["abandoned"] += 1
+                    self._drop("abandoned")
                     return
                 before = self._clock()
         finally:
@@ -129,11 +137,15 @@ class Pipeline:
         try:
             for frame in self._frames:
                 if self._max_staleness_s is not None and self._clock() - frame.captured_at > self._max_staleness_s:
-                    self.stats.dropped["stale"] += 1
+                    self._drop("stale")
                     continue
                 self._busy_with = f"frame {frame.index}"
                 before = self._clock()
-                ready = list(self._perception.push(frame))
+                try:
+                    ready = list(self._perception.push(frame))
+                except BaseException:
+                    self._drop("failed")
+                    raise
                 self.stats.latencies["inference"].add(self._clock() - before)
                 if not self._pass_on(ready):
                     return
@@ -150,7 +162,7 @@ class Pipeline:
             try:
                 self._results.send(item)
             except Closed:
-                self.stats.dropped["abandoned"] += len(items) - sent
+                self._drop("abandoned", len(items) - sent)
                 return False
         return True
 
@@ -168,14 +180,14 @@ class Pipeline:
     def _render_all(self) -> None:
         while (item := self._next_result()) is not None:
             before = self._clock()
-            self._render(item)
-            drawn = self._clock()
+            try:
+                self._render(item)
+                drawn = self._clock()
+                self._write(item)
+            except BaseException:
+                self._drop("failed")
+                raise
             self.stats.latencies["render"].add(drawn - before)
-            for sink in self._sinks:
-                try:
-                    sink.write(item)
-                except Exception as error:
-                    raise StageFailed(sink.name, error) from error
             written = self._clock()
             self.stats.latencies["encode"].add(written - drawn)
             self.stats.latencies["e2e"].add(written - item.frame.captured_at)
@@ -183,6 +195,13 @@ class Pipeline:
             self.stats.instances.update(item.instances.class_ids.tolist())
             if self._on_item is not None:
                 self._on_item(item)
+
+    def _write(self, item: Annotated) -> None:
+        for sink in self._sinks:
+            try:
+                sink.write(item)
+            except Exception as error:
+                raise StageFailed(sink.name, error) from error
 
     def _finish_sinks(self) -> int:
         finished = 0
@@ -211,9 +230,7 @@ class Pipeline:
 
     def _discard(self) -> None:
         self._source.interrupt()
-        left = len(self._frames.abandon()) + len(self._results.abandon())
-        with self._lock:
-            self.stats.dropped["abandoned"] += left
+        self._drop("abandoned", len(self._frames.abandon()) + len(self._results.abandon()))
 
     def _join(self, threads: list[threading.Thread]) -> None:
         """Wait for the threads; one that does not end is left behind (a daemon) and reported as a failure."""
@@ -228,4 +245,10 @@ class Pipeline:
                 self._fail(StageFailed(thread.name, stuck))
 
     def _dropped_when_full(self, _frame: Frame) -> None:
-        self.stats.dropped["queue_full"] += 1
+        self._drop("queue_full")
+
+    def _drop(self, cause: str, frames: int = 1) -> None:
+        # Several threads count here, and adding is no atomic step.
+        if frames:
+            with self._lock:
+                self.stats.dropped[cause] += frames

@@ -70,7 +70,7 @@ class Stats:
     frames_out: int = 0
     """Frames that reached every sink."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Frames that did not, by cause: ``queue_full``, ``stale``, ``damaged``, ``abandoned``."""
+    """Frames that did not, by cause: ``queue_full``, ``stale``, ``damaged``, ``abandoned``, ``failed``."""
     damaged_frames: int = 0
     """Frames in which the decoder concealed errors."""
     instances: Counter[int] = field(default_factory=Counter)
