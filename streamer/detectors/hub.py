@@ -65,7 +65,7 @@ class HubDetector:
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
         self._score_threshold = score_threshold
         self._lock = threading.Lock()
-        is_handle = "://" in model and not Path(model).is_dir()
+        is_handle = not Path(model).is_dir()
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
         folder = hub_cache.download(model) if is_handle else Path(model)
         _check_folder(folder)

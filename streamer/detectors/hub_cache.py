@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import gzip
 import hashlib
 import http.client
 import json
@@ -145,8 +146,12 @@ def _fetch(handle: str, part: Path, progress: Progress | None) -> Path:
         received = _copy(response, file, total, progress)
     if total is not None and received != total:
         raise EOFError(f"the transfer broke off after {received} of {total} bytes")
-    with tarfile.open(archive, "r:gz") as tar:
-        tar.extractall(unpacked, filter="data")
+    with gzip.open(archive) as raw:
+        with tarfile.open(fileobj=raw, mode="r:") as tar:
+            tar.extractall(unpacked, filter="data")
+        # The checksum stands behind the last byte: only who reads to the end has it compared.
+        while raw.read(CHUNK_BYTES):
+            pass
     models = [path.parent for path in unpacked.rglob(MODEL_FILE)]
     if len(models) != 1:
         raise ValueError(f"expected one {MODEL_FILE} in the archive, found {len(models)}")

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -60,6 +60,19 @@ def verified(name: str, folder: Path = FOLDER) -> bytes:
     return content
 
 
+CONTRACT = {
+    "image": "uint8 [height, width, 3]",
+    "boxes_xyxy": "float32 [N, 4]",
+    "scores": "float32 [N]",
+    "class_ids": "int64 [N]",
+    "masks": f"float32 [N, {MASK_CELLS}, {MASK_CELLS}]",
+}
+
+
+Compute = Callable[[NDArray[np.uint8], float], list[NDArray[np.float32]]]
+"""A network: the outputs for a picture times a factor."""
+
+
 class PeopleDetector:
     """An SSD MobileNet v2 for the boxes of 23 Open Images classes, and a portrait segmenter for the outline of each person.
 
@@ -87,7 +100,8 @@ class PeopleDetector:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.threads = default_threads() if threads is None else threads
         self.labels: Mapping[int, str] = parse_labels(verified(LABELS_FILE, folder).decode())
-        self.device = "CPU"
+        self.device = f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        self.contract: Mapping[str, str] = CONTRACT
         self._score_threshold = score_threshold
         self._max_instances = max_instances
         self._anchors = ssd.anchors(BOXES_PX)
@@ -188,7 +202,7 @@ class Outlines:
         self._helpers.shutdown()
 
 
-def outline(network: Network, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+def outline(network: Compute, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mask of the person in the box: probabilities, float32 (M, M), cells that divide the box evenly.
 
     The network sees the box grown by ``MARGIN`` a side, cut to whole pixels and to the picture, and stretched. The cells are

@@ -36,8 +36,11 @@ class PluginDetector:
         self.labels: Mapping[int, str] = {int(key): value for key, value in labels.items()}
         self.name = str(getattr(plugin, "name", None) or spec)
         self.device = str(getattr(plugin, "device", None) or "unknown")
+        contract = getattr(plugin, "contract", None)
+        self.contract: Mapping[str, str] = contract if isinstance(contract, Mapping) else {}
         size = getattr(plugin, "input_size", None)
-        if size is not None and not (len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+        fits = isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)
+        if size is not None and not fits:
             raise DetectorContractError(
                 f"the detector {spec}: input_size: expected None or (width, height) in pixels, got {_brief(size)}"
             )

@@ -14,6 +14,7 @@ from typing import Any
 
 from streamer.detectors.plugin import PluginDetector
 from streamer.errors import ConfigError, DetectorError, DetectorUnavailable
+from streamer.redact import redact
 from streamer.stages import Detector
 
 MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
@@ -79,7 +80,9 @@ def load_detector(
         if labels_path is not None:
             raise ConfigError(f"the detector {spec} has its own labels", hint="leave the label file away, or name a SavedModel")
         return _user_detector(spec, score_threshold)
-    raise ConfigError(f"there is no detector {spec!r}", hint=_suggestion(spec))
+    if Path(spec).is_file():
+        raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
+    raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
 
 
 def known_detectors() -> list[KnownDetector]:

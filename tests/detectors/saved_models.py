@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,8 @@ def save(
             if wrong_rows:
                 answers["detection_scores"] = answers["detection_scores"][:, :-1]
             if poisoned:
-                height = tf.shape(input_tensor)[1]
-                answers["poison"] = tf.reshape(tf.zeros([height]), [height + 1])
+                beyond = tf.shape(self.ballast)[0] + tf.cast(input_tensor[0, 0, 0, 0], tf.int32)
+                answers["poison"] = tf.gather(self.ballast, beyond)
             for key in (without, "" if masks else "detection_masks"):
                 answers.pop(key, None)
             return answers
@@ -105,6 +104,3 @@ def _find(tf: Any, picture: Any, colors: Any) -> dict[str, Any]:
         "detection_scores": padded(scores),
         "detection_masks": padded(tf.ensure_shape(crops, [len(COLORS), MASK_CELLS, MASK_CELLS])),
     }
-
-
-Save = Callable[..., Path]

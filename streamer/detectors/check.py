@@ -1,0 +1,60 @@
+"""Tries a detector out: what it takes and gives, where it runs, how long it needs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamer.stages import Detector
+
+USUAL_SIZE = (1280, 720)
+"""Width and height in pixels of the picture for a detector that takes any size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What ``streamer models check`` prints; ``dataclasses.asdict`` makes it a dictionary."""
+
+    name: str
+    device: str
+    """Where it runs, in words; "unknown" where the detector does not say."""
+    input_size: tuple[int, int]
+    """Width and height in pixels of the pictures that it was tried on."""
+    contract: Mapping[str, str]
+    """Names of inputs and outputs, each with dtype and shape; empty where the detector does not say."""
+    labels: int
+    """How many classes have a name."""
+    warm_up_s: float
+    ms_per_frame: float
+    """Median of ``frames`` calls after the warm-up."""
+    frames: int
+
+
+def check(detector: Detector, *, frames: int = 5, clock: Callable[[], float] = time.perf_counter) -> CheckReport:
+    """Warm the detector up, call it ``frames`` times on a noisy picture, and report. Raises what the detector raises."""
+    if frames < 1:
+        raise ValueError(f"frames must be at least 1, got {frames}")
+    start = clock()
+    detector.warm_up()
+    warm_up_s = clock() - start
+    width, height = detector.input_size or USUAL_SIZE
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    seconds = []
+    for _ in range(frames):
+        start = clock()
+        detector.detect(picture)
+        seconds.append(clock() - start)
+    return CheckReport(
+        name=detector.name,
+        device=str(getattr(detector, "device", "unknown")),
+        input_size=(width, height),
+        contract=dict(getattr(detector, "contract", {})),
+        labels=len(detector.labels),
+        warm_up_s=warm_up_s,
+        ms_per_frame=statistics.median(seconds) * 1000,
+        frames=frames,
+    )
