@@ -6,14 +6,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from streamer.errors import DetectorError, DetectorTimeout
 from streamer.fair_share import FairShare
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.perception import detect_in
-from streamer.stages import Detector
+from streamer.perception import Selection, detect_in
+from streamer.stages import Annotated, Detector
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,16 @@ class SharedDetector:
     picture that it cannot bear ends only the camera that made it.
     """
 
-    def __init__(self, detector: Detector, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        watch: AbstractContextManager[object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.detector = detector
+        self._watch = watch or nullcontext()
+        """Entered for each call, so that a watchdog knows of one that does not end."""
         self._clock = clock
         self._share = FairShare()
         self._places: dict[str, Place] = {}
@@ -98,7 +107,8 @@ class SharedDetector:
         begun = self._clock()
         self._busy = (place.camera, begun)
         try:
-            found = detect_in(self.detector, frame)
+            with self._watch:
+                found = detect_in(self.detector, frame)
         except Exception as error:
             log.exception("the detector failed on a frame of %s", place.camera, extra={"source": place.camera})
             place.failed(error)
@@ -120,6 +130,8 @@ class Place:
         self._shared = shared
         self._answer: deque[tuple[Frame, Instances]] = deque(maxlen=1)
         self._failure: BaseException | None = None
+        self._changed = threading.Condition()
+        self._closed = False
 
     @property
     def detector(self) -> Detector:
@@ -139,20 +151,60 @@ class Place:
         except IndexError:
             return None
 
+    def ask(self, frame: Frame) -> Instances:
+        """Leave ``frame`` and wait for its answer; nothing once the place is closed. Raises as :meth:`submit` does."""
+        self.submit(frame)
+        with self._changed:
+            while not self._closed:
+                self._raise()
+                answer = self.poll()
+                if answer is not None and answer[0] is frame:
+                    return answer[1]
+                self._changed.wait()
+        return Instances.empty()
+
     def close(self) -> None:
-        """Leave: the camera has gone. May be called twice."""
+        """Leave: the camera has gone. From any thread; may be called twice."""
         self._shared._leave(self.camera)  # noqa: SLF001  # as above
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def answered(self, frame: Frame, found: Instances, seconds: float) -> None:
         """Detector's thread: here is what was found."""
         self.detections += 1
         self.busy_s += seconds
-        self._answer.append((frame, found))
+        with self._changed:
+            self._answer.append((frame, found))
+            self._changed.notify_all()
 
     def failed(self, error: BaseException) -> None:
         """Detector's thread: it could not be done."""
-        self._failure = error
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
 
     def _raise(self) -> None:
         if self._failure is not None:
             raise DetectorError(f"the detector failed: {self._failure}") from self._failure
+
+
+class Waiting:
+    """Perception without following: each frame waits for the shared detector, and what comes meanwhile is dropped before it.
+
+    Damaged frames are shown as they are, without asking the detector.
+    """
+
+    def __init__(self, place: Place, select: Selection) -> None:
+        self._place = place
+        self._select = select
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        found = Instances.empty() if frame.damaged else self._select(self._place.ask(frame))
+        return [Annotated(frame, found)]
+
+    def finish(self) -> Iterable[Annotated]:
+        return []
+
+    def close(self) -> None:
+        self._place.close()
