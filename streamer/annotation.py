@@ -17,9 +17,10 @@ from streamer.perception import EveryFrame
 from streamer.pipeline import Pipeline
 from streamer.progress import Progress
 from streamer.render.renderer import Renderer
+from streamer.sinks.atomic import check_output
 from streamer.sinks.coco import CocoResults
 from streamer.sinks.encoder import VideoEncoder
-from streamer.sinks.picture import PictureFile
+from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Sink
@@ -51,12 +52,16 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
     refuse_clashes(config.input, output, config.detections, config.coco)
+    for path in (config.detections, config.coco):
+        # A pipe or a device is there already and may be written to.
+        if path is not None and (path.is_file() or not path.exists()):
+            check_output(path, overwrite=config.overwrite)
     with ExitStack() as undo:
         source = VideoFile(config.input, start_s=config.start, end_s=config.end)
         undo.callback(source.close)
         info = source.open()
         picture_sink: VideoEncoder | PictureFile
-        if source.still and PictureFile.holds(output):
+        if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
             picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
         else:
             picture_sink = VideoEncoder(
@@ -76,7 +81,13 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
             records = Records(
-                config.detections, info, detector.labels, detector.name, masks=config.masks, overwrite=config.overwrite
+                config.detections,
+                info,
+                detector.labels,
+                detector.name,
+                masks=config.masks,
+                overwrite=config.overwrite,
+                totals=lambda: {"interrupted": pipeline.interrupted},
             )
             undo.callback(records.abandon)
             sinks.append(records)
@@ -89,9 +100,11 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         # From here on the pipeline owns them all.
         undo.pop_all()
         with Progress(quiet=config.quiet) as progress:
+            # A cut's number of frames is known when it is read; the container counts the whole.
+            total = None if config.start is not None or config.end is not None else info.frames
 
             def on_item(item: Annotated) -> None:
-                progress.update(pipeline.stats, info.frames, time.monotonic())
+                progress.update(pipeline.stats, total, time.monotonic())
                 if on_frame is not None:
                     on_frame(item)
 
@@ -99,14 +112,17 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
             with Interrupts(pipeline.stop, pipeline.abandon):
                 stats = pipeline.run()
     notes = [*source.notes, *picture_sink.notes]
+    files = [output, config.detections, config.coco]
     if pipeline.abandoned:
-        notes.append("abandoned: no output was written")
+        # Records keep the lines that they have: each is true by itself. The other two appear whole or not at all.
+        files = [config.detections]
+        notes.append(f"abandoned: there is no {output}")
     return Summary.of(
         stats,
         detector.labels,
         info,
         now=time.monotonic(),
-        files=[] if pipeline.abandoned else [path for path in (output, config.detections, config.coco) if path is not None],
+        files=[path for path in files if path is not None],
         notes=notes,
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,

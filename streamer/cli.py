@@ -253,9 +253,14 @@ def models_check(
 ) -> None:
     """Load a detector, warm it up, print its contract, its device and milliseconds a frame."""
     from streamer.detectors.check import check
+    from streamer.detectors.registry import load_detector
     from streamer.tables import print_check
 
-    print_check(check(detector, threads=threads, labels_path=labels))
+    loaded = load_detector(detector, score_threshold=0.5, threads=threads, labels_path=labels)
+    try:
+        print_check(check(loaded))
+    finally:
+        loaded.close()
 
 
 @models_app.command("download")
@@ -265,9 +270,9 @@ def models_download(
     debug: Debug = False,
 ) -> None:
     """Fetch a model into the persistent cache, whole and verified."""
-    from streamer.detectors.hub_cache import download_spec
+    from streamer.download import download_model
 
-    typer.echo(f"{detector} is in {download_spec(detector)}")
+    typer.echo(f"{detector} is in {download_model(detector)}")
 
 
 def main() -> None:
