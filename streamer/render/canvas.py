@@ -129,6 +129,10 @@ def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
 
 def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float) -> None:
     x0, y0, x1, y1 = region
+    if opacity >= 1:
+        for inset in range(min(line, (x1 - x0 + 1) // 2, (y1 - y0 + 1) // 2)):
+            cv2.rectangle(plane, (x0 + inset, y0 + inset), (x1 - 1 - inset, y1 - 1 - inset), (sample,))
+        return
     low, high = min(y0 + line, y1), max(y0, y1 - line)
     near, far = min(x0 + line, x1), max(x0, x1 - line)
     left, right = max(0, x0), max(0, x1)
@@ -139,7 +143,5 @@ def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float)
         (low, high, max(near, far, 0), right),
     ):
         target = plane[max(0, top) : max(0, bottom), start : max(0, stop)]
-        if opacity >= 1:
-            target[:] = sample
-        elif target.size:
+        if target.size:
             cv2.convertScaleAbs(target, dst=target, alpha=1 - opacity, beta=opacity * sample)

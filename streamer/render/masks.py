@@ -77,45 +77,53 @@ def binary_crop(mask: Floats, box_xyxy: Floats, width: int, height: int) -> tupl
     return x0, y0, probabilities > THRESHOLD
 
 
-def edge_field(mask: Floats, box_xyxy: Floats, region: Region, reach_px: float) -> tuple[Region, NDArray[np.uint8]]:
-    """Signed distance in pixels to the outline, positive inside, for the part of ``region`` that the object is in.
+def extent(mask: Floats, box_xyxy: Floats) -> tuple[float, float, float, float] | None:
+    """The part of a box that can hold pixels of the object (left, top, right, bottom); None when no cell does."""
+    columns, rows, width, height = cv2.boundingRect((mask > THRESHOLD).view(np.uint8))
+    if width == 0:
+        return None
+    left, top, right, bottom = box_xyxy.tolist()
+    cell_x, cell_y = (right - left) / mask.shape[1], (bottom - top) / mask.shape[0]
+    return (  # at the next cell's centre, half a cell on, the probability is below the threshold
+        max(left, left + (columns - 0.5) * cell_x),
+        max(top, top + (rows - 0.5) * cell_y),
+        min(right, left + (columns + width + 0.5) * cell_x),
+        min(bottom, top + (rows + height + 0.5) * cell_y),
+    )
 
-    Returns that part, which keeps whole 2 x 2 blocks of ``region`` and holds all within ``reach_px`` (up to 7) of the object,
-    and its field, uint8 (h, w): ``FIELD_ZERO`` + ``FIELD_PER_PX`` x distance, saturated. The distance is to first order,
-    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Large boxes are sampled every second or
-    fourth pixel and interpolated between: bilinear in bilinear, exact but for the kinks at cell borders.
+
+def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uint8]:
+    """Signed distance in pixels from each pixel of ``region`` to the outline, positive inside.
+
+    uint8 (h, w): ``FIELD_ZERO`` + ``FIELD_PER_PX`` x distance, saturated. The distance is to first order,
+    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Large boxes are sampled every second or fourth
+    pixel, at least four samples to a cell, and interpolated between: bilinear in bilinear, exact but for the kinks at
+    cells' centres.
     """
-    cell_px = min((box_xyxy[2] - box_xyxy[0]) / mask.shape[1], (box_xyxy[3] - box_xyxy[1]) / mask.shape[0])
-    step = 4 if cell_px >= 8 else 2 if cell_px >= 3 else 1
+    left, top, right, bottom = box_xyxy.tolist()
+    cell_px = min((right - left) / mask.shape[1], (bottom - top) / mask.shape[0])
+    step = 4 if cell_px >= 16 else 2 if cell_px >= 4 else 1
     probabilities = _sample(mask, box_xyxy, region, step)
-    slope_x = cv2.Sobel(probabilities, cv2.CV_32F, 1, 0, ksize=3, scale=1 / (8 * step))
-    slope_y = cv2.Sobel(probabilities, cv2.CV_32F, 0, 1, ksize=3, scale=1 / (8 * step))
-    slope = np.asarray(cv2.magnitude(slope_x, slope_y), np.float32)
+    slope = np.asarray(cv2.magnitude(_slope(probabilities, step), _slope(probabilities.T, step).T), np.float32)
     np.maximum(slope, _FLATTEST_PER_PX, out=slope)
     probabilities -= THRESHOLD
     distance_px = np.divide(probabilities, slope, out=probabilities)
     np.clip(distance_px, -FIELD_ZERO / FIELD_PER_PX, FIELD_ZERO / FIELD_PER_PX, out=distance_px)
-    coarse = cv2.convertScaleAbs(distance_px, alpha=FIELD_PER_PX, beta=FIELD_ZERO)
-    _, near = cv2.threshold(coarse, FIELD_ZERO - FIELD_PER_PX * reach_px, 255, cv2.THRESH_BINARY)
-    x, y, width, height = cv2.boundingRect(near)
-    if width == 0:
-        return NOWHERE, np.zeros((0, 0), np.uint8)
-    margin = 2 if step == 1 else 1  # interpolation reaches one sample further; and whole 2 x 2 blocks
-    left, right = max(0, x - margin) // margin * margin, min(coarse.shape[1], -(-(x + width + margin) // margin) * margin)
-    top, bottom = max(0, y - margin) // margin * margin, min(coarse.shape[0], -(-(y + height + margin) // margin) * margin)
-    part = Region(
-        region.x0 + left * step,
-        region.y0 + top * step,
-        min(region.x1, region.x0 + right * step),
-        min(region.y1, region.y0 + bottom * step),
-    )
-    if step == 1:
-        return part, np.asarray(coarse[top:bottom, left:right], np.uint8)
-    # Enlarging floats and converting is faster than enlarging bytes, and finer.
-    size = (right - left) * step, (bottom - top) * step
-    fine = cv2.resize(distance_px[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
-    field = cv2.convertScaleAbs(fine[: part.y1 - part.y0, : part.x1 - part.x0], alpha=FIELD_PER_PX, beta=FIELD_ZERO)
-    return part, np.asarray(field, np.uint8)
+    if step > 1:  # enlarging floats and converting then is faster than enlarging bytes, and finer
+        size = distance_px.shape[1] * step, distance_px.shape[0] * step
+        fine = np.asarray(cv2.resize(distance_px, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        distance_px = fine[: region.y1 - region.y0, : region.x1 - region.x0]
+    return np.asarray(cv2.convertScaleAbs(distance_px, alpha=FIELD_PER_PX, beta=FIELD_ZERO), np.uint8)
+
+
+def _slope(values: Floats, step: int) -> Floats:
+    """Change per pixel along each row of samples that are ``step`` pixels apart: central differences."""
+    slope = np.zeros_like(values)
+    if values.shape[1] > 2:
+        np.subtract(values[:, 2:], values[:, :-2], out=slope[:, 1:-1])
+        slope *= 1 / (2 * step)
+        slope[:, 0], slope[:, -1] = slope[:, 1], slope[:, -2]
+    return slope
 
 
 def _sample(mask: Floats, box_xyxy: Floats, region: Region, step: int) -> Floats:

@@ -15,7 +15,7 @@ from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
-from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, pixels_of
+from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, NOWHERE, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_for
 from streamer.stages import Annotated
 
@@ -93,7 +93,8 @@ class Renderer:
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
         line_px = max(1.4, 0.0023 * reference) * style.scale
         order = np.argsort(instances.scores, kind="stable")  # the surest last, on top
-        colors = [color(identity_of(int(t), int(c))) for t, c in zip(instances.track_ids, instances.class_ids, strict=True)]
+        identities = zip(instances.track_ids.tolist(), instances.class_ids.tolist(), strict=True)
+        colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
         samples = [yuv_for(picture, rgb) for rgb in colors]
         for row in order:
             sample = samples[row]
@@ -110,13 +111,12 @@ class Renderer:
     def _draw_mask(self, canvas: Canvas, mask: Floats, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
         if not (box[2] > box[0] and box[3] > box[1]):
             return
-        region = pixels_of(box, line_px / 2 + 1, canvas.width, canvas.height)
+        solid = extent(mask, box)
+        region = NOWHERE if solid is None else pixels_of(solid, line_px / 2 + 1, canvas.width, canvas.height)
         if region.empty:
             return
         region = canvas.aligned(region)
-        region, field = edge_field(mask, box, region, line_px / 2 + 1)
-        if region.empty:
-            return
+        field = edge_field(mask, box, region)
         alpha: Plane | None = None
         outlined = "outlines" in self._style.draw
         if "masks" in self._style.draw:
