@@ -64,12 +64,14 @@ class HubDetector:
         """
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
         self._score_threshold = score_threshold
+        self.answer_bytes = 0
+        """What the last call copied out of the model."""
         self._lock = threading.Lock()
         is_handle = not Path(model).is_dir()
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
         folder = hub_cache.download(model) if is_handle else Path(model)
         _check_folder(folder)
-        self._tf = _tensorflow(threads)
+        self._tf = quiet_tensorflow(threads)
         self.device = _device(self._tf)
         """Where it runs: ``CPU``, or the GPU's name."""
         signature, self._keep_alive = _load_cached(self._tf, model) if is_handle else _load(self._tf, folder)
@@ -117,7 +119,9 @@ class HubDetector:
                     f"the model {self.name} failed on a picture of {image.shape[1]}x{image.shape[0]}: {_first_line(error)}",
                     hint="the model or its memory is at fault, not the picture",
                 ) from error
-        return {key: value.numpy() for key, value in answers.items()}
+        copied = {key: value.numpy() for key, value in answers.items()}
+        self.answer_bytes = sum(values.nbytes for values in copied.values())
+        return copied
 
 
 def to_instances(
@@ -197,7 +201,7 @@ def _load_cached(tf: Any, handle: str) -> tuple[Any, Any]:
     return loaded
 
 
-def _tensorflow(threads: int | None) -> Any:
+def quiet_tensorflow(threads: int | None) -> Any:
     """TensorFlow, quiet, with GPU memory growth."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):

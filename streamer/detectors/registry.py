@@ -66,7 +66,7 @@ def load_detector(
         if labels_path is not None:
             raise ConfigError("the detector people has its own labels", hint="leave the label file away, or name a SavedModel")
         return _made(_resolve(TABLE["people"]), score_threshold=score_threshold, threads=threads)
-    if spec == "mask-rcnn" or (name == "hub" and handle) or Path(spec).is_dir():
+    if spec == "mask-rcnn" or (name == "hub" and handle) or (spec and Path(spec).is_dir()):
         model = MASK_RCNN if spec == "mask-rcnn" else handle if name == "hub" and handle else spec
         return _made(
             _resolve(TABLE["hub"]),

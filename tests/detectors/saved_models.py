@@ -25,11 +25,13 @@ def save(
     size: int | None = None,
     dtype: str = "uint8",
     signature: str = "serving_default",
+    features: tuple[int, ...] = FEATURES,
 ) -> Path:
     """Build one, save it to ``folder`` and return that.
 
     ``flat`` leaves the leading 1 of the boxes away, ``without`` one output, ``wrong_rows`` gives one score too few,
-    ``poisoned`` adds an extra output that fails when it is computed, ``size`` fixes height and width.
+    ``poisoned`` adds an extra output that fails when it is computed, ``size`` fixes height and width. The extra output
+    ``features`` has the given shape, and the scores depend on it, as they do in the real networks.
     """
     import tensorflow as tf
 
@@ -44,10 +46,12 @@ def save(
         @tf.function(input_signature=[spec])  # type: ignore[untyped-decorator]  # as above
         def __call__(self, input_tensor: Any) -> dict[str, Any]:
             found = _find(tf, tf.cast(input_tensor[0], tf.int32), self.colors)
+            big = tf.fill(features, tf.cast(input_tensor[0, 0, 0, 0], tf.float32)) + self.ballast[0]
             answers = {
                 **found,
                 "detection_boxes": found["detection_boxes"][0] if flat else found["detection_boxes"],
-                "features": tf.random.stateless_normal(FEATURES, [3, 4]) + self.ballast[0],
+                "detection_scores": found["detection_scores"] + 1e-12 * tf.reduce_max(big),
+                "features": big,
             }
             if wrong_rows:
                 answers["detection_scores"] = answers["detection_scores"][:, :-1]
