@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError, OutputWriteFailed, SourceError
-from streamer.frame import StreamInfo
+from streamer.frame import Color, StreamInfo
 from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.encoders import choose_encoder
@@ -24,8 +24,9 @@ from streamer.sources.passthrough import Passthrough
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 
-FULL_RANGE = 2
+LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
+_EARLIEST_S = -30
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -69,6 +70,9 @@ class VideoEncoder:
         self.encoder = self._encoder.name
         """The encoder taken."""
         self._options = self._encoder.options(crf, preset)
+        if self.encoder == "libx264" and info.color == Color(range=LIMITED_RANGE):
+            # x264 writes the range only together with something else: the kind of analogue signal harms nobody.
+            self._options["x264-params"] = "videoformat=component"
         self._full = info.color.range == FULL_RANGE
         self._pixel_format = self._encoder.full_range_format if self._full else "yuv420p"
         self._reformatter = VideoReformatter()
@@ -102,7 +106,7 @@ class VideoEncoder:
         frame = item.frame
         picture = item.picture if item.picture is not None else frame.picture
         if picture.format.name != self._pixel_format:
-            kept = FULL_RANGE if self._full else 1
+            kept = FULL_RANGE if self._full else LIMITED_RANGE
             picture = self._reformatter.reformat(
                 picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept
             )
@@ -131,6 +135,8 @@ class VideoEncoder:
         try:
             self._mux(self._muxer.video.encode(None))
             self._muxer.finish(until_s)
+            if self._muxer.lost_packets:
+                self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
             if self._container.two_steps:
                 self._files.append(self._pending())
                 self._put_in_final_shape(self._files[0].temporary, self._files[1].temporary, until_s)
@@ -161,10 +167,10 @@ class VideoEncoder:
         return PendingFile(self.path, source=self._source.path if self._source else None, overwrite=self._overwrite)
 
     def _begin(self, first_pts: int) -> None:
-        if first_pts < 0 and not self._container.negative_times:
+        if first_pts < 0 and (not self._container.negative_times or first_pts * self._info.time_base < _EARLIEST_S):
             self._shift = -first_pts
             by_s = float(self._shift * self._info.time_base)
-            self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none before 0")
+            self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none so early")
         self._muxer = Muxer(
             self._files[0].temporary,
             self._container,

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
@@ -31,7 +33,7 @@ _MP4_KEYS = frozenset(
     "title artist album_artist composer album date creation_time comment genre copyright synopsis description lyrics show "
     "episode_id network keywords grouping location location-eng make model track disc timecode".split()
 )
-_EMPTY_EDIT_ROOM = 2**31 - 1
+_MOST_TICKS = 2**31 - 1
 
 
 @dataclass(slots=True)
@@ -55,11 +57,8 @@ def plan_streams(passthrough: Passthrough, video_index: int, container: Containe
         label = _label(stream)
         if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
             plan.notes.append(f"{label} is left out: one video stream is annotated and kept")
-        elif isinstance(stream, AttachmentStream):
-            if container.format == "matroska":
-                plan.attached.append(stream.index)
-            else:
-                plan.notes.append(f"{label} is left out: {container.format} holds no attachments")
+        elif container.format == "matroska" and (isinstance(stream, AttachmentStream) or _cover_type(stream)):
+            plan.attached.append(stream.index)
         elif _fits(stream, container):
             plan.copied.append(stream.index)
         else:
@@ -74,7 +73,16 @@ def _label(stream: Stream) -> str:
     return f"{kind} stream #{stream.index} ({codec}{language})"
 
 
+def _cover_type(stream: Stream) -> str | None:
+    """The media type of a cover picture, None for any other stream."""
+    if not stream.disposition & Disposition.attached_pic:
+        return None
+    return {"mjpeg": "image/jpeg", "png": "image/png"}.get(stream.name or "")
+
+
 def _fits(stream: Stream, container: Container) -> bool:
+    if isinstance(stream, AttachmentStream):
+        return False
     if stream.disposition & Disposition.attached_pic and container.format not in ("mp4", "mov"):
         return False
     trial = av.open(io.BytesIO(), "w", format=container.format)
@@ -124,7 +132,10 @@ class Muxer:
         self._passthrough = passthrough
         self._shift_s = shift_s
         self._streams: dict[int, Stream] = {}
+        self._filters: dict[int, BitStreamFilterContext] = {}
         self._last_dts: dict[int, int] = {}
+        self.lost_packets = 0
+        """Packets of copied streams that were too damaged to be written."""
         plan = plan or Plan()
         templates = passthrough.streams if passthrough else []
         kept = set(plan.copied) | set(plan.attached)
@@ -133,16 +144,19 @@ class Muxer:
             kept = {s.index for s in templates if s.index in kept and s.type == "audio"}
         metadata = kept_metadata(passthrough.container.metadata) if passthrough else {}
         self._output = av.open(
-            str(path), "w", format=container.format, container_options=_options(container, info, metadata, fragmented)
+            str(path), "w", format=container.format, container_options=_options(container, info, metadata, fragmented, templates)
         )
         self._video: VideoStream | None = None
         for template in templates:
             if template.index == video_index:
                 self._video = self._add_video(add_video, info, template)
-            elif isinstance(template, AttachmentStream) and template.index in kept:
-                self._output.add_attachment(template.name or "attachment", template.mimetype or "", template.data)
+            elif template.index in plan.attached and template.index in kept:
+                self._attach(template)
             elif template.index in kept:
                 self._streams[template.index] = _add_copy(self._output, template)
+                if template.name == "aac" and not template.codec_context.extradata and container.format != "mpegts":
+                    # From a transport stream: its headers stand in each packet, elsewhere once in the file's.
+                    self._filters[template.index] = BitStreamFilterContext("aac_adtstoasc", template)
         self.video = self._video or self._add_video(add_video, info, None)
         """The video stream of the output."""
         if passthrough is not None:
@@ -176,14 +190,28 @@ class Muxer:
             video.disposition = template.disposition
         return video
 
+    def _attach(self, template: Stream) -> None:
+        if isinstance(template, AttachmentStream):
+            self._output.add_attachment(template.name or "attachment", template.mimetype or "", template.data)
+        elif self._passthrough is not None:
+            kind = _cover_type(template) or ""
+            # Matroska's own name for it, by which players find it.
+            name = "cover.png" if kind.endswith("png") else "cover.jpg"
+            self._output.add_attachment(name, kind, self._passthrough.cover(template.index))
+
     def _copy(self, until_s: Fraction | None) -> None:
         if self._passthrough is None:
             return
         for packet in self._passthrough.before(None if until_s is None else until_s - self._shift_s):
-            stream = self._streams[packet.stream_index]
+            index = packet.stream_index
             self._mend_times(packet)
-            packet.stream = stream
-            self._output.mux_one(packet)
+            try:
+                for filtered in self._filters[index].filter(packet) if index in self._filters else (packet,):
+                    filtered.stream = self._streams[index]
+                    self._output.mux_one(filtered)
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                # A damaged packet of a copied stream is no reason to lose the video.
+                self.lost_packets += 1
 
     def _mend_times(self, packet: Packet[Any]) -> None:
         """Copied packets of a damaged file may step back in time, which no container takes: one tick on is the least."""
@@ -200,12 +228,15 @@ class Muxer:
         self._last_dts[packet.stream_index] = dts
 
 
-def _options(container: Container, info: StreamInfo, metadata: dict[str, str], fragmented: bool) -> dict[str, str]:
+def _options(
+    container: Container, info: StreamInfo, metadata: dict[str, str], fragmented: bool, templates: list[Stream]
+) -> dict[str, str]:
     if container.format == "mpegts":
         # Times as they are: the muxer would add 1.4 s for decoders of broadcasts.
         return {"mpegts_copyts": "1", "muxdelay": "0", "muxpreload": "0", "flush_packets": "1"}
     if not container.two_steps:
-        return {"flush_packets": "1"}
+        # Sound starts a little before 0, so that its decoder is warm: Matroska can say so. Moved to 0, all would be late.
+        return {"flush_packets": "1", "avoid_negative_ts": "disabled"}
     ticks = container.time_base(info.time_base).denominator
     flags = ["frag_keyframe", "delay_moov", "default_base_moof"] if fragmented else ["faststart"]
     if any(key.lower() not in _MP4_KEYS for key in metadata):
@@ -213,12 +244,19 @@ def _options(container: Container, info: StreamInfo, metadata: dict[str, str], f
     options = {
         "video_track_timescale": str(ticks),
         # An edit list tells delays in ticks of the movie: the default of 1000 would round them.
-        "movie_timescale": str(min(ticks, _EMPTY_EDIT_ROOM)),
+        "movie_timescale": str(_movie_ticks(ticks, templates)),
         "movflags": "+".join(flags),
     }
     if fragmented:
         options |= {"frag_duration": "1000000", "flush_packets": "1"}
     return options
+
+
+def _movie_ticks(video_ticks: int, templates: list[Stream]) -> int:
+    """Ticks a second in which the start of the video and, where it can be, of every sound is a whole number."""
+    rates = [s.time_base.denominator for s in templates if s.type == "audio" and s.start_time and s.time_base]
+    exact = lcm(video_ticks, *rates)
+    return exact if exact <= _MOST_TICKS else video_ticks
 
 
 def _moved_chapters(passthrough: Passthrough, info: StreamInfo, shift_s: Fraction) -> list[Any]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Discard, Stream
+from av.stream import Discard, Disposition, Stream
 
 from streamer.sources.opening import open_container, reading_error
 from streamer.sources.video import VideoFile
@@ -44,6 +44,16 @@ class Passthrough:
         """Where the input is cut off, seconds of its own clock; None at its end."""
         return None if self._end_s is None else self._end_s + Fraction(self.container.start_time or 0, 1_000_000)
 
+    def cover(self, index: int) -> bytes:
+        """The cover picture that is stream ``index``, as a file's bytes; empty where there is none."""
+        with open_container(self._source.path) as container:
+            for stream in container.streams:
+                if stream.index != index:
+                    stream.discard = Discard.all
+            for packet in container.demux(container.streams[index]):
+                return bytes(packet)
+        return b""
+
     def start(self, streams: list[Stream]) -> None:
         """Say which streams are wanted, before the first call of :meth:`before`."""
         for stream in self.container.streams:
@@ -76,7 +86,13 @@ class Passthrough:
     def _wanted(self, streams: list[Stream], origin_s: Fraction) -> Iterator[av.Packet[Stream]]:
         """Packets that overlap the cut, moved in time as the video is."""
         for packet in self._read(streams):
-            if packet.size == 0 or packet.pts is packet.dts is None:
+            if packet.size == 0:
+                continue
+            if packet.stream.disposition & Disposition.attached_pic:
+                packet.pts = packet.dts = 0
+                yield packet
+                continue
+            if packet.pts is packet.dts is None:
                 continue
             start_s = _time_s(packet) - origin_s
             end_s = start_s + (packet.duration or 0) * packet.time_base

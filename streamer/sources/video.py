@@ -57,7 +57,9 @@ class VideoFile:
         self.path = str(path)
         self.name = shown(self.path)
         """For people: without credentials."""
-        self.start_s, self.end_s = start_s, end_s
+        # As written: the float 0.4 is a little more than 2/5 and would cut the frame at 2/5 off.
+        self.start_s = None if start_s is None else Fraction(str(start_s))
+        self.end_s = None if end_s is None else Fraction(str(end_s))
         self.shift_s = Fraction(0)
         """After ``open``: seconds that were taken from every pts because of ``start_s``."""
         self.still = False
@@ -224,12 +226,14 @@ class VideoFile:
         """All frames in presentation order, the decoder drained at the end."""
         tail = _Tail()
         last_pts: int | None = None
+        missing = 0
         for packet in self._packets(container, stream):
             if self._interrupted.is_set():
                 return
             ending = packet.size == 0
             if not ending:
                 self.damaged_packets += packet.is_corrupt
+                missing += not packet.is_discard
                 tail.add(packet)
             try:
                 pictures = stream.decode(packet)
@@ -237,8 +241,11 @@ class VideoFile:
                 return
             except av.error.FFmpegError:
                 self.damaged_packets += not packet.is_corrupt
-                # The decoder takes no second request to drain: what it still held has to be decoded anew.
-                pictures = self._decode_again(tail, stream.index, last_pts) if ending else []
+                pictures = []
+            missing -= len(pictures)
+            if ending and missing > 0 and tail.damaged(self.damaged_packets):
+                # An error hides what the decoder still held behind it, and no decoder drains twice: decode that anew.
+                pictures += self._decode_again(tail, stream.index, pictures[-1].pts if pictures else last_pts)
             for picture in pictures:
                 last_pts = picture.pts if picture.pts is not None else last_pts
                 yield picture
@@ -306,6 +313,10 @@ class _Tail:
     @property
     def packets(self) -> list[av.Packet[VideoStream]]:
         return [*self._groups[0], *self._groups[1]]
+
+    def damaged(self, counted: int) -> bool:
+        """Whether something in it may be damaged: marked so by the container, or counted in the file at all."""
+        return counted > 0 or any(packet.is_corrupt for packet in self.packets)
 
     def add(self, packet: av.Packet[VideoStream]) -> None:
         """Take the next packet; a group that is too long is kept from its later part on, which may not be decodable."""
