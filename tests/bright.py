@@ -1,0 +1,57 @@
+"""A detector whose answers follow from the picture: it finds what is bright. Loaded as ``tests.bright:Bright``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.instances import Instances
+
+
+class Bright:
+    """Finds the box around all bright pixels, with a full mask."""
+
+    labels: Mapping[int, str] = {1: "light", 2: "lamp"}  # a class of ten lines, as a user writes it
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        y, x = np.nonzero(image.min(axis=2) > 150)
+        if not len(x):
+            return Instances.empty()
+        box = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
+        return Instances(
+            boxes_xyxy=box,
+            scores=np.array([0.9], np.float32),
+            class_ids=np.array([1]),
+            masks=np.ones((1, 8, 8), np.float32),
+        )
+
+
+class Broken(Bright):
+    """Fails on its fifth picture (the warm-up may call it, too)."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        self.calls += 1
+        if self.calls == 5:
+            raise RuntimeError("the tensor fell over")
+        return super().detect(image)
+
+
+class Wrong(Bright):
+    """Answers with arrays that do not fit together."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        found = super().detect(image)
+        return Instances(boxes_xyxy=found.boxes_xyxy, scores=np.ones(7, np.float32), class_ids=found.class_ids)
+
+
+class Sticky(Bright):
+    """Never comes back from ``close``."""
+
+    def close(self) -> None:
+        threading.Event().wait()

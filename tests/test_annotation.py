@@ -1,0 +1,293 @@
+"""The whole road through ``streamer annotate``, as a user runs it: real clips, real processes, ffprobe as the judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import streamer
+from streamer.config import AnnotateConfig
+from streamer.errors import ConfigError, OutputRefused, StageFailed
+from streamer.frame import plane_views
+from streamer.sinks.records import read_records
+from tests.media import ffmpeg, frame_times, packet_digest, stream_kinds
+
+WAIT_S = 60.0
+BRIGHT = "tests.bright:Bright"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A white square that moves over grey, 40 frames at 25 a second; x = 4 * frame."""
+    return write_clip(tmp_path / "clip.mp4", 40)
+
+
+def write_clip(path: Path, frames: int) -> Path:
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 256, 144, "yuv420p"
+        for index in range(frames):
+            picture = av.VideoFrame(256, 144, "yuv420p")
+            y, u, v = plane_views(picture)
+            y[:], u[:], v[:] = 60, 128, 128
+            x = 4 * index % 200
+            y[40:80, x : x + 40] = 220
+            picture.pts = index
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
+    return path
+
+
+def run(*arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "streamer", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_S,
+        **more,
+    )
+
+
+def leftovers(folder: Path, *expected: str) -> list[str]:
+    return sorted({path.name for path in folder.iterdir()} - set(expected))
+
+
+def test_the_recording_the_records_and_the_summary(clip: Path, tmp_path: Path) -> None:
+    output, detections, coco = tmp_path / "out.mp4", tmp_path / "out.jsonl", tmp_path / "out.json"
+    done = run("annotate", clip, "-o", output, "--detections", detections, "--coco", coco, "--detector", BRIGHT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "40 in, 40 out, 0 dropped" in done.stderr
+    assert "light 40" in done.stderr
+    assert frame_times(output) == frame_times(clip)
+    lines = list(read_records(detections))
+    assert [line["type"] for line in lines] == ["stream", *["frame"] * 40, "end"]
+    assert lines[-1]["interrupted"] is False
+    for index, line in enumerate(lines[1:-1]):
+        (found,) = line["instances"]
+        assert found["box_xyxy"] == pytest.approx([4 * index, 40, 4 * index + 40, 80], abs=1)
+    assert len(json.loads(coco.read_text())) == 40
+    assert leftovers(tmp_path, "clip.mp4", "out.mp4", "out.jsonl", "out.json") == []
+
+
+def test_the_mask_lies_where_the_object_is(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    streamer.annotate(clip, output, detector=BRIGHT, draw="masks", mask_opacity=1.0, crf=1)
+    with av.open(str(output)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            rgb = frame.to_ndarray(format="rgb24").astype(int)
+            colored = np.ptp(rgb, axis=2) > 60
+            y, x = np.nonzero(colored)
+            edges = [x.min(), y.min(), x.max() + 1, y.max() + 1]
+            assert edges == pytest.approx([4 * index, 40, 4 * index + 40, 80], abs=2)
+
+
+def test_python_gets_a_summary_and_every_frame(clip: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def on_frame(item: streamer.Annotated) -> None:
+        seen.append(item.frame.index)
+
+    summary = streamer.annotate(
+        clip,
+        tmp_path / "out.mkv",
+        detector=BRIGHT,
+        start=0.4,
+        end="00:00:01",
+        on_frame=on_frame,
+    )
+    assert summary.frames_out == len(seen) == 15
+    assert summary.instances == {"light": 15}
+    assert summary.dropped == {}
+    assert not summary.interrupted
+
+
+def test_the_output_has_a_name_of_its_own(clip: Path) -> None:
+    streamer.annotate(clip, detector=BRIGHT)
+    assert frame_times(clip.with_name("clip-annotated.mp4")) == frame_times(clip)
+
+
+def test_a_picture_becomes_a_picture(clip: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    with av.open(str(clip)) as container:
+        next(container.decode(video=0)).save(photo)
+    assert run("annotate", photo, "--detector", BRIGHT).returncode == 0
+    with av.open(str(tmp_path / "photo-annotated.jpg")) as container:
+        picture = next(container.decode(video=0))
+    assert (picture.width, picture.height) == (256, 144)
+    assert np.ptp(picture.to_ndarray(format="rgb24")[45:75, 5:35].astype(int), axis=2).mean() > 20
+
+
+def test_audio_is_copied_bit_for_bit(clip: Path, tmp_path: Path) -> None:
+    with_audio, output = tmp_path / "sound.mp4", tmp_path / "out.mp4"
+    tone = ("-f", "lavfi", "-i", "sine=duration=1.6")
+    ffmpeg("-i", clip, *tone, "-c:v", "copy", "-c:a", "aac", "-map", "1:a", "-map", "0:v", with_audio)
+    assert run("annotate", with_audio, "-o", output, "--detector", BRIGHT).returncode == 0
+    assert stream_kinds(output) == ["audio", "video"]
+    assert packet_digest(output, "a:0") == packet_digest(with_audio, "a:0")
+
+
+def test_settings_come_from_a_file_and_the_command_line_wins(clip: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"input: {clip}\noutput: {tmp_path / 'a.mp4'}\ndetector: {BRIGHT}\nquiet: true\n")
+    done = run("annotate", "--config", settings, "-o", tmp_path / "b.mp4")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert leftovers(tmp_path, "clip.mp4", "settings.yaml") == ["b.mp4"]
+
+
+MISTAKES: list[tuple[list[str], int, str]] = [
+    (["annotate", "{}/none.mp4"], 2, r"there is no file .*none\.mp4"),
+    (["annotate", "{}"], 2, "is a folder"),
+    (["annotate", "{}/empty.mp4"], 1, r"empty\.mp4"),
+    (["annotate", "{}/text.mp4"], 1, r"text\.mp4"),
+    (["annotate", "{}/tone.wav"], 1, r"tone\.wav .*video"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/out.xyz"], 2, r"\.xyz; take one of"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/no/out.mp4"], 2, "there is no folder"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/text.mp4"], 2, "exists; .*--overwrite"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/clip.mp4", "--overwrite"], 2, "is INPUT"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--detections", "{}/text.mp4"], 2, "exists; .*--overwrite"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--coco", "{}/o.mp4"], 2, "is another output"),
+    (["annotate", "{}/clip.mp4", "--encoder", "libx26"], 2, "did you mean libx26[45]"),
+    (["annotate", "{}/clip.mp4", "--encoder", "h264_nvenc"], 2, "h264_nvenc"),
+    (["annotate", "{}/clip.mp4", "--detector", "peopel"], 2, "did you mean people"),
+    (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Brihgt"], 2, "did you mean tests.bright:Bright"),
+    (["annotate", "{}/clip.mp4", "--detector", BRIGHT, "--classes", "lihgt"], 2, "no class 'lihgt'; did you mean 'light'"),
+    (["annotate", "{}/clip.mp4", "--score-threshold", "1.5"], 2, r"0\.\.1, got 1\.5"),
+    (["annotate", "{}/clip.mp4", "--mask-opacity", "-1"], 2, r"0\.\.1, got -1"),
+    (["annotate", "{}/clip.mp4", "--draw", "mask"], 2, "masks"),
+    (["annotate", "{}/clip.mp4", "--crf", "99"], 2, "crf"),
+    (["annotate", "{}/clip.mp4", "--preset", "fastest"], 2, "preset"),
+    (["annotate", "{}/clip.mp4", "--start", "5", "--end", "3"], 2, "end"),
+    (["annotate", "--config", "{}/typo.yaml"], 2, "typo.yaml:2.*did you mean 'detector'"),
+    (["annotate"], 2, "input"),
+    (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Broken"], 1, "inference failed: .*the tensor fell over"),
+    (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Wrong"], 1, r"scores: expected shape \(1,\), got \(7,\)"),
+    (["probe", "{}/none.mp4"], 2, "there is no file"),
+    (["models", "check", "peopel"], 2, "did you mean people"),
+    (["models", "download", "people"], 2, "built in"),
+]
+
+
+@pytest.fixture(scope="module")
+def mistakes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mistakes")
+    write_clip(folder / "clip.mp4", 10)
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no film.\n" * 100)
+    (folder / "typo.yaml").write_text("input: clip.mp4\ndetectr: people\n")
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", folder / "tone.wav")
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), MISTAKES, ids=[" ".join(row[0]) for row in MISTAKES])
+def test_a_mistake_ends_in_one_clear_line(mistakes_folder: Path, arguments: list[str], code: int, message: str) -> None:
+    before = {path.name: path.read_bytes() for path in mistakes_folder.iterdir()}
+    done = run(*(argument.replace("{}", str(mistakes_folder)) for argument in arguments), env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == code, done.stderr
+    complaint = done.stderr.strip().splitlines()[-1]
+    assert complaint.startswith("error: ")
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error")]) == 1
+    assert re.search(message, complaint), complaint
+    assert "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in mistakes_folder.iterdir()} == before, "a stray file, or a changed one"
+
+
+def test_debug_shows_the_traceback(mistakes_folder: Path) -> None:
+    done = run("annotate", mistakes_folder / "clip.mp4", "--detector", "tests.bright:Broken", "--debug")
+    assert done.returncode == 1
+    assert 'raise RuntimeError("the tensor fell over")' in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: inference failed")
+
+
+def test_a_detector_that_hangs_while_closing_costs_nothing(clip: Path, tmp_path: Path) -> None:
+    done = run("annotate", clip, "-o", tmp_path / "out.mp4", "--detector", "tests.bright:Sticky")
+    assert done.returncode == 1
+    assert "closing the detector" in done.stderr
+    assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
+
+
+def test_python_errors_are_of_the_tree(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(StageFailed) as failed:
+        streamer.annotate(clip, tmp_path / "out.mp4", detector="tests.bright:Broken")
+    assert failed.value.stage == "inference"
+    assert leftovers(tmp_path, "clip.mp4") == []
+    with pytest.raises(OutputRefused):
+        streamer.annotate(clip, clip)
+    with pytest.raises(ConfigError, match="did you mean 'detector'"):
+        streamer.annotate(clip, tmp_path / "out.mp4", detectr="people")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run over a long clip that has written records of some frames."""
+    clip = write_clip(tmp_path / "long.mp4", 3000)
+    arguments = f"annotate {clip} -o {tmp_path}/out.mp4 --detections {tmp_path}/out.jsonl --detector {BRIGHT} --preset veryslow"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamer", *arguments.split()],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + WAIT_S
+    records = tmp_path / "out.jsonl"
+    while not records.exists() or records.read_bytes().count(b"\n") < 100:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_interrupt_finishes_a_playable_file(running: subprocess.Popen[str], tmp_path: Path, number: int) -> None:
+    running.send_signal(number)
+    _, errors = running.communicate(timeout=WAIT_S)
+    assert running.returncode == 130, errors
+    done = frame_times(tmp_path / "out.mp4")
+    assert 100 <= len(done) < 3000
+    assert done == frame_times(tmp_path / "long.mp4")[: len(done)]
+    lines = list(read_records(tmp_path / "out.jsonl"))
+    assert len(lines) == len(done) + 2
+    assert lines[-1]["interrupted"] is True
+    assert leftovers(tmp_path, "long.mp4", "out.mp4", "out.jsonl") == []
+
+
+def test_the_second_interrupt_abandons(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate(timeout=WAIT_S)
+    assert running.returncode == 130, errors
+    assert leftovers(tmp_path, "long.mp4", "out.jsonl") == []
+    assert "abandoned" in errors
+
+
+def test_a_killed_run_leaves_a_file_that_plays(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    running.kill()
+    running.wait()
+    (partial,) = leftovers(tmp_path, "long.mp4", "out.jsonl")
+    kept = len(frame_times(tmp_path / partial))
+    assert kept > 0
+    assert len(list(read_records(tmp_path / "out.jsonl"))) >= 100
+
+
+def test_every_setting_is_an_option_of_the_command() -> None:
+    shown = run("annotate", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
+    for name in AnnotateConfig.model_fields:
+        assert name == "input" or f"--{name.replace('_', '-')}" in shown
