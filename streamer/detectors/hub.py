@@ -67,10 +67,9 @@ class HubDetector:
         self.answer_bytes = 0
         """What the last call copied out of the model."""
         self._lock = threading.Lock()
-        is_handle = not Path(model).is_dir()
+        is_handle = "://" in model or not Path(model).is_dir()
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
-        folder = hub_cache.download(model) if is_handle else Path(model)
-        _check_folder(folder)
+        folder = hub_cache.download(model) if is_handle else _checked(Path(model))
         self._tf = quiet_tensorflow(threads)
         self.device = _device(self._tf)
         """Where it runs: ``CPU``, or the GPU's name."""
@@ -173,8 +172,8 @@ def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) 
     return DetectorContractError(f"the model {name}: {key}: expected shape {expected}, got {list(found.shape)}")
 
 
-def _check_folder(folder: Path) -> None:
-    """Refuse early, before TensorFlow is imported, what is no whole SavedModel."""
+def _checked(folder: Path) -> Path:
+    """The folder, unless it is no whole SavedModel: refused early, before TensorFlow is imported."""
     if not any((folder / file).is_file() for file in (hub_cache.MODEL_FILE, "saved_model.pbtxt")):
         raise DetectorUnavailable(
             f"{folder} is no SavedModel: it holds no {hub_cache.MODEL_FILE}",
@@ -182,6 +181,7 @@ def _check_folder(folder: Path) -> None:
         )
     if wrong := hub_cache.damage(folder):
         raise DetectorUnavailable(f"the model in {folder} is damaged: {wrong}", hint="fetch it again")
+    return folder
 
 
 def _load_cached(tf: Any, handle: str) -> tuple[Any, Any]:

@@ -129,8 +129,8 @@ def _made(cls: Any, *args: Any, **kwargs: Any) -> Detector:
 def _user_detector(spec: str, score_threshold: float) -> Detector:
     module_name, _, class_name = spec.partition(":")
     here = str(Path.cwd())
-    if here not in sys.path:
-        # As `python -m` does it; it stays, because the module may import its neighbours later.
+    added = here not in sys.path
+    if added:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
     try:
@@ -146,6 +146,11 @@ def _user_detector(spec: str, score_threshold: float) -> Detector:
         raise DetectorUnavailable(
             f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
         ) from error
+    finally:
+        if added and here in sys.path:
+            # It may import its neighbours later, but from now on they hide no installed package.
+            sys.path.remove(here)
+            sys.path.append(here)
     cls = getattr(module, class_name, None)
     if not callable(cls):
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]

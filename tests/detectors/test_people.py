@@ -85,6 +85,17 @@ def test_a_low_threshold_gives_no_more_than_asked_and_no_pair_of_twins(pictures:
     assert ((found.scores > 0) & (found.scores < 1)).all()
 
 
+def test_takes_views_as_they_are(pictures: dict[str, NDArray[np.uint8]]) -> None:
+    """A reversed channel axis is how many people turn BGR into RGB."""
+    detector = PeopleDetector(threads=1)
+    rgb = pictures["0"]
+    bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+    expected, found = detector.detect(rgb), detector.detect(bgr[:, :, ::-1])
+    detector.close()
+    np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
+    np.testing.assert_array_equal(found.masks, expected.masks)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (16, 16, 3), (361, 641, 3), (7, 500, 3)])
 def test_takes_pictures_of_any_size(shape: tuple[int, int, int]) -> None:
     detector = PeopleDetector(score_threshold=0.01, threads=1, max_instances=20)

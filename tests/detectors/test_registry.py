@@ -136,6 +136,12 @@ def test_a_class_with_the_least_is_filled_up() -> None:
 
 
 @pytest.mark.usefixtures("module")
+def test_the_current_directory_hides_no_installed_package(tmp_path: Path) -> None:
+    load_detector("lamps:Bright", score_threshold=0.5)
+    assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+
+
+@pytest.mark.usefixtures("module")
 def test_a_class_with_everything_keeps_it() -> None:
     detector = load_detector("lamps:Full", score_threshold=0.25)
     report = check(detector, frames=1)
