@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
-P = ParamSpec("P")
+from streamer.cli_guard import INTERRUPTED, Debug, guarded
+from streamer.cli_live import add_to
 
 app = typer.Typer(
     name="streamer",
@@ -27,51 +23,6 @@ models_app = typer.Typer(
     help="The detectors: where they lie, what they need; check and download them.", invoke_without_command=True
 )
 app.add_typer(models_app, name="models")
-
-INTERRUPTED = 130
-_debug = False
-
-
-def _set_debug(value: bool) -> None:
-    global _debug  # one process runs one command
-    _debug = _debug or value
-
-
-Debug = Annotated[
-    bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback of an error.", show_default=False)
-]
-
-
-def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
-    """Turn what a command raises into one line on stderr and the exit code: 1 failure, 2 arguments, 130 interrupted."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        from streamer.errors import StreamerError
-
-        try:
-            code = command(*args, **kwargs) or 0
-        except StreamerError as error:
-            code = _complain(error, error.exit_code)
-        except KeyboardInterrupt as error:
-            code = _complain("interrupted before the first frame: nothing was written", INTERRUPTED, error)
-        except BrokenPipeError:
-            # Whoever read stdout has gone (`streamer probe x | head`): nobody is left to tell.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
-        raise typer.Exit(code)
-
-    return run
-
-
-def _complain(message: object, code: int, error: BaseException | None = None) -> int:
-    from streamer.redact import redact
-
-    error = error or (message if isinstance(message, BaseException) else None)
-    if _debug and error is not None:
-        sys.stderr.write(redact("".join(traceback.format_exception(error))))
-    sys.stderr.write(f"error: {redact(str(message))}\n")
-    return code
 
 
 def _version(value: bool) -> None:
@@ -273,6 +224,9 @@ def models_download(
     from streamer.download import download_model
 
     typer.echo(f"{detector} is in {download_model(detector)}")
+
+
+add_to(app)
 
 
 def main() -> None:

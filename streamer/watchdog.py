@@ -15,9 +15,11 @@ log = logging.getLogger(__name__)
 class StageWatch:
     """A stage's sign of life: ``with watch: …`` around each piece of work.."""
 
-    __slots__ = ("_clock", "busy_since")
+    __slots__ = ("_clock", "busy_since", "limit_s")
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], limit_s: float) -> None:
+        self.limit_s = limit_s
+        """Seconds that one piece of work may take."""
         self._clock = clock
         self.busy_since: float | None = None
         """Monotonic seconds when the work that is being done began; None while there is none."""
@@ -32,8 +34,8 @@ class StageWatch:
 class Watchdog:
     """Knows every stage of every camera; :meth:`check` it about once a second, from one thread.
 
-    A stage is stuck when one piece of work takes longer than ``limit_s``. Reports go to the log, one line when it gets stuck
-    and one when it comes back; ``stuck`` says who is at present.
+    A stage is stuck when one piece of work takes longer than its limit (``limit_s``). Reports go to the log, one line when
+    it gets stuck and one when it comes back; ``stuck`` says who is at present.
     """
 
     def __init__(self, limit_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,9 +46,10 @@ class Watchdog:
         self.stuck: dict[str, str] = {}
         """By camera: the stage that does not come back."""
 
-    def watch(self, camera: str, stage: str) -> StageWatch:
-        """The watch of one stage; the same again for the same names."""
-        return self._stages.setdefault((camera, stage), StageWatch(self._clock))
+    def watch(self, camera: str, stage: str, limit_s: float | None = None) -> StageWatch:
+        """The watch of one stage, with a limit of its own if need be; the same again for the same names."""
+        watch = StageWatch(self._clock, self._limit_s if limit_s is None else limit_s)
+        return self._stages.setdefault((camera, stage), watch)
 
     def forget(self, camera: str) -> None:
         """The camera has gone."""
@@ -59,7 +62,7 @@ class Watchdog:
         """Look at all stages and report what has changed."""
         for (camera, stage), watch in list(self._stages.items()):
             since = watch.busy_since
-            stuck = since is not None and now - since > self._limit_s
+            stuck = since is not None and now - since > watch.limit_s
             known = self._since.get((camera, stage))
             extra = {"source": camera, "stage": stage}
             if stuck and since is not None and known is None:

@@ -1,0 +1,162 @@
+"""The real parts of a camera, as its settings want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from streamer.choice import DEFAULT_SCORE, class_ids, style
+from streamer.errors import ConfigError
+from streamer.frame import StreamInfo
+from streamer.live_config import CameraConfig, CameraOptions, ProcessOptions
+from streamer.outputs import Failures, FileSink, Output, View
+from streamer.perception import Selection
+from streamer.pipeline import Render
+from streamer.sharing import Place, Waiting
+from streamer.sources.address import Address, parse_address
+from streamer.sources.state import StateChange
+from streamer.stages import Detector, Perception, Sink, Source
+
+_FILE_QUEUE = 12
+"""Frames that a file may lag behind before it loses any: a slow disk catches up after half a second."""
+_STREAM_QUEUE = 2
+_FINISH_TIMEOUT_S = 1.5
+_FILE_PRESET = "veryfast"
+"""Encoding keeps up with a camera on two cores, and what it costs in size is little."""
+
+
+class RealParts:
+    """Implements ``camera.Parts`` with one detector."""
+
+    def __init__(self, detector: Detector, process: ProcessOptions) -> None:
+        self._detector = detector
+        self._process = process
+
+    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+        """A source that heals, or a recording."""
+        address = parse_address(config.source)
+        if not is_live(address, config):
+            from streamer.sources.video import VideoFile
+
+            return VideoFile(config.source)
+        from streamer.sources.live import LiveSource
+
+        return LiveSource(
+            address,
+            transport=config.transport,
+            open_timeout_s=config.open_timeout,
+            read_timeout_s=config.read_timeout,
+            reconnect_initial_delay_s=config.reconnect_initial_delay,
+            reconnect_max_delay_s=config.reconnect_max_delay,
+            reconnect_attempts=config.reconnect_attempts,
+            damaged=config.damaged,
+            on_state=on_state,
+        )
+
+    def perception(self, config: CameraConfig, place: Place, info: StreamInfo) -> Perception:
+        """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
+        select = self.selection(config)
+        if not config.follow or not info.live:
+            return Waiting(place, select)
+        from streamer.follow.perception import Following
+
+        return Following(place, select)
+
+    def renderer(self, config: CameraConfig) -> Render:
+        """The renderer in the style that was asked for."""
+        from streamer.render.renderer import Renderer
+
+        return Renderer(self._detector.labels, style=replace(style(config), show_age=config.show_mask_age))
+
+    def outputs(
+        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+    ) -> tuple[Sequence[Output], Sequence[View]]:
+        """Everything that was asked for; what was built before one that cannot be is given up again."""
+        outputs: list[Output] = []
+        views: list[View] = []
+        try:
+            self._files(camera, config, info, failures, outputs)
+            self._streams(config, info, failures, outputs)
+            if config.show:
+                from streamer.sinks.window import Window
+
+                views.append(Window(info, title=camera, figures=figures))
+        except BaseException:
+            for output in outputs:
+                output.abandon()
+            raise
+        return outputs, views
+
+    def selection(self, config: CameraOptions) -> Selection:
+        """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
+        return Selection(
+            score_threshold=score_threshold(config, self._process.detector),
+            class_ids=None if config.classes is None else class_ids(config.classes, self._detector.labels, self._detector.name),
+            max_instances=config.max_instances,
+        )
+
+    def _files(self, camera: str, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
+        if config.output is not None:
+            from streamer.sinks.encoder import VideoEncoder
+
+            encoder = VideoEncoder(config.output, info, preset=_FILE_PRESET, overwrite=config.overwrite)
+            outputs.append(_queued(FileSink(encoder, config.output), _FILE_QUEUE, failures, live=info.live))
+        if config.record is not None:
+            from streamer.sinks.segments import Segments
+
+            segments = Segments(
+                _made(config.record),
+                info,
+                name=camera,
+                segment_s=config.segment,
+                keep_hours=config.keep_hours,
+                keep_gb=config.keep_gb,
+            )
+            outputs.append(_queued(segments, _FILE_QUEUE, failures, live=True))
+        if config.detections is not None:
+            from streamer.sinks.records import Records
+
+            records = Records(
+                _made(config.detections.parent) / config.detections.name,
+                info,
+                self._detector.labels,
+                self._detector.name,
+                masks=config.masks,
+                overwrite=config.overwrite,
+            )
+            outputs.append(_queued(FileSink(records, config.detections), _FILE_QUEUE, failures, live=info.live))
+
+    def _streams(self, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
+        from streamer.sinks.publish import Publish
+
+        for address in config.publish:
+            outputs.append(_queued(Publish(address, info), _STREAM_QUEUE, failures, live=True))  # noqa: PERF401  # what was built must be in the list when a later one fails
+
+
+def is_live(address: Address, config: CameraOptions) -> bool:
+    """Whether frames come at the world's pace: as told, or as the address lets guess."""
+    if config.live is not None:
+        return config.live
+    return address.live is not False
+
+
+def score_threshold(config: CameraOptions, detector: str) -> float:
+    """The least score that is wanted, or the detector's usual one."""
+    return DEFAULT_SCORE.get(detector, 0.5) if config.score_threshold is None else config.score_threshold
+
+
+def _queued(sink: Sink, capacity: int, failures: Failures, *, live: bool) -> Output:
+    from streamer.sinks.queued import Queued
+
+    if not live and isinstance(sink, FileSink):
+        return sink  # a recording loses no frame: the line waits for its file
+    return Queued(sink, capacity=capacity, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights") from error
+    return folder

@@ -1,0 +1,247 @@
+"""Many cameras at once, and one too: their threads, their detector, their side door, the windows and the signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from streamer.camera import DETECTOR, Camera, Parts
+from streamer.camera_status import CameraStatus
+from streamer.errors import StreamerError
+from streamer.health import HealthServer
+from streamer.interrupts import Interrupts
+from streamer.live_config import CameraConfig, CameraOptions
+from streamer.live_table import LiveTable
+from streamer.log import FoldingHandler
+from streamer.redact import redact
+from streamer.sharing import SharedDetector
+from streamer.stages import Detector
+from streamer.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from streamer.sinks.window import Window
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 2.5
+"""How long everything may take to end after it was asked to; then it is given up, so that three seconds are kept."""
+_DETECTOR_LIMIT_S = 60.0
+"""A big model on a processor takes tens of seconds a picture; more than that is stuck."""
+_REPORT_S = 1.0
+_TICK_S = 0.25
+_SHOW_S = 0.02
+_DETECTOR_CLOSE_S = 0.5
+
+
+class Cameras:
+    """Runs cameras that share a detector until all have ended, and owns the detector from :meth:`run` on.
+
+    :meth:`run` is called by the main thread, which the windows and the signals belong to; each camera has a thread of its own.
+    One that fails ends alone. ``patient``: sources that are not there at the start are waited for. ``window_ends``: closing
+    the windows ends everything, not only cameras that nothing but a window shows.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, CameraConfig],
+        detector: Detector,
+        parts: Parts,
+        *,
+        metrics: str | None = None,
+        table: LiveTable | None = None,
+        log_handler: FoldingHandler | None = None,
+        patient: bool = True,
+        window_ends: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.failures: dict[str, BaseException] = {}
+        """What ended cameras, by name, for those that failed."""
+        self.interrupted = False
+        """Whether somebody ended it before its sources did."""
+        self._clock = clock
+        self._watchdog = Watchdog(clock=clock)
+        watch = self._watchdog.watch(DETECTOR, DETECTOR, _DETECTOR_LIMIT_S)
+        self._shared = SharedDetector(detector, watch=watch, clock=clock)
+        self.cameras = [
+            Camera(name, config, self._shared.place(name, config.weight), parts, self._watchdog, patient=patient, clock=clock)
+            for name, config in configs.items()
+        ]
+        self._window_ends = window_ends
+        self._metrics = metrics
+        self._table = table or LiveTable(quiet=True)
+        self._log_handler = log_handler
+        self._changed = threading.Condition()
+        self._left = len(self.cameras)
+        self._done = threading.Event()
+        self._stop_at: float | None = None
+
+    def stop(self) -> None:
+        """From any thread (not from a signal handler): read no further, complete the outputs."""
+        self.interrupted = True
+        self._stop_at = self._clock() + _STOP_S
+        for camera in self.cameras:
+            camera.stop()
+
+    def abandon(self) -> None:
+        """From any thread (not from a signal handler): give up everything."""
+        self.interrupted = True
+        for camera in self.cameras:
+            camera.abandon()
+
+    def statuses(self) -> list[CameraStatus]:
+        """How all cameras are doing, in their order."""
+        return [camera.status() for camera in self.cameras]
+
+    def run(self) -> None:
+        """Work until every camera has ended; what failed is in ``failures``.
+
+        Raises ``ConfigError`` for an address of the metrics that cannot be had.
+        """
+        server = None if self._metrics is None else HealthServer(self._metrics, self.statuses)
+        if server is not None:
+            log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
+        threads = [
+            threading.Thread(target=self._run_one, args=(camera,), name=f"camera-{camera.name}", daemon=True)
+            for camera in self.cameras
+        ]
+        ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+        try:
+            with self._table, Interrupts(self.stop, self.abandon), Hangup(self.stop):
+                for thread in (*threads, ticker):
+                    thread.start()
+                self._show()
+                self._done.wait()
+        finally:
+            self._done.set()
+            for thread in (*threads, ticker):
+                if thread.ident is not None:
+                    thread.join(_STOP_S)
+            if server is not None:
+                server.close()
+            self._close_detector()
+
+    def _run_one(self, camera: Camera) -> None:
+        try:
+            camera.run()
+        except BaseException as error:  # kept for the caller: one camera's failure leaves the others alone
+            self.failures[camera.name] = error
+            if not isinstance(error, StreamerError):
+                log.exception("%s: this should not happen", camera.name, extra={"source": camera.name})
+        finally:
+            with self._changed:
+                self._left -= 1
+                if not self._left:
+                    self._done.set()
+
+    def _tick(self) -> None:
+        """About once a second: rates, watchdog, table; sooner: the end of those that do not end."""
+        report_at = self._clock() + _REPORT_S
+        while not self._done.wait(_TICK_S):
+            now = self._clock()
+            if self._stop_at is not None and now >= self._stop_at:
+                self._stop_at = None
+                log.warning("not everything ended in time: giving up what is left")
+                self.abandon()
+            if now < report_at:
+                continue
+            report_at = now + _REPORT_S
+            for camera in self.cameras:
+                camera.sample(now)
+            self._watchdog.check(now)
+            self._table.update(self.statuses(), now)
+            if self._log_handler is not None:
+                self._log_handler.tell()
+
+    def _show(self) -> None:
+        """The main thread's work while there may be windows."""
+        showing = [camera for camera in self.cameras if camera.config.show]
+        windows: list[Window] = []
+        try:
+            while showing and not self._done.is_set():
+                for camera in [camera for camera in showing if camera.views]:
+                    if all(view.closed for view in camera.views):
+                        showing.remove(camera)
+                        self._window_closed(camera)
+                windows = [cast("Window", view) for camera in showing for view in camera.views]
+                if windows:
+                    show_once(windows)
+                else:
+                    self._done.wait(_SHOW_S)
+        finally:
+            for window in windows:
+                window.close()
+
+    def _window_closed(self, camera: Camera) -> None:
+        for view in camera.views:
+            cast("Window", view).close()
+        if self._window_ends:
+            threading.Thread(target=self.stop, name="window-closed", daemon=True).start()
+        elif not has_files_or_streams(camera.config):
+            camera.stop()
+
+    def _close_detector(self) -> None:
+        try:
+            self._shared.close(_DETECTOR_CLOSE_S)
+        except StreamerError as error:
+            log.error("%s", redact(str(error)))  # noqa: TRY400  # said to a person; the traceback is that of the waiting
+        except Exception:
+            log.exception("closing the detector failed")
+
+
+def show_once(windows: Sequence[Window]) -> None:
+    """Main thread: show what is new in the windows, obey their keys. All obey a key: OpenCV does not say whose it was."""
+    if len(windows) == 1:
+        windows[0].show_once(_SHOW_S)
+        return
+    import cv2
+
+    for window in windows:
+        window.refresh()
+    key = cv2.waitKey(max(1, round(1e3 * _SHOW_S)))
+    for window in windows:
+        window.obey(key)
+
+
+def has_files_or_streams(config: CameraOptions) -> bool:
+    """Whether a camera has outputs beside a window."""
+    return bool(config.publish) or any(path is not None for path in (config.output, config.record, config.detections))
+
+
+class Hangup:
+    """While entered, SIGHUP says that nothing is reloaded; when it came because the terminal has gone, it ends the run."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._had_terminal = False
+        self._before: Any = None
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._had_terminal = os.isatty(2)
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+        for thread in self._threads:
+            thread.join()
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        # Nothing but a thread: the main thread, which this interrupts, may hold the locks of log and cameras.
+        thread = threading.Thread(target=self._answer, name="hangup", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _answer(self) -> None:
+        if self._had_terminal and not os.isatty(2):
+            self._stop()
+        else:
+            log.warning("SIGHUP: nothing is reloaded; to change settings end this and start it again")
