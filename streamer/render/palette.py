@@ -13,8 +13,9 @@ from streamer.instances import NO_TRACK
 
 _GOLDEN_ANGLE_DEGREES = 137.508
 _FIRST_HUE_DEGREES = 265.0
-_LIGHTNESS = (68.0, 56.0, 80.0)  # in turn: what the hues of a colour-blind eye leave alike, lightness still tells apart
-_CHROMA = 78.0
+_LIGHTNESS = (70.0, 62.0, 80.0)  # in turn: what the hues leave alike to a colour-blind eye, lightness still tells apart
+_LIGHTNESS_WEIGHT = 0.6
+_MOST_CHROMA = 86.0
 
 # Luma weights of red and blue by AVColorSpace: ITU-T H.273, table 4.
 _RED_BLUE = {
@@ -62,17 +63,18 @@ class Yuv(NamedTuple):
 def color(identity: int) -> Rgb:
     """The colour of a track or class: always the same for the same number, and far from its neighbours'.
 
-    Hues go around CIELAB by the golden angle, lightness takes turns; chroma is as high as sRGB holds, up to a limit.
+    Hues go around CIELAB by the golden angle. In each hue the most vivid colour of sRGB is taken, up to a limit, that lies
+    near a lightness which takes turns: yellow comes out light and blue dark, as they are, and none of them muddy.
     """
     hue = np.deg2rad(_FIRST_HUE_DEGREES + identity * _GOLDEN_ANGLE_DEGREES)
-    lightness = _LIGHTNESS[identity % len(_LIGHTNESS)]
-    chromas = np.arange(_CHROMA, 0, -2)
-    lab = np.stack([np.full_like(chromas, lightness), chromas * np.cos(hue), chromas * np.sin(hue)], axis=1)
-    rgb = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_Lab2RGB)
-    back = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0])
-    inside = np.abs(back - lab).max(axis=1) < 1  # what sRGB cannot hold was clipped, and comes back as another colour
-    red, green, blue = np.rint(np.asarray(rgb)[0, int(np.argmax(inside))] * 255).astype(int)
-    return Rgb(int(red), int(green), int(blue))
+    wanted = _LIGHTNESS[identity % len(_LIGHTNESS)]
+    lightness, chroma = (grid.ravel() for grid in np.meshgrid(np.arange(54.0, 88.0, 2), np.arange(20.0, _MOST_CHROMA, 2)))
+    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1).astype(np.float32)
+    rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)
+    clipped = np.abs(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0]) - lab).max(axis=1) > 1  # not a colour of sRGB
+    best = int(np.argmax(chroma - _LIGHTNESS_WEIGHT * np.abs(lightness - wanted) - 1000 * clipped))
+    red, green, blue = np.rint(np.asarray(rgb)[0, best] * 255).astype(int).tolist()
+    return Rgb(red, green, blue)
 
 
 def identity_of(track_id: int, class_id: int) -> int:

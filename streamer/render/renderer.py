@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from streamer.frame import Frame, Orientation, Plane, plane_views
-from streamer.instances import Floats, Instances
+from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
 from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, NOWHERE, Region, edge_field, extent, pixels_of
@@ -21,6 +21,8 @@ from streamer.stages import Annotated
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
 FORMATS = ("yuv420p", "yuvj420p")
+WIDEST_LABEL = 0.4
+"""Part of the picture's width from which a label is shortened to its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class Renderer:
     def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances) -> None:
         style = self._style
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
-        line_px = max(1.4, 0.0023 * reference) * style.scale
+        line_px = max(1.4, 0.0026 * reference) * style.scale
         order = np.argsort(instances.scores, kind="stable")  # the surest last, on top
         identities = zip(instances.track_ids.tolist(), instances.class_ids.tolist(), strict=True)
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
@@ -144,8 +146,10 @@ class Renderer:
             opacity = float(instances.opacity[row])
             if box.empty or opacity <= 0:
                 continue
-            text = self._text(instances, int(row))
+            text, shorter = self._texts(instances, int(row))
             label = tag(text, size_px)
+            if label.width > canvas.width * WIDEST_LABEL:
+                text, label = shorter, tag(shorter, size_px)
             spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
             taken.append(spot)
             x, y = canvas.aligned(spot)[:2]
@@ -156,15 +160,16 @@ class Renderer:
                 canvas.blend(_faded(label.body, opacity), x, y, body)
                 canvas.blend(_faded(label.text, opacity), x, y, letters)
 
-    def _text(self, instances: Instances, row: int) -> str:
+    def _texts(self, instances: Instances, row: int) -> tuple[str, str]:
+        """The label, and what it says where there is little room."""
         class_id, track_id = int(instances.class_ids[row]), int(instances.track_ids[row])
         name = self._labels.get(class_id, f"class {class_id}")
-        if self._style.show_track and track_id > 0:
+        if self._style.show_track and track_id != NO_TRACK:
             name = f"{name} #{track_id}"
         text = f"{name} {float(instances.scores[row]):.2f}"
         if self._style.show_age and bool(instances.followed[row]):
             text = f"{text} · {float(instances.mask_age_s[row]) * 1000:.0f} ms"
-        return text
+        return text, name
 
 
 class _Copier:
