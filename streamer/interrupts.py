@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -14,13 +15,26 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """While entered, the first signal calls ``stop`` and the next ones call ``abandon``, each in a one-shot thread.
 
+    Another within ``settle_s`` seconds is the same one twice: ``timeout`` signals the process and then its whole group, a
+    terminal and a supervisor may both pass Ctrl-C on. Nobody changes their mind so fast.
+
     A handler runs between two instructions of the main thread, which may hold any lock: calling ``stop`` from it can
     deadlock. Outside the main thread, where Python allows no handlers, entering changes nothing.
     """
 
-    def __init__(self, stop: Callable[[], object], abandon: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], object],
+        abandon: Callable[[], object],
+        *,
+        settle_s: float = 0.2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.count = 0
         """Signals seen so far."""
+        self._settle_s = settle_s
+        self._clock = clock
+        self._first_at = 0.0
         self._stop = stop
         self._abandon = abandon
         self._before: dict[signal.Signals, Any] = {}
@@ -38,6 +52,11 @@ class Interrupts:
             thread.join()
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        now = self._clock()
+        if self.count and now - self._first_at < self._settle_s:
+            return
+        if not self.count:
+            self._first_at = now
         self.count += 1
         thread = threading.Thread(target=self._stop if self.count == 1 else self._abandon, name="interrupt", daemon=True)
         self._threads.append(thread)

@@ -15,12 +15,22 @@ def test_first_signal_stops_the_next_abandon() -> None:
     for number in SIGNALS:
         before = signal.getsignal(number)
         calls.clear()
-        with Interrupts(lambda: calls.append("stop"), lambda: calls.append("abandon")) as interrupts:
+        times = iter([100.0, 100.5])
+        with Interrupts(lambda: calls.append("stop"), lambda: calls.append("abandon"), clock=times.__next__) as interrupts:
             signal.raise_signal(number)
             signal.raise_signal(number)
         assert sorted(calls) == ["abandon", "stop"]
         assert interrupts.count == 2
         assert signal.getsignal(number) is before
+
+
+def test_one_signal_that_arrives_twice_is_one() -> None:
+    calls: list[str] = []
+    with Interrupts(lambda: calls.append("stop"), lambda: calls.append("abandon"), clock=lambda: 100.0) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert calls == ["stop"]
+    assert interrupts.count == 1
 
 
 def test_outside_the_main_thread_nothing_changes() -> None:
