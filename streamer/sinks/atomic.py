@@ -49,9 +49,7 @@ class PendingFile:
         self._overwrite = overwrite
         self._place = check_output(path, source=source, overwrite=overwrite)
         stem = os.fsencode(self._place.stem)[:_MAX_STEM_BYTES]
-        self.temporary = self._place.with_name(
-            f".{os.fsdecode(stem)}.partial-{secrets.token_hex(4)}{self._place.suffix}"
-        )
+        self.temporary = self._place.with_name(f".{os.fsdecode(stem)}.partial-{secrets.token_hex(4)}{self._place.suffix}")
         try:
             os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
@@ -60,7 +58,7 @@ class PendingFile:
             ) from error
 
     def commit(self) -> None:
-        """Bring it to the disk and give it its name. Raises ``OutputWriteFailed``, or ``OutputRefused`` when the name is taken."""
+        """Bring it to the disk and name it. Raises ``OutputWriteFailed``, or ``OutputRefused`` for a taken name."""
         try:
             _sync(self.temporary)
             if self._overwrite:

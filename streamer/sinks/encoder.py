@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError, OutputWriteFailed, SourceError
-from streamer.frame import Color, StreamInfo
+from streamer.frame import UPRIGHT, Color, StreamInfo
 from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.encoders import choose_encoder
@@ -27,6 +26,8 @@ from streamer.stages import Annotated
 LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
 _EARLIEST_S = -30
+# These leave the shape of pixels to the container, and PyAV cannot tell it to Matroska.
+_NO_ASPECT = ("libvpx-vp9", "libsvtav1", "av1_nvenc")
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -85,6 +86,12 @@ class VideoEncoder:
         self._muxer: Muxer | None = None
         self._files: list[PendingFile] = []
         self._refuse_size()
+        if info.sample_aspect_ratio != 1 and self._container.ticks == 1000 and self.encoder in _NO_ASPECT:
+            self.notes.append(f"pixels are shown square: {self.encoder} in {self._container.format} does not tell their shape")
+        if self._container.format == "mpegts":
+            self.notes.append("times may be later by the encoder's delay: a transport stream holds none before 0")
+            if info.orientation != UPRIGHT:
+                self.notes.append("the picture is not shown upright: a transport stream cannot tell how to turn it")
         try:
             if source is not None:
                 # Two readers where two files are written, both now: the input may be gone or changed at the end.
@@ -107,9 +114,7 @@ class VideoEncoder:
         picture = item.picture if item.picture is not None else frame.picture
         if picture.format.name != self._pixel_format:
             kept = FULL_RANGE if self._full else LIMITED_RANGE
-            picture = self._reformatter.reformat(
-                picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept
-            )
+            picture = self._reformatter.reformat(picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept)
         try:
             if self._muxer is None:
                 self._begin(frame.pts)
@@ -188,6 +193,8 @@ class VideoEncoder:
         assert isinstance(stream, VideoStream)
         self._configure(stream)
         stream.time_base = self._container.time_base(self._info.time_base)
+        if self._container.two_steps:
+            self._tag(stream)
         return stream
 
     def _configure(self, context: Any) -> None:
@@ -262,9 +269,17 @@ class VideoEncoder:
     def _copy_video(self, output: OutputContainer, template: VideoStream) -> VideoStream:
         stream = output.add_stream_from_template(template, opaque=True)
         stream.time_base = self._container.time_base(self._info.time_base)
-        with suppress(RuntimeError):
-            stream.codec_context.framerate = self._hint_rate()
+        context = stream.codec_context
+        context.framerate = self._hint_rate()
+        # VP9 and AV1 leave it to the container, whose word is not among the codec's parameters.
+        context.sample_aspect_ratio = self._info.sample_aspect_ratio
+        self._tag(stream)
         return stream
+
+    def _tag(self, stream: VideoStream) -> None:
+        if self.encoder in ("libx265", "hevc_nvenc"):
+            # Apple's players take H.265 under this name only.
+            stream.codec_context.codec_tag = "hvc1"
 
     def _failed(self, error: Exception) -> Exception:
         if isinstance(error, SourceError):

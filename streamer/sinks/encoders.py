@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -77,7 +78,7 @@ ENCODERS = {
             preset_option="cpu-used", fixed={"b": "0", "row-mt": "1", "deadline": "good"},
         ),
         Encoder(
-            name="libsvtav1", crf_max=63, crf=32, crf_whole=True, presets=tuple(str(n) for n in range(14)), preset="10"
+            name="libsvtav1", crf_max=63, crf=32, crf_whole=True, presets=tuple(str(n) for n in range(14)), preset="8"
         ),
         _nvenc("h264_nvenc"),
         _nvenc("hevc_nvenc"),
@@ -92,6 +93,8 @@ def opens(name: str) -> bool:
     """Whether this encoder works on this machine: found out by opening it for a small picture."""
     if name not in av.codecs_available:
         return False
+    # SVT-AV1 writes pages about itself to stderr; errors only.
+    os.environ.setdefault("SVT_LOG", "1")
     try:
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, VideoCodecContext)

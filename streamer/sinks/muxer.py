@@ -30,8 +30,11 @@ AddVideo = Callable[[OutputContainer], VideoStream]
 _OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"})
 # What MP4 stores without being told to store any key.
 _MP4_KEYS = frozenset(
-    "title artist album_artist composer album date creation_time comment genre copyright synopsis description lyrics show "
-    "episode_id network keywords grouping location location-eng make model track disc timecode".split()
+    {
+        *("title", "artist", "album_artist", "composer", "album", "date", "creation_time", "comment", "genre", "copyright"),
+        *("synopsis", "description", "lyrics", "show", "episode_id", "network", "keywords", "grouping", "location"),
+        *("location-eng", "make", "model", "track", "disc", "timecode"),
+    }
 )
 _MOST_TICKS = 2**31 - 1
 
@@ -144,7 +147,10 @@ class Muxer:
             kept = {s.index for s in templates if s.index in kept and s.type == "audio"}
         metadata = kept_metadata(passthrough.container.metadata) if passthrough else {}
         self._output = av.open(
-            str(path), "w", format=container.format, container_options=_options(container, info, metadata, fragmented, templates)
+            str(path),
+            "w",
+            format=container.format,
+            container_options=_options(container, info, metadata, fragmented, templates),
         )
         self._video: VideoStream | None = None
         for template in templates:

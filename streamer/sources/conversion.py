@@ -93,10 +93,8 @@ def _is_full(frame: av.VideoFrame) -> bool:
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The 3x3 matrix (9 integers, FFmpeg's layout) that the container or the picture's EXIF data gives, or None."""
-    for data in frame.side_data:
-        if data.type == Type.DISPLAYMATRIX:
-            return struct.unpack("=9i", bytes(data))
-    return None
+    found = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[attr-defined]  # a mapping; the stub leaves that out
+    return None if found is None else struct.unpack("=9i", bytes(found))
 
 
 def orientation(matrix: Sequence[int] | None) -> Orientation:

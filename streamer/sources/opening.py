@@ -95,7 +95,9 @@ def opening_error(path: str, error: Exception) -> SourceError:
         return SourceTimeout(f"{name} does not answer in time", hint="check the address and the network")
     if isinstance(error, av.error.ProtocolNotFoundError):
         return SourceUnsupported(f"{name} has a scheme that is not known here", hint="give a file, http(s), rtsp or rtmp")
-    if isinstance(error, av.error.InvalidDataError | av.error.DemuxerNotFoundError | av.error.DecoderNotFoundError | ValueError):
+    if isinstance(
+        error, av.error.InvalidDataError | av.error.DemuxerNotFoundError | av.error.DecoderNotFoundError | ValueError
+    ):
         return SourceUnsupported(f"{name} is no video or picture that can be read ({reason})", hint="does it play elsewhere?")
     return SourceUnavailable(f"{name} cannot be opened ({reason})", hint="check the file or the address")
 

@@ -56,11 +56,10 @@ class Passthrough:
 
     def start(self, streams: list[Stream]) -> None:
         """Say which streams are wanted, before the first call of :meth:`before`."""
-        for stream in self.container.streams:
-            if stream not in streams:
-                stream.discard = Discard.all
         if not streams:
             return
+        wanted = [stream.index for stream in streams]
+        self._leave_out_others(wanted)
         origin_us = self.container.start_time or 0
         if self._source.start_s:
             try:
@@ -68,8 +67,8 @@ class Passthrough:
             except av.error.FFmpegError:  # then from the start: what lies before the cut is passed over below
                 self.container.close()
                 self.container = open_container(self._source.path)
-                streams = [self.container.streams[stream.index] for stream in streams]
-        self._packets = self._wanted(streams, Fraction(origin_us, 1_000_000))
+                self._leave_out_others(wanted)
+        self._packets = self._wanted([self.container.streams[index] for index in wanted], Fraction(origin_us, 1_000_000))
         self._next = next(self._packets, None)
 
     def before(self, time_s: Fraction | None) -> Iterator[av.Packet[Stream]]:
@@ -82,6 +81,11 @@ class Passthrough:
         """Let go of the file. May be called twice."""
         self._packets = iter(())
         self.container.close()
+
+    def _leave_out_others(self, wanted: list[int]) -> None:
+        for stream in self.container.streams:
+            if stream.index not in wanted:
+                stream.discard = Discard.all
 
     def _wanted(self, streams: list[Stream], origin_s: Fraction) -> Iterator[av.Packet[Stream]]:
         """Packets that overlap the cut, moved in time as the video is."""
@@ -113,7 +117,6 @@ class Passthrough:
                 for packet in self.container.demux(*streams):
                     yield packet
                     errors = 0
-                return
             except av.error.InvalidDataError:
                 # The video's reader has counted it; the end of a cut-off file may answer so for ever.
                 errors += 1
@@ -121,6 +124,8 @@ class Passthrough:
                     return
             except (av.error.FFmpegError, OSError) as error:
                 raise reading_error(self._source.path, error) from error
+            else:
+                return
 
 
 def _time_s(packet: av.Packet[Stream]) -> Fraction:

@@ -88,7 +88,7 @@ class VideoFile:
     def open(self) -> StreamInfo:
         """Open it and decode its first frame, which is the only one that tells everything. Raises a ``SourceError``."""
         container, stream = self._open_stream()
-        first = self._first_frame(container, stream)
+        first, container, stream = self._first_frame(container, stream)
         self._converter = Converter(first)
         matrix = display_matrix(first)
         upright = orientation(matrix)
@@ -179,7 +179,13 @@ class VideoFile:
         moving = [s for s in container.streams.video if not s.disposition & _PICTURES]
         if not moving:
             kinds = sorted({s.type for s in container.streams})
-            holds = f"only {' and '.join(kinds)}" if kinds and kinds != ["video"] else "only a cover picture" if kinds else "nothing"
+            holds = (
+                f"only {' and '.join(kinds)}"
+                if kinds and kinds != ["video"]
+                else "only a cover picture"
+                if kinds
+                else "nothing"
+            )
             raise SourceUnsupported(f"{self.name} holds no video, {holds}", hint="give a file with pictures in it")
         best = container.streams.best("video")
         chosen = best if isinstance(best, VideoStream) and best.index in {s.index for s in moving} else moving[0]
@@ -187,8 +193,11 @@ class VideoFile:
             raise SourceUnsupported(f"{self.name} holds video of a kind that cannot be decoded here", hint="convert it first")
         return chosen
 
-    def _first_frame(self, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
-        """Start decoding, after a seek near ``start_s`` where one is asked for; ``_decoded`` begins with that frame."""
+    def _first_frame(self, container: InputContainer, stream: VideoStream) -> tuple[av.VideoFrame, InputContainer, VideoStream]:
+        """Start decoding, after a seek near ``start_s`` where one is asked for; ``_decoded`` begins with that frame.
+
+        The container may have been opened anew: its former streams must not be touched any more.
+        """
         time_base = stream.time_base or Fraction(1, 90_000)
         start_time = container.start_time if container.start_time is not None else 0
         self._origin_s = Fraction(start_time, 1_000_000)
@@ -216,9 +225,11 @@ class VideoFile:
             if first is None:
                 container, stream = self._open_stream()
                 continue
-            if target_s is None or (first.pts is not None and first.pts * time_base - self._origin_s <= Fraction(self.start_s or 0)):
+            if target_s is None or (
+                first.pts is not None and first.pts * time_base - self._origin_s <= Fraction(self.start_s or 0)
+            ):
                 self._decoded = _chain(first, decoded)
-                return first
+                return first, container, stream
         self.close()
         raise SourceUnsupported(f"{self.name} holds no frame that can be decoded", hint="is the file complete?")
 
@@ -274,7 +285,6 @@ class VideoFile:
                     yield packet
                     if packet.size:
                         errors = 0
-                return
             except (av.error.InvalidDataError, av.error.PatchWelcomeError):
                 errors += 1
                 self.damaged_packets += 1
@@ -283,6 +293,8 @@ class VideoFile:
                     return
             except (av.error.FFmpegError, OSError) as error:
                 raise reading_error(self.path, error) from error
+            else:
+                return
 
     def _frames_expected(self, stream: VideoStream, rate: Fraction | None) -> int | None:
         duration_s = self._duration_s(None, stream)
@@ -298,7 +310,7 @@ class VideoFile:
         if stream.duration is not None and stream.time_base is not None:
             whole = float(stream.duration * stream.time_base)
         elif container is not None and container.duration is not None:
-            whole = container.duration / 1_000_000
+            whole = float(Fraction(container.duration, 1_000_000))
         else:
             return None
         return max(0.0, min(whole, self.end_s if self.end_s is not None else whole) - (self.start_s or 0.0))
