@@ -47,7 +47,7 @@ def frame(
 class ScriptedSource:
     """Yields the given frames, calling ``before`` with the index of each; ends at their end or at the interrupt."""
 
-    def __init__(self, frames: Iterable[Frame], before: Callable[[int], None] = lambda _index: None) -> None:
+    def __init__(self, frames: Iterable[Frame], before: Callable[[int], object] = lambda _index: None) -> None:
         self.stopped = threading.Event()
         self.closed = False
         self._frames = frames
@@ -77,7 +77,7 @@ class ScriptedDetector:
     labels = MappingProxyType({1: "person", 2: "car"})
     input_size: tuple[int, int] | None = (32, 24)
 
-    def __init__(self, work: Callable[[int], None] = lambda _call: None) -> None:
+    def __init__(self, work: Callable[[int], object] = lambda _call: None) -> None:
         self.calls = 0
         self.closed = 0
         self._work = work
@@ -105,7 +105,7 @@ class ScriptedSink:
 
     name = "scripted"
 
-    def __init__(self, work: Callable[[Annotated], None] = lambda _item: None) -> None:
+    def __init__(self, work: Callable[[Annotated], object] = lambda _item: None) -> None:
         self.indices: list[int] = []
         self.finished = 0
         self.abandoned = 0
