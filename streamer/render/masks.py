@@ -103,7 +103,8 @@ def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uin
     left, top, right, bottom = box_xyxy.tolist()
     cell_px = min((right - left) / mask.shape[1], (bottom - top) / mask.shape[0])
     step = 4 if cell_px >= 16 else 2 if cell_px >= 4 else 1
-    probabilities = _sample(mask, box_xyxy, region, step)
+    x0, y0, x1, y1 = region
+    probabilities = _sample(mask, box_xyxy, Region(x0 - step, y0 - step, x1 + step, y1 + step), step)  # with the samples beside
     slope = np.asarray(cv2.magnitude(_slope(probabilities, step), _slope(probabilities.T, step).T), np.float32)
     np.maximum(slope, _FLATTEST_PER_PX, out=slope)
     probabilities -= THRESHOLD
@@ -111,9 +112,9 @@ def edge_field(mask: Floats, box_xyxy: Floats, region: Region) -> NDArray[np.uin
     np.clip(distance_px, -FIELD_ZERO / FIELD_PER_PX, FIELD_ZERO / FIELD_PER_PX, out=distance_px)
     if step > 1:  # enlarging floats and converting then is faster than enlarging bytes, and finer
         size = distance_px.shape[1] * step, distance_px.shape[0] * step
-        fine = np.asarray(cv2.resize(distance_px, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        distance_px = fine[: region.y1 - region.y0, : region.x1 - region.x0]
-    return np.asarray(cv2.convertScaleAbs(distance_px, alpha=FIELD_PER_PX, beta=FIELD_ZERO), np.uint8)
+        distance_px = np.asarray(cv2.resize(distance_px, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    inner = distance_px[step : step + y1 - y0, step : step + x1 - x0]
+    return np.asarray(cv2.convertScaleAbs(inner, alpha=FIELD_PER_PX, beta=FIELD_ZERO), np.uint8)
 
 
 def _slope(values: Floats, step: int) -> Floats:
