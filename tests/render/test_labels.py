@@ -1,0 +1,87 @@
+"""Tags: their pixels and their places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.render.labels import painted, place, tag
+from streamer.render.masks import Region
+from streamer.render.palette import Yuv
+
+
+def overlap(a: Region, b: Region) -> bool:
+    return a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1
+
+
+@pytest.mark.parametrize("size_px", [9, 13, 21, 38])
+@pytest.mark.parametrize("text", ["person 0.92", "dog", "Größe · 120 ms", "人物 #7", ""])
+def test_a_tag_holds_its_text_with_room_on_all_sides(text: str, size_px: int) -> None:
+    label = tag(text, size_px)
+    assert label.width % 2 == label.height % 2 == 0
+    assert label.body.shape == label.text.shape
+    assert label.body[label.height // 2].min() > 250, "the tag is filled from side to side"
+    assert label.body[0, 0] < 128, "its corners are round"
+    if text:
+        rows, columns = np.nonzero(label.text > 128)
+        assert rows.min() >= 1
+        assert rows.max() <= label.height - 2
+        assert columns.min() >= 2
+        assert columns.max() <= label.width - 3
+    else:
+        assert not label.text.any()
+
+
+def test_letters_with_accents_and_descenders_keep_the_height_of_the_tag() -> None:
+    assert len({tag(text, 21).height for text in ("aaa", "Ágy", "jÖq", "0.92")}) == 1
+
+
+def test_paint_shows_the_colours_of_tag_and_text() -> None:
+    body, letters = Yuv(100, 90, 200), Yuv(235, 128, 128)
+    layer, label = painted("person", 40, body, letters), tag("person", 40)
+    assert set(layer.luma[label.text == 255].tolist()) == {letters.y}
+    inside = (label.text == 0) & (label.body == 255)
+    assert set(layer.luma[inside].tolist()) == {body.y}
+    assert layer.kept[inside].max() == 0
+    middle = layer.cb[layer.cb.shape[0] // 2, 1]
+    assert abs(int(middle) - body.u) <= 1
+
+
+def test_the_first_place_is_above_the_box_then_inside_its_top() -> None:
+    assert place((60, 20), Region(30, 50, 90, 120), [], 200, 150) == Region(30, 30, 90, 50)
+    assert place((60, 20), Region(30, 10, 90, 120), [], 200, 150) == Region(30, 10, 90, 30)
+
+
+def test_a_place_that_is_taken_is_left_alone() -> None:
+    taken = [Region(30, 30, 90, 50), Region(20, 50, 60, 70)]
+    assert place((60, 20), Region(30, 50, 90, 120), taken, 200, 150) == Region(30, 120, 90, 140)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(16, 300), st.integers(16, 300), st.integers(0, 299), st.integers(0, 299), st.integers(2, 90), st.integers(2, 40)
+)
+def test_a_tag_that_fits_the_picture_is_never_off_its_edge(width: int, height: int, x: int, y: int, w: int, h: int) -> None:
+    x, y = min(x, width - 1), min(y, height - 1)
+    spot = place((w, h), Region(x, y, width, height), [], width, height)
+    assert (spot.x1 - spot.x0, spot.y1 - spot.y0) == (w, h)
+    assert spot.x0 >= 0
+    assert spot.y0 >= 0
+    assert spot.x1 <= max(width, w)
+    assert spot.y1 <= max(height, h)
+
+
+def test_the_tags_of_a_row_of_people_do_not_overlap() -> None:
+    taken: list[Region] = []
+    for person in range(6):
+        box = Region(40 + 40 * person, 60, 90 + 40 * person, 200)
+        taken.append(place((76, 20), box, taken, 400, 300))
+    assert not [(a, b) for i, a in enumerate(taken) for b in taken[:i] if overlap(a, b)]
+
+
+def test_where_no_place_is_free_the_least_covered_one_is_taken() -> None:
+    wall = [Region(0, 0, 100, 60)]
+    spot = place((50, 20), Region(10, 10, 90, 70), wall, 100, 70)
+    assert spot == Region(10, 50, 60, 70)

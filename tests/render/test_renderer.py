@@ -1,0 +1,272 @@
+"""The drawn picture, and what must stay as it was."""
+
+from __future__ import annotations
+
+import zlib
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamer.frame import Frame, Orientation
+from streamer.instances import Instances
+from streamer.render.palette import color, yuv_for
+from streamer.render.renderer import Renderer, Style
+from streamer.stages import Annotated
+from tests.render.make_golden import FOLDER, PICTURES
+from tests.render.scenes import LABELS, disc, figure, frame_of, group, landscape, one, samples
+from tests.render.test_masks import reference
+
+TURNS = [Orientation(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
+SHAPES = Style(draw=frozenset({"masks", "outlines", "boxes"}))
+
+
+def drawn(frame: Frame, instances: Instances, style: Style | None = None) -> av.VideoFrame:
+    item = Annotated(frame, instances)
+    Renderer(LABELS, style=style)(item)
+    assert item.picture is not None
+    return item.picture
+
+
+def checksum(picture: av.VideoFrame) -> int:
+    return zlib.crc32(b"".join(plane.tobytes() for plane in samples(picture)))
+
+
+@pytest.mark.parametrize("name", list(PICTURES))
+def test_golden_pictures(name: str) -> None:
+    golden = cv2.imread(str(FOLDER / f"{name}.png"))
+    assert golden is not None, "make them with: python -m tests.render.make_golden"
+    difference = np.abs(PICTURES[name]().astype(int) - np.asarray(golden).astype(int))
+    # Rounding of conversions and of text may differ between processors and releases of the libraries; shapes may not.
+    assert difference.mean() < 0.25
+    assert (difference.max(axis=2) > 24).mean() < 0.001
+
+
+def test_the_decoders_picture_is_never_written_to() -> None:
+    frame = frame_of(landscape(320, 240))
+    before = checksum(frame.picture)
+    picture = drawn(frame, group(320, 240))
+    assert checksum(frame.picture) == before
+    assert checksum(picture) != before
+    assert picture is not frame.picture
+
+
+def test_decoded_pictures_that_are_references_of_the_decoder_stay_as_they_were(tmp_path) -> None:  # type: ignore[no-untyped-def]  # fixture
+    path = str(tmp_path / "clip.mp4")
+    with av.open(path, "w") as clip:
+        stream = clip.add_stream("libx264", rate=25, options={"bf": "2", "g": "12"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for index in range(12):
+            planes = tuple(np.roll(plane, 3 * index, axis=1) for plane in landscape(128, 96))
+            picture = frame_of(planes).picture
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            clip.mux(stream.encode(picture))
+        clip.mux(stream.encode(None))
+
+    with av.open(path) as clip:
+        expected = [checksum(picture) for picture in clip.decode(video=0)]
+    found = []
+    with av.open(path) as clip:
+        for index, picture in enumerate(clip.decode(video=0)):
+            frame = Frame(
+                picture=picture, index=index, pts=picture.pts or 0, time_base=Fraction(1, 25), source="clip", captured_at=0.0
+            )
+            drawn(frame, group(128, 96))
+            found.append(checksum(picture))
+    assert found == expected
+    assert len(found) == 12
+
+
+def side_data_types(picture: av.VideoFrame) -> set[object]:
+    return {picture.side_data[index].type for index in range(len(picture.side_data))}
+
+
+def test_time_colour_and_side_data_are_kept() -> None:
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    picture = frame_of(landscape(64, 48)).picture
+    packets = [*encoder.encode(picture), *encoder.encode(None)]
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoded = [frame for packet in packets for frame in decoder.decode(packet)] + decoder.decode(None)
+    source = decoded[0]
+    source.colorspace, source.color_range, source.color_primaries, source.color_trc = 1, 1, 1, 1
+    frame = Frame(picture=source, index=0, pts=-1234, time_base=Fraction(1001, 30000), source="", captured_at=0.0)
+    got = drawn(frame, one((5, 5, 40, 40), disc(14)))
+    assert (got.pts, got.time_base) == (-1234, Fraction(1001, 30000))
+    assert [got.colorspace, got.color_range, got.color_primaries, got.color_trc] == [1, 1, 1, 1]
+    assert got.format.name == "yuv420p"
+    kept = side_data_types(source)
+    assert kept, "the encoder's user data should be there"
+    assert side_data_types(got) == kept
+
+
+def test_without_instances_the_same_picture_is_handed_on() -> None:
+    frame = frame_of(landscape(64, 48))
+    assert drawn(frame, Instances.empty()) is frame.picture
+    assert drawn(frame, one((5, 5, 40, 40)), Style(draw=frozenset())) is frame.picture
+
+
+def test_pixels_outside_the_objects_do_not_change() -> None:
+    frame = frame_of(landscape(160, 120))
+    box = np.array([40.5, 30.25, 90.75, 100.5], np.float32)
+    picture = drawn(frame, one((40.5, 30.25, 90.75, 100.5), figure(28)), Style(draw=frozenset({"masks", "outlines"})))
+    object_ = (reference(figure(28), box, 160, 120) > 0.5).astype(np.uint8)
+    near = np.asarray(cv2.dilate(object_, np.ones((7, 7), np.uint8))) > 0
+    changed = samples(picture)[0] != samples(frame.picture)[0]
+    assert not (changed & ~near).any()
+    assert changed[object_ > 0].mean() > 0.97
+
+
+def test_a_mask_is_mixed_at_the_opacity_asked_for() -> None:
+    frame = frame_of(landscape(160, 120))
+    for wanted, fade in ((0.45, 1.0), (0.8, 1.0), (0.8, 0.5)):
+        instances = one((20, 20, 140, 110), np.ones((14, 14), np.float32))
+        faded = Instances(
+            boxes_xyxy=instances.boxes_xyxy,
+            scores=instances.scores,
+            class_ids=instances.class_ids,
+            masks=instances.masks,
+            opacity=np.array([fade], np.float32),
+        )
+        picture = drawn(frame, faded, Style(draw=frozenset({"masks"}), mask_opacity=wanted))
+        paint = yuv_for(frame.picture, color(1))
+        for got, old, sample in zip(samples(picture), samples(frame.picture), paint, strict=True):
+            middle = slice(got.shape[0] // 3, got.shape[0] // 2), slice(got.shape[1] // 3, got.shape[1] // 2)
+            expected = old[middle] * (1 - wanted * fade) + sample * wanted * fade
+            np.testing.assert_allclose(got[middle], expected, atol=1.6)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("size", [(160, 120), (161, 121), (161, 120)])
+def test_objects_stand_upright_in_turned_pictures(turn: Orientation, size: tuple[int, int]) -> None:
+    width, height = size
+    luma, cb, cr = landscape(width, height)
+    flat = [np.full_like(luma, 90), np.full_like(cb, 128), np.full_like(cr, 128)]
+    stored = tuple(turn.stored(plane) for plane in flat)
+    instances = group(width, height)
+    turned = drawn(frame_of(stored, turn), instances, SHAPES)
+    straight = drawn(frame_of(tuple(flat)), instances, SHAPES)
+    got = [turn.upright(plane) for plane in samples(turned)]
+    if width % 2 == 0 and height % 2 == 0:
+        for plane, expected in zip(got, samples(straight), strict=True):
+            assert np.array_equal(plane, expected)
+    else:  # boxes snap to the chroma grid, which lies one pixel further there; masks do not
+        expected_masks = samples(drawn(frame_of(tuple(flat)), instances, Style(draw=frozenset({"masks", "outlines"}))))[0]
+        only_masks = drawn(frame_of(stored, turn), instances, Style(draw=frozenset({"masks", "outlines"})))
+        got_masks = turn.upright(samples(only_masks)[0])
+        with_mask = np.ones(got_masks.shape, np.bool_)
+        with_mask[int(0.5 * height) :, int(0.7 * width) :] = False  # there stands the one without a mask
+        np.testing.assert_allclose(got_masks[with_mask].astype(int), expected_masks[with_mask].astype(int), atol=24)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_chroma_lies_under_luma_in_turned_pictures_of_odd_size(turn: Orientation) -> None:
+    luma, cb, cr = landscape(41, 31)
+    flat = [np.full_like(luma, 90), np.full_like(cb, 128), np.full_like(cr, 128)]
+    frame = frame_of(tuple(turn.stored(plane) for plane in flat), turn)
+    picture = drawn(
+        frame, one((10, 8, 26, 22), np.ones((14, 14), np.float32)), Style(draw=frozenset({"masks"}), mask_opacity=1)
+    )
+    shown: NDArray[np.bool_] = samples(picture)[0] != 90
+    stored_cb = samples(picture)[1]
+    for row, column in np.argwhere(stored_cb != 128):
+        assert shown[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].any(), (row, column)
+    whole = [
+        (row, column)
+        for row in range(stored_cb.shape[0])
+        for column in range(stored_cb.shape[1])
+        if shown[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].all()
+    ]
+    assert whole
+    assert all(stored_cb[spot] != 128 for spot in whole)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (641, 361), (17, 31), (2, 2), (176, 144)])
+@pytest.mark.parametrize("name", ["yuv420p", "yuvj420p"])
+def test_any_size_can_be_drawn_on(size: tuple[int, int], name: str) -> None:
+    frame = frame_of(landscape(*size), name=name)
+    style = Style(draw=frozenset({"masks", "outlines", "boxes", "labels"}))
+    picture = drawn(frame, group(*size), style)
+    assert (picture.width, picture.height, picture.format.name) == (*size, name)
+    assert checksum(picture) != checksum(frame.picture)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (float("nan"), 0, 10, 10),
+        (0, 0, float("inf"), 10),
+        (50, 50, 20, 20),
+        (30, 30, 30, 60),
+        (-500, -400, -100, -50),
+        (-1e6, -1e6, 1e6, 1e6),
+        (-1e30, 0, 1e30, 50),
+        (63.9, 47.9, 64.2, 48.2),
+    ],
+)
+def test_boxes_that_are_none_or_reach_far_out_do_no_harm(box: tuple[float, float, float, float]) -> None:
+    frame = frame_of(landscape(64, 48))
+    style = Style(draw=frozenset({"masks", "outlines", "boxes", "labels"}))
+    for mask in (None, disc(14)):
+        assert drawn(frame, one(box, mask), style).width == 64
+
+
+def test_masks_that_are_not_numbers_do_no_harm() -> None:
+    frame = frame_of(landscape(64, 48))
+    picture = drawn(frame, one((5, 5, 50, 40), np.full((14, 14), np.nan, np.float32)), SHAPES)
+    assert picture.height == 48
+
+
+def test_the_surest_object_lies_on_top() -> None:
+    frame = frame_of(landscape(80, 80))
+    both = Instances(
+        boxes_xyxy=np.array([[10, 10, 70, 70], [10, 10, 70, 70]], np.float32),
+        scores=np.array([0.4, 0.9], np.float32),
+        class_ids=np.array([1, 2]),
+        masks=np.ones((2, 14, 14), np.float32),
+    )
+    solid = Style(draw=frozenset({"masks"}), mask_opacity=1)
+    for order in ([0, 1], [1, 0]):
+        assert samples(drawn(frame, both[order], solid))[0][40, 40] == yuv_for(frame.picture, color(2)).y
+
+
+def test_one_renderer_draws_pictures_of_changing_size_and_format() -> None:
+    renderer = Renderer(LABELS)
+    for size, name in (((64, 48), "yuv420p"), ((128, 96), "yuv420p"), ((128, 96), "yuvj420p"), ((64, 48), "yuv420p")):
+        item = Annotated(frame_of(landscape(*size), name=name), group(*size))
+        renderer(item)
+        assert item.picture is not None
+        assert (item.picture.width, item.picture.format.name) == (size[0], name)
+
+
+def test_labels_say_name_track_score_and_age() -> None:
+    instances = group(1920, 1080)
+    plain = Renderer(LABELS)._texts(instances, 2)
+    assert plain == ("person #3 0.85", "person #3")
+    aged = Renderer({}, style=Style(show_age=True, show_track=False))._texts(instances, 2)
+    assert aged == ("class 1 0.85 · 120 ms", "class 1")
+
+
+def test_a_format_that_was_not_promised_is_named() -> None:
+    frame = frame_of(landscape(32, 32))
+    frame.picture = frame.picture.reformat(format="yuv444p")
+    with pytest.raises(ValueError, match="expected format yuv420p or yuvj420p, got yuv444p"):
+        drawn(frame, one((1, 1, 20, 20)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"draw": frozenset({"mask"})}, "draw: expected any of masks, outlines, boxes, labels, got mask"),
+        ({"mask_opacity": 1.5}, "mask_opacity: expected 0..1, got 1.5"),
+        ({"scale": 0}, "scale: expected 0.1..10, got 0"),
+    ],
+)
+def test_a_wrong_style_says_what_was_expected(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Style(**settings)  # type: ignore[arg-type]  # wrong on purpose
