@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import av.error
 from av.codec.context import Flags
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import SourceError, SourceUnsupported
 from streamer.sources import failures
+from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
 from streamer.sources.interruption import Interruption
 from streamer.sources.pacer import Pacer
@@ -29,6 +31,9 @@ _ARRIVAL_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2p
 """Formats without time stamps of their own: FFmpeg would count 25 frames a second."""
 _BURSTY_FORMATS = frozenset({"hls", "dash", "lavfi"})
 """Formats that hand out seconds of video at once."""
+RTSP = frozenset({"rtsp", "rtsps"})
+_UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
+"""Codecs whose pictures, or their pieces, RTP delivers whole."""
 _SANE_RATES = (Fraction(1, 10), Fraction(480))
 
 
@@ -170,7 +175,14 @@ class Connection:
             self._pictures.finish()
 
     def _open(self) -> InputContainer:
-        options = open_options(self._address, self._transport)
+        container = self._opened(open_options(self._address, self._transport))
+        if self._address.scheme in RTSP and not _UNPARSED_CODECS.issuperset(_codec_names(container)):
+            # Rare (MPEG-4 part 2, H.263): RTP cuts their pictures at any place, and only a parser finds the edges.
+            container.close()
+            container = self._opened(open_options(self._address, self._transport, parsed=True))
+        return container
+
+    def _opened(self, options: dict[str, str]) -> InputContainer:
         # Twice the patience of next(), which gives up first: this is for the day that an interruption does not work.
         timeout = (2 * self._timeouts.open_s, 2 * self._timeouts.read_s)
         return av.open(
@@ -185,11 +197,9 @@ class Connection:
             self._rate = _rate(stream)
         self._heard_at = self._sound_at = self._clock()
         self.opened_at = self._heard_at
-        for packet in container.demux(stream):
-            if packet.size:
-                self._heard_at = self._clock()
+        for packet in self._packets(container, stream):
             try:
-                decoded = packet.decode()
+                decoded = stream.codec_context.decode(packet)
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
@@ -200,6 +210,21 @@ class Connection:
                     self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
                 aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
                 self._hand_over(picture, aspect, arrival=arrival)
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+        """Whole pictures, still encoded, as soon as they are whole."""
+        codec = stream.codec_context.name
+        units = AccessUnits(codec) if self._address.scheme in RTSP and codec in CODECS else None
+        for packet in container.demux(stream):
+            if packet.size:
+                self._heard_at = self._clock()
+            if units is None:
+                yield packet
+                continue
+            for unit in units.push(bytes(packet), packet.pts) if packet.size else units.flush():
+                whole = Packet(unit.data)
+                whole.pts, whole.time_base = unit.pts, packet.time_base
+                yield whole
 
     def _hand_over(self, picture: av.VideoFrame, sample_aspect_ratio: Fraction, *, arrival: bool) -> None:
         now = self._clock()
@@ -231,13 +256,15 @@ class Connection:
         return stream
 
 
-def open_options(address: Address, transport: Transport) -> dict[str, str]:
+def open_options(address: Address, transport: Transport, *, parsed: bool = False) -> dict[str, str]:
     """FFmpeg's options for opening ``address`` with little delay.
 
-    RTSP says in its description what comes, so nothing is probed; other formats show it only in their first packets.
+    RTSP says in its description what comes, so nothing is probed; other formats show it only in their first packets. Nor
+    are RTSP's packets parsed, unless ``parsed``: see :class:`AccessUnits`.
     """
     options = {"fflags": "nobuffer"}
-    if address.scheme in {"rtsp", "rtsps"}:
+    if address.scheme in RTSP:
+        options |= {} if parsed else {"fflags": "nobuffer+noparse+nofillin"}
         options |= {"probesize": "32", "analyzeduration": "0", "allowed_media_types": "video"}
         # TCP first: on a healthy network it is as quick as UDP, it loses nothing, and it passes through firewalls, where
         # UDP would show as silence only. FFmpeg goes on to UDP where the server refuses TCP.
@@ -248,6 +275,10 @@ def open_options(address: Address, transport: Transport) -> dict[str, str]:
         options |= {"live_start_index": "-1"} if address.scheme in {"http", "https"} else {}
         options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
     return {**options, **address.options}
+
+
+def _codec_names(container: InputContainer) -> set[str]:
+    return {stream.codec_context.name for stream in container.streams.video if stream.codec_context is not None}
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
