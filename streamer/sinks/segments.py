@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _FRAGMENT_US = 500_000
 _TIDY_S = 10.0
+_PROOF_S = 1
 _GB = 1e9
 
 _REASONS = {
@@ -122,7 +123,9 @@ class Segments:
             self._failed(error)
         else:
             self._frames += 1
-            self._say("running", "")
+            # A full disk takes a head before it refuses: after a failure, a second on disk counts as success.
+            if self._state != "reconnecting" or (pts - self._segment.first_pts) * TIME_BASE > _PROOF_S:
+                self._say("running", "")
 
     def status(self) -> OutputStatus:
         """Any thread: how it is doing."""
@@ -240,24 +243,33 @@ class _Segment:
         packet.pts = packet.dts = pts - self.first_pts
         packet.time_base = TIME_BASE
         packet.stream = self._stream  # type: ignore[assignment]  # a packet may go to a stream of the muxer; the stub says video only
-        self._container.mux_one(packet)
+        try:
+            self._container.mux_one(packet)
+        except av.error.FFmpegError as error:
+            raise self._reason(error) from error
 
     def close(self) -> None:
         """Make a plain MP4 of it."""
         try:
             self._container.close()
             os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
+        except (av.error.FFmpegError, OSError) as error:
+            self.give_up()
+            raise self._reason(error) from error
+        self._file.close()
 
     def give_up(self) -> None:
         """Leave what can be played, or nothing."""
-        with contextlib.suppress(OSError):  # that writing fails is known
+        with contextlib.suppress(OSError, av.error.FFmpegError):  # that writing fails is known
             self._container.close()
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             _trim(self.path)
+
+    def _reason(self, error: BaseException) -> OSError:
+        """What the file said, which FFmpeg forgets at times."""
+        return self._file.failure or (error if isinstance(error, OSError) else OSError(str(error)))
 
 
 class _Counted(io.FileIO):
@@ -269,18 +281,18 @@ class _Counted(io.FileIO):
     def __init__(self, path: Path) -> None:
         super().__init__(path, "xb")
         self.written = 0
-        self._failure: OSError | None = None
+        self.failure: OSError | None = None
 
     def write(self, data: Buffer, /) -> int:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         view = memoryview(data)
         done = 0
         try:
             while done < len(view):  # a nearly full disk takes a part before it refuses
                 done += super().write(view[done:]) or 0
         except OSError as error:
-            self._failure = error
+            self.failure = error
             raise
         finally:
             self.written += done
