@@ -9,7 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from streamer import load_order
+
 __version__ = "0.1.0"
+
+load_order.keep()
 
 if TYPE_CHECKING:
     from streamer.annotation import annotate as annotate

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 
+from streamer import load_order
 from streamer.errors import OutputRefused
 
 _HINT = "run it on a desktop, or leave --show away and use --publish or --record"
@@ -49,6 +50,11 @@ def check_display(environ: Mapping[str, str]) -> Display:
     if not cv2.currentUIFramework():
         raise OutputRefused(
             "cannot show a window: this OpenCV has none", hint="install opencv-python, not its headless variant"
+        )
+    if not load_order.kept():
+        raise OutputRefused(
+            "cannot show a window: PyAV was imported before OpenCV, whose window hangs then",
+            hint="import streamer, or cv2, before av",
         )
     if not sys.platform.startswith("linux"):
         return Display(Screen(0, 0))

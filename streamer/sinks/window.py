@@ -70,6 +70,8 @@ class Window:
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._display = check_display(environ)
+        # Qt complains on the terminal about fonts that its wheel does not have; the window has no words of Qt's.
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
         self.name = "window"
         self.title = redact(title or info.source)
         self._info, self._figures, self._snapshots, self._utc = info, figures, snapshots, utc

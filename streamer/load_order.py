@@ -1,0 +1,41 @@
+"""OpenCV is loaded before PyAV, else its window hangs.
+
+Both wheels carry libraries of the X window system under the same names. Those of whichever is imported first serve both,
+and OpenCV's window, given PyAV's, waits for ever in ``cv2.namedWindow`` (Linux; the other way round all is well). The order
+of two imports is nothing that twenty modules, and their users, should have to keep in mind, so it is kept here: whoever
+imports PyAV after streamer gets OpenCV first. Nothing is loaded before somebody asks for PyAV.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class _OpenCVFirst(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002  # the signature is importlib's
+        if fullname == "av":
+            sys.meta_path.remove(self)
+            importlib.import_module("cv2")
+        return None
+
+
+def keep() -> None:
+    """See to it that an ``import av`` to come loads OpenCV before; does nothing where either is loaded already."""
+    known = any(isinstance(finder, _OpenCVFirst) for finder in sys.meta_path)
+    if not known and "av" not in sys.modules and "cv2" not in sys.modules:
+        sys.meta_path.insert(0, _OpenCVFirst())
+
+
+def kept() -> bool:
+    """Whether a window of OpenCV can be shown: PyAV was not imported before it, or this is not Linux."""
+    if not sys.platform.startswith("linux"):
+        return True
+    for name in sys.modules:  # in the order of import
+        if name in ("cv2", "av"):
+            return name == "cv2"
+    return True
