@@ -10,6 +10,7 @@ import av
 import av.error
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -19,6 +20,7 @@ from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.encoders import choose_encoder
 from streamer.sinks.muxer import Muxer, Plan, plan_streams
+from streamer.sources.conversion import widened
 from streamer.sources.passthrough import Passthrough
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
@@ -85,7 +87,9 @@ class VideoEncoder:
         self._readers: list[Passthrough] = []
         self._muxer: Muxer | None = None
         self._files: list[PendingFile] = []
-        self._refuse_size()
+        self._size = self._size_taken()
+        if self._size != info.stored_size:
+            self.notes.append(f"the picture becomes {self._size[0]}x{self._size[1]}: {self.encoder} takes even sizes only")
         if info.sample_aspect_ratio != 1 and self._container.ticks == 1000 and self.encoder in _NO_ASPECT:
             self.notes.append(f"pixels are shown square: {self.encoder} in {self._container.format} does not tell their shape")
         if self._container.format == "mpegts":
@@ -115,6 +119,8 @@ class VideoEncoder:
         if picture.format.name != self._pixel_format:
             kept = FULL_RANGE if self._full else LIMITED_RANGE
             picture = self._reformatter.reformat(picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept)
+        if (picture.width, picture.height) != self._size:
+            picture = widened(picture, *self._size)
         try:
             if self._muxer is None:
                 self._begin(frame.pts)
@@ -200,7 +206,7 @@ class VideoEncoder:
     def _configure(self, context: Any) -> None:
         """Set up a stream or a codec context: both take the same names."""
         info = self._info
-        context.width, context.height = info.stored_size
+        context.width, context.height = self._size
         context.pix_fmt = self._pixel_format
         context.sample_aspect_ratio = info.sample_aspect_ratio
         context.codec_context.time_base = info.time_base
@@ -212,19 +218,28 @@ class VideoEncoder:
         rate = self._info.rate
         return rate if rate is not None and 1 <= rate <= _HINT_RATE_MAX else Fraction(25)
 
-    def _refuse_size(self) -> None:
-        """Open the encoder for the true size, so that one that cannot is found out before anything is read."""
+    def _size_taken(self) -> tuple[int, int]:
+        """The stored size, or the next even one: found by opening the encoder for it, before anything is read."""
         width, height = self._info.stored_size
+        for size in dict.fromkeys([(width, height), (width + width % 2, height + height % 2)]):
+            if self._opens_for(size):
+                return size
+        raise ConfigError(
+            f"{self.encoder} cannot encode pictures of {width}x{height}", hint="take another --encoder, such as libx264"
+        )
+
+    def _opens_for(self, size: tuple[int, int]) -> bool:
         context = av.CodecContext.create(self._encoder.name, "w")
+        assert isinstance(context, VideoCodecContext)
         context.options = dict(self._options)
-        context.width, context.height, context.pix_fmt = width, height, self._pixel_format  # type: ignore[attr-defined]  # a video codec's
-        context.time_base, context.framerate = self._info.time_base, self._hint_rate()  # type: ignore[attr-defined]  # as above
+        context.width, context.height = size
+        context.pix_fmt = self._pixel_format
+        context.time_base, context.framerate = self._info.time_base, self._hint_rate()
         try:
             context.open()
-        except _Failures as error:
-            raise ConfigError(
-                f"{self._encoder.name} cannot encode pictures of {width}x{height}", hint="take --encoder libx264"
-            ) from error
+        except _Failures:
+            return False
+        return True
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         assert self._muxer is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import atan2, pi
+from typing import Any
 
 import av
 import numpy as np
@@ -87,13 +88,27 @@ class Converter:
         picture.color_primaries, picture.color_trc = self.color.primaries, self.color.transfer
 
 
+def widened(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A 4:2:0 picture with its last column and row repeated until it is ``width`` x ``height`` pixels."""
+    wide = av.VideoFrame(width, height, picture.format.name)
+    for target, given in zip(plane_views(wide), plane_views(picture), strict=True):
+        rows, columns = given.shape
+        target[:rows, :columns] = given
+        target[:rows, columns:] = given[:, -1:]
+        target[rows:] = target[rows - 1]
+    wide.colorspace, wide.color_range = picture.colorspace, picture.color_range
+    wide.color_primaries, wide.color_trc = picture.color_primaries, picture.color_trc
+    return wide
+
+
 def _is_full(frame: av.VideoFrame) -> bool:
     return frame.color_range == FULL or frame.format.name.startswith("yuvj")
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The 3x3 matrix (9 integers, FFmpeg's layout) that the container or the picture's EXIF data gives, or None."""
-    found = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[attr-defined]  # a mapping; the stub leaves that out
+    side_data: Mapping[Any, Any] = frame.side_data
+    found = side_data.get(Type.DISPLAYMATRIX)
     return None if found is None else struct.unpack("=9i", bytes(found))
 
 

@@ -307,13 +307,15 @@ class VideoFile:
 
     def _duration_s(self, container: InputContainer | None, stream: VideoStream) -> float | None:
         """Seconds that will come: the stream's, or else the container's, less what is cut away."""
+        whole: float
         if stream.duration is not None and stream.time_base is not None:
             whole = float(stream.duration * stream.time_base)
         elif container is not None and container.duration is not None:
-            whole = float(Fraction(container.duration, 1_000_000))
+            whole = container.duration / 1_000_000
         else:
             return None
-        return max(0.0, min(whole, self.end_s if self.end_s is not None else whole) - (self.start_s or 0.0))
+        end_s = whole if self.end_s is None else min(whole, self.end_s)
+        return max(0.0, end_s - (self.start_s or 0.0))
 
 
 class _Tail:

@@ -1,0 +1,41 @@
+"""The whole road from a file to a file, with nothing found and nothing drawn: what goes in has to come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamer.pipeline import Pipeline
+from streamer.sinks.encoder import VideoEncoder
+from streamer.sources.video import VideoFile
+from streamer.stages import Annotated
+from streamer.stats import Stats
+from tests.fakes import FakePerception
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """What a run leaves to be looked at."""
+
+    source: VideoFile
+    encoder: VideoEncoder
+    stats: Stats
+
+
+def show_as_is(item: Annotated) -> None:
+    """A renderer that draws nothing."""
+    item.picture = item.frame.picture
+
+
+def reencode(
+    path: Path | str, output: Path | str, *, start_s: float | None = None, end_s: float | None = None, **options: Any
+) -> Road:
+    """Run ``path`` through the pipeline into ``output``."""
+    source = VideoFile(path, start_s=start_s, end_s=end_s)
+    info = source.open()
+    if options.get("encoder", "libx264") == "libx264":
+        options.setdefault("preset", "ultrafast")
+    encoder = VideoEncoder(output, info, source=source, **options)
+    stats = Pipeline(source, FakePerception(), show_as_is, [encoder]).run()
+    return Road(source, encoder, stats)
