@@ -12,8 +12,8 @@ import numpy as np
 from streamer.instances import NO_TRACK
 
 _GOLDEN_ANGLE_DEGREES = 137.508
-_FIRST_HUE_DEGREES = 265.0
-_LIGHTNESS = (70.0, 62.0, 80.0)  # in turn: what the hues leave alike to a colour-blind eye, lightness still tells apart
+_FIRST_HUE_DEGREES = 81.0  # chosen so that the first thirteen colours lie furthest apart
+_LIGHTNESS = (62.0, 80.0, 70.0)  # in turn: what the hues leave alike to a colour-blind eye, lightness still tells apart
 _LIGHTNESS_WEIGHT = 0.6
 _MOST_CHROMA = 86.0
 

@@ -15,7 +15,7 @@ from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
-from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, NOWHERE, Region, edge_field, extent, pixels_of
+from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_for
 from streamer.stages import Annotated
 
@@ -30,8 +30,8 @@ class Style:
     """What is drawn, and how. Raises ``ValueError`` naming what was expected."""
 
     draw: frozenset[str] = frozenset({"masks", "outlines", "labels"})
-    """Any of ``masks`` (filled), ``outlines``, ``boxes`` and ``labels``. An object without a mask gets its box where masks
-    or outlines are asked for; ``boxes`` draws the boxes of all."""
+    """Any of ``masks`` (filled), ``outlines``, ``boxes`` and ``labels``. An object without a mask, or
+    with an empty one, gets its box where masks or outlines are asked for; ``boxes`` draws the boxes of all."""
     mask_opacity: float = 0.45
     """0..1: how much of the picture a mask covers."""
     show_age: bool = False
@@ -94,28 +94,26 @@ class Renderer:
         style = self._style
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
         line_px = max(1.4, 0.0026 * reference) * style.scale
-        order = np.argsort(instances.scores, kind="stable")  # the surest last, on top
         identities = zip(instances.track_ids.tolist(), instances.class_ids.tolist(), strict=True)
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
         samples = [yuv_for(picture, rgb) for rgb in colors]
-        for row in order:
-            sample = samples[row]
-            box = instances.boxes_xyxy[row]
-            opacity = float(instances.opacity[row])
-            shaped = instances.masks is not None and bool(instances.has_mask[row])
-            if shaped and instances.masks is not None and style.draw & {"masks", "outlines"}:
-                self._draw_mask(canvas, instances.masks[row], box, sample, opacity, line_px)
-            if "boxes" in style.draw or (not shaped and style.draw & {"masks", "outlines"}):
-                _draw_box(canvas, box, sample, opacity, line_px if not shaped else max(1.0, line_px / 2))
+        shapes = style.draw & {"masks", "outlines"}
+        for row in np.argsort(instances.scores, kind="stable"):  # the surest last, on top
+            box, opacity = instances.boxes_xyxy[row], float(instances.opacity[row])
+            mask = None if instances.masks is None or not instances.has_mask[row] else instances.masks[row]
+            solid = None if mask is None else extent(mask, box)
+            if mask is not None and solid is not None and shapes:
+                region = pixels_of(solid, line_px / 2 + 1, canvas.width, canvas.height)
+                self._draw_shape(canvas, mask, box, region, samples[row], opacity, line_px)
+            if "boxes" in style.draw or (solid is None and shapes):
+                _draw_box(canvas, box, samples[row], opacity, line_px if solid is None else max(1.0, line_px / 2))
         if "labels" in style.draw:
-            self._draw_labels(canvas, picture, instances, order[::-1], colors, samples, reference)
+            self._draw_labels(canvas, picture, instances, colors, samples, reference)
 
-    def _draw_mask(self, canvas: Canvas, mask: Floats, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
-        if not (box[2] > box[0] and box[3] > box[1]):
-            return
-        solid = extent(mask, box)
-        region = NOWHERE if solid is None else pixels_of(solid, line_px / 2 + 1, canvas.width, canvas.height)
-        if region.empty:
+    def _draw_shape(
+        self, canvas: Canvas, mask: Floats, box: Floats, region: Region, sample: Yuv, opacity: float, line_px: float
+    ) -> None:
+        if region.empty or not (box[2] > box[0] and box[3] > box[1]):
             return
         region = canvas.aligned(region)
         field = edge_field(mask, box, region)
@@ -134,14 +132,13 @@ class Renderer:
         canvas: Canvas,
         picture: av.VideoFrame,
         instances: Instances,
-        order: np.ndarray[tuple[int], np.dtype[np.intp]],
         colors: list[Rgb],
         samples: list[Yuv],
         reference: float,
     ) -> None:
         size_px = round(max(9.0, 4 + 0.0155 * reference) * self._style.scale)
         taken: list[Region] = []
-        for row in order:
+        for row in _steady_order(instances):
             box = pixels_of(instances.boxes_xyxy[row], 0, canvas.width, canvas.height)
             opacity = float(instances.opacity[row])
             if box.empty or opacity <= 0:
@@ -230,6 +227,12 @@ def _line(field: Plane, width_px: float, opacity: float) -> Plane:
     scale = 255 / (FIELD_PER_PX * reach_px)
     distance = cv2.convertScaleAbs(field, alpha=scale, beta=-scale * FIELD_ZERO)
     return _faded(np.asarray(cv2.convertScaleAbs(cv2.bitwise_not(distance), alpha=reach_px), np.uint8), opacity)
+
+
+def _steady_order(instances: Instances) -> list[int]:
+    """Who chooses the place of its label first: old tracks, then left to right. By score, labels would jump between frames."""
+    tracks, left = instances.track_ids.tolist(), instances.boxes_xyxy[:, 0].tolist()
+    return sorted(range(len(instances)), key=lambda row: (tracks[row] == NO_TRACK, tracks[row], left[row]))
 
 
 def _faded(alpha: Plane, opacity: float) -> Plane:
