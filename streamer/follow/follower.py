@@ -1,0 +1,298 @@
+"""Following without threads and clocks: frames and late detections in, the objects of the present out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamer.follow.appearance import look_of
+from streamer.follow.flow import Flow, FlowEstimator, Glimpse
+from streamer.follow.matching import DOUBTFUL_IOU, SURE_IOU, match
+from streamer.follow.motion import Doubles, carried_mask, step, weights_of
+from streamer.follow.settings import FollowSettings
+from streamer.follow.tracks import Found, Track, TrackSummary, overlaps, placed, start
+from streamer.frame import Frame
+from streamer.instances import Instances
+
+SUMMARIES_KEPT = 10_000
+"""Ended tracks that are remembered for the summary: an endless stream must not grow."""
+
+
+@dataclass(slots=True, eq=False)
+class Moment:
+    """What is kept of one frame."""
+
+    index: int
+    time_s: float
+    glimpse: Glimpse | None
+    """None once no detection can come for it any more."""
+    flow: Flow | None
+    """From the moment before to this one; None for the first after a start or a cut."""
+
+
+@dataclass(eq=False)
+class Follower:
+    """Carries objects through the frames of one source, and mends them with detections whenever those are ready.
+
+    ::
+
+        follower.advance(frame)              # every frame, in order
+        follower.expect(frame.index)         # this one goes to the detector
+        follower.detected(index, instances)  # an answer, as late as it may be
+        follower.instances()                 # what is to be seen in the newest frame
+
+    Deterministic: no threads, no clock; time is the frames' presentation time. Raises nothing of its own.
+    """
+
+    settings: FollowSettings = field(default_factory=FollowSettings)
+    next_id: int = 1
+    """Ids are given in order from here, and never twice, not even after :meth:`reset`."""
+    mean_flow_px: float = 0.0
+    """Length of the newest flow, averaged over the picture, pixels."""
+    reset_count: int = 0
+    """Times that everything was let go, by :meth:`reset`, a cut or a change of size."""
+
+    def __post_init__(self) -> None:
+        self._flow = FlowEstimator()
+        self._moments: deque[Moment] = deque()
+        self._tracks: list[Track] = []
+        self._expected: list[int] = []
+        self._summaries: OrderedDict[int, TrackSummary] = OrderedDict()
+
+    def reset(self) -> None:
+        """Let everything go: what comes next has nothing to do with what was. Ids go on."""
+        self._moments.clear()
+        self._tracks.clear()
+        self._expected.clear()
+        self.mean_flow_px = 0.0
+        self.reset_count += 1
+
+    def advance(self, frame: Frame) -> bool:
+        """Take the next frame and carry everything into it. False when it starts a new scene: nothing could be carried."""
+        glimpse = Glimpse.of(frame)
+        newest = self._moments[-1] if self._moments else None
+        continues = True
+        flow = None
+        if newest is not None and newest.glimpse is not None:
+            if newest.glimpse.size == glimpse.size:
+                flow = self._flow.between(newest.glimpse, glimpse)
+            if flow is None or flow.cut:
+                self.reset()
+                flow = None
+                continues = False
+        self._moments.append(Moment(frame.index, frame.time_s, glimpse, flow))
+        if flow is not None:
+            self.mean_flow_px = flow.mean_shift_px
+            self._carry(flow, frame)
+        self._forget()
+        return continues
+
+    def expect(self, index: int) -> None:
+        """A detection of this frame will come: keep what is needed to use it."""
+        self._expected.append(index)
+
+    def detected(self, index: int, instances: Instances) -> bool:
+        """Use a detection of frame ``index``. False when that frame is of a scene that has gone: there is no way from it to now."""
+        self._expected = [expected for expected in self._expected if expected > index]
+        position = next((i for i, moment in enumerate(self._moments) if moment.index == index), None)
+        if position is None:
+            return False
+        moments = list(self._moments)
+        then, later = moments[position], moments[position + 1 :]
+        renewed = self._update(then, self._founds(then, instances))
+        self._replay(renewed, then, later)
+        self._forget()
+        return True
+
+    def instances(self) -> Instances:
+        """The objects to be shown in the newest frame, best score first; boxes end where the picture does."""
+        if not self._moments:
+            return Instances.empty()
+        now = self._moments[-1]
+        width, height = now.glimpse.size if now.glimpse is not None else (0, 0)
+        edge = np.array([0.0, 0.0, width, height])
+        shown = sorted((track for track in self._tracks if self._visible(track, now)), key=lambda track: -track.score)
+        if not shown:
+            return Instances.empty()
+        boxes, masks = [], []
+        cells = max((track.mask.shape[0] for track in shown if track.mask is not None), default=0)
+        for track in shown:
+            if not track.track_id:
+                track.track_id, self.next_id = self.next_id, self.next_id + 1
+            track.last_frame = now.index
+            self._summarise(track)
+            box = track.body.box_xyxy
+            visible = np.concatenate([np.maximum(box[:2], edge[:2]), np.minimum(box[2:], edge[2:])])
+            boxes.append(visible)
+            if cells:
+                mask = np.zeros((cells, cells), np.float32) if track.mask is None else carried_mask(track.mask, track.body.warp)
+                masks.append(placed(mask, box, visible))
+        return Instances(
+            boxes_xyxy=np.array(boxes, np.float32),
+            scores=np.array([min(max(track.score, 0.0), 1.0) for track in shown], np.float32),
+            class_ids=np.array([track.class_id for track in shown], np.int64),
+            masks=np.array(masks, np.float32) if cells else None,
+            has_mask=np.array([track.mask is not None for track in shown]),
+            track_ids=np.array([track.track_id for track in shown], np.int64),
+            mask_age_s=np.array([max(0.0, now.time_s - track.mask_time_s) for track in shown], np.float32),
+            followed=np.array([track.mask_frame != now.index for track in shown]),
+            opacity=np.array([track.opacity(now.time_s, self.settings) for track in shown], np.float32),
+        )
+
+    def tracks_summary(self) -> list[TrackSummary]:
+        """All tracks that were ever shown (the last 10,000 of them), by id."""
+        return [self._summaries[track_id] for track_id in sorted(self._summaries)]
+
+    def _visible(self, track: Track, now: Moment) -> bool:
+        return track.believed(self.settings) and track.opacity(now.time_s, self.settings) > 0.0
+
+    def _summarise(self, track: Track) -> None:
+        self._summaries[track.track_id] = TrackSummary(track.track_id, track.class_id, track.first_frame, track.last_frame)
+        while len(self._summaries) > SUMMARIES_KEPT:
+            self._summaries.popitem(last=False)
+
+    def _carry(self, flow: Flow, frame: Frame) -> None:
+        size = np.array([frame.width, frame.height], np.float64)
+        for track, body in zip(self._tracks, step([track.body for track in self._tracks], flow), strict=True):
+            track.body = body
+            track.past[frame.index] = body
+        self._tracks = [track for track in self._tracks if self._kept(track, frame.time_s, size)]
+
+    def _kept(self, track: Track, now_s: float, picture: Doubles) -> bool:
+        box = track.body.box_xyxy
+        inside = np.clip(np.minimum(box[2:], picture) - np.maximum(box[:2], 0.0), 0.0, None).prod()
+        if inside < 0.2 * track.body.size.prod() or track.body.size.min() < 2.0:
+            return False  # it has left
+        return track.missed_since_s is None or now_s - track.missed_since_s <= self.settings.lost_s
+
+    def _founds(self, then: Moment, instances: Instances) -> list[Found]:
+        founds = []
+        for row in np.flatnonzero(instances.scores >= self.settings.keep_score):
+            box = instances.boxes_xyxy[row].astype(np.float64)
+            if not np.isfinite(box).all() or (box[2:] - box[:2]).min() < 1.0:
+                continue
+            mask = instances.masks[row] if instances.masks is not None and instances.has_mask[row] else None
+            look = look_of(box, weights_of(mask), then.glimpse) if then.glimpse is not None else np.zeros((1, 1, 3), np.float32)
+            founds.append(
+                Found(
+                    box_xyxy=box, score=float(instances.scores[row]), class_id=int(instances.class_ids[row]), mask=mask, look=look
+                )
+            )
+        return founds
+
+    def _update(self, then: Moment, founds: list[Found]) -> list[Track]:
+        """Match in the picture that was detected in, mend, give birth; returns the tracks that have to be carried anew."""
+        assert then.glimpse is not None
+        settings = self.settings
+        picture = np.array(then.glimpse.size, np.float64)
+        known = [track for track in self._tracks if then.index in track.past]
+        taken: set[int] = set()
+        renewed: list[Track] = []
+        sure = [i for i, found in enumerate(founds) if found.score >= settings.start_score]
+        doubtful = [i for i, found in enumerate(founds) if found.score < settings.start_score]
+        open_tracks = list(known)
+        for rows in (sure, doubtful):
+            pairs = match(
+                open_tracks,
+                [track.past[then.index] for track in open_tracks],
+                [founds[i] for i in rows],
+                np.array([track.misses > 0 for track in open_tracks], np.bool_),
+                np.array([self._reach(track, then) for track in open_tracks]),
+                SURE_IOU if rows is sure else DOUBTFUL_IOU,
+            )
+            for t, f in pairs:
+                track, found = open_tracks[t], founds[rows[f]]
+                body = track.update(found, track.past[then.index], then.index, then.time_s, settings, picture)
+                track.past = {then.index: body}
+                taken.add(rows[f])
+                renewed.append(track)
+            matched = {t for t, _ in pairs}
+            open_tracks = [track for t, track in enumerate(open_tracks) if t not in matched]
+        for track in renewed:
+            self._confirm(track)
+        self._miss(open_tracks, renewed, then)
+        renewed += self._births([founds[i] for i in range(len(founds)) if i not in taken], renewed, then)
+        return renewed
+
+    def _reach(self, track: Track, then: Moment) -> float:
+        if track.missed_since_s is None:
+            return 0.0
+        return 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s)
+
+    def _confirm(self, track: Track) -> None:
+        settings = self.settings
+        if track.score >= settings.start_score or max(track.votes.values()) / track.hits >= settings.start_score:
+            track.confirmed = True
+        elif track.hits >= settings.confirm_hits and track.mean_score >= settings.candidate_score:
+            track.confirmed = track.confirmed or track.travels(settings)
+
+    def _miss(self, missed: Sequence[Track], renewed: Sequence[Track], then: Moment) -> None:
+        boxes = np.stack([track.past[then.index].box_xyxy for track in renewed]) if renewed else np.zeros((0, 4))
+        gone = set()
+        for track in missed:
+            track.miss(then.time_s)
+            iou, _ = overlaps(track.past[then.index].box_xyxy[None], boxes)
+            if iou.size and iou.max() > 0.7 and track.hits < 2:
+                gone.add(id(track))
+            if not track.confirmed and track.misses > 1:
+                gone.add(id(track))
+        self._tracks = [track for track in self._tracks if id(track) not in gone]
+
+    def _births(self, founds: Sequence[Found], renewed: Sequence[Track], then: Moment) -> list[Track]:
+        born = []
+        for found in sorted(founds, key=lambda found: -found.score):
+            if found.score < self.settings.candidate_score:
+                break
+            others = [track for track in (*renewed, *born) if found.class_id in track.votes]
+            if others:
+                boxes = np.stack([track.past[then.index].box_xyxy for track in others])
+                iou, inside = overlaps(found.box_xyxy[None], boxes)
+                # A second, weaker answer for somebody who has one: a part of him, or him and his neighbour in one box.
+                if iou.max() > 0.5 or (inside.max() > 0.7 and found.score < self.settings.start_score):
+                    continue
+            track = start(found, then.index, then.time_s)
+            track.confirmed = found.score >= self.settings.start_score
+            born.append(track)
+        self._tracks += born
+        return born
+
+    def _replay(self, tracks: Sequence[Track], then: Moment, later: Sequence[Moment]) -> None:
+        """Carry what was mended in the past into the present again."""
+        bodies = [track.past[then.index] for track in tracks]
+        for moment in later:
+            assert moment.flow is not None
+            bodies = step(bodies, moment.flow)
+            for track, body in zip(tracks, bodies, strict=True):
+                track.past[moment.index] = body
+        for track, body in zip(tracks, bodies, strict=True):
+            track.body = body
+
+    def _forget(self) -> None:
+        """Drop what no expected detection needs; merge steps when there are too many."""
+        needed = min(self._expected, default=self._moments[-1].index if self._moments else 0)
+        while len(self._moments) > 1 and self._moments[0].index < needed:
+            self._moments.popleft()
+        wanted = {*self._expected, self._moments[-1].index} if self._moments else set()
+        for moment in list(self._moments)[:-1]:
+            if moment.index not in wanted:
+                moment.glimpse = None
+        while len(self._moments) > self.settings.max_history and self._merge(wanted):
+            pass
+        kept = {moment.index for moment in self._moments}
+        for track in self._tracks:
+            for index in [index for index in track.past if index not in kept]:
+                del track.past[index]
+
+    def _merge(self, wanted: set[int]) -> bool:
+        """Make one step of the oldest two that nobody waits between."""
+        moments = list(self._moments)
+        for i in range(1, len(moments) - 1):
+            first, second = moments[i], moments[i + 1]
+            if first.index not in wanted and first.flow is not None and second.flow is not None:
+                second.flow = first.flow.then(second.flow)
+                del self._moments[i]
+                return True
+        return False

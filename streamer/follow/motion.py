@@ -1,0 +1,250 @@
+"""How one object moves: by the flow of its own pixels, not of what is behind or in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.follow.flow import Flow
+
+Doubles = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+GRID = 16
+"""An object is sampled on GRID x GRID points that divide its box evenly."""
+MIN_SUPPORT = 0.25
+"""Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
+MAX_ZOOM = 0.04
+"""Largest change of size in one step."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Body:
+    """Where an object is in one picture. Immutable: a step makes the next one."""
+
+    box_xyxy: Doubles
+    """float64 (4,): left, top, right, bottom in picture pixels; may reach over the edge."""
+    weights: Singles
+    """float32 (GRID, GRID): how much each point of the box belongs to the object, 0..1."""
+    velocity: Doubles
+    """float64 (2,): picture pixels a frame, relative to the background."""
+    velocity_known: float = 0.0
+    """0..1: how far the velocity is to be believed; 0 for an object seen once."""
+    warp: Singles | None = None
+    """float32 (GRID, GRID, 2): where in the inferred mask, in cells of this grid, each point comes from, minus where it is;
+    None while nothing has deformed."""
+    deforms: bool = False
+    """Whether it has a mask, so that a warp is of use."""
+    position_var: float = 0.0
+    """Variance of the centre, in units of the box's area."""
+    size_var: float = 0.0
+    """Relative variance of width and height."""
+    support: float = 1.0
+    """0..1: share of the object's pixels that agreed on the last step."""
+    travel: Doubles = field(default_factory=lambda: np.zeros(2))
+    """float64 (2,): how far it has come against the background since it was first seen, picture pixels."""
+
+    @property
+    def centre(self) -> Doubles:
+        return 0.5 * (self.box_xyxy[:2] + self.box_xyxy[2:])
+
+    @property
+    def size(self) -> Doubles:
+        """Width and height."""
+        return np.maximum(self.box_xyxy[2:] - self.box_xyxy[:2], 1e-3)
+
+
+@cache
+def centre_prior() -> Singles:
+    """(GRID, GRID): a soft upright ellipse, for boxes without a mask: the corners of a box are seldom the object."""
+    axis = (np.arange(GRID) + 0.5) / GRID * 2.0 - 1.0
+    prior: Singles = np.exp(-0.5 * ((axis[None, :] / 0.45) ** 2 + (axis[:, None] / 0.7) ** 2)).astype(np.float32)
+    prior.flags.writeable = False
+    return prior
+
+
+def weights_of(mask: Singles | None) -> Singles:
+    """The sampling weights of a mask (M, M), or of a box without one.
+
+    An outline network that found nothing, or only a corner, must not leave the object without pixels of its own.
+    """
+    if mask is None:
+        return centre_prior()
+    small = np.asarray(cv2.resize(mask, (GRID, GRID), interpolation=cv2.INTER_AREA), np.float32)
+    weights: Singles = small * (0.3 + 0.7 * centre_prior()) + 0.1 * centre_prior()
+    return weights
+
+
+def step(bodies: Sequence[Body], flow: Flow, *, deform: bool = True) -> list[Body]:
+    """Move each body by one step of the flow."""
+    if not bodies:
+        return []
+    boxes = np.stack([body.box_xyxy for body in bodies])
+    centres, sizes = 0.5 * (boxes[:, :2] + boxes[:, 2:]), np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
+    samples = _sample(boxes, flow)
+    weights = np.stack([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
+    background = flow.camera.at(centres)
+    velocities = np.stack([body.velocity for body in bodies])
+    known = np.array([body.velocity_known for body in bodies])
+    moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
+    zooms = _zoom(samples, weights * near, moves, sizes)
+    trusted = support >= MIN_SUPPORT
+    moves = np.where(trusted[:, None], moves, background + velocities)
+    zooms = np.where(trusted, zooms, flow.camera.zoom)
+    return [
+        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), samples[i], near[i], deform and trusted[i])
+        for i, body in enumerate(bodies)
+    ]
+
+
+def _sample(boxes: Doubles, flow: Flow) -> Doubles:
+    """Flow at the grid points of each box: (N, GRID * GRID, 2), picture pixels."""
+    field, scale = flow.field, np.asarray(flow.to_picture)
+    out = np.empty((len(boxes), GRID, GRID, 2), np.float32)
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        cell_x, cell_y = (x1 - x0) / GRID / scale[0], (y1 - y0) / GRID / scale[1]
+        matrix = np.array(
+            [[cell_x, 0.0, x0 / scale[0] + 0.5 * cell_x - 0.5], [0.0, cell_y, y0 / scale[1] + 0.5 * cell_y - 0.5]]
+        )
+        cv2.warpAffine(
+            field, matrix, (GRID, GRID), out[i], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+    return out.reshape(len(boxes), GRID * GRID, 2) * scale
+
+
+@cache
+def _offsets() -> Doubles:
+    """(GRID * GRID, 2): grid points as x and y, -0.5..0.5 of the box."""
+    axis = (np.arange(GRID) + 0.5) / GRID - 0.5
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+
+def _inside(boxes: Doubles, flow: Flow) -> Doubles:
+    """1 for grid points inside the picture, 0 outside: (N, GRID * GRID)."""
+    h, w = flow.field.shape[:2]
+    limit = np.array([w, h]) * flow.to_picture
+    points = 0.5 * (boxes[:, None, :2] + boxes[:, None, 2:]) + _offsets() * (boxes[:, None, 2:] - boxes[:, None, :2])
+    return ((points > 0) & (points < limit)).all(axis=2).astype(np.float64)
+
+
+def _dominant_motion(
+    samples: Doubles, weights: Doubles, background: Doubles, velocities: Doubles, known: Doubles, pixel: float
+) -> tuple[Doubles, Doubles, Doubles]:
+    """The motion most of the object agrees on: displacement (N, 2), support (N,) and which samples agree (N, GRID * GRID).
+
+    Three starts are tried: the object's own velocity, the weighted middle of all samples, and the weighted middle of those
+    that move against the background. The best supported one wins, its own velocity with a bonus, since background and
+    occluders inside the box are many but do not move with it; then it climbs to the nearest mode (mean shift).
+    """
+    total = weights.sum(axis=1)
+    safe = np.maximum(total, 1e-6)
+    predicted = background + velocities
+    middle = _weighted_median(samples, weights)
+    against = np.linalg.norm(samples - background[:, None], axis=2) > 0.6 * pixel
+    moving_share = (weights * against).sum(axis=1) / safe
+    moving = _weighted_median(samples, weights * against)
+    speed = np.linalg.norm(velocities, axis=1)
+    width = 0.9 * pixel + 0.25 * np.maximum(speed, np.linalg.norm(middle - background, axis=1))
+
+    def agreement(at: Doubles) -> Doubles:
+        square = ((samples - at[:, None]) ** 2).sum(axis=2)
+        return np.asarray(np.exp(-square / (width[:, None] ** 2)))
+
+    starts = np.stack([predicted, middle, moving])
+    bonus = np.stack([0.25 * known, np.zeros(len(known)), np.where(moving_share > 0.25, 0.15, -1.0)])
+    scores = np.stack([(weights * agreement(start)).sum(axis=1) / safe for start in starts])
+    pick = np.argmax(np.where(scores > 0.1, scores + bonus, scores), axis=0)
+    at = starts[pick, np.arange(len(pick))]
+    near = agreement(at)
+    for _ in range(3):
+        mass = weights * near
+        at = (samples * mass[..., None]).sum(axis=1) / np.maximum(mass.sum(axis=1), 1e-9)[:, None]
+        near = agreement(at)
+    support = np.where(total > 1e-3, (weights * near).sum(axis=1) / safe, 0.0)
+    return at, support, near
+
+
+def _weighted_median(samples: Doubles, weights: Doubles) -> Doubles:
+    """Median per axis of (N, K, 2) with weights (N, K); zeros where all weights are zero."""
+    out = np.empty((len(samples), 2))
+    for axis in (0, 1):
+        order = np.argsort(samples[..., axis], axis=1)
+        mass = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+        middle = np.argmax(mass >= 0.5 * mass[:, -1:], axis=1)
+        picked = np.take_along_axis(order, middle[:, None], axis=1)
+        out[:, axis] = np.take_along_axis(samples[..., axis], picked, axis=1)[:, 0]
+    return out
+
+
+def _zoom(samples: Doubles, mass: Doubles, moves: Doubles, sizes: Doubles) -> Doubles:
+    """Relative growth in this step (N,): least squares over the agreeing samples, shrunk towards none."""
+    arms = _offsets() * sizes[:, None]
+    fit = (((samples - moves[:, None]) * arms).sum(axis=2) * mass).sum(axis=1)
+    spread = ((arms**2).sum(axis=2) * mass).sum(axis=1)
+    # The prior counts as much as a third of the box's points that say "no growth": limbs swing, and swing back.
+    prior = (arms**2).sum(axis=2).mean(axis=1) * GRID * GRID / 3
+    return np.clip(fit / (spread + prior), -MAX_ZOOM, MAX_ZOOM)
+
+
+def _moved(
+    body: Body,
+    move: Doubles,
+    zoom: float,
+    background: Doubles,
+    support: float,
+    samples: Doubles,
+    near: Doubles,
+    deform: bool,
+) -> Body:
+    centre, half = body.centre + move, 0.5 * body.size * (1.0 + zoom)
+    relative = move - background
+    pace = 0.5 if support >= MIN_SUPPORT else 0.0
+    doubt = 1.0 - support
+    warp = body.warp
+    if deform and body.deforms:
+        warp = _deformed(warp, (samples - move) * near[:, None], body.size)
+    return replace(
+        body,
+        box_xyxy=np.concatenate([centre - half, centre + half]),
+        velocity=body.velocity + max(pace, 1.0 - body.velocity_known if pace else 0.0) * (relative - body.velocity),
+        velocity_known=min(1.0, body.velocity_known + 0.34) if pace else body.velocity_known,
+        warp=warp,
+        position_var=body.position_var + (0.02 + 0.08 * doubt) ** 2,
+        size_var=body.size_var + (0.02 + 0.02 * doubt) ** 2,
+        support=support,
+        travel=body.travel + relative,
+    )
+
+
+@cache
+def _cells() -> tuple[Singles, Singles]:
+    y, x = np.mgrid[0:GRID, 0:GRID].astype(np.float32)
+    return x, y
+
+
+def _deformed(warp: Singles | None, rest: Doubles, size: Doubles) -> Singles:
+    """Compose one more step onto a warp: ``rest`` is each sample's motion beyond the object's own, picture pixels."""
+    own = (rest.reshape(GRID, GRID, 2) * (GRID / size)).astype(np.float32)
+    own = cv2.GaussianBlur(own, (3, 3), 0)
+    if warp is None:
+        return np.asarray(-own, np.float32)
+    x, y = _cells()
+    before = cv2.remap(warp, x - own[..., 0], y - own[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(before - own, np.float32)
+
+
+def carried_mask(mask: Singles, warp: Singles | None) -> Singles:
+    """The inferred mask (M, M) as deformed by the steps since."""
+    if warp is None:
+        return mask
+    m = mask.shape[0]
+    shift = cv2.resize(warp, (m, m), interpolation=cv2.INTER_LINEAR) * (m / GRID)
+    y, x = np.mgrid[0:m, 0:m].astype(np.float32)
+    return np.asarray(
+        cv2.remap(mask, x + shift[..., 0], y + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )

@@ -1,0 +1,215 @@
+"""One object through time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.follow.motion import Body, Doubles, Singles, weights_of
+from streamer.follow.settings import FollowSettings
+
+DETECTION_POSITION_VAR = 0.05**2
+"""Variance of a detected centre, in units of the box's area."""
+DETECTION_SIZE_VAR = 0.12**2
+"""Relative variance of a detected width or height."""
+SURENESS_RATE = 0.15
+"""How fast doubtful detections wear out the trust that sure ones gave."""
+EDGE_PX = 3.0
+"""A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Found:
+    """One row of a detector's answer."""
+
+    box_xyxy: Doubles
+    score: float
+    class_id: int
+    mask: Singles | None
+    look: Singles
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """What is known of a track in the end."""
+
+    track_id: int
+    class_id: int
+    """Class that most detections voted for, weighted by score."""
+    first_frame: int
+    """Index of the frame of its first detection."""
+    last_frame: int
+    """Index of the last frame it was shown in."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Track:
+    """State of one followed object. Owned by one follower."""
+
+    body: Body
+    past: dict[int, Body]
+    """Where it was in the frames that a detection may still come for, by frame index."""
+    look: Singles
+    score: float
+    """Smoothed score of its detections; sinks while it is missed."""
+    votes: dict[int, float]
+    """Scores of its detections, summed by class id."""
+    mask: Singles | None
+    """As inferred, (M, M)."""
+    mask_frame: int
+    mask_time_s: float
+    """Time of the picture that it was last inferred from, seconds."""
+    first_frame: int
+    track_id: int = 0
+    """0 until it is shown for the first time: what is never shown takes no number."""
+    confirmed: bool = False
+    hits: int = 1
+    misses: int = 0
+    """Detections in a row that did not find it."""
+    sureness: float = 1.0
+    """0..1: share of sure detections among those of late."""
+    last_frame: int = 0
+    missed_since_s: float | None = None
+    """Time of the first picture in a row in which it was not found."""
+    score_sum: float = field(default=0.0)
+
+    @property
+    def class_id(self) -> int:
+        return max(self.votes, key=self.votes.__getitem__)
+
+    @property
+    def mean_score(self) -> float:
+        return self.score_sum / self.hits
+
+    def update(self, found: Found, at: Body, frame: int, time_s: float, settings: FollowSettings, picture: Doubles) -> Body:
+        """Take a detection of ``frame``, where the track stood as ``at``; return where it really stood.
+
+        ``picture`` is width and height. The centre and size are mended like a Kalman filter would, with a scalar variance each.
+        """
+        seen = unclipped(found.box_xyxy, at.box_xyxy, picture)
+        centre, size = 0.5 * (seen[:2] + seen[2:]), np.maximum(seen[2:] - seen[:2], 1.0)
+        # A doubtful detection is also a less exact one.
+        doubt = 1.0 + 2.0 * max(0.0, settings.start_score - found.score) / max(settings.start_score, 1e-6)
+        position_gain = at.position_var / (at.position_var + DETECTION_POSITION_VAR * doubt)
+        size_gain = at.size_var / (at.size_var + DETECTION_SIZE_VAR * doubt)
+        off = np.abs(centre - at.centre) / at.size
+        if off.max() > 0.35:
+            position_gain = size_gain = 1.0  # it has been somewhere else: no smoothing between two places
+        centre = at.centre + position_gain * (centre - at.centre)
+        half = 0.5 * (at.size + size_gain * (size - at.size))
+        self.hits += 1
+        self.misses = 0
+        self.missed_since_s = None
+        self.score_sum += found.score
+        self.sureness += SURENESS_RATE * ((found.score >= settings.start_score) - self.sureness)
+        self.score += 0.4 * (found.score - self.score)
+        self.votes[found.class_id] = self.votes.get(found.class_id, 0.0) + found.score
+        self.look = 0.8 * self.look + 0.2 * found.look
+        box = np.concatenate([centre - half, centre + half])
+        if found.mask is not None:
+            self.mask = placed(found.mask, found.box_xyxy, seen)
+            self.mask_frame = frame
+        self.mask_time_s = time_s
+        return Body(
+            box_xyxy=box,
+            weights=weights_of(self.mask),
+            velocity=at.velocity,
+            velocity_known=at.velocity_known,
+            deforms=self.mask is not None,
+            warp=None if found.mask is not None else at.warp,
+            position_var=(1.0 - position_gain) * at.position_var,
+            size_var=(1.0 - size_gain) * at.size_var,
+            support=at.support,
+            travel=at.travel,
+        )
+
+    def miss(self, time_s: float, weight: float = 1.0) -> None:
+        """A detection did not find it."""
+        self.misses += 1
+        self.score *= 1.0 - 0.12 * weight
+        if self.missed_since_s is None:
+            self.missed_since_s = time_s
+
+    def travels(self, settings: FollowSettings) -> bool:
+        """Whether it has moved on its own: doubtful things that stand are mostly things."""
+        return float(np.linalg.norm(self.body.travel)) >= settings.confirm_travel * float(self.body.size.min())
+
+    def believed(self, settings: FollowSettings) -> bool:
+        """Whether its detections say that it is real."""
+        if not self.confirmed or self.score < settings.hide_below * settings.start_score:
+            return False
+        return self.sureness >= settings.min_sureness or self.travels(settings)
+
+    def opacity(self, now_s: float, settings: FollowSettings) -> float:
+        """1 while it is believed to be there, falling to 0 once it has not been found for too long."""
+        steady = self.hits >= settings.patience_hits
+        # One miss of a slow detector is a long time, but no more of a sign than one of a quick detector.
+        if self.missed_since_s is None or (steady and self.misses < 2):
+            return 1.0
+        patience = settings.patience_s if steady else 0.0
+        over = now_s - self.missed_since_s - patience
+        if over <= 0:
+            return 1.0
+        return max(0.0, 1.0 - over / settings.fade_s) if settings.fade_s > 0 else 0.0
+
+
+def start(found: Found, frame: int, time_s: float) -> Track:
+    """A new track from a detection of ``frame``."""
+    body = Body(
+        box_xyxy=found.box_xyxy,
+        weights=weights_of(found.mask),
+        velocity=np.zeros(2),
+        deforms=found.mask is not None,
+        position_var=DETECTION_POSITION_VAR,
+        size_var=DETECTION_SIZE_VAR,
+    )
+    return Track(
+        body=body,
+        past={frame: body},
+        look=found.look,
+        score=found.score,
+        votes={found.class_id: found.score},
+        mask=found.mask,
+        mask_frame=frame,
+        mask_time_s=time_s,
+        first_frame=frame,
+        last_frame=frame,
+        score_sum=found.score,
+    )
+
+
+def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
+    """A detected box, with sides that lie on the picture's edge moved out to where the track expects them."""
+    out = seen.copy()
+    limits = np.array([0.0, 0.0, picture[0], picture[1]])
+    for side in range(4):
+        outward = -1.0 if side < 2 else 1.0
+        at_edge = outward * (seen[side] - limits[side]) > -EDGE_PX
+        if at_edge and outward * (expected[side] - limits[side]) > 0:
+            out[side] = expected[side]
+    return out
+
+
+def placed(mask: Singles, box: Doubles, into: Doubles) -> Singles:
+    """A mask of ``box`` as a mask of the same size of the box ``into``; 0 outside ``box``."""
+    if np.array_equal(box, into):
+        return mask
+    m = mask.shape[0]
+    scale = (into[2:] - into[:2]) / np.maximum(box[2:] - box[:2], 1e-6)
+    offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
+    matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
+    return np.asarray(cv2.warpAffine(mask, matrix, (m, m), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+
+
+def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU and intersection over the smaller area of boxes (N, 4) with boxes (K, 4): both (N, K)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    common = np.clip(high - low, 0.0, None).prod(axis=2)
+    area_a = np.clip(a[:, 2:] - a[:, :2], 0.0, None).prod(axis=1)[:, None]
+    area_b = np.clip(b[:, 2:] - b[:, :2], 0.0, None).prod(axis=1)[None, :]
+    union = np.maximum(area_a + area_b - common, 1e-9)
+    return common / union, common / np.maximum(np.minimum(area_a, area_b), 1e-9)
