@@ -13,10 +13,14 @@ from streamer.live_config import CameraConfig, CameraOptions, ProcessOptions
 from streamer.outputs import Failures, FileSink, Output, View
 from streamer.perception import Selection
 from streamer.pipeline import Render
+from streamer.redact import redact
 from streamer.sharing import Place, Waiting
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
 from streamer.stages import Detector, Perception, Sink, Source
+
+PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
+"""What a picture can be published to."""
 
 _FILE_QUEUE = 12
 """Frames that a file may lag behind before it loses any: a slow disk catches up after half a second."""
@@ -113,6 +117,8 @@ class RealParts:
                 keep_hours=config.keep_hours,
                 keep_gb=config.keep_gb,
             )
+            # Many cameras may share a folder: what is said of one must name it.
+            segments.name = f"record {config.record / segments.stem}"
             outputs.append(_queued(segments, _FILE_QUEUE, failures, live=True))
         if config.detections is not None:
             from streamer.sinks.records import Records
@@ -132,6 +138,17 @@ class RealParts:
 
         for address in config.publish:
             outputs.append(_queued(Publish(address, info), _STREAM_QUEUE, failures, live=True))  # noqa: PERF401  # what was built must be in the list when a later one fails
+
+
+def check_addresses(config: CameraOptions) -> None:
+    """Raise ``ConfigError`` for somewhere to publish to that cannot be; nothing is opened."""
+    for address in config.publish:
+        scheme = address.partition("://")[0].lower()
+        if scheme not in PUBLISH_SCHEMES:
+            raise ConfigError(
+                f"cannot publish to {redact(address)}", hint="give an address that begins with rtsp://, rtmp:// or udp://"
+            )
+        parse_address(address)
 
 
 def is_live(address: Address, config: CameraOptions) -> bool:

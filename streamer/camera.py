@@ -326,6 +326,8 @@ class Camera:
     def _enter(self, state: str, reason: str = "") -> None:
         self._state, self._reason = state, reason
         self._since_s, self._since_utc_s = self._clock(), self._utc()
+        if state == "failed" and self._info is None and not self._patient:
+            return  # it never began: whoever called gets the error, and tells it
         level = logging.ERROR if state == "failed" else logging.INFO
         told = f": {redact(reason)}" if reason else ""
         if state in ("ended", "failed"):

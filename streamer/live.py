@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streamer.assembly import RealParts, score_threshold
+from streamer.assembly import RealParts, check_addresses, score_threshold
 from streamer.cameras import Cameras, has_files_or_streams
 from streamer.errors import StreamerError
-from streamer.live_config import CameraConfig, LiveConfig, ProcessOptions, check, load_live_config
+from streamer.health import parse_address as parse_metrics_address
+from streamer.live_config import CameraConfig, LiveConfig, ProcessOptions, load_live_config
 from streamer.live_table import LiveTable
 from streamer.log import FoldingHandler, set_up
 from streamer.sources.address import parse_address
@@ -34,7 +35,9 @@ def live_with(config: LiveConfig) -> int:
     """The same with checked settings, for the command."""
     handler = set_up_log(config)
     parse_address(config.source)
-    check(config)
+    check_addresses(config)
+    if config.metrics is not None:
+        parse_metrics_address(config.metrics)
     if not has_files_or_streams(config) and config.metrics is None:
         # Nothing to see would be nothing at all: a window is what is meant.
         config = config.model_copy(update={"show": True})

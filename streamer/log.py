@@ -24,6 +24,8 @@ FIELDS = ("source", "state", "output", "stage", "event")
 
 _DIGITS = re.compile(r"\d+")
 _MOST_FOLDS = 256
+_STATES_TOLD = 5
+"""A camera that comes and goes is news each time; one that flaps is not."""
 _FOREIGN = ("libav",)
 
 
@@ -64,17 +66,18 @@ class JsonFormatter(logging.Formatter):
 
 @dataclass(slots=True)
 class _Fold:
-    """A message that was written at ``since`` and has come ``times`` more since then."""
+    """A message that was written first at ``since``, ``told`` times in all, and has come ``times`` more since then."""
 
     last: logging.LogRecord
     since: float
+    told: int = 1
     times: int = 0
 
 
 class FoldingHandler(logging.StreamHandler[IO[str]]):
     """Writes a message when it comes first; the same again within ``window_s`` is counted and told as one line after it.
 
-    Messages are the same when logger, level and text are; for FFmpeg's, which carry counters, digits do not count. A fold is
+    Changes of state (records with a ``state``) are told a few times before they fold. Messages are the same when logger, level and text are; for FFmpeg's, which carry counters, digits do not count. A fold is
     told with the next record after its window, by :meth:`tell`, or at the close. Any thread may log.
     """
 
@@ -93,8 +96,12 @@ class FoldingHandler(logging.StreamHandler[IO[str]]):
             text = _DIGITS.sub("#", text)
         key = (record.name, record.levelno, text)
         if fold := self._folds.get(key):
-            fold.times += 1
             fold.last = record
+            if hasattr(record, "state") and fold.told < _STATES_TOLD:
+                fold.told += 1
+                super().emit(record)
+            else:
+                fold.times += 1
             return
         self._folds[key] = _Fold(record, now)
         super().emit(record)
@@ -137,7 +144,7 @@ class FoldingHandler(logging.StreamHandler[IO[str]]):
             fold.last.levelno,
             fold.last.pathname,
             fold.last.lineno,
-            "%s (%d times more in %.0f s)",
+            "%s (%d more in %.0f s)",
             (fold.last.getMessage(), fold.times, seconds),
             None,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from streamer.assembly import is_live
+from streamer.assembly import check_addresses, is_live
 from streamer.cameras import Cameras
 from streamer.errors import ConfigError
 from streamer.health import parse_address as parse_metrics_address
@@ -53,18 +53,13 @@ def checked(config: RunConfig) -> dict[str, CameraConfig]:
     for name, camera in configs.items():
         try:
             parse_address(camera.source)
-            _check_publish(camera)
+            check_addresses(camera)
         except ConfigError as error:
             raise ConfigError(f"cameras.{name}: {error.message}", hint=error.hint) from error
         for path in (camera.output, camera.detections):
             if path is not None and path.exists() and path.is_file() and not camera.overwrite:
                 raise ConfigError(f"cameras.{name}: {path} is there already", hint="name another file, or set overwrite: true")
     return configs
-
-
-def _check_publish(camera: CameraConfig) -> None:
-    for address in camera.publish:
-        parse_address(address)
 
 
 def report(config: RunConfig) -> list[str]:

@@ -105,7 +105,7 @@ def test_a_repeating_message_is_told_once_and_then_counted(out: io.StringIO, clo
     clock.now = 160.0
     log.info("something else")
     assert len(lines(out)) == 3
-    assert lines(out)[1].endswith("gate: frame damaged (12 times more in 60 s)")
+    assert lines(out)[1].endswith("gate: frame damaged (12 more in 60 s)")
     log.warning("gate: frame damaged")
     assert lines(out)[-1].endswith("gate: frame damaged"), "after the window the next one is told at once"
 
@@ -119,12 +119,28 @@ def test_the_fold_is_told_without_another_message_and_at_the_close(out: io.Strin
     assert len(lines(out)) == 1, "its window is not over"
     clock.now += 60
     handler.tell()
-    assert lines(out)[-1].endswith("first (1 times more in 60 s)")
+    assert lines(out)[-1].endswith("first (1 more in 60 s)")
     log.warning("second")
     log.warning("second")
     clock.now += 5
     handler.close()
-    assert lines(out)[-1].endswith("second (1 times more in 5 s)")
+    assert lines(out)[-1].endswith("second (1 more in 5 s)")
+
+
+def test_changes_of_state_are_told_until_they_are_too_many(out: io.StringIO, clock: Clock) -> None:
+    set_up(stream=out, clock=clock)
+    log = logging.getLogger("streamer.test")
+    for _ in range(20):
+        log.warning("gate: reconnecting", extra={"source": "gate", "state": "reconnecting"})
+        log.info("gate: running", extra={"source": "gate", "state": "running"})
+        clock.now += 1
+    assert len(lines(out)) == 10
+    clock.now += 60
+    log.info("something else")
+    assert [line.partition("gate: ")[2] for line in lines(out)[10:12]] == [
+        "reconnecting (15 more in 60 s)",
+        "running (15 more in 60 s)",
+    ]
 
 
 def test_counters_in_ffmpegs_messages_do_not_keep_them_apart(out: io.StringIO, clock: Clock) -> None:
