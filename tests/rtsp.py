@@ -45,7 +45,17 @@ class RtspServer:
 
     def start(self, *options: str) -> None:
         """Start it, again on the port it had, and wait until it is ready."""
-        command = [*self._prefix, PYTHON, str(_MAIN), "--address", self._address, "--port", str(self.port), "--auth", self._auth]
+        command = [
+            *self._prefix,
+            PYTHON,
+            str(_MAIN),
+            "--address",
+            self._address,
+            "--port",
+            str(self.port),
+            "--auth",
+            self._auth,
+        ]
         command += ["--user", USER, "--password", PASSWORD, *self._options, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
