@@ -10,14 +10,14 @@ from streamer.choice import DEFAULT_SCORE, class_ids, style
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.live_config import CameraConfig, CameraOptions, ProcessOptions
-from streamer.outputs import Failures, FileSink, Output, View
+from streamer.outputs import Failures, FileSink, Output, Reporting, Unqueued, View
 from streamer.perception import Selection
 from streamer.pipeline import Render
 from streamer.redact import redact
 from streamer.sharing import Place, Waiting
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
-from streamer.stages import Detector, Perception, Sink, Source
+from streamer.stages import Detector, Perception, Source
 
 PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 """What a picture can be published to."""
@@ -38,25 +38,25 @@ class RealParts:
         self._process = process
 
     def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        """A source that heals, or a recording."""
-        address = parse_address(config.source)
-        if not is_live(address, config):
-            from streamer.sources.video import VideoFile
+        """A source that heals, a recording, or one that is played at its own pace."""
+        from streamer.sources.choice import make_source
 
-            return VideoFile(config.source)
-        from streamer.sources.live import LiveSource
+        def make_live(address: Address) -> Source:
+            from streamer.sources.live import LiveSource
 
-        return LiveSource(
-            address,
-            transport=config.transport,
-            open_timeout_s=config.open_timeout,
-            read_timeout_s=config.read_timeout,
-            reconnect_initial_delay_s=config.reconnect_initial_delay,
-            reconnect_max_delay_s=config.reconnect_max_delay,
-            reconnect_attempts=config.reconnect_attempts,
-            damaged=config.damaged,
-            on_state=on_state,
-        )
+            return LiveSource(
+                address,
+                transport=config.transport,
+                open_timeout_s=config.open_timeout,
+                read_timeout_s=config.read_timeout,
+                reconnect_initial_delay_s=config.reconnect_initial_delay,
+                reconnect_max_delay_s=config.reconnect_max_delay,
+                reconnect_attempts=config.reconnect_attempts,
+                damaged=config.damaged,
+                on_state=on_state,
+            )
+
+        return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
 
     def perception(self, config: CameraConfig, place: Place, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
@@ -119,7 +119,7 @@ class RealParts:
             )
             # Many cameras may share a folder: what is said of one must name it.
             segments.name = f"record {config.record / segments.stem}"
-            outputs.append(_queued(segments, _FILE_QUEUE, failures, live=True))
+            outputs.append(_queued(segments, _FILE_QUEUE, failures, live=info.live))
         if config.detections is not None:
             from streamer.sinks.records import Records
 
@@ -151,23 +151,17 @@ def check_addresses(config: CameraOptions) -> None:
         parse_address(address)
 
 
-def is_live(address: Address, config: CameraOptions) -> bool:
-    """Whether frames come at the world's pace: as told, or as the address lets guess."""
-    if config.live is not None:
-        return config.live
-    return address.live is not False
-
-
 def score_threshold(config: CameraOptions, detector: str) -> float:
     """The least score that is wanted, or the detector's usual one."""
     return DEFAULT_SCORE.get(detector, 0.5) if config.score_threshold is None else config.score_threshold
 
 
-def _queued(sink: Sink, capacity: int, failures: Failures, *, live: bool) -> Output:
+def _queued(sink: Reporting, capacity: int, failures: Failures, *, live: bool) -> Output:
     from streamer.sinks.queued import Queued
 
-    if not live and isinstance(sink, FileSink):
-        return sink  # a recording loses no frame: the line waits for its file
+    if not live:
+        # Of a recording no frame is lost: the line waits for its files.
+        return sink if isinstance(sink, FileSink) else Unqueued(sink)
     return Queued(sink, capacity=capacity, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
 
 

@@ -76,6 +76,9 @@ def live(
             rich_help_panel=_SOURCE,
         ),
     ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Play a file with --live for ever.", show_default=False, rich_help_panel=_SOURCE)
+    ] = False,
     transport: Annotated[
         str | None,
         typer.Option(help="RTSP over tcp, udp or auto. (default: auto)", show_default=False, rich_help_panel=_SOURCE),
@@ -190,7 +193,7 @@ def live(
     """
     # The options are the settings by name; a switch that is not set leaves the word to the configuration file.
     overrides: dict[str, object] = {
-        name: None if value is False and name in {"overwrite", "show_mask_age", "quiet"} else value
+        name: None if value is False and name in {"overwrite", "show_mask_age", "quiet", "loop"} else value
         for name, value in locals().items()
         if name not in {"config", "debug", "is_live"}
     }

@@ -57,6 +57,8 @@ class CameraOptions(Settings):
 
     live: Switch | None = None
     """Whether frames come at the world's pace; None: guessed from the source."""
+    loop: Switch = False
+    """Play a file that is played at its own pace (``live``) again and again."""
     transport: Annotated[Literal["auto", "tcp", "udp"], Expected("auto, tcp or udp")] = "auto"
     """How RTSP carries the video."""
     open_timeout: Timeout = 5.0

@@ -77,8 +77,9 @@ class _Fold:
 class FoldingHandler(logging.StreamHandler[IO[str]]):
     """Writes a message when it comes first; the same again within ``window_s`` is counted and told as one line after it.
 
-    Changes of state (records with a ``state``) are told a few times before they fold. Messages are the same when logger, level and text are; for FFmpeg's, which carry counters, digits do not count. A fold is
-    told with the next record after its window, by :meth:`tell`, or at the close. Any thread may log.
+    Messages are the same when logger, level and text are; for FFmpeg's, which carry counters, digits do not count. Changes of
+    state (records with a ``state``) are told a few times before they fold. A fold is told with the next record after its
+    window, by :meth:`tell`, or at the close. Any thread may log.
     """
 
     def __init__(self, stream: IO[str], *, window_s: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:

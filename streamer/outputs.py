@@ -77,6 +77,28 @@ class FileSink:
             return 0  # renamed just now; the next look finds it
 
 
+class Reporting(Sink, Protocol):
+    """A sink that can say how it is doing."""
+
+    def status(self) -> OutputStatus:
+        """From any thread: how it is doing."""
+        ...
+
+
+class Unqueued:
+    """A sink that knows how it is doing, without a queue: the line waits for it."""
+
+    def __init__(self, sink: Reporting) -> None:
+        self.name = sink.name
+        self.write = sink.write
+        self.finish = sink.finish
+        self.abandon = sink.abandon
+        self.status = sink.status
+
+    def idle(self, text: str) -> None:
+        """A recording gets no false frames."""
+
+
 class Failures:
     """Where outputs report that they failed: one line in the log for each."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from streamer.assembly import check_addresses, is_live
+from streamer.assembly import check_addresses
 from streamer.cameras import Cameras
 from streamer.errors import ConfigError
 from streamer.health import parse_address as parse_metrics_address
@@ -66,7 +66,8 @@ def report(config: RunConfig) -> list[str]:
     """What a check has to say: one line for each camera."""
     lines = []
     for name, camera in checked(config).items():
-        kind = "live" if is_live(parse_address(camera.source), camera) else "recording"
+        live = parse_address(camera.source).live if camera.live is None else camera.live
+        kind = "live or a recording" if live is None else "live" if live else "recording"
         outputs = [
             *(["window"] if camera.show else []),
             *(["record"] if camera.record is not None else []),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from streamer.thinning import Thinned
@@ -15,7 +17,7 @@ def test_the_rate_is_what_was_asked_for(fps: float, most: float, expected: int) 
     given = list(thinned.frames())
     assert len(given) == pytest.approx(expected, abs=1)
     assert len(given) + thinned.skipped == 10 * fps
-    gaps = [later.time_s - earlier.time_s for earlier, later in zip(given, given[1:], strict=False)]
+    gaps = [later.time_s - earlier.time_s for earlier, later in itertools.pairwise(given)]
     assert min(gaps) >= 1 / most - 1 / fps - 1e-6
     assert max(gaps) <= 1 / min(most, fps) + 1 / fps + 1e-6
 
