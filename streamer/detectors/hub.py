@@ -101,18 +101,18 @@ class HubDetector:
         self.detect(np.zeros((height, width, 3), np.uint8))
 
     def close(self) -> None:
-        """Let go of the model; TensorFlow frees the memory when it likes."""
-        with self._lock:
-            self._call = self._keep_alive = None
+        """Let go of the model, without waiting for a call that is under way: on a CPU it may take half a minute."""
+        self._call = self._keep_alive = None
 
     def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
         if self._fixed_size is not None and image.shape[1::-1] != self._fixed_size:
             image = np.asarray(cv2.resize(image, self._fixed_size, interpolation=cv2.INTER_AREA), np.uint8)
         with self._lock:
-            if self._call is None:
+            call = self._call
+            if call is None:
                 raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
             try:
-                answers = self._call(self._tf.constant(image[None]))
+                answers = call(self._tf.constant(image[None]))
             except self._tf.errors.OpError as error:
                 raise DetectorError(
                     f"the model {self.name} failed on a picture of {image.shape[1]}x{image.shape[0]}: {_first_line(error)}",

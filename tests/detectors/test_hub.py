@@ -199,6 +199,27 @@ def test_closed_it_says_so(model: Path, picture: NDArray[np.uint8]) -> None:
         detector.detect(picture)
 
 
+def test_closing_waits_for_no_call(model: Path, picture: NDArray[np.uint8]) -> None:
+    detector = HubDetector(str(model))
+    entered, leave = threading.Event(), threading.Event()
+    call = detector._call
+
+    def slow(image: object) -> object:
+        entered.set()
+        assert leave.wait(30.0)
+        return call(image)
+
+    detector._call = slow
+    found: list[Instances] = []
+    thread = threading.Thread(target=lambda: found.append(detector.detect(picture)))
+    thread.start()
+    assert entered.wait(30.0)
+    detector.close()
+    leave.set()
+    thread.join()
+    expect_picture(found[0])
+
+
 def test_a_big_model_on_a_cpu_is_loud(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, picture: NDArray[np.uint8]
 ) -> None:
@@ -258,6 +279,12 @@ def test_a_cached_entry_by_hand_is_kept_if_it_loads_and_fetched_again_if_not(
         expect_picture(HubDetector(server.handle()).detect(picture))
         assert len(server.requests) == 1
         assert hub_cache.damage(folder) == ""
+        handle = server.handle()
+    (folder / hub_cache.MANIFEST).unlink()
+    (folder / "variables" / "variables.index").unlink()
+    with pytest.raises(DetectorUnavailable, match="cannot download .*refused") as caught:
+        HubDetector(handle)
+    assert str(folder) in caught.value.hint
 
 
 def test_a_handle_without_an_address_is_a_mistake(tensorflow: Any) -> None:  # noqa: ARG001  # for its import alone
