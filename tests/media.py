@@ -95,3 +95,12 @@ def debian_has(encoder: str) -> bool:
     """Whether Debian's ffmpeg has this encoder."""
     done = subprocess.run(["ffmpeg", "-v", "error", "-encoders"], capture_output=True, text=True, check=True)
     return f" {encoder} " in done.stdout
+
+
+def decoded_digest(path: Path | str, stream: str) -> str:
+    """A checksum over what a stream decodes to."""
+    done = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(path), "-map", f"0:{stream}", "-f", "md5", "-"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()

@@ -24,8 +24,6 @@ class Container:
     """Ticks a second to which all times are rounded; None: any, as the input has them."""
     two_steps: bool = False
     """Written in fragments first, which play after a kill, and put in its final shape at the end."""
-    negative_times: bool = False
-    """Whether frames may lie before 0 (in Matroska no more than half a minute)."""
 
     def time_base(self, wanted: Fraction) -> Fraction:
         """The time base of a video stream in it that comes nearest to ``wanted``."""
@@ -40,7 +38,7 @@ CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": Container(format="mov", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), two_steps=True),
-    ".mkv": Container(format="matroska", encoders=(*_H26X, "libvpx-vp9"), ticks=1000, negative_times=True),
+    ".mkv": Container(format="matroska", encoders=(*_H26X, "libvpx-vp9"), ticks=1000),
     ".webm": Container(format="webm", encoders=("libvpx-vp9", "libsvtav1", "av1_nvenc"), ticks=1000),
     ".ts": Container(format="mpegts", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), ticks=90_000),
 }

@@ -27,9 +27,9 @@ from streamer.stages import Annotated
 
 LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
-_EARLIEST_S = -30
 # These leave the shape of pixels to the container, and PyAV cannot tell it to Matroska.
 _NO_ASPECT = ("libvpx-vp9", "libsvtav1", "av1_nvenc")
+_LONGEST_DELAY_S = 60
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -144,7 +144,7 @@ class VideoEncoder:
         stopped = self._source is not None and self._source.interrupted
         until_s = self._end if stopped else None
         try:
-            self._mux(self._muxer.video.encode(None))
+            self._mux(_with_sound_dts(self._muxer.video.encode(None), self._info.time_base))
             self._muxer.finish(until_s)
             if self._muxer.lost_packets:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
@@ -178,10 +178,10 @@ class VideoEncoder:
         return PendingFile(self.path, source=self._source.path if self._source else None, overwrite=self._overwrite)
 
     def _begin(self, first_pts: int) -> None:
-        if first_pts < 0 and (not self._container.negative_times or first_pts * self._info.time_base < _EARLIEST_S):
+        if first_pts < 0:
             self._shift = -first_pts
             by_s = float(self._shift * self._info.time_base)
-            self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none so early")
+            self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none before 0")
         self._muxer = Muxer(
             self._files[0].temporary,
             self._container,
@@ -301,3 +301,22 @@ class VideoEncoder:
             return error
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         return OutputWriteFailed(f"{self.path} cannot be written ({reason})", hint="check the free space and the disk")
+
+
+def _with_sound_dts(packets: list[Packet[Any]], time_base: Fraction) -> list[Packet[Any]]:
+    """The last packets of an encoder, with decoding times that are true.
+
+    x265 leaves them uninitialised when there were fewer frames than it looks ahead. The times of presentation in order,
+    all as much earlier as the order of decoding needs, are what it would have given.
+    """
+    pts = [packet.pts for packet in packets if packet.pts is not None]
+    if len(pts) < len(packets):
+        return packets
+    limit = _LONGEST_DELAY_S / time_base
+    if all(packet.dts is not None and 0 <= shown - packet.dts <= limit for packet, shown in zip(packets, pts, strict=True)):
+        return packets
+    in_order = sorted(pts)
+    delay = max(earliest - shown for earliest, shown in zip(in_order, pts, strict=True))
+    for packet, earliest in zip(packets, in_order, strict=True):
+        packet.dts = earliest - delay
+    return packets

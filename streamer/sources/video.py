@@ -307,15 +307,13 @@ class VideoFile:
 
     def _duration_s(self, container: InputContainer | None, stream: VideoStream) -> float | None:
         """Seconds that will come: the stream's, or else the container's, less what is cut away."""
-        whole: float
         if stream.duration is not None and stream.time_base is not None:
-            whole = float(stream.duration * stream.time_base)
+            whole_s = float(stream.duration * stream.time_base)
         elif container is not None and container.duration is not None:
-            whole = container.duration / 1_000_000
+            whole_s = float(container.duration) / 1_000_000
         else:
             return None
-        end_s = whole if self.end_s is None else min(whole, self.end_s)
-        return max(0.0, end_s - (self.start_s or 0.0))
+        return max(0.0, (whole_s if self.end_s is None else min(whole_s, float(self.end_s))) - float(self.start_s or 0))
 
 
 class _Tail:
