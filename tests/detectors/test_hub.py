@@ -282,7 +282,7 @@ def test_a_cached_entry_by_hand_is_kept_if_it_loads_and_fetched_again_if_not(
         handle = server.handle()
     (folder / hub_cache.MANIFEST).unlink()
     (folder / "variables" / "variables.index").unlink()
-    with pytest.raises(DetectorUnavailable, match="cannot download .*refused") as caught:
+    with pytest.raises(DetectorUnavailable, match=r"cannot download .*refused") as caught:
         HubDetector(handle)
     assert str(folder) in caught.value.hint
 
