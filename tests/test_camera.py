@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+import av
 import pytest
 
 from streamer.camera import Camera
@@ -15,12 +19,13 @@ from streamer.live_config import CameraConfig
 from streamer.outputs import Failures, Output, View
 from streamer.perception import Selection
 from streamer.pipeline import Render
+from streamer.render.renderer import Renderer
 from streamer.sharing import Place, SharedDetector, Waiting
 from streamer.sinks.queued import Queued
 from streamer.sources.state import SourceState, SourceStats, StateChange
 from streamer.stages import Annotated, Perception, Sink, Source
 from streamer.watchdog import Watchdog
-from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, wait_until
+from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, picture, wait_until
 
 
 class Clock:
@@ -340,3 +345,44 @@ def test_rates_and_figures_follow_the_counters() -> None:
     source.back.set()
     worker.join(10)
     shared.close()
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory from /proc: needs Linux")
+def test_memory_is_flat_over_thirty_thousand_frames() -> None:
+    """Real pictures, detections, drawing, records and rates; what is left over from ten thousand frames on is counted."""
+    measured: dict[int, int] = {}
+    count = 30_000
+    held = threading.Semaphore(1)
+    pictures = [picture(shade=shade) for shade in range(0, 200, 10)]
+
+    def frames() -> Iterator[Frame]:
+        for index in range(count):
+            held.acquire()
+            yield replace_picture(frame(index), pictures[index % len(pictures)])
+
+    def write(item: Annotated) -> None:
+        held.release()
+        if item.frame.index in (10_000, count - 1):
+            gc.collect()
+            measured[item.frame.index] = resident_bytes()
+        if not item.frame.index % 100:
+            line.sample(float(item.frame.index))
+            line.status().as_dict()
+
+    renderer = Renderer({1: "person"})
+    line, shared = camera(ScriptedParts([ScriptedSource(frames())], [ScriptedSink(write)], render=renderer), max_staleness=60)
+    line.run()
+    shared.close()
+    assert line.status().frames_out == count
+    slope = (measured[count - 1] - measured[10_000]) / (count - 1 - 10_000)
+    assert slope < 100, f"{slope:.0f} bytes a frame"
+
+
+def replace_picture(item: Frame, drawn: av.VideoFrame) -> Frame:
+    item.picture = drawn
+    return item
