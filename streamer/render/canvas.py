@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from streamer.frame import Plane
-from streamer.instances import Floats
-from streamer.render.masks import Region
+from streamer.render.masks import Box, Region
 from streamer.render.palette import Yuv
 
 
@@ -32,10 +31,9 @@ class Layer(NamedTuple):
         return cls(
             np.asarray(cv2.bitwise_not(alpha), np.uint8),
             np.asarray(cv2.bitwise_not(half), np.uint8),
-            *(
-                np.asarray(cv2.convertScaleAbs(strength, alpha=sample / 255), np.uint8)
-                for strength, sample in zip((alpha, half, half), color, strict=True)
-            ),
+            np.asarray(cv2.convertScaleAbs(alpha, alpha=color.y / 255), np.uint8),
+            np.asarray(cv2.convertScaleAbs(half, alpha=color.u / 255), np.uint8),
+            np.asarray(cv2.convertScaleAbs(half, alpha=color.v / 255), np.uint8),
         )
 
 
@@ -71,12 +69,12 @@ class Canvas(NamedTuple):
             -(-(region.y1 + self.shift_y) // 2) * 2 - self.shift_y,
         )
 
-    def snapped(self, box_xyxy: Floats) -> Region | None:
+    def snapped(self, box_xyxy: Box) -> Region | None:
         """A box with its edges moved to the nearest chroma samples' edges, at least one sample wide; None for no box.
 
         What lies far outside the picture is cut, out of sight.
         """
-        left, top, right, bottom = (float(edge) for edge in box_xyxy)
+        left, top, right, bottom = map(float, box_xyxy)
         if not (math.isfinite(left + top + right + bottom) and right > left and bottom > top):
             return None
         beyond = 64

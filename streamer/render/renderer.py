@@ -15,7 +15,7 @@ from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
-from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, edge_field, extent, pixels_of
+from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Box, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_for
 from streamer.stages import Annotated
 
@@ -98,8 +98,9 @@ class Renderer:
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
         samples = [yuv_for(picture, rgb) for rgb in colors]
         shapes = style.draw & {"masks", "outlines"}
-        for row in np.argsort(instances.scores, kind="stable"):  # the surest last, on top
-            box, opacity = instances.boxes_xyxy[row], float(instances.opacity[row])
+        boxes, opacities = instances.boxes_xyxy.tolist(), instances.opacity.tolist()
+        for row in np.argsort(instances.scores, kind="stable").tolist():  # the surest last, on top
+            box, opacity = boxes[row], opacities[row]
             mask = None if instances.masks is None or not instances.has_mask[row] else instances.masks[row]
             solid = None if mask is None else extent(mask, box)
             if mask is not None and solid is not None and shapes:
@@ -111,7 +112,7 @@ class Renderer:
             self._draw_labels(canvas, picture, instances, colors, samples, reference)
 
     def _draw_shape(
-        self, canvas: Canvas, mask: Floats, box: Floats, region: Region, sample: Yuv, opacity: float, line_px: float
+        self, canvas: Canvas, mask: Floats, box: Box, region: Region, sample: Yuv, opacity: float, line_px: float
     ) -> None:
         if region.empty or not (box[2] > box[0] and box[3] > box[1]):
             return
@@ -239,7 +240,7 @@ def _faded(alpha: Plane, opacity: float) -> Plane:
     return alpha if opacity >= 1 else np.asarray(cv2.convertScaleAbs(alpha, alpha=max(0.0, opacity)), np.uint8)
 
 
-def _draw_box(canvas: Canvas, box: Floats, sample: Yuv, opacity: float, line_px: float) -> None:
+def _draw_box(canvas: Canvas, box: Box, sample: Yuv, opacity: float, line_px: float) -> None:
     """A frame along the inner side of a box. Its edges snap to the chroma grid: crisp lines without colour fringes."""
     inside = canvas.snapped(box)
     if inside is not None and opacity > 0:
