@@ -59,7 +59,7 @@ def people(rounds: int = 3) -> None:
     streamer = [sys.executable, "-m", "streamer", "annotate", str(clip), "-o", target, "--overwrite", "--quiet"]
     in_turn({"count": [*streamer, "--detections", str(records), "--masks", "none"]}, 1)
     persons = [
-        sum(found["class"] == "Person" for found in entry["instances"])
+        sum(found["class"] == "person" for found in entry["instances"])
         for entry in read_records(records)
         if entry["type"] == "frame"
     ]
