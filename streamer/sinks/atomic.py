@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 from streamer.errors import OutputRefused, OutputWriteFailed
@@ -48,14 +49,25 @@ class PendingFile:
         self.path = Path(path)
         self._overwrite = overwrite
         self._place = check_output(path, source=source, overwrite=overwrite)
-        stem = os.fsencode(self._place.stem)[:_MAX_STEM_BYTES]
-        self.temporary = self._place.with_name(f".{os.fsdecode(stem)}.partial-{secrets.token_hex(4)}{self._place.suffix}")
+        self._keep = False
+        self.temporary = self._make()
+
+    def sibling(self) -> PendingFile:
+        """Another temporary file on its way to the same place."""
+        other = copy(self)
+        other.temporary = self._make()
+        return other
+
+    def _make(self) -> Path:
+        stem = os.fsdecode(os.fsencode(self._place.stem)[:_MAX_STEM_BYTES])
+        temporary = self._place.with_name(f".{stem}.partial-{secrets.token_hex(4)}{self._place.suffix}")
         try:
-            os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except OSError as error:
             raise OutputRefused(
-                f"{path} cannot be written ({error.strerror})", hint="give another folder, or check its permissions"
+                f"{self.path} cannot be written ({error.strerror})", hint="give another folder, or check its permissions"
             ) from error
+        return temporary
 
     def commit(self) -> None:
         """Bring it to the disk and name it. Raises ``OutputWriteFailed``, or ``OutputRefused`` for a taken name."""
@@ -67,14 +79,18 @@ class PendingFile:
                 self._take_free_name()
             _sync(self._place.parent)
         except FileExistsError as error:
+            # The work of hours may be in it, and it is whole: it stays.
+            self._keep = True
             raise OutputRefused(
-                f"{self.path} has come into being meanwhile", hint="give another name, or --overwrite"
+                f"{self.path} has come into being meanwhile", hint=f"the finished file is {self.temporary}: rename it"
             ) from error
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be completed ({error.strerror})", hint="check the disk") from error
 
     def discard(self) -> None:
-        """Remove it; nothing happens when it is gone. Never raises."""
+        """Remove it, unless it is finished and only its name was taken. Never raises; nothing happens when it is gone."""
+        if self._keep:
+            return
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from streamer.errors import ConfigError, OutputWriteFailed, SourceError
+from streamer.errors import ConfigError, OutputWriteFailed, StreamerError
 from streamer.frame import UPRIGHT, Color, StreamInfo
 from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
@@ -106,8 +106,7 @@ class VideoEncoder:
                     self._plan.copied = [index for index in self._plan.copied if kinds[index] != "audio"]
                     self._plan.notes = [note for note in self._plan.notes if not note.startswith("audio")]
                 self.notes += self._plan.notes
-            self._overwrite = overwrite
-            self._files.append(self._pending())
+            self._files.append(PendingFile(path, source=source.path if source else None, overwrite=overwrite))
         except BaseException:
             self.abandon()
             raise
@@ -149,7 +148,7 @@ class VideoEncoder:
             if self._muxer.lost_packets:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
             if self._container.two_steps:
-                self._files.append(self._pending())
+                self._files.append(self._files[0].sibling())
                 self._put_in_final_shape(self._files[0].temporary, self._files[1].temporary, until_s)
             self._files[-1].commit()
         except _Failures as error:
@@ -173,9 +172,6 @@ class VideoEncoder:
             pending.discard()
         self._readers, self._files = [], []
         self._muxer = None
-
-    def _pending(self) -> PendingFile:
-        return PendingFile(self.path, source=self._source.path if self._source else None, overwrite=self._overwrite)
 
     def _begin(self, first_pts: int) -> None:
         if first_pts < 0:
@@ -297,7 +293,7 @@ class VideoEncoder:
             stream.codec_context.codec_tag = "hvc1"
 
     def _failed(self, error: Exception) -> Exception:
-        if isinstance(error, SourceError):
+        if isinstance(error, StreamerError):
             return error
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         return OutputWriteFailed(f"{self.path} cannot be written ({reason})", hint="check the free space and the disk")

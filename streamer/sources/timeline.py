@@ -18,19 +18,21 @@ class Timeline:
     - any smaller step back, or none: one tick after the frame before.
     """
 
-    def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
+    def __init__(self, time_base: Fraction, rate: Fraction | None, *, trust_dts: bool = False) -> None:
+        """``trust_dts``: the container stores decoding times only (AVI), and what FFmpeg makes of them is out of order."""
         self._time_base = time_base
         self._usual = max(1, round(1 / (rate * time_base))) if rate else 1
         self._last: int | None = None
         self._last_duration = 0
         self._offset = 0
+        self._trust_dts = trust_dts
         self.mended = 0
         """Frames whose pts had to be made up or moved."""
 
     def place(self, picture: av.VideoFrame) -> tuple[int, int]:
         """pts and duration of the next frame in ticks; the duration is 0 where nobody knows."""
         duration = max(0, int(picture.duration or 0))
-        given = picture.pts if picture.pts is not None else picture.dts
+        given = picture.pts if picture.pts is not None and not self._trust_dts else picture.dts
         step = self._last_duration or self._usual
         if given is None:
             pts = 0 if self._last is None else self._last + step

@@ -96,7 +96,7 @@ class VideoFile:
         width, height = reversed(size) if upright.sideways else size
         time_base = stream.time_base or Fraction(1, 90_000)
         rate = stream.average_rate or stream.guessed_rate
-        self._timeline = Timeline(time_base, rate)
+        self._timeline = Timeline(time_base, rate, trust_dts=container.format.name == "avi")
         self._info = StreamInfo(
             source=self.name,
             width=width,
