@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -75,35 +75,25 @@ def _rounded(width: int, height: int, radius: float) -> Plane:
     return tag_shape
 
 
-def place(tag_size: tuple[int, int], box: Region, taken: Iterable[Region], width: int, height: int) -> Region:
+def place(tag_size: tuple[int, int], box: Region, taken: Sequence[Region], width: int, height: int) -> Region:
     """Where a tag (width, height in pixels) goes: near the top of its box, inside the picture, clear of ``taken`` if it can be.
 
     ``box`` is the object's box within the picture. Tried in turn: above the box, inside its top, below it, inside its
     bottom, and each of these moved to the right edge; if all overlap, the place that overlaps least.
     """
     w, h = tag_size
-    rows = (box.y0 - h, box.y0, box.y1, box.y1 - h)
-    columns = (box.x0, box.x1 - w)
-    taken = list(taken)
-    best, least = None, 0
-    for y in rows:
-        if (y < 0 or y + h > height) and h <= height:
-            continue
-        for x in columns:
-            spot_x, spot_y = max(0, min(x, width - w)), max(0, min(y, height - h))
-            spot = Region(spot_x, spot_y, spot_x + w, spot_y + h)
-            overlap = sum(_overlap(spot, other) for other in taken)
-            if overlap == 0:
-                return spot
-            if best is None or overlap < least:
-                best, least = spot, overlap
-    if best is None:
-        x, y = max(0, min(box.x0, width - w)), max(0, min(box.y0, height - h))
-        best = Region(x, y, x + w, y + h)
-    return best
-
-
-def _overlap(a: Region, b: Region) -> int:
-    if a.x0 >= b.x1 or b.x0 >= a.x1 or a.y0 >= b.y1 or b.y0 >= a.y1:
-        return 0
-    return (min(a.x1, b.x1) - max(a.x0, b.x0)) * (min(a.y1, b.y1) - max(a.y0, b.y0))
+    spots: list[Region] = []
+    for y in (box.y0 - h, box.y0, box.y1, box.y1 - h):
+        if 0 <= y <= height - h:
+            for x in (box.x0, box.x1 - w):
+                left = max(0, min(x, width - w))
+                spots.append(Region(left, y, left + w, y + h))
+    if not spots:
+        left, top = max(0, min(box.x0, width - w)), max(0, min(box.y0, height - h))
+        spots.append(Region(left, top, left + w, top + h))
+    if not taken:
+        return spots[0]
+    ours, theirs = np.array(spots)[:, None], np.array(taken)[None]
+    shared = np.minimum(ours[..., 2:], theirs[..., 2:]) - np.maximum(ours[..., :2], theirs[..., :2])
+    np.maximum(shared, 0, out=shared)
+    return spots[int(np.argmin((shared[..., 0] * shared[..., 1]).sum(axis=1)))]  # the first of the least covered
