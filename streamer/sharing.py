@@ -100,6 +100,7 @@ class SharedDetector:
                 camera = self._share.next(self._waiting)
                 frame = self._waiting.pop(camera)
                 place = self._places[camera]
+                place.begun = frame
             self._detect(place, frame)
         self.detector.close()
 
@@ -127,6 +128,8 @@ class Place:
         """Frames that the detector has worked on."""
         self.busy_s = 0.0
         """Seconds that it took."""
+        self.begun: Frame | None = None
+        """The frame that the detector began last, answered or not."""
         self._shared = shared
         self._answer: deque[tuple[Frame, Instances]] = deque(maxlen=1)
         self._failure: BaseException | None = None

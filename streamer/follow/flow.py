@@ -87,6 +87,8 @@ class Flow:
     """0..1: share of blocks that the motion does not explain."""
     mean_shift_px: float
     """Mean length of the displacement in picture pixels."""
+    steps: int = 1
+    """Frames that it spans."""
 
     @property
     def cut(self) -> bool:
@@ -115,6 +117,7 @@ class Flow:
             camera,
             max(self.changed_share, later.changed_share),
             self.mean_shift_px + later.mean_shift_px,
+            self.steps + later.steps,
         )
 
 

@@ -13,7 +13,8 @@ from streamer.follow.flow import Flow, FlowEstimator, Glimpse
 from streamer.follow.matching import DOUBTFUL_IOU, SURE_IOU, match
 from streamer.follow.motion import Doubles, carried_mask, step, weights_of
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import Found, Track, TrackSummary, overlaps, placed, start
+from streamer.follow.tracks import Found, Track, TrackSummary, overlaps, start
+from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
 
@@ -27,6 +28,8 @@ class Moment:
 
     index: int
     time_s: float
+    size: tuple[int, int]
+    """Width and height of the picture."""
     glimpse: Glimpse | None
     """None once no detection can come for it any more."""
     flow: Flow | None
@@ -40,7 +43,7 @@ class Follower:
     ::
 
         follower.advance(frame)              # every frame, in order
-        follower.expect(frame.index)         # this one goes to the detector
+        follower.expect(frame.index, ...)    # those that the detector may answer for
         follower.detected(index, instances)  # an answer, as late as it may be
         follower.instances()                 # what is to be seen in the newest frame
 
@@ -60,39 +63,68 @@ class Follower:
         self._moments: deque[Moment] = deque()
         self._tracks: list[Track] = []
         self._expected: list[int] = []
-        self._summaries: OrderedDict[int, TrackSummary] = OrderedDict()
+        self._ahead: tuple[Frame, Glimpse, Flow | None] | None = None
+        self._named: OrderedDict[int, Track] = OrderedDict()
 
     def reset(self) -> None:
         """Let everything go: what comes next has nothing to do with what was. Ids go on."""
         self._moments.clear()
         self._tracks.clear()
         self._expected.clear()
+        self._ahead = None
         self.mean_flow_px = 0.0
         self.reset_count += 1
 
     def advance(self, frame: Frame) -> bool:
         """Take the next frame and carry everything into it. False when it starts a new scene: nothing could be carried."""
-        glimpse = Glimpse.of(frame)
-        newest = self._moments[-1] if self._moments else None
-        continues = True
-        flow = None
-        if newest is not None and newest.glimpse is not None:
-            if newest.glimpse.size == glimpse.size:
-                flow = self._flow.between(newest.glimpse, glimpse)
-            if flow is None or flow.cut:
-                self.reset()
-                flow = None
-                continues = False
-        self._moments.append(Moment(frame.index, frame.time_s, glimpse, flow))
+        glimpse, flow = self._look(frame)
+        self._ahead = None
+        continues = not self._moments or flow is not None
+        if not continues:
+            self.reset()
+        self._moments.append(Moment(frame.index, frame.time_s, glimpse.size, glimpse, flow))
         if flow is not None:
             self.mean_flow_px = flow.mean_shift_px
             self._carry(flow, frame)
         self._forget()
         return continues
 
-    def expect(self, index: int) -> None:
-        """A detection of this frame will come: keep what is needed to use it."""
-        self._expected.append(index)
+    def would_cut(self, frame: Frame) -> bool:
+        """Whether :meth:`advance` would start a new scene with this frame. What was computed for it is not computed twice."""
+        _, flow = self._look(frame)
+        return bool(self._moments) and flow is None
+
+    def _look(self, frame: Frame) -> tuple[Glimpse, Flow | None]:
+        """The frame at low resolution and the flow into it; None where it has nothing to do with the frame before."""
+        if self._ahead is not None and self._ahead[0] is frame:
+            return self._ahead[1:]
+        glimpse = Glimpse.of(frame)
+        newest = self._moments[-1].glimpse if self._moments else None
+        flow = None
+        if newest is not None and newest.size == glimpse.size:
+            flow = self._flow.between(newest, glimpse)
+            flow = None if flow.cut else flow
+        self._ahead = (frame, glimpse, flow)
+        return glimpse, flow
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """All tracks, shown or not."""
+        return self._tracks
+
+    def newest_glimpse(self) -> Glimpse:
+        """The newest frame at low resolution. Raises ``ValueError`` before the first."""
+        if not self._moments or self._moments[-1].glimpse is None:
+            raise ValueError("expected a frame to have been handed in, got none")
+        return self._moments[-1].glimpse
+
+    def gone(self, track: Track) -> float:
+        """How far a track has gone against the background since it was last detected, in shares of its box's smaller side."""
+        return float(np.linalg.norm(track.body.travel - track.travel_seen)) / float(track.body.size.min())
+
+    def expect(self, *indices: int) -> None:
+        """Detections of these frames, and no others, may still come: keep what is needed to use them."""
+        self._expected = list(indices)
 
     def detected(self, index: int, instances: Instances) -> bool:
         """Use a detection of frame ``index``. False when that frame is of a scene that has gone: there is no way from it to now."""
@@ -111,48 +143,47 @@ class Follower:
         """The objects to be shown in the newest frame, best score first; boxes end where the picture does."""
         if not self._moments:
             return Instances.empty()
+        width, height = self._moments[-1].size
+        return instances_of([view for _, view in self.views()], width, height)
+
+    def views(self) -> list[tuple[Track, View]]:
+        """The tracks to be shown in the newest frame, and how. Gives ids to those that are shown for the first time."""
         now = self._moments[-1]
-        width, height = now.glimpse.size if now.glimpse is not None else (0, 0)
-        edge = np.array([0.0, 0.0, width, height])
-        shown = sorted((track for track in self._tracks if self._visible(track, now)), key=lambda track: -track.score)
-        if not shown:
-            return Instances.empty()
-        boxes, masks = [], []
-        cells = max((track.mask.shape[0] for track in shown if track.mask is not None), default=0)
-        for track in shown:
-            if not track.track_id:
-                track.track_id, self.next_id = self.next_id, self.next_id + 1
-            track.last_frame = now.index
-            self._summarise(track)
-            box = track.body.box_xyxy
-            visible = np.concatenate([np.maximum(box[:2], edge[:2]), np.minimum(box[2:], edge[2:])])
-            boxes.append(visible)
-            if cells:
-                mask = np.zeros((cells, cells), np.float32) if track.mask is None else carried_mask(track.mask, track.body.warp)
-                masks.append(placed(mask, box, visible))
-        return Instances(
-            boxes_xyxy=np.array(boxes, np.float32),
-            scores=np.array([min(max(track.score, 0.0), 1.0) for track in shown], np.float32),
-            class_ids=np.array([track.class_id for track in shown], np.int64),
-            masks=np.array(masks, np.float32) if cells else None,
-            has_mask=np.array([track.mask is not None for track in shown]),
-            track_ids=np.array([track.track_id for track in shown], np.int64),
-            mask_age_s=np.array([max(0.0, now.time_s - track.mask_time_s) for track in shown], np.float32),
-            followed=np.array([track.mask_frame != now.index for track in shown]),
-            opacity=np.array([track.opacity(now.time_s, self.settings) for track in shown], np.float32),
+        shown = []
+        for track in self._tracks:
+            opacity = track.opacity(now.time_s, self.settings)
+            if track.believed(self.settings) and opacity > 0.0:
+                self.name(track)
+                track.last_frame = now.index
+                shown.append((track, self._view(track, now, opacity)))
+        return shown
+
+    def _view(self, track: Track, now: Moment, opacity: float) -> View:
+        return View(
+            track_id=track.track_id,
+            class_id=track.class_id,
+            score=track.score,
+            box_xyxy=track.body.box_xyxy,
+            mask=None if track.mask is None else carried_mask(track.mask, track.body.warp),
+            mask_age_s=max(0.0, now.time_s - track.mask_time_s),
+            followed=track.seen_frame != now.index,
+            opacity=opacity,
         )
+
+    def name(self, track: Track) -> None:
+        """Give a track its id, unless it has one, and put it into the summary."""
+        if not track.track_id:
+            track.track_id, self.next_id = self.next_id, self.next_id + 1
+            self._named[track.track_id] = track
+            while len(self._named) > SUMMARIES_KEPT:
+                self._named.popitem(last=False)
 
     def tracks_summary(self) -> list[TrackSummary]:
         """All tracks that were ever shown (the last 10,000 of them), by id."""
-        return [self._summaries[track_id] for track_id in sorted(self._summaries)]
-
-    def _visible(self, track: Track, now: Moment) -> bool:
-        return track.believed(self.settings) and track.opacity(now.time_s, self.settings) > 0.0
-
-    def _summarise(self, track: Track) -> None:
-        self._summaries[track.track_id] = TrackSummary(track.track_id, track.class_id, track.first_frame, track.last_frame)
-        while len(self._summaries) > SUMMARIES_KEPT:
-            self._summaries.popitem(last=False)
+        return [
+            TrackSummary(track_id, track.class_id, track.first_frame, track.last_frame)
+            for track_id, track in sorted(self._named.items())
+        ]
 
     def _carry(self, flow: Flow, frame: Frame) -> None:
         size = np.array([frame.width, frame.height], np.float64)
@@ -178,7 +209,11 @@ class Follower:
             look = look_of(box, weights_of(mask), then.glimpse) if then.glimpse is not None else np.zeros((1, 1, 3), np.float32)
             founds.append(
                 Found(
-                    box_xyxy=box, score=float(instances.scores[row]), class_id=int(instances.class_ids[row]), mask=mask, look=look
+                    box_xyxy=box,
+                    score=float(instances.scores[row]),
+                    class_id=int(instances.class_ids[row]),
+                    mask=mask,
+                    look=look,
                 )
             )
         return founds
@@ -287,12 +322,17 @@ class Follower:
                 del track.past[index]
 
     def _merge(self, wanted: set[int]) -> bool:
-        """Make one step of the oldest two that nobody waits between."""
+        """Make one step of the two shortest neighbours that nobody waits between. False when there are none."""
         moments = list(self._moments)
-        for i in range(1, len(moments) - 1):
-            first, second = moments[i], moments[i + 1]
-            if first.index not in wanted and first.flow is not None and second.flow is not None:
-                second.flow = first.flow.then(second.flow)
-                del self._moments[i]
-                return True
-        return False
+        pairs = [
+            (first.flow.steps + second.flow.steps, i, first.flow, second)
+            for i, (first, second) in enumerate(zip(moments[1:-1], moments[2:], strict=True), start=1)
+            if first.index not in wanted and first.flow is not None and second.flow is not None
+        ]
+        if not pairs:
+            return False
+        _, i, flow, second = min(pairs, key=lambda pair: pair[:2])
+        assert second.flow is not None
+        second.flow = flow.then(second.flow)
+        del self._moments[i]
+        return True

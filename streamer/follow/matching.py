@@ -59,6 +59,8 @@ def match(
             alike = likeness(track.look, found.look)
             if lost[i] and not near and alike < MIN_LIKENESS:
                 continue
-            cost[i, j] = 1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + 0.5 * (1.0 - alike) + 0.3 * (not same) + 0.2 * lost[i]
+            cost[i, j] = (
+                1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + 0.5 * (1.0 - alike) + 0.3 * (not same) + 0.2 * lost[i]
+            )
     rows, columns = linear_sum_assignment(cost)
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i, j] < _NEVER]

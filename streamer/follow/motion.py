@@ -19,6 +19,10 @@ GRID = 16
 """An object is sampled on GRID x GRID points that divide its box evenly."""
 MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
+MAX_STOP = 0.3
+"""A moving object that is left with less than this share of its speed in one step is not believed to have stopped."""
+COASTING = 0.95
+"""What is left of the velocity after a step without believable flow."""
 MAX_ZOOM = 0.04
 """Largest change of size in one step."""
 
@@ -80,8 +84,8 @@ def weights_of(mask: Singles | None) -> Singles:
     return weights
 
 
-def step(bodies: Sequence[Body], flow: Flow, *, deform: bool = True) -> list[Body]:
-    """Move each body by one step of the flow."""
+def step(bodies: Sequence[Body], flow: Flow) -> list[Body]:
+    """Move each body by the flow."""
     if not bodies:
         return []
     boxes = np.stack([body.box_xyxy for body in bodies])
@@ -89,15 +93,23 @@ def step(bodies: Sequence[Body], flow: Flow, *, deform: bool = True) -> list[Bod
     samples = _sample(boxes, flow)
     weights = np.stack([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
     background = flow.camera.at(centres)
-    velocities = np.stack([body.velocity for body in bodies])
+    velocities = np.stack([body.velocity for body in bodies]) * flow.steps
     known = np.array([body.velocity_known for body in bodies])
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
-    moves = np.where(trusted[:, None], moves, background + velocities)
+    speed = np.linalg.norm(velocities, axis=1)
+    # Nobody stops dead within one frame: most likely he goes by behind something that stands.
+    stopped = np.linalg.norm(moves - background, axis=1) < MAX_STOP * speed
+    abrupt = (known >= 0.9) & stopped & (speed > 1.2 * flow.to_picture[0])
+    trusted &= ~abrupt
+    support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
+    moves = np.where(trusted[:, None], moves, background + COASTING * velocities)
     zooms = np.where(trusted, zooms, flow.camera.zoom)
     return [
-        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), samples[i], near[i], deform and trusted[i])
+        _moved(
+            body, moves[i], float(zooms[i]), background[i], float(support[i]), samples[i], near[i], bool(trusted[i]), flow.steps
+        )
         for i, body in enumerate(bodies)
     ]
 
@@ -199,23 +211,25 @@ def _moved(
     support: float,
     samples: Doubles,
     near: Doubles,
-    deform: bool,
+    trusted: bool,
+    steps: int,
 ) -> Body:
     centre, half = body.centre + move, 0.5 * body.size * (1.0 + zoom)
     relative = move - background
-    pace = 0.5 if support >= MIN_SUPPORT else 0.0
+    # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
+    pace = max(0.5, 1.0 - body.velocity_known) if trusted else 1.0
     doubt = 1.0 - support
     warp = body.warp
-    if deform and body.deforms:
+    if trusted and body.deforms:
         warp = _deformed(warp, (samples - move) * near[:, None], body.size)
     return replace(
         body,
         box_xyxy=np.concatenate([centre - half, centre + half]),
-        velocity=body.velocity + max(pace, 1.0 - body.velocity_known if pace else 0.0) * (relative - body.velocity),
-        velocity_known=min(1.0, body.velocity_known + 0.34) if pace else body.velocity_known,
+        velocity=body.velocity + pace * (relative / steps - body.velocity),
+        velocity_known=min(1.0, body.velocity_known + 0.34) if trusted else body.velocity_known,
         warp=warp,
-        position_var=body.position_var + (0.02 + 0.08 * doubt) ** 2,
-        size_var=body.size_var + (0.02 + 0.02 * doubt) ** 2,
+        position_var=body.position_var + steps * (0.02 + 0.08 * doubt) ** 2,
+        size_var=body.size_var + steps * (0.02 + 0.02 * doubt) ** 2,
         support=support,
         travel=body.travel + relative,
     )

@@ -32,13 +32,21 @@ class FollowSettings:
     """How long it takes to fade out after that."""
     lost_s: float = 2.5
     """How long somebody hidden may stay away and come back under the same id."""
-    max_history: int = 300
+    max_history: int = 40
     """Frames between a picture that the detector works on and now of which the motion is kept one by one; beyond, two
-    steps are merged into one."""
+    steps are merged into one, so that the slowest detector takes no more memory."""
+
+    @classmethod
+    def shown_from(cls, score_threshold: float) -> FollowSettings:
+        """For a user who wants to see what scores at least ``score_threshold``; the detector should give half as much."""
+        return cls(start_score=score_threshold, candidate_score=0.7 * score_threshold, keep_score=0.5 * score_threshold)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.keep_score <= self.start_score <= 1.0:
-            raise ValueError(f"expected 0 <= keep_score <= start_score <= 1, got {self.keep_score} and {self.start_score}")
+        if not 0.0 <= self.keep_score <= self.candidate_score <= self.start_score <= 1.0:
+            raise ValueError(
+                "expected 0 <= keep_score <= candidate_score <= start_score <= 1, got "
+                f"{self.keep_score}, {self.candidate_score} and {self.start_score}"
+            )
         for name in ("patience_s", "fade_s", "lost_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected seconds >= 0, got {getattr(self, name)}")

@@ -59,7 +59,10 @@ class Track:
     """Scores of its detections, summed by class id."""
     mask: Singles | None
     """As inferred, (M, M)."""
-    mask_frame: int
+    seen_frame: int
+    """Index of the last frame that it was detected in."""
+    travel_seen: Doubles
+    """float64 (2,): its body's ``travel`` then."""
     mask_time_s: float
     """Time of the picture that it was last inferred from, seconds."""
     first_frame: int
@@ -111,8 +114,9 @@ class Track:
         box = np.concatenate([centre - half, centre + half])
         if found.mask is not None:
             self.mask = placed(found.mask, found.box_xyxy, seen)
-            self.mask_frame = frame
+        self.seen_frame = frame
         self.mask_time_s = time_s
+        self.travel_seen = at.travel
         return Body(
             box_xyxy=box,
             weights=weights_of(self.mask),
@@ -173,7 +177,8 @@ def start(found: Found, frame: int, time_s: float) -> Track:
         score=found.score,
         votes={found.class_id: found.score},
         mask=found.mask,
-        mask_frame=frame,
+        seen_frame=frame,
+        travel_seen=body.travel,
         mask_time_s=time_s,
         first_frame=frame,
         last_frame=frame,

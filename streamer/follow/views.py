@@ -1,0 +1,63 @@
+"""From followed objects to the instances of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamer.follow.motion import Doubles, Singles
+from streamer.follow.tracks import placed
+from streamer.instances import Instances
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class View:
+    """One track as it is to be seen in one frame."""
+
+    track_id: int
+    class_id: int
+    score: float
+    box_xyxy: Doubles
+    """Picture pixels; may reach over the edge."""
+    mask: Singles | None
+    """(M, M) of that box."""
+    mask_age_s: float
+    followed: bool
+    opacity: float
+
+
+def instances_of(views: Sequence[View], width: int, height: int) -> Instances:
+    """The views as instances, best score first; boxes and masks end where the picture does, as a detector's would."""
+    if not views:
+        return Instances.empty()
+    views = sorted(views, key=lambda view: -view.score)
+    cells = max((view.mask.shape[0] for view in views if view.mask is not None), default=0)
+    boxes, masks = [], []
+    for view in views:
+        box = view.box_xyxy
+        visible = np.clip(box, 0.0, [width, height, width, height])
+        boxes.append(visible)
+        if cells:
+            masks.append(
+                np.zeros((cells, cells), np.float32) if view.mask is None else _sized(placed(view.mask, box, visible), cells)
+            )
+    return Instances(
+        boxes_xyxy=np.array(boxes, np.float32),
+        scores=np.clip([view.score for view in views], 0.0, 1.0),
+        class_ids=np.array([view.class_id for view in views], np.int64),
+        masks=np.array(masks, np.float32) if cells else None,
+        has_mask=np.array([view.mask is not None for view in views]),
+        track_ids=np.array([view.track_id for view in views], np.int64),
+        mask_age_s=np.array([view.mask_age_s for view in views], np.float32),
+        followed=np.array([view.followed for view in views]),
+        opacity=np.array([view.opacity for view in views], np.float32),
+    )
+
+
+def _sized(mask: Singles, cells: int) -> Singles:
+    if mask.shape[0] == cells:
+        return mask
+    return np.asarray(cv2.resize(mask, (cells, cells), interpolation=cv2.INTER_LINEAR), np.float32)
