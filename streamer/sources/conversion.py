@@ -13,6 +13,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from streamer.frame import UPRIGHT, Color, Orientation, plane_views
+from streamer.sources.exif import exif_matrix
 
 # AVColorSpace and AVColorRange.
 RGB_MATRIX, BT709, UNSPECIFIED, SMPTE170M = 0, 1, 2, 6
@@ -56,6 +57,7 @@ class Converter:
         if same_size and frame.format.name == "gray" and _is_full(frame) == (self._format == "yuvj420p"):
             return self._with_neutral_chroma(frame)
         rgb = frame.format.is_rgb or frame.format.has_palette
+        gray = frame.format.name.startswith("gray")
         to_full = self._format == "yuvj420p"
         converted = self._reformatter.reformat(
             frame,
@@ -64,12 +66,13 @@ class Converter:
             # From YUV to YUV both sides name the same matrix, whichever: the samples keep the one that they have.
             src_colorspace=None if rgb else SMPTE170M,
             dst_colorspace=self.color.matrix if rgb and self._rgb else SMPTE170M,
-            src_color_range=FULL if rgb or _is_full(frame) else LIMITED,
-            dst_color_range=FULL if to_full else LIMITED,
+            # swscale takes gray for full range whatever it is told: then both sides are called so, and nothing is stretched.
+            src_color_range=FULL if rgb or gray or _is_full(frame) else LIMITED,
+            dst_color_range=FULL if to_full or gray else LIMITED,
             interpolation=_SCALING,
         )
         self._tag(converted)
-        converted.pts, converted.time_base, converted.duration = frame.pts, frame.time_base, frame.duration
+        _take_time(converted, frame)
         return converted
 
     def _with_neutral_chroma(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -79,7 +82,7 @@ class Converter:
         np.copyto(luma, plane_views(frame)[0])
         for plane in chroma:
             plane.fill(128)
-        picture.pts, picture.time_base, picture.duration = frame.pts, frame.time_base, frame.duration
+        _take_time(picture, frame)
         self._tag(picture)
         return picture
 
@@ -101,15 +104,35 @@ def widened(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     return wide
 
 
+def _take_time(picture: av.VideoFrame, of: av.VideoFrame) -> None:
+    picture.pts, picture.duration = of.pts, of.duration
+    if of.time_base is not None:
+        picture.time_base = of.time_base
+
+
 def _is_full(frame: av.VideoFrame) -> bool:
     return frame.color_range == FULL or frame.format.name.startswith("yuvj")
 
 
-def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    """The 3x3 matrix (9 integers, FFmpeg's layout) that the container or the picture's EXIF data gives, or None."""
-    side_data: Mapping[Any, Any] = frame.side_data
+def display_matrix(frame: av.VideoFrame, photo: bytes = b"") -> tuple[int, ...] | None:
+    """The 3x3 matrix (9 integers, FFmpeg's layout) that the container or a photo's EXIF data gives, or None.
+
+    ``photo`` is the file that the frame is from, where it is a still picture.
+    """
+    try:
+        side_data: Mapping[Any, Any] = frame.side_data
+    except ValueError:
+        # PyAV refuses all side data where it cannot name one kind of it, and EXIF data is such a kind.
+        matrix = exif_matrix(photo)
+        return matrix if matrix is not None or not frame.rotation else _rotation_matrix(frame.rotation)
     found = side_data.get(Type.DISPLAYMATRIX)
     return None if found is None else struct.unpack("=9i", bytes(found))
+
+
+def _rotation_matrix(degrees: int) -> tuple[int, ...]:
+    """The matrix that turns by ``degrees`` against the clock, in whole quarters."""
+    a, b = ((1, 0), (0, -1), (-1, 0), (0, 1))[round(degrees / 90) % 4]
+    return (a << 16, b << 16, 0, -b << 16, a << 16, 0, 0, 0, 1 << 30)
 
 
 def orientation(matrix: Sequence[int] | None) -> Orientation:

@@ -38,6 +38,11 @@ def shown(path: str) -> str:
     return redact(path)
 
 
+def is_picture(container: InputContainer) -> bool:
+    """Whether it is a still picture's file (jpg, png, webp), no video."""
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+
+
 def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: float = 30.0) -> InputContainer:
     """Open ``path`` for demuxing. Raises the ``SourceError`` that tells what is wrong with it.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import av
@@ -18,7 +19,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from streamer.sources.conversion import display_matrix, orientation
-from streamer.sources.opening import open_container, reading_error, shown
+from streamer.sources.opening import is_picture, open_container, reading_error, shown
 
 # Two spacings count as the same when they differ by no more than a rounding of the clock to either side.
 _ROUNDING_TICKS = 2
@@ -132,6 +133,7 @@ def probe(path: str) -> ProbeReport:
         damaged = _read(container, measures, path)
         pictures = _first_pictures(path, [s.index for s in container.streams.video])
         best = container.streams.best("video")
+        photo = Path(path).read_bytes() if is_picture(container) and Path(path).is_file() else b""
         return ProbeReport(
             path=shown(path),
             container=container.format.name,
@@ -139,7 +141,7 @@ def probe(path: str) -> ProbeReport:
             start_s=None if container.start_time is None else container.start_time / 1_000_000,
             bit_rate=container.bit_rate or None,
             streams=[
-                _report(s, measures[s.index], pictures.get(s.index), chosen=best is not None and s.index == best.index)
+                _report(s, measures[s.index], pictures.get(s.index), photo, chosen=best is not None and s.index == best.index)
                 for s in container.streams
             ],
             chapters=[
@@ -222,7 +224,7 @@ def _first_pictures(path: str, indexes: list[int]) -> dict[int, av.VideoFrame]:
     return pictures
 
 
-def _report(stream: Stream, measure: _Measure, picture: av.VideoFrame | None, *, chosen: bool) -> StreamReport:
+def _report(stream: Stream, measure: _Measure, picture: av.VideoFrame | None, photo: bytes, *, chosen: bool) -> StreamReport:
     time_base = stream.time_base or Fraction(1)
     duration_s = float(stream.duration * time_base) if stream.duration is not None else None
     common: dict[str, Any] = {
@@ -243,7 +245,7 @@ def _report(stream: Stream, measure: _Measure, picture: av.VideoFrame | None, *,
         return StreamReport(**common, sample_rate=stream.sample_rate, channels=stream.channels)
     if not isinstance(stream, VideoStream) or stream.codec_context is None:
         return StreamReport(**common)
-    upright = orientation(display_matrix(picture)) if picture is not None else None
+    upright = orientation(display_matrix(picture, photo)) if picture is not None else None
     context = stream.codec_context
     return StreamReport(
         **common,

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.conversion import Converter, display_matrix, orientation
-from streamer.sources.opening import is_url, open_container, reading_error, shown
+from streamer.sources.opening import is_picture, is_url, open_container, reading_error, shown
 from streamer.sources.timeline import Timeline
 
 NO_TIMESTAMPS = 0x0080
@@ -90,7 +90,7 @@ class VideoFile:
         container, stream = self._open_stream()
         first, container, stream = self._first_frame(container, stream)
         self._converter = Converter(first)
-        matrix = display_matrix(first)
+        matrix = display_matrix(first, Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b"")
         upright = orientation(matrix)
         size = (first.width, first.height)
         width, height = reversed(size) if upright.sideways else size
@@ -167,7 +167,7 @@ class VideoFile:
             self.close()
             raise
         self.stream_index = stream.index
-        self.still = container.format.name.endswith("_pipe") or container.format.name == "image2"
+        self.still = is_picture(container)
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all

@@ -270,7 +270,7 @@ def test_sound_stored_behind_the_picture_is_put_beside_it(tmp_path: Path, out: P
             packet.stream = copies[packet.stream_index]
             apart.mux_one(packet)
     order = [packet.stream_index for packet in av.open(str(clip)).demux() if packet.size]
-    assert order == sorted(order)
+    assert order[:70] == [0] * 70
     reencode(clip, out / "o.mkv")
     assert frame_times(out / "o.mkv") == frame_times(clip)
     assert packet_times(out / "o.mkv", "a:0") == packet_times(clip, "a:0")

@@ -1,0 +1,247 @@
+"""Recordings: what comes out of the source itself, and what is said of inputs that are none."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.errors import ConfigError, SourceError, SourceNotFound, SourceUnavailable, SourceUnsupported
+from streamer.frame import Orientation
+from streamer.sources.opening import open_container
+from streamer.sources.video import VideoFile
+from tests.media import Clip, ffmpeg, frame_times
+
+
+def test_frames_carry_exact_times_and_the_info_is_right(tmp_path: Path) -> None:
+    clip = Clip(rate="30000/1001", seconds=1).write(tmp_path / "clip.mp4")
+    source = VideoFile(clip, clock=lambda: 12.5)
+    info = source.open()
+    frames = list(source.frames())
+    source.close()
+    source.close()
+    assert (info.width, info.height, info.rate, info.frames) == (160, 120, Fraction(30000, 1001), 30)
+    assert info.time_base == Fraction(1, 30000)
+    assert info.duration_s == pytest.approx(1.001)
+    assert [frame.pts for frame in frames] == [index * 1001 for index in range(30)]
+    assert [frame.index for frame in frames] == list(range(30))
+    assert {frame.duration for frame in frames} == {1001}
+    assert {frame.captured_at for frame in frames} == {12.5}
+    assert {frame.picture.format.name for frame in frames} == {"yuv420p"}
+    assert not any(frame.damaged for frame in frames)
+    assert source.damaged_packets == 0
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_any_number_of_threads_gives_the_same_pictures(threads: int, tmp_path: Path) -> None:
+    clip = Clip(seconds=0.6).write(tmp_path / "clip.mp4")
+    source = VideoFile(clip, threads=threads)
+    source.open()
+    digests = [frame.luma().sum(dtype=np.int64) for frame in source.frames()]
+    source.close()
+    with open_container(str(clip)) as container:
+        expected = [np.asarray(picture.to_ndarray())[:120].sum(dtype=np.int64) for picture in container.decode(video=0)]
+    assert digests == expected
+
+
+def _nothing(path: Path) -> str:
+    return str(path / "missing.mp4")
+
+
+def _folder(path: Path) -> str:
+    return str(path)
+
+
+def _empty(path: Path) -> str:
+    (path / "empty.mp4").touch()
+    return str(path / "empty.mp4")
+
+
+def _text(path: Path) -> str:
+    (path / "notes.txt").write_text("no video\n" * 100)
+    return str(path / "notes.txt")
+
+
+def _renamed_text(path: Path) -> str:
+    (path / "notes.mp4").write_text("no video\n" * 100)
+    return str(path / "notes.mp4")
+
+
+def _sound(path: Path) -> str:
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", path / "sound.mp3")
+    return str(path / "sound.mp3")
+
+
+def _sound_with_cover(path: Path) -> str:
+    cover = ("-f", "lavfi", "-i", "testsrc=s=80x60:d=0.04", "-c:v", "png", "-disposition:v", "attached_pic")
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", *cover, path / "sound.mp3")
+    return str(path / "sound.mp3")
+
+
+def _headers_only(path: Path) -> str:
+    whole = Clip(seconds=0.2, output=("-movflags", "faststart")).write(path / "whole.mp4").read_bytes()
+    (path / "cut.mp4").write_bytes(whole[: whole.index(b"mdat") + 8])
+    return str(path / "cut.mp4")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "exit_code", "says"),
+    [
+        (_nothing, SourceNotFound, 2, "there is no file"),
+        (_folder, SourceNotFound, 2, "is a folder"),
+        (_empty, SourceUnsupported, 1, "is empty"),
+        (_text, SourceUnsupported, 1, "is a text file"),
+        (_renamed_text, SourceUnsupported, 1, "no video or picture"),
+        (_sound, SourceUnsupported, 1, "no video, only audio"),
+        (_sound_with_cover, SourceUnsupported, 1, "no video, only audio"),
+        (_headers_only, SourceUnsupported, 1, "no frame that can be decoded"),
+        (lambda _: "xyz://kim:s3cret@host/a", SourceUnsupported, 1, "scheme that is not known"),
+        (lambda _: "http://kim:s3cret@127.0.0.1:9/a.mp4", SourceUnavailable, 1, "refused"),
+    ],
+)
+def test_what_is_no_video_is_named_in_one_line(
+    make: object, error: type[SourceError], exit_code: int, says: str, tmp_path: Path
+) -> None:
+    source = VideoFile(make(tmp_path))  # type: ignore[operator]  # any of the makers above
+    with pytest.raises(error, match=says) as caught:
+        source.open()
+    source.close()
+    assert caught.value.exit_code == exit_code
+    assert caught.value.hint
+    assert "\n" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in source.name
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = Clip(seconds=0.2).write(tmp_path / "clip.mp4")
+
+    # Root may read anything: what the system says is put in its mouth.
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(SourceUnavailable, match="permission denied"):
+        VideoFile(clip).open()
+
+
+def test_a_name_full_of_traps(tmp_path: Path) -> None:
+    clip = Clip(seconds=0.2).write(tmp_path / "plain.mp4").rename(tmp_path / "rtsp:50%d -i 'x'.mp4")
+    source = VideoFile(clip)
+    source.open()
+    assert len(list(source.frames())) == 5
+    source.close()
+
+
+def test_frames_before_open_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="not open"):
+        next(VideoFile(tmp_path / "x.mp4").frames())
+
+
+def test_interrupting_from_another_thread_ends_the_frames(tmp_path: Path) -> None:
+    clip = Clip(seconds=4).write(tmp_path / "clip.mp4")
+    source = VideoFile(clip)
+    source.open()
+    seen: list[int] = []
+    third, interrupted = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        assert third.wait(30)
+        source.interrupt()
+        interrupted.set()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    for frame in source.frames():
+        seen.append(frame.index)
+        if frame.index == 2:
+            third.set()
+            assert interrupted.wait(30)
+    thread.join()
+    source.close()
+    assert seen == [0, 1, 2]
+    assert source.interrupted
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts", "h264", "mpg"])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.5, 0.9), (None, 0.3), (1.0, None), (0.0, None)])
+def test_a_cut_holds_the_frames_of_its_interval(
+    ending: str, start_s: float | None, end_s: float | None, tmp_path: Path
+) -> None:
+    codec = ("-c:v", "mpeg2video") if ending == "mpg" else Clip().video
+    clip = Clip(seconds=1.6, video=codec).write(tmp_path / f"clip.{ending}")
+    whole = VideoFile(clip)
+    whole.open()
+    everything = list(whole.frames())
+    whole.close()
+    origin_s = whole._origin_s
+    expected = [
+        frame.luma().tobytes()
+        for frame in everything
+        if (start_s or 0) <= frame.pts * frame.time_base - origin_s < (end_s or 99)
+    ]
+    source = VideoFile(clip, start_s=start_s, end_s=end_s)
+    source.open()
+    frames = list(source.frames())
+    source.close()
+    assert [frame.luma().tobytes() for frame in frames] == expected
+    assert frames[0].index == 0
+    assert 0 <= frames[0].pts * frames[0].time_base - origin_s < 0.04
+
+
+def test_a_cut_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not after start"):
+        VideoFile("x.mp4", start_s=3, end_s=3)
+    with pytest.raises(ConfigError, match="start is -1"):
+        VideoFile("x.mp4", start_s=-1)
+
+
+# EXIF orientation 1..8 as it asks to be shown: mirrored left to right first, then turned clockwise.
+EXIF = {
+    1: Orientation(0), 2: Orientation(0, True), 3: Orientation(2), 4: Orientation(2, True),
+    5: Orientation(3, True), 6: Orientation(1), 7: Orientation(1, True), 8: Orientation(3),
+}  # fmt: skip
+
+
+def exif(orientation: int) -> bytes:
+    """A JPEG segment with nothing but an orientation."""
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + orientation.to_bytes(2, "big") + b"\0\0\0\0\0\0"
+    body = b"Exif\0\0" + tiff
+    return b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize("orientation", EXIF)
+def test_a_photo_is_one_frame_turned_as_its_camera_was(orientation: int, tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=96x64:d=0.04", "-frames:v", "1", tmp_path / "plain.jpg")
+    plain = (tmp_path / "plain.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(plain[:2] + exif(orientation) + plain[2:])
+    source = VideoFile(tmp_path / "photo.jpg")
+    info = source.open()
+    frames = list(source.frames())
+    source.close()
+    assert source.still
+    assert (len(frames), info.frames) == (1, 1)
+    assert info.orientation == EXIF[orientation]
+    assert (info.width, info.height) == ((64, 96) if orientation >= 5 else (96, 64))
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "bmp", "jpg"])
+def test_pictures_are_one_frame(ending: str, tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=96x64:d=0.04", "-frames:v", "1", tmp_path / f"photo.{ending}")
+    source = VideoFile(tmp_path / f"photo.{ending}", start_s=5)
+    info = source.open()
+    assert (info.width, info.height, info.rate, info.duration_s) == (96, 64, None, None)
+    assert len(list(source.frames())) == 1
+    source.close()
+
+
+def test_an_animated_picture_is_a_video(tmp_path: Path) -> None:
+    clip = Clip(seconds=0.4, rate="10", video=()).write(tmp_path / "moves.gif")
+    source = VideoFile(clip)
+    source.open()
+    assert not source.still
+    assert len(list(source.frames())) == len(frame_times(clip)) == 4
+    source.close()
