@@ -1,0 +1,1 @@
+import streamer as streamer  # before PyAV, wherever a benchmark imports that first: see streamer.load_order

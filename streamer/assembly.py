@@ -65,7 +65,7 @@ class RealParts:
             return Waiting(place, select)
         from streamer.follow.perception import Following
 
-        return Following(place, select)
+        return Following(place, select, max_mask_age_s=config.max_mask_age)
 
     def renderer(self, config: CameraConfig) -> Render:
         """The renderer in the style that was asked for."""
@@ -149,6 +149,12 @@ def check_addresses(config: CameraOptions) -> None:
                 f"cannot publish to {redact(address)}", hint="give an address that begins with rtsp://, rtmp:// or udp://"
             )
         parse_address(address)
+
+
+def wanted_score(config: CameraOptions, detector: str) -> float:
+    """The least score that the detector is to give: following keeps objects by detections that it would not show."""
+    shown = score_threshold(config, detector)
+    return 0.5 * shown if config.follow else shown
 
 
 def score_threshold(config: CameraOptions, detector: str) -> float:

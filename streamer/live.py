@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streamer.assembly import RealParts, check_addresses, score_threshold
+from streamer.assembly import RealParts, check_addresses, wanted_score
 from streamer.cameras import Cameras, has_files_or_streams
 from streamer.errors import StreamerError
 from streamer.health import parse_address as parse_metrics_address
@@ -88,10 +88,10 @@ def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] =
 
 
 def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[Detector, RealParts]:
-    """The detector, warmed up, with the least threshold that a camera wants; and the parts that use it."""
+    """The detector, warmed up, giving the least score that a camera can use; and the parts that use it."""
     from streamer.detectors.registry import load_detector as load
 
-    least = min(score_threshold(camera, process.detector) for camera in cameras)
+    least = min(wanted_score(camera, process.detector) for camera in cameras)
     detector = load(process.detector, score_threshold=least, threads=process.threads, labels_path=process.labels)
     try:
         parts = RealParts(detector, process)

@@ -120,7 +120,10 @@ class SharedDetector:
 
 
 class Place:
-    """One camera's place at a shared detector. :meth:`submit` and :meth:`poll` are for the camera's inference thread."""
+    """One camera's place at a shared detector; implements ``follow.DetectorService``.
+
+    :meth:`submit`, :meth:`poll` and :meth:`ask` are for the camera's inference thread.
+    """
 
     def __init__(self, shared: SharedDetector, camera: str) -> None:
         self.camera = camera

@@ -123,7 +123,6 @@ detector: {DETECTOR}
 metrics: 0
 log_format: json
 defaults:
-  follow: false
   record: {tmp_path}/recordings
   segment: 600
   detections: "{tmp_path}/records/{{name}}.jsonl"

@@ -50,6 +50,8 @@ def test_the_newest_frame_is_worked_on_and_its_answer_is_in_its_own_pixels() -> 
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
     assert shared.busy() is not None
+    assert gate.begun is not None
+    assert gate.begun.index == 0
     for index in range(1, 6):
         gate.submit(frame(index))
     assert gate.poll() is None
