@@ -107,4 +107,4 @@ def _dimming(centre: int) -> NDArray[np.uint8]:
 
 def _size_px(height: int) -> int:
     """Height of letters on a picture ``height`` pixels high."""
-    return max(9, min(32, round(height / 26)))
+    return max(12, min(32, round(height / 26)))
