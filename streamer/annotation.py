@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from streamer.choice import load, selection, style
+from streamer.choice import load_copies, selection, style
 from streamer.config import AnnotateConfig, load_annotate_config
 from streamer.errors import ConfigError, OutputRefused
 from streamer.interrupts import Interrupts
@@ -75,9 +75,11 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        detector = load(config)
-        undo.callback(detector.close)
-        perception = EveryFrame(detector, selection(config, detector))
+        detectors = load_copies(config)
+        for copy in detectors:
+            undo.callback(copy.close)
+        detector = detectors[0]
+        perception = EveryFrame(detectors, selection(config, detector))
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
             records = Records(
@@ -96,7 +98,8 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
             undo.callback(coco.abandon)
             sinks.append(coco)
         renderer = Renderer(detector.labels, style=style(config))
-        detector.warm_up()
+        for copy in detectors:
+            copy.warm_up()
         # From here on the pipeline owns them all.
         undo.pop_all()
         with Progress(quiet=config.quiet) as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from streamer.suggest import did_you_mean
 
 DEFAULT_SCORE = {"people": 0.4}
 """Least score by detector where the user names none; 0.5 for all others."""
+
+_MOST_COPIES = 8
 
 
 class DetectorSettings(Protocol):
@@ -33,13 +36,27 @@ class DetectorSettings(Protocol):
     def max_instances(self) -> int | None: ...
 
 
-def load(settings: DetectorSettings) -> Detector:
-    """The detector that the settings name."""
+def load(settings: DetectorSettings, *, threads: int | None = None) -> Detector:
+    """The detector that the settings name; ``threads`` instead of theirs when given."""
     from streamer.detectors.registry import load_detector
 
     return load_detector(
-        settings.detector, score_threshold=score_threshold(settings), threads=settings.threads, labels_path=settings.labels
+        settings.detector,
+        score_threshold=score_threshold(settings),
+        threads=threads or settings.threads,
+        labels_path=settings.labels,
     )
+
+
+def load_copies(settings: DetectorSettings) -> list[Detector]:
+    """As many copies of the detector as can work side by side on a recording.
+
+    For the small built-in networks one single thread for each core beats several threads in each; every other detector
+    comes alone, since it uses all cores itself.
+    """
+    if settings.detector != "people":
+        return [load(settings)]
+    return [load(settings, threads=1) for _ in range(settings.threads or min(os.cpu_count() or 1, _MOST_COPIES))]
 
 
 def score_threshold(settings: DetectorSettings) -> float:

@@ -134,6 +134,7 @@ class Pipeline:
         self._frames.finish()
 
     def _infer(self) -> None:
+        held = 0  # frames that perception keeps to look ahead
         try:
             for frame in self._frames:
                 if self._max_staleness_s is not None and self._clock() - frame.captured_at > self._max_staleness_s:
@@ -141,17 +142,28 @@ class Pipeline:
                     continue
                 self._busy_with = f"frame {frame.index}"
                 before = self._clock()
+                held += 1
                 try:
                     ready = list(self._perception.push(frame))
                 except BaseException:
+                    held -= 1
                     self._drop("failed")
                     raise
-                self.stats.latencies["inference"].add(self._clock() - before)
+                held -= len(ready)
+                took_s = self._clock() - before
+                for item in ready:
+                    self.stats.latencies["inference"].add(took_s if item.inference_s is None else item.inference_s)
                 if not self._pass_on(ready):
                     return
             if not self._abandoned and self._failure is None:
-                self._pass_on(list(self._perception.finish()))
+                for item in self._perception.finish():
+                    held -= 1
+                    if item.inference_s is not None:
+                        self.stats.latencies["inference"].add(item.inference_s)
+                    if not self._pass_on([item]):
+                        return
         finally:
+            self._drop("abandoned", held)
             self._busy_with = "closing the detector"
             # What was read has been handed on before the detector closes, so that one which hangs there costs no frame.
             self._results.finish()

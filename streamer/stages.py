@@ -75,6 +75,8 @@ class Annotated:
     instances: Instances
     picture: av.VideoFrame | None = None
     """The drawn picture, as stored (not turned upright), same pts and time base; owned by whoever holds this object."""
+    inference_s: float | None = None
+    """What the detector took for this frame, in seconds; None where the time in perception is all that is known."""
 
 
 class Perception(Protocol):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, StageFailed
 from streamer.instances import Instances
 from streamer.perception import EveryFrame, Selection, detect_in
+from streamer.pipeline import Pipeline
 from tests import fakes
 
 
@@ -49,7 +52,7 @@ def test_a_detector_gets_no_more_pixels_than_it_can_use(input_size: tuple[int, i
 
 def test_every_frame_asks_and_closes_the_detector() -> None:
     detector = Whole()
-    perception = EveryFrame(detector, Selection())
+    perception = EveryFrame([detector], Selection())
     frame = fakes.frame(3)
     items = list(perception.push(frame))
     assert [item.frame for item in items] == [frame]
@@ -57,6 +60,46 @@ def test_every_frame_asks_and_closes_the_detector() -> None:
     assert list(perception.finish()) == []
     perception.close()
     assert detector.closed
+
+
+def test_several_copies_work_side_by_side_and_keep_the_order() -> None:
+    both_busy = threading.Barrier(2, timeout=10)
+
+    class Meeting(Whole):
+        def detect(self, image: NDArray[np.uint8]) -> Instances:
+            both_busy.wait()
+            return super().detect(image)
+
+    detectors = [Meeting(), Meeting()]
+    perception = EveryFrame(detectors, Selection())
+    items = [item for index in range(10) for item in perception.push(fakes.frame(index))]
+    assert len(items) == 8, "as many are held back as there are copies"
+    items += perception.finish()
+    perception.close()
+    assert [item.frame.index for item in items] == list(range(10))
+    assert all(item.inference_s is not None for item in items)
+    assert [len(detector.seen) for detector in detectors] == [5, 5]
+    assert all(detector.closed for detector in detectors)
+
+
+def test_a_failing_copy_fails_the_line_and_every_frame_is_accounted_for() -> None:
+    class Failing(Whole):
+        def detect(self, image: NDArray[np.uint8]) -> Instances:
+            if len(self.seen) == 3:
+                raise RuntimeError("no more")
+            return super().detect(image)
+
+    source = fakes.FakeSource(30)
+    pipeline = Pipeline(source, EveryFrame([Failing(), Failing()], Selection()), fakes.draw_nothing, [fakes.FakeSink()])
+    with pytest.raises(StageFailed, match="no more"):
+        pipeline.run()
+    stats = pipeline.stats
+    assert stats.frames_in == stats.frames_out + sum(stats.dropped.values())
+
+
+def test_at_least_one_detector_is_needed() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        EveryFrame([], Selection())
 
 
 def _found() -> Instances:
