@@ -83,7 +83,7 @@ def test_luma_comes_through_untouched(pixels: str, color_range: int) -> None:
     assert converted.format.name == ("yuvj420p" if color_range == 2 else "yuv420p")
     assert converted.pts == 7
     assert (converter.color.range, converted.color_range) == (color_range, color_range)
-    luma = np.frombuffer(given.planes[0], np.uint8).reshape(-1, given.planes[0].line_size)[:48, :64]
+    luma = np.frombuffer(bytes(given.planes[0]), np.uint8).reshape(-1, given.planes[0].line_size)[:48, :64]
     np.testing.assert_array_equal(plane_views(converted)[0], luma)
     if pixels == "gray":
         assert all((plane == 128).all() for plane in plane_views(converted)[1:])

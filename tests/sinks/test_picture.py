@@ -1,0 +1,82 @@
+"""A photo in, a photo out: upright, whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamer.errors import OutputRefused, OutputWriteFailed
+from streamer.instances import Instances
+from streamer.pipeline import Pipeline
+from streamer.sinks.picture import PictureFile
+from streamer.sources.video import VideoFile
+from streamer.stages import Annotated
+from tests.fakes import FakePerception
+from tests.media import Clip, ffmpeg
+from tests.road import show_as_is
+from tests.sources.test_video import exif
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Held with the camera turned: 96x64 as stored, 64x96 as shown."""
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=96x64:d=0.04", "-frames:v", "1", "-q:v", "1", tmp_path / "plain.jpg")
+    plain = (tmp_path / "plain.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(plain[:2] + exif(6) + plain[2:])
+    (tmp_path / "out").mkdir()
+    return tmp_path / "photo.jpg"
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_a_photo_comes_out_upright(ending: str, photo: Path) -> None:
+    output = photo.parent / "out" / f"o.{ending}"
+    source = VideoFile(photo)
+    stats = Pipeline(source, FakePerception(), show_as_is, [PictureFile(output, source.open(), source=source)]).run()
+    assert stats.frames_out == 1
+    written = cv2.imread(str(output))
+    expected = cv2.imread(str(photo))
+    assert written is not None
+    assert expected is not None
+    assert written.shape == expected.shape == (96, 64, 3)
+    assert np.abs(written.astype(int) - expected).mean() < 6
+    assert [entry.name for entry in output.parent.iterdir()] == [output.name]
+
+
+def test_what_cannot_be_is_refused(photo: Path) -> None:
+    source = VideoFile(photo)
+    info = source.open()
+    with pytest.raises(OutputRefused, match="is the input"):
+        PictureFile(photo, info, source=source, overwrite=True)
+    with pytest.raises(OutputRefused, match=r"take one of .*\.png"):
+        PictureFile(photo.parent / "o.tga", info, source=source)
+    clip = VideoFile(Clip(seconds=0.2).write(photo.parent / "clip.mp4"))
+    with pytest.raises(OutputRefused, match="the input more"):
+        PictureFile(photo.parent / "out" / "o.png", clip.open(), source=clip)
+    clip.close()
+    source.close()
+    assert list((photo.parent / "out").iterdir()) == []
+
+
+def test_a_second_picture_is_refused_and_abandoning_leaves_nothing(photo: Path) -> None:
+    source = VideoFile(photo)
+    sink = PictureFile(photo.parent / "out" / "o.png", source.open(), source=source)
+    (frame,) = source.frames()
+    source.close()
+    sink.write(Annotated(frame, Instances.empty()))
+    with pytest.raises(OutputWriteFailed, match="second"):
+        sink.write(Annotated(frame, Instances.empty()))
+    sink.abandon()
+    sink.abandon()
+    assert list((photo.parent / "out").iterdir()) == []
+
+
+def test_no_frame_no_file(photo: Path) -> None:
+    source = VideoFile(photo)
+    sink = PictureFile(photo.parent / "out" / "o.png", source.open(), source=source)
+    source.close()
+    sink.finish()
+    assert list((photo.parent / "out").iterdir()) == []
+    assert "not written" in sink.notes[0]
