@@ -176,10 +176,12 @@ class Connection:
 
     def _open(self) -> InputContainer:
         container = self._opened(open_options(self._address, self._transport))
-        if self._address.scheme in RTSP and not _UNPARSED_CODECS.issuperset(_codec_names(container)):
-            # Rare (MPEG-4 part 2, H.263): RTP cuts their pictures at any place, and only a parser finds the edges.
+        codecs = _codec_names(container)
+        if not codecs or (self._address.scheme in RTSP and not codecs <= _UNPARSED_CODECS):
+            # Rare: video that begins long after the sound, or codecs (MPEG-4 part 2, H.263) that RTP cuts at any place, where
+            # only a parser finds the edges.
             container.close()
-            container = self._opened(open_options(self._address, self._transport, parsed=True))
+            container = self._opened(open_options(self._address, self._transport, patient=True))
         return container
 
     def _opened(self, options: dict[str, str]) -> InputContainer:
@@ -250,27 +252,28 @@ class Connection:
             raise SourceUnsupported(f"{self._address.name} holds no video", hint="give a stream with a picture")
         if stream.codec_context is None:
             raise SourceUnsupported(f"{self._address.name} has video in a format that is not known here", hint="use H.264")
-        # Threads by frame would hold back one frame each: slices only.
-        stream.thread_type = "SLICE"
+        # One thread: threads by frame hold back one frame each, and with threads by slice FFmpeg does not tell damage.
+        stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.low_delay
         return stream
 
 
-def open_options(address: Address, transport: Transport, *, parsed: bool = False) -> dict[str, str]:
-    """FFmpeg's options for opening ``address`` with little delay.
+def open_options(address: Address, transport: Transport, *, patient: bool = False) -> dict[str, str]:
+    """FFmpeg's options for opening ``address`` with little delay, or with its usual care if ``patient``.
 
-    RTSP says in its description what comes, so nothing is probed; other formats show it only in their first packets. Nor
-    are RTSP's packets parsed, unless ``parsed``: see :class:`AccessUnits`.
+    RTSP says in its description what comes, so nothing is probed, nor are its packets parsed: see :class:`AccessUnits`.
+    Other formats show in their first packets what they hold. Never "nobuffer": it throws away what was read for probing, and
+    with it the first key frame.
     """
-    options = {"fflags": "nobuffer"}
+    options: dict[str, str] = {}
     if address.scheme in RTSP:
-        options |= {} if parsed else {"fflags": "nobuffer+noparse+nofillin"}
-        options |= {"probesize": "32", "analyzeduration": "0", "allowed_media_types": "video"}
+        options |= {} if patient else {"fflags": "noparse+nofillin", "probesize": "32", "analyzeduration": "0"}
+        options |= {"allowed_media_types": "video"}
         # TCP first: on a healthy network it is as quick as UDP, it loses nothing, and it passes through firewalls, where
         # UDP would show as silence only. FFmpeg goes on to UDP where the server refuses TCP.
         options |= {"rtsp_flags": "prefer_tcp"} if transport == "auto" else {"rtsp_transport": transport}
     elif address.kind is Kind.NETWORK:
-        options |= {"probesize": "500000", "analyzeduration": "500000"}
+        options |= {} if patient else {"probesize": "500000", "analyzeduration": "100000"}
         # The newest segment of an HLS list; the pacer makes up for a late one by falling behind as far as needed, once.
         options |= {"live_start_index": "-1"} if address.scheme in {"http", "https"} else {}
         options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}

@@ -92,12 +92,13 @@ def test_has_to_be_opened() -> None:
 
 
 def test_the_pace_moves_with_what_comes_late_and_forgets_jumps() -> None:
-    pacer = Pacer(late_s=0.2, early_s=10.0)
+    pacer = Pacer(late_s=0.2, jump_s=10.0)
     assert pacer.wait_s(5.0, now=100.0) == 0.0
     assert pacer.wait_s(5.5, now=100.1) == pytest.approx(0.4)
     assert pacer.wait_s(6.0, now=101.1) == 0.0, "a little late: the pace stays"
     assert pacer.wait_s(6.5, now=101.2) == pytest.approx(0.3)
     assert pacer.wait_s(7.0, now=105.0) == 0.0, "very late: the pace goes on from here"
     assert pacer.wait_s(7.5, now=105.0) == pytest.approx(0.5)
-    assert pacer.wait_s(900.0, now=105.5) == 0.0
-    assert pacer.wait_s(900.5, now=105.5) == pytest.approx(0.5)
+    assert pacer.wait_s(900.0, now=105.5) == pytest.approx(0.5), "a jump ahead: as the frame before"
+    assert pacer.wait_s(3.0, now=106.0) == pytest.approx(0.5), "and back"
+    assert pacer.wait_s(3.1, now=106.5) == pytest.approx(0.1)
