@@ -290,13 +290,16 @@ class _Counted(io.FileIO):
         done = 0
         try:
             while done < len(view):  # a nearly full disk takes a part before it refuses
-                done += super().write(view[done:]) or 0
+                done += self._put(view[done:])
         except OSError as error:
             self.failure = error
             raise
         finally:
             self.written += done
         return done
+
+    def _put(self, data: memoryview) -> int:
+        return super().write(data) or 0
 
 
 def _trim(path: Path) -> None:
