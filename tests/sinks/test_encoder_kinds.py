@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -123,7 +124,7 @@ def test_recordings_joined_with_a_clock_that_begins_anew_go_on(tmp_path: Path) -
     reencode(joined, tmp_path / "output.mp4")
     times = [float(time) for time in frame_times(tmp_path / "output.mp4")]
     assert len(times) == 60
-    assert [round(later - earlier, 6) for earlier, later in zip(times, times[1:], strict=False)] == [0.04] * 59
+    assert [round(later - earlier, 6) for earlier, later in pairwise(times)] == [0.04] * 59
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "libx265", "libvpx-vp9", "libsvtav1"])

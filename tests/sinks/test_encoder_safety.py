@@ -38,7 +38,7 @@ def out(tmp_path: Path) -> Path:
 
 def test_an_existing_output_is_refused_and_left_alone(clip: Path, out: Path) -> None:
     (out / "o.mp4").write_text("precious")
-    with pytest.raises(OutputRefused, match="exists; .*--overwrite"):
+    with pytest.raises(OutputRefused, match=r"exists; .*--overwrite"):
         reencode(clip, out / "o.mp4")
     assert [(e.name, e.read_text()) for e in out.iterdir()] == [("o.mp4", "precious")]
     reencode(clip, out / "o.mp4", overwrite=True)
@@ -94,7 +94,7 @@ def test_what_cannot_be_written_is_refused_at_once(
 
 def test_an_encoder_that_does_not_open_names_those_that_do(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.sinks.encoders.opens", lambda name: name != "h264_nvenc")
-    with pytest.raises(EncoderUnavailable, match="h264_nvenc does not open .*libx264"):
+    with pytest.raises(EncoderUnavailable, match=r"h264_nvenc does not open .*libx264"):
         reencode(clip, out / "o.mp4", encoder="h264_nvenc")
     assert list(out.iterdir()) == []
 

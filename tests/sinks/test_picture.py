@@ -41,7 +41,9 @@ def test_a_photo_comes_out_upright(ending: str, photo: Path) -> None:
     assert written is not None
     assert expected is not None
     assert written.shape == expected.shape == (96, 64, 3)
-    assert np.abs(written.astype(int) - expected).mean() < 6
+    # Sharp colours lose half their resolution on the way; turned wrongly, the difference would be several times that.
+    assert np.abs(written.astype(int) - expected).mean() < 15
+    assert np.abs(written.astype(int) - expected[::-1, ::-1]).mean() > 45
     assert [entry.name for entry in output.parent.iterdir()] == [output.name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_a_new_clock_goes_on_and_a_small_step_back_is_one_tick() -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**40), 2**40)), max_size=30))
 def test_times_always_rise(times: list[int | None]) -> None:
     result = placed([(time, None) for time in times])
-    assert all(later > earlier for earlier, later in zip(result, result[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(result))
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), max_size=30, unique=True).map(sorted))
