@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from streamer import load_order
 from streamer.choice import DEFAULT_SCORE, class_ids, style
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
@@ -140,8 +142,13 @@ class RealParts:
             outputs.append(_queued(Publish(address, info), _STREAM_QUEUE, failures, live=True))  # noqa: PERF401  # what was built must be in the list when a later one fails
 
 
-def check_addresses(config: CameraOptions) -> None:
-    """Raise ``ConfigError`` for somewhere to publish to that cannot be; nothing is opened."""
+def check_addresses(config: CameraConfig) -> None:
+    """Raise ``ConfigError`` for a source or somewhere to publish to that cannot be; nothing is opened."""
+    if parse_address(config.source).format == "x11grab" and load_order.kept() and "cv2" in sys.modules:
+        raise ConfigError(
+            "cannot capture a screen in a process that can show windows: their libraries do not bear each other",
+            hint="use the command without --show, or import av before streamer",
+        )
     for address in config.publish:
         scheme = address.partition("://")[0].lower()
         if scheme not in PUBLISH_SCHEMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -198,10 +199,13 @@ def live(
         if name not in {"config", "debug", "is_live"}
     }
     overrides["live"] = is_live
-    from streamer.live import live_with
     from streamer.live_config import load_live_config
 
-    return live_with(load_live_config(config, overrides))
+    settings = load_live_config(config, overrides)
+    _load_for_screens([settings.source])
+    from streamer.live import live_with
+
+    return live_with(settings)
 
 
 @guarded
@@ -221,6 +225,7 @@ def run(
     from streamer.live_config import load_run_config
 
     settings = load_run_config(config, {"metrics": metrics, "log_format": log_format, "quiet": quiet or None})
+    _load_for_screens([camera.source for camera in settings.cameras.values()])
     from streamer.run import report, run_with
 
     if check:
@@ -246,6 +251,14 @@ def schema(
     if command not in ("run", "live"):
         raise ConfigError(f"no configuration file of {command!r}", hint=did_you_mean(command, ["run", "live"]))
     typer.echo(json.dumps(schema_of("live" if command == "live" else "run"), indent=2, ensure_ascii=False))
+
+
+def _load_for_screens(sources: Sequence[str]) -> None:
+    """Whoever captures a screen needs PyAV loaded before OpenCV; all others the other way round."""
+    if any(source.startswith("x11grab:") for source in sources):
+        from streamer.load_order import screen_first
+
+        screen_first()
 
 
 def add_to(app: typer.Typer) -> None:

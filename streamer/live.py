@@ -34,7 +34,6 @@ def live(source: str | os.PathLike[str], **options: Any) -> int:
 def live_with(config: LiveConfig) -> int:
     """The same with checked settings, for the command."""
     handler = set_up_log(config)
-    parse_address(config.source)
     check_addresses(config)
     if config.metrics is not None:
         parse_metrics_address(config.metrics)

@@ -31,6 +31,18 @@ def keep() -> None:
         sys.meta_path.insert(0, _OpenCVFirst())
 
 
+def screen_first() -> None:
+    """The other way round, for capturing a screen: FFmpeg's ``x11grab`` ends the process where OpenCV's libraries serve.
+
+    Has no effect where either is loaded already; then :func:`kept` tells which one can be had.
+    """
+    if "av" in sys.modules or "cv2" in sys.modules:
+        return
+    for finder in [finder for finder in sys.meta_path if isinstance(finder, _OpenCVFirst)]:
+        sys.meta_path.remove(finder)
+    importlib.import_module("av")
+
+
 def kept() -> bool:
     """Whether a window of OpenCV can be shown: PyAV was not imported before it, or this is not Linux."""
     if not sys.platform.startswith("linux"):
