@@ -28,6 +28,8 @@ FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp"
 """FFmpeg's name of what is sent, by the address's scheme."""
 
 _GOODBYE_S = 0.5
+_MOST_BEHIND = 8
+"""Packets that may wait for a slow connection."""
 
 
 class Publish:
@@ -132,8 +134,8 @@ class Publish:
                     return False
                 self._first_pts = pts
                 opening = True
-            elif not self._peer.check():
-                return False
+            elif not self._peer.check() or self._peer.backlog > _MOST_BEHIND:
+                return False  # before it is encoded: what is sent stays whole, and what is not sent is not late
             elif self._state != "running":
                 self._connected()
             # The opening packet is sent to connect with; it is old when the connection stands, so viewers get a new start.

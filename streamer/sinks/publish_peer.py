@@ -19,6 +19,7 @@ import av
 
 from streamer.sinks import publish_worker
 
+_SENT = publish_worker.SENT.encode()
 _REASONS = {
     "HTTPUnauthorizedError": "user or password refused",
     "HTTPForbiddenError": "publishing there is forbidden",
@@ -59,6 +60,8 @@ class Peer:
     ) -> None:
         self.connected = False
         """Whether the other side has accepted the stream."""
+        self.backlog = 0
+        """Packets handed over that were not sent yet; brought up to date by :meth:`check`."""
         self._clock = clock
         self._write_timeout_s = write_timeout_s
         self._open_timeout_s = open_timeout_s
@@ -97,9 +100,11 @@ class Peer:
     def send(self, packet: av.Packet[av.VideoStream], pts: int, dts: int) -> int:
         """Hand over one packet, waiting for room; the bytes of it. Raises ``PeerGone``, ``Interrupted``."""
         head = publish_worker.PACKET_HEAD.pack(packet.size, pts, dts, packet.is_keyframe)
+        if not self.backlog and self.connected:
+            self._deadline = self._clock() + self._write_timeout_s
+        self.backlog += 1
         waiting = memoryview(self._greeting + head + bytes(packet))
         self._greeting = b""
-        deadline = self._clock() + self._write_timeout_s
         poller = select.poll()
         poller.register(self._wake_in, select.POLLIN)
         poller.register(self._stdin.fileno(), select.POLLOUT)
@@ -108,10 +113,7 @@ class Peer:
             self.check()
             if self._interrupted:
                 raise Interrupted
-            left_s = deadline - self._clock()
-            if left_s <= 0:
-                raise PeerGone(f"it takes no data any more (waited {self._write_timeout_s:g} s)")
-            poller.poll(1e3 * left_s)
+            poller.poll(1e3 * max(0.0, self._deadline - self._clock()) + 1)
             try:
                 waiting = waiting[os.write(self._stdin.fileno(), waiting) :]
             except BlockingIOError:
@@ -127,12 +129,18 @@ class Peer:
             self._said += heard
             if not heard:
                 self._raise_gone()
-        if b"\n" in self._said and not self.connected:
-            if "failed" in json.loads(self._said.splitlines()[0]):
-                self._raise_gone()
+        now = self._clock()
+        if taken := self._said.count(_SENT):
+            self._said = self._said.replace(_SENT, b"")
+            self.backlog -= taken
             self.connected = True
-        if not self.connected and self._clock() > self._deadline:
+            self._deadline = now + self._write_timeout_s
+        if self._said.endswith(b"\n"):
+            self._raise_gone()
+        if now > self._deadline and not self.connected:
             raise PeerGone(f"no answer within {self._open_timeout_s:g} s")
+        if now > self._deadline and self.backlog:
+            raise PeerGone(f"it takes no data any more (waited {self._write_timeout_s:g} s)")
         return self.connected
 
     def interrupt(self) -> None:

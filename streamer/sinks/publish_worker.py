@@ -4,8 +4,8 @@ Why a process: PyAV keeps Python's global lock while FFmpeg connects for writing
 writers have no interrupter. In the main process a server that accepts and then says nothing would freeze every camera for
 the length of the timeout. A process can be killed at any moment, and its sockets go with it.
 
-Standard input: a request (JSON), then packets, each behind its head. Standard output: one JSON line when the connection
-stands, or when it failed. The address comes by standard input since a command line is there for all to read.
+Standard input: a request (JSON), then packets, each behind its head. Standard output: a dot for each packet sent, and
+one JSON line when it fails. The address comes by standard input since a command line is there for all to read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ REQUEST_HEAD = struct.Struct("!I")
 PACKET_HEAD = struct.Struct("!Iqq?")
 """Length of the packet that follows, pts and dts in ticks of 1/90000 s, whether it is a key frame."""
 TIME_BASE = Fraction(1, 90_000)
+SENT = "."
+"""Said for each packet that FFmpeg has taken; for the first one it means that the connection stands."""
 GOODBYE_S = 1
 """Most seconds that saying goodbye may take."""
 
@@ -58,7 +60,6 @@ def serve(requests: BinaryIO, request: Request) -> None:
     container = av.open(request["url"], "w", format=request["format"], options=request["options"])
     stream = container.add_mux_stream("h264", width=request["width"], height=request["height"])
     stream.time_base = TIME_BASE
-    connected = False
     while True:
         try:
             size, pts, dts, key = PACKET_HEAD.unpack(read_exactly(requests, PACKET_HEAD.size))
@@ -69,9 +70,7 @@ def serve(requests: BinaryIO, request: Request) -> None:
         signal.alarm(request["timeout_s"])
         container.mux_one(packet)
         signal.alarm(0)
-        if not connected:
-            connected = True
-            print(json.dumps({"connected": True}), flush=True)
+        print(SENT, end="", flush=True)
     signal.alarm(GOODBYE_S)
     container.close()
 

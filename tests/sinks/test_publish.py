@@ -1,0 +1,334 @@
+"""Publishing to real receivers: an RTSP relay, UDP, and peers that are silent, stall, or go away."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from streamer.camera_status import OutputStatus
+from streamer.errors import ConfigError
+from streamer.sinks.pacing import TICKS, Pacing
+from streamer.sinks.publish import Publish, safe_name
+from streamer.sinks.queued import Queued
+from tests.display import until
+from tests.rtsp import PYTHON, why_not
+from tests.sinks import moving
+
+WIDTH, HEIGHT = 320, 240
+PREROLL = 5
+"""The relay's first pictures are those that it found out with what to offer."""
+
+
+class Relay:
+    """An RTSP server that can be killed and started again on its port."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = 0
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = [PYTHON, str(Path(__file__).parents[1] / "rtsp_relay_main.py"), "--port", str(self.port), *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("READY"), line
+        self.port = int(line.split()[1])
+
+    def url(self, path: str, userinfo: str = "") -> str:
+        return f"rtsp://{userinfo}127.0.0.1:{self.port}{path}"
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+
+StartRelay = Callable[..., Relay]
+
+
+@pytest.fixture
+def relay() -> Iterator[StartRelay]:
+    if reason := why_not():
+        pytest.skip(reason)
+    relays: list[Relay] = []
+
+    def start(*options: str) -> Relay:
+        relays.append(Relay(*options))
+        return relays[-1]
+
+    yield start
+    for one in relays:
+        one.kill()
+
+
+class Line:
+    """A camera that gives pictures at its rate, and an output."""
+
+    def __init__(self, url: str, **settings: float | str) -> None:
+        self.publish = Publish(
+            url,
+            moving.info(WIDTH, HEIGHT),
+            **({"reconnect_initial_delay_s": 0.1, "reconnect_max_delay_s": 0.2} | settings),  # type: ignore[arg-type]  # settings of Publish
+        )
+        self.output = Queued(self.publish)
+        self.idle = ""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._feed)
+        self._thread.start()
+
+    def _feed(self) -> None:
+        index = 0
+        while not self._ended.wait(1 / moving.RATE):
+            if self.idle:
+                self.output.idle(self.idle)
+            else:
+                self.output.write(moving.item(index, WIDTH, HEIGHT))
+            index += 1
+
+    def status(self) -> OutputStatus:
+        return self.output.status()
+
+    def until(self, state: str) -> None:
+        until(lambda: self.status().state == state, f"{state}; it is {self.status()}")
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def line() -> Iterator[Callable[..., Line]]:
+    lines: list[Line] = []
+
+    def start(url: str, **settings: float | str) -> Line:
+        lines.append(Line(url, **settings))
+        return lines[-1]
+
+    yield start
+    for one in lines:
+        one.stop()
+        one.output.abandon()
+
+
+StartLine = Callable[..., Line]
+
+
+def play(url: str, frames: int, **options: str) -> list[av.VideoFrame]:
+    """The next ``frames`` pictures of a stream."""
+    played: list[av.VideoFrame] = []
+    with av.open(url, options=options, timeout=(10, 10)) as container:
+        for frame in container.decode(video=0):
+            played.append(frame)
+            if len(played) == frames:
+                break
+    return played
+
+
+def assert_steady(frames: list[av.VideoFrame]) -> None:
+    """The pictures follow each other, none missing, none twice."""
+    seen = [moving.index_of(frame) for frame in frames]
+    assert seen == [(seen[0] + index) % moving.GREYS for index in range(len(seen))]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_rtsp_published_and_played_back(relay: StartRelay, line: StartLine, transport: str) -> None:
+    server = relay()
+    camera = line(server.url("/in"), transport=transport)
+    camera.until("running")
+    frames = play(server.url("/out"), 50, rtsp_transport="tcp")
+    assert_steady(frames[PREROLL:])
+    assert (frames[0].width, frames[0].height) == (WIDTH, HEIGHT)
+    status = camera.status()
+    assert status.frames > 40
+    assert status.bytes > 1000
+    camera.stop()
+    camera.output.finish()
+    assert camera.status().state == "ended"
+
+
+def test_a_server_that_is_killed_is_found_again(relay: StartRelay, line: StartLine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    server = relay()
+    camera = line(server.url("/in"))
+    camera.until("running")
+    server.kill()
+    camera.until("reconnecting")
+    server.start()
+    camera.until("running")
+    assert_steady(play(server.url("/out"), 15, rtsp_transport="tcp")[PREROLL:])
+    assert camera.publish.reconnects == 1
+    said = [record.getMessage().split(": ", 1)[1] for record in caplog.records if record.name == "streamer.sinks.publish"]
+    assert said[0] == "running"
+    assert said[-1] == "running"
+    assert len(said) <= 4, "a line for each change, none for each attempt"
+
+
+def test_a_wrong_password_is_said_and_never_shown(relay: StartRelay, line: StartLine, caplog: pytest.LogCaptureFixture) -> None:
+    server = relay("--user", "viewer", "--password", "right")
+    camera = line(server.url("/in", "viewer:s3cret-Pa55@"))
+    until(lambda: camera.status().error == "user or password refused", f"a reason; {camera.status()}")
+    camera.stop()
+    camera.output.finish()
+    assert "s3cret-Pa55" not in caplog.text + repr(camera.status()) + camera.publish.name
+    right = line(server.url("/in", "viewer:right@"))
+    right.until("running")
+
+
+def test_a_path_that_is_not_there_is_said(relay: StartRelay, line: StartLine) -> None:
+    camera = line(relay().url("/nowhere"))
+    until(lambda: camera.status().error == "no such path on the server", f"a reason; {camera.status()}")
+
+
+def test_no_server_is_said(line: StartLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    camera = line(f"rtsp://127.0.0.1:{port}/in")
+    until(lambda: camera.status().error == "connection refused", f"a reason; {camera.status()}")
+
+
+def test_a_silent_server_freezes_nothing_and_is_given_up_in_time(line: StartLine) -> None:
+    """It accepts, and never answers: this thread goes on all the while, which FFmpeg in this process would not allow."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        camera = line(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/in", open_timeout_s=1.0)
+        until(lambda: camera.status().error == "no answer within 1 s", f"a reason; {camera.status()}")
+        camera.until("reconnecting")
+        camera.stop()
+        camera.output.abandon()
+    assert camera.status().state == "ended"
+
+
+def test_a_stalled_server_is_let_go(relay: StartRelay, line: StartLine) -> None:
+    """It takes no data any more: writing waits, the camera does not, and the end comes at once."""
+    server = relay()
+    camera = line(server.url("/in"), write_timeout_s=0.5)
+    camera.until("running")
+    server.send(signal.SIGSTOP)
+    try:
+        peer = camera.publish._peer
+        assert peer is not None
+        # The kernel takes megabytes before a connection stalls: fill the pipe as if it had.
+        peer._process.send_signal(signal.SIGSTOP)
+        camera.until("reconnecting")
+        assert "takes no data" in camera.status().error or "no answer" in camera.status().error
+    finally:
+        server.send(signal.SIGCONT)
+    camera.until("running")
+
+
+def test_ends_at_once_while_a_write_waits(relay: StartRelay, line: StartLine) -> None:
+    server = relay()
+    camera = line(server.url("/in"), write_timeout_s=60.0)
+    camera.until("running")
+    peer = camera.publish._peer
+    assert peer is not None
+    peer._process.send_signal(signal.SIGSTOP)
+    frames = camera.status().frames
+    until(lambda: camera.status().dropped > 20 and camera.status().frames >= frames, "writing waits")
+    camera.stop()
+    camera.output.finish()
+    assert camera.status().state == "ended"
+    assert peer._process.poll() is not None
+
+
+def test_mpeg_ts_over_udp(line: StartLine) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    camera = line(f"udp://127.0.0.1:{port}", key_interval_s=0.5)
+    camera.until("running")
+    frames = play(f"udp://127.0.0.1:{port}", 30, timeout="10000000")
+    assert_steady(frames)
+    times = [frame.time for frame in frames]
+    gaps = [b - a for a, b in pairwise(times) if a is not None and b is not None]
+    assert gaps == pytest.approx([1 / moving.RATE] * 29, abs=0.002)
+    keys = [index for index, frame in enumerate(frames) if frame.key_frame]
+    assert keys
+    assert max(b - a for a, b in pairwise(keys)) <= 0.5 * moving.RATE
+
+
+def test_viewers_are_told_while_no_frame_comes(line: StartLine) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    camera = line(f"udp://127.0.0.1:{port}", key_interval_s=0.5)
+    until(lambda: camera.status().frames > 10, "some frames")
+    camera.idle = "reconnecting, 12 s"
+    frames = play(f"udp://127.0.0.1:{port}", 30, timeout="10000000")
+    shown = frames[-1].to_ndarray(format="gray")
+    corner, middle = shown[200:, :60], shown[105:135, 80:240]
+    assert corner.max() < 100, "dimmed"
+    assert middle.max() > 180, "with words"
+    written = camera.status().frames
+    camera.idle = ""
+    until(lambda: camera.status().frames > written + 10, "frames again")
+
+
+def test_a_peer_that_takes_nothing_back_leaves_no_process_and_no_descriptor(line: StartLine) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        url = f"rtsp://127.0.0.1:{closing.getsockname()[1]}/in"
+        before = descriptors()
+        camera = line(url)
+        for _ in range(8):
+            connection, _ = closing.accept()
+            connection.close()
+        camera.stop()
+        camera.output.abandon()
+        assert descriptors() == before
+    assert camera.publish._peer is None
+
+
+def test_addresses() -> None:
+    assert safe_name("rtsp://u:secret@host/x") == "rtsp://u:***@host/x"
+    assert safe_name("rtmp://live.example/app/stream-key") == "rtmp://live.example/app/***"
+    for url in ("ftp://host/x", "host", "udp://"):
+        with pytest.raises(ConfigError, match="cannot publish to"):
+            Publish(url, moving.info())
+    with pytest.raises(ConfigError, match="expected tcp or udp, got auto"):
+        Publish("rtsp://host/x", moving.info(), transport="auto")
+
+
+class TestPacing:
+    def test_frames_keep_their_spacing_whatever_the_clock_does(self) -> None:
+        pacing = Pacing()
+        placed = [pacing.frame(5000 + 3000 * index, 100 + index / 30 + (index % 3) * 0.01) for index in range(10)]
+        assert placed == [3000 * index for index in range(10)]
+
+    def test_status_pictures_follow_the_clock_and_frames_go_on_after_them(self) -> None:
+        pacing = Pacing()
+        pacing.frame(0, 10.0)
+        assert pacing.idle(10.5) == TICKS // 2
+        assert pacing.idle(11.0) == TICKS
+        assert pacing.frame(2 * TICKS, 12.0) == 2 * TICKS
+
+    def test_time_that_leaps_or_turns_back_is_caught(self) -> None:
+        pacing = Pacing()
+        pacing.frame(0, 10.0)
+        assert pacing.frame(10**9, 10.1) == TICKS // 10
+        assert pacing.frame(10**9 + 3000, 10.2) == TICKS // 10 + 3000
+        assert pacing.frame(5, 10.3) == pytest.approx(TICKS // 10 + 3000 + TICKS // 10, abs=1)
+
+    def test_always_grows(self) -> None:
+        pacing = Pacing()
+        assert [pacing.frame(7, 0.0), pacing.frame(7, 0.0), pacing.idle(0.0), pacing.frame(6, 0.0)] == [0, 1, 2, 3]
