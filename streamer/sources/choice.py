@@ -8,8 +8,7 @@ from streamer.errors import SourceError
 from streamer.sources.address import Address, Kind, parse_address
 from streamer.stages import Source
 
-FINITE_PROBE_S = 5.0
-"""How long an ``http`` address may take to show whether it is a recording."""
+_PROBE_TIMEOUT_S = 5.0
 
 
 def make_source(
@@ -21,11 +20,14 @@ def make_source(
 ) -> Source:
     """The source for ``address``, not yet open: a recording, a recording at its own pace, or a live one that heals.
 
-    ``live`` overrides the guess; ``loop`` plays a paced recording again and again. ``make_live`` makes the live ones
-    (``LiveSource`` with its defaults). May ask an ``http`` server whether what it has is finite. Raises ``ConfigError``.
+    ``live`` overrides the guess; ``loop`` plays a paced recording again and again; the test scene, live, never ends.
+    ``make_live`` makes the live ones (``LiveSource`` with its defaults). May ask an ``http`` server whether what it has is
+    finite. Raises ``ConfigError``.
     """
     if isinstance(address, str):
         address = parse_address(address)
+    if address.kind is Kind.TEST:
+        return _test_scene(address, paced=live is not False)
     if address.kind is Kind.FILE:
         return _paced(address, loop=loop) if live else _recording(address)
     if not (is_live(address) if live is None else live):
@@ -48,7 +50,7 @@ def is_live(address: Address) -> bool:
     from streamer.sources.opening import open_container
 
     try:
-        with open_container(address.url, open_timeout_s=FINITE_PROBE_S, read_timeout_s=FINITE_PROBE_S) as container:
+        with open_container(address.url, open_timeout_s=_PROBE_TIMEOUT_S, read_timeout_s=_PROBE_TIMEOUT_S) as container:
             return container.duration is None
     except SourceError:
         return True
@@ -64,3 +66,10 @@ def _paced(address: Address, *, loop: bool) -> Source:
     from streamer.sources.paced import Paced
 
     return Paced(lambda: _recording(address), loop=loop)
+
+
+def _test_scene(address: Address, *, paced: bool) -> Source:
+    from streamer.sources.paced import Paced
+    from streamer.sources.synthetic import Synthetic
+
+    return Paced(lambda: Synthetic(name=address.name), loop=True) if paced else Synthetic(name=address.name)

@@ -24,6 +24,9 @@ _STEADY_S = 2.0
 """Frames for so long, and the outage before is forgotten: a source that flaps is asked ever more seldom."""
 _BRISK_S = 10.0
 """In the first seconds of an outage an attempt is given less patience, so that the next one comes sooner."""
+_BRISK_OPEN_S = 1.3
+"""Long enough for the second packet of a TCP handshake whose first one was lost: it is sent after a second."""
+_LEAST_PAUSE_S = 0.05
 _FRESH_S = 0.25
 _JOIN_S = 0.5
 _MOST_STUCK = 4
@@ -229,7 +232,9 @@ class LiveSource:
         self._enter(SourceState.RECONNECTING, str(error))
         vain = 0
         self._give_up_connection()
-        while not self._stop.wait(self._backoff.delay_s(self._clock() - self._away_since, self._random)):
+        begun = self._clock()
+        while not self._stop.wait(self._pause_s(begun)):
+            begun = self._clock()
             self.stats.attempts += 1
             try:
                 picture = self._connect(self._patience())
@@ -250,12 +255,18 @@ class LiveSource:
             return picture
         return None
 
+    def _pause_s(self, begun: float) -> float:
+        """How long to wait before the next attempt: from the beginning of the last one, which may itself have taken long."""
+        now = self._clock()
+        away_s = now - (now if self._away_since is None else self._away_since)
+        return max(_LEAST_PAUSE_S, begun + self._backoff.delay_s(away_s, self._random) - now)
+
     def _patience(self) -> Timeouts:
         """Less patience with an attempt soon after the loss: a packet that was lost is repeated only seconds later."""
         away_s = self._clock() - (self._away_since or 0.0)
         if away_s >= _BRISK_S:
             return self._timeouts
-        return replace(self._timeouts, open_s=min(self._timeouts.open_s, max(1.0, 3.0 * self._opened_in_s)))
+        return replace(self._timeouts, open_s=min(self._timeouts.open_s, max(_BRISK_OPEN_S, 3.0 * self._opened_in_s)))
 
     def _connect(self, timeouts: Timeouts) -> Picture | None:
         """The first picture of a new connection, or None once interrupted. Raises the ``SourceError`` of its failure."""

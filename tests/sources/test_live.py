@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import signal
+import socket
+import threading
 from fractions import Fraction
 
 import pytest
@@ -13,6 +15,7 @@ from streamer.frame import plane_views
 from streamer.sources.connection import Transport
 from streamer.sources.live import LiveSource
 from streamer.sources.state import SourceState
+from tests.proxy import delaying
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.sources.watching import States, watched
 
@@ -192,11 +195,48 @@ def test_unreachable_sources_say_so() -> None:
 
 
 def test_a_host_that_accepts_and_says_nothing_is_a_timeout() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         source = LiveSource(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x", open_timeout_s=0.2)
         with pytest.raises(SourceTimeout, match="does not answer"):
             source.open()
         source.close()
     assert source.stuck_connections == 0
+
+
+def test_interrupt_ends_opening() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        source = LiveSource(f"http://127.0.0.1:{listener.getsockname()[1]}/x", open_timeout_s=600.0)
+        errors: list[BaseException] = []
+
+        def opening() -> None:
+            with pytest.raises(SourceUnavailable, match="interrupted") as caught:
+                source.open()
+            errors.append(caught.value)
+
+        thread = threading.Thread(target=opening)
+        thread.start()
+        peer, _ = listener.accept()
+        with peer:
+            source.interrupt()
+            thread.join(10.0)
+    assert len(errors) == 1
+    source.close()
+    source.close()
+    assert source.stuck_connections == 0
+
+
+def test_has_to_be_opened() -> None:
+    source = LiveSource("rtsp://host/x")
+    with pytest.raises(SourceUnavailable, match="not open"):
+        next(source.frames())
+    with pytest.raises(SourceUnavailable, match="not open"):
+        _ = source.info
+    source.close()
+
+
+def test_a_slow_line_is_no_fault(rtsp_server: StartServer) -> None:
+    server = rtsp_server()
+    with delaying(server.port, 0.3) as port, watched(LiveSource(f"rtsp://127.0.0.1:{port}/test")) as watcher:
+        frames = watcher.wait_for_frames(30)
+        assert watcher.source.stats.stalls == 0
+    assert {later.pts - earlier.pts for earlier, later in itertools.pairwise(frames)} == {TICKS_PER_FRAME}

@@ -131,6 +131,14 @@ def test_files_are_recordings_unless_asked_to_be_live(tmp_path: Path) -> None:
     assert [int(plane_views(frame.picture)[0][0, 0]) // 4 for frame in frames] == [4 + index % 5 for index in range(12)]
 
 
+def test_the_test_scene_is_endless_unless_asked_to_be_a_recording() -> None:
+    live = make_source("test:")
+    assert live.open().live
+    assert len(list(itertools.islice(live.frames(), 3))) == 3
+    live.close()
+    assert not make_source("test:", live=False).open().live
+
+
 def test_mpegts_over_udp() -> None:
     data = clip(50)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
