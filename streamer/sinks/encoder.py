@@ -149,7 +149,7 @@ class VideoEncoder:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
             if self._container.two_steps:
                 self._files.append(self._files[0].sibling())
-                self._put_in_final_shape(self._files[0].temporary, self._files[1].temporary, until_s)
+                self._put_in_final_shape(until_s)
             self._files[-1].commit()
         except _Failures as error:
             self.abandon()
@@ -246,9 +246,21 @@ class VideoEncoder:
                     self._first = (packet.pts, packet.dts if packet.dts is not None else packet.pts)
             self._muxer.write(packet)
 
-    def _put_in_final_shape(self, written: Path, final: Path, until_s: Fraction | None) -> None:
+    def _put_in_final_shape(self, until_s: Fraction | None) -> None:
+        try:
+            self._copy_fragments(self._readers[-1] if self._readers else None, until_s, bare=False)
+        except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
+            if self._source is None:
+                raise
+            # Something odd among the extras must not cost the work of hours: once more without them.
+            self._readers.append(Passthrough(self._source))
+            self._copy_fragments(self._readers[-1], until_s, bare=True)
+            self.notes.append(f"only picture and sound were kept: {self._container.format} does not take the rest together")
+
+    def _copy_fragments(self, reader: Passthrough | None, until_s: Fraction | None, *, bare: bool) -> None:
         """Copy the fragments into a file with its index first, every packet at the time that it was encoded for."""
         assert self._first is not None
+        written, final = self._files[0].temporary, self._files[1].temporary
         # Without the edit list the demuxer gives the stored times, which differ from the true ones by a constant.
         with av.open(str(written), "r", options={"ignore_editlist": "1"}) as fragments:
             template = fragments.streams.video[0]
@@ -257,9 +269,10 @@ class VideoEncoder:
                 self._container,
                 self._info,
                 lambda output: self._copy_video(output, template),
-                passthrough=self._readers[1] if self._readers else None,
+                passthrough=reader,
                 plan=self._plan,
                 video_index=self._source.stream_index if self._source else 0,
+                bare=bare,
                 shift_s=self._shift * self._info.time_base,
             )
             try:

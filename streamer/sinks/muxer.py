@@ -57,6 +57,9 @@ def plan_streams(passthrough: Passthrough, video_index: int, container: Containe
     for stream in passthrough.streams:
         if stream.index == video_index or (chapters and stream.type == "data" and stream.name == "bin_data"):
             continue
+        if stream.type == "data" and "timecode" in stream.metadata:
+            # Stands in the metadata too, from which MOV and MP4 make such a stream of their own.
+            continue
         label = _label(stream)
         if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
             plan.notes.append(f"{label} is left out: one video stream is annotated and kept")
@@ -130,8 +133,10 @@ class Muxer:
         plan: Plan | None = None,
         video_index: int = 0,
         fragmented: bool = False,
+        bare: bool = False,
         shift_s: Fraction = Fraction(0),
     ) -> None:
+        """``bare`` leaves out all but picture and sound: chapters, metadata, subtitles, covers."""
         self._passthrough = passthrough
         self._shift_s = shift_s
         self._streams: dict[int, Stream] = {}
@@ -142,10 +147,14 @@ class Muxer:
         plan = plan or Plan()
         templates = passthrough.streams if passthrough else []
         kept = set(plan.copied) | set(plan.attached)
-        if fragmented:
+        if fragmented or bare:
             # A fragment waits for every stream: one line of subtitles in an hour would keep the whole hour in memory.
             kept = {s.index for s in templates if s.index in kept and s.type == "audio"}
-        metadata = kept_metadata(passthrough.container.metadata) if passthrough else {}
+        metadata = kept_metadata(passthrough.container.metadata) if passthrough and not bare else {}
+        self._without_timecode = fragmented or info.rate is None
+        if self._without_timecode:
+            # A fragmented file has no room for a stream of one packet, and without a rate a timecode counts nothing.
+            metadata.pop("timecode", None)
         self._output = av.open(
             str(path),
             "w",
@@ -167,7 +176,7 @@ class Muxer:
         """The video stream of the output."""
         if passthrough is not None:
             self._output.metadata.update(metadata)
-            if not fragmented:
+            if not fragmented and not bare:
                 self._output.set_chapters(_moved_chapters(passthrough, info, shift_s))
             passthrough.start([s for s in templates if s.index in self._streams])
 
@@ -193,6 +202,8 @@ class Muxer:
         video.set_display_matrix(info.display_matrix)
         if template is not None:
             video.metadata.update(kept_metadata(template.metadata))
+            if self._without_timecode:
+                video.metadata.pop("timecode", None)
             video.disposition = template.disposition
         return video
 

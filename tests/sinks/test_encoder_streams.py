@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import av.error
 import pytest
 
 from streamer.instances import Instances
 from streamer.sinks.encoder import VideoEncoder
+from streamer.sinks.muxer import Muxer
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 from tests.media import (
@@ -186,3 +190,50 @@ def test_a_stopped_run_stops_the_sound_too(plain: Path, tmp_path: Path) -> None:
     encoder.finish()
     assert len(frame_times(tmp_path / "out.mp4")) == 10
     assert 0.37 < max(float(time) for time in packet_times(tmp_path / "out.mp4", "a:0")) < 0.4
+
+
+def test_a_timecode_stays(tmp_path: Path) -> None:
+    clip = Clip(output=("-timecode", "01:00:00:00")).write(tmp_path / "in.mov")
+    assert stream_kinds(clip) == ["video", "data"]
+    road = reencode(clip, tmp_path / "out.mov")
+    assert road.encoder.notes == []
+    streams = probe_json(tmp_path / "out.mov", "-show_streams")["streams"]
+    assert [stream["tags"]["timecode"] for stream in streams] == ["01:00:00:00"] * 2
+
+
+def test_metadata_of_any_name_stays(plain: Path, tmp_path: Path) -> None:
+    tags = ("-metadata", "title=T", "-metadata", "location=+10+020/", "-metadata", "foo=bar")
+    ffmpeg("-i", plain, "-c", "copy", "-movflags", "use_metadata_tags", *tags, tmp_path / "in.mp4")
+    reencode(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    was, is_now = (probe_json(path, "-show_format")["format"]["tags"] for path in (tmp_path / "in.mp4", tmp_path / "out.mp4"))
+    assert {key: is_now.get(key) for key in was if key != "encoder"} == {key: was[key] for key in was if key != "encoder"}
+
+
+def test_a_font_stays_in_matroska(tmp_path: Path, plain: Path) -> None:
+    (tmp_path / "a.ttf").write_bytes(b"a font" * 20)
+    font = ("-attach", tmp_path / "a.ttf", "-metadata:s:t", "mimetype=application/x-truetype-font")
+    ffmpeg("-i", plain, "-c", "copy", *font, tmp_path / "in.mkv")
+    reencode(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    assert stream_kinds(tmp_path / "out.mkv") == ["video", "audio", "attachment"]
+    road = reencode(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert any("attachment stream #2" in note for note in road.encoder.notes)
+
+
+def test_extras_that_break_the_last_step_do_not_cost_the_work(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = Muxer.finish
+    calls: list[int] = []
+
+    def fail_second(self: Muxer, until_s: Fraction | None = None) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise av.error.ArgumentError(22, "Invalid argument")
+        ending(self, until_s)
+
+    monkeypatch.setattr(Muxer, "finish", fail_second)
+    road = reencode(plain, tmp_path / "out.mp4")
+    assert frame_times(tmp_path / "out.mp4") == frame_times(plain)
+    assert packet_digest(tmp_path / "out.mp4", "a:0") == packet_digest(plain, "a:0")
+    assert any("only picture and sound" in note for note in road.encoder.notes)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out.mp4", "plain.mp4"]
