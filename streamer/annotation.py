@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from streamer.choice import load_copies, selection, style
+from streamer.choice import load, load_copies, selection, style
+from streamer.class_names import class_name
 from streamer.config import AnnotateConfig, load_annotate_config
 from streamer.errors import ConfigError, OutputRefused
+from streamer.follow.interval import Interval
 from streamer.interrupts import Interrupts
 from streamer.perception import EveryFrame
 from streamer.pipeline import Pipeline
@@ -23,7 +25,7 @@ from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
 from streamer.sources.video import VideoFile
-from streamer.stages import Annotated, Sink
+from streamer.stages import Annotated, Detector, Sink
 from streamer.summary import Summary
 
 
@@ -75,11 +77,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        detectors = load_copies(config)
-        for copy in detectors:
-            undo.callback(copy.close)
-        detector = detectors[0]
-        perception = EveryFrame(detectors, selection(config, detector))
+        perception, detector = _perceive(config, undo)
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
             records = Records(
@@ -89,7 +87,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
                 detector.name,
                 masks=config.masks,
                 overwrite=config.overwrite,
-                totals=lambda: {"interrupted": pipeline.interrupted},
+                totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(perception, detector)},
             )
             undo.callback(records.abandon)
             sinks.append(records)
@@ -98,8 +96,6 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
             undo.callback(coco.abandon)
             sinks.append(coco)
         renderer = Renderer(detector.labels, style=style(config))
-        for copy in detectors:
-            copy.warm_up()
         # From here on the pipeline owns them all.
         undo.pop_all()
         with Progress(quiet=config.quiet) as progress:
@@ -126,10 +122,42 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         info,
         now=time.monotonic(),
         files=[path for path in files if path is not None],
+        tracks=perception.tracks_summary() if isinstance(perception, Interval) else None,
         notes=notes,
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
     )
+
+
+def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Interval, Detector]:
+    """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
+    tracked = config.track or config.inference_interval != 1
+    detectors = [load(config, doubtful=True)] if tracked else load_copies(config)
+    for detector in detectors:
+        undo.callback(detector.close)
+    select = selection(config, detectors[0])
+    for detector in detectors:
+        detector.warm_up()
+    if tracked:
+        return Interval(detectors[0], config.inference_interval, select), detectors[0]
+    return EveryFrame(detectors, select), detectors[0]
+
+
+def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict[str, object]:
+    if not isinstance(perception, Interval):
+        return {}
+    return {
+        "tracks": [
+            {
+                "track_id": track.track_id,
+                "class": class_name(detector.labels, track.class_id),
+                "class_id": track.class_id,
+                "first_frame": track.first_frame,
+                "last_frame": track.last_frame,
+            }
+            for track in perception.tracks_summary()
+        ]
+    }
 
 
 def default_output(source: str) -> Path:

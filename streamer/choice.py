@@ -36,13 +36,16 @@ class DetectorSettings(Protocol):
     def max_instances(self) -> int | None: ...
 
 
-def load(settings: DetectorSettings, *, threads: int | None = None) -> Detector:
-    """The detector that the settings name; ``threads`` instead of theirs when given."""
+def load(settings: DetectorSettings, *, threads: int | None = None, doubtful: bool = False) -> Detector:
+    """The detector that the settings name; ``threads`` instead of theirs when given.
+
+    ``doubtful``: with half the least score, since doubtful detections extend the tracks of what is followed.
+    """
     from streamer.detectors.registry import load_detector
 
     return load_detector(
         settings.detector,
-        score_threshold=score_threshold(settings),
+        score_threshold=score_threshold(settings) / (2 if doubtful else 1),
         threads=threads or settings.threads,
         labels_path=settings.labels,
     )

@@ -89,6 +89,12 @@ def annotate(
             rich_help_panel="Detector",
         ),
     ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track", help="Identities also where every frame is inferred.", show_default=False, rich_help_panel="Detector"
+        ),
+    ] = False,
     labels: Annotated[
         Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False, rich_help_panel="Detector")
     ] = None,

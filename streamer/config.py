@@ -105,8 +105,10 @@ class AnnotateConfig(Settings):
     inference_interval: Annotated[
         Literal["auto"] | Count, BeforeValidator(number), Expected("a whole number, 1 or more, or auto")
     ] = 1
-    """Run the detector on every N-th frame and follow the instances in between; 1: on every frame; ``auto``: as often as
-    the machine keeps up."""
+    """Run the detector on every N-th frame and follow the instances in between; 1: on every frame; ``auto``: the more often
+    the more the picture changes."""
+    track: Switch = False
+    """Give instances identities also with an interval of 1; with a longer one they always have them."""
     draw: (
         Annotated[
             frozenset[Literal["masks", "outlines", "boxes", "labels"]],

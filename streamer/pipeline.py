@@ -152,7 +152,10 @@ class Pipeline:
                 held -= len(ready)
                 took_s = self._clock() - before
                 for item in ready:
-                    self.stats.latencies["inference"].add(took_s if item.inference_s is None else item.inference_s)
+                    # Where frames are held back, the time of this call says nothing about one of them.
+                    inference_s = took_s if item.inference_s is None and item.frame is frame and held == 0 else item.inference_s
+                    if inference_s is not None:
+                        self.stats.latencies["inference"].add(inference_s)
                 if not self._pass_on(ready):
                     return
             if not self._abandoned and self._failure is None:

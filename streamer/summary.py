@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamer.class_names import class_name
+from streamer.follow.tracks import TrackSummary
 from streamer.frame import StreamInfo
 from streamer.progress import clock
 from streamer.stats import STAGES, Stats
@@ -23,6 +24,16 @@ class StageLatency(NamedTuple):
 
     median_s: float
     p95_s: float
+
+
+class TrackTotal(NamedTuple):
+    """One object that was followed."""
+
+    track_id: int
+    class_name: str
+    """Class that most of its detections voted for."""
+    first_frame: int
+    last_frame: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,8 @@ class Summary:
     """``decode_latency``, ``inference_latency``, ``render_latency``, ``encode_latency``, ``e2e_latency``, if measured."""
     instances: Mapping[str, int]
     """Instances by class name, summed over all frames, most frequent first."""
+    tracks: tuple[TrackTotal, ...] | None
+    """What was followed, in the order of appearance; None where nothing was tracked."""
     files: tuple[str, ...]
     """Paths of what was written."""
     notes: tuple[str, ...]
@@ -64,6 +77,7 @@ class Summary:
         info: StreamInfo,
         *,
         now: float,
+        tracks: Iterable[TrackSummary] | None = None,
         files: Iterable[str | os.PathLike[str]] = (),
         notes: Iterable[str] = (),
         damaged_packets: int = 0,
@@ -89,6 +103,9 @@ class Summary:
                 if (latency := stats.latencies[stage]).count
             },
             instances=dict(by_name.most_common()),
+            tracks=None
+            if tracks is None
+            else tuple(TrackTotal(t.track_id, class_name(labels, t.class_id), t.first_frame, t.last_frame) for t in tracks),
             files=tuple(os.fspath(path) for path in files),
             notes=tuple(notes),
             interrupted=interrupted,
@@ -98,6 +115,7 @@ class Summary:
         """Plain values that JSON can hold; the keys are the field names, durations in seconds."""
         plain = asdict(self)
         plain["latencies"] = {name: latency._asdict() for name, latency in self.latencies.items()}
+        plain["tracks"] = None if self.tracks is None else [track._asdict() for track in self.tracks]
         plain["files"] = list(self.files)
         plain["notes"] = list(self.notes)
         return plain
@@ -120,6 +138,10 @@ class Summary:
             table.add_row("latency", self._latency_table())
         names = ", ".join(f"{name} {n}" for name, n in self.instances.items())
         table.add_row("instances", escape(names) or "none")
+        if self.tracks is not None:
+            counts = Counter(track.class_name for track in self.tracks)
+            kinds = ", ".join(f"{name} {n}" for name, n in counts.most_common())
+            table.add_row("tracks", f"{len(self.tracks)} objects" + (f": {escape(kinds)}" if kinds else ""))
         for row, path in enumerate(self.files):
             table.add_row("" if row else "written", escape(path))
         for row, note in enumerate(self.notes):

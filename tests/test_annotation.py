@@ -291,3 +291,19 @@ def test_every_setting_is_an_option_of_the_command() -> None:
     shown = run("annotate", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     for name in AnnotateConfig.model_fields:
         assert name == "input" or f"--{name.replace('_', '-')}" in shown
+
+
+@pytest.mark.parametrize("options", [{"track": True}, {"inference_interval": 4}, {"inference_interval": "auto"}])
+def test_objects_have_identities_when_followed(clip: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    detections = tmp_path / "out.jsonl"
+    summary = streamer.annotate(clip, tmp_path / "out.mp4", detector=BRIGHT, detections=detections, **options)
+    assert summary.frames_out == 40
+    (track,) = summary.tracks or ()
+    assert (track.class_name, track.first_frame, track.last_frame) == ("light", 0, 39)
+    *frames, end = list(read_records(detections))[1:]
+    assert [line["frame"] for line in frames] == list(range(40))
+    assert all(found["track_id"] == track.track_id for line in frames for found in line["instances"])
+    for index, line in enumerate(frames):
+        (found,) = line["instances"]
+        assert found["box_xyxy"] == pytest.approx([4 * index, 40, 4 * index + 40, 80], abs=3)
+    assert end["tracks"][0]["last_frame"] == 39

@@ -251,7 +251,7 @@ paths = st.none() | st.text(st.characters(categories=["L", "N"], include_charact
 )
 def test_settings_survive_a_round_trip_through_yaml(values: dict[str, object]) -> None:
     config = AnnotateConfig.model_validate(values)
-    text = yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True)
+    text = yaml.safe_dump(config.model_dump(mode="json"))
     assert build(AnnotateConfig, parse_yaml(text, "a.yaml"), {}) == config
 
 
