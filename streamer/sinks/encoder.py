@@ -97,7 +97,9 @@ class VideoEncoder:
             if info.orientation != UPRIGHT:
                 self.notes.append("the picture is not shown upright: a transport stream cannot tell how to turn it")
         try:
-            if source is not None:
+            if source is not None and not source.can_be_read_again:
+                self.notes.append(f"only the picture is written: {source.name} cannot be read a second time for its sound")
+            elif source is not None:
                 # Two readers where two files are written, both now: the input may be gone or changed at the end.
                 self._readers = [Passthrough(source) for _ in range(2 if self._container.two_steps else 1)]
                 self._plan = plan_streams(self._readers[0], source.stream_index, self._container)
@@ -250,7 +252,7 @@ class VideoEncoder:
         try:
             self._copy_fragments(self._readers[-1] if self._readers else None, until_s, bare=False)
         except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
-            if self._source is None:
+            if self._source is None or not self._readers:
                 raise
             # Something odd among the extras must not cost the work of hours: once more without them.
             self._readers.append(Passthrough(self._source))

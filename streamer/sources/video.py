@@ -143,6 +143,11 @@ class VideoFile:
             index += 1
 
     @property
+    def can_be_read_again(self) -> bool:
+        """Whether a second reader gets the same from the start: a file or a web address, no pipe and no live stream."""
+        return Path(self.path).is_file() or self.path.lower().startswith(("http://", "https://"))
+
+    @property
     def interrupted(self) -> bool:
         """Whether :meth:`interrupt` was called."""
         return self._interrupted.is_set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -237,3 +239,15 @@ def test_extras_that_break_the_last_step_do_not_cost_the_work(
     assert packet_digest(tmp_path / "out.mp4", "a:0") == packet_digest(plain, "a:0")
     assert any("only picture and sound" in note for note in road.encoder.notes)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out.mp4", "plain.mp4"]
+
+
+def test_a_pipe_gives_its_picture_and_a_note(tmp_path: Path) -> None:
+    clip = Clip(seconds=0.4, audio=AAC).write(tmp_path / "in.ts")
+    pipe = tmp_path / "pipe.ts"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()))
+    feeder.start()
+    road = reencode(pipe, tmp_path / "out.mp4")
+    feeder.join()
+    assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
+    assert any("second time" in note for note in road.encoder.notes)
