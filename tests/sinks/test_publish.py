@@ -24,8 +24,8 @@ from tests.rtsp import PYTHON, why_not
 from tests.sinks import moving
 
 WIDTH, HEIGHT = 320, 240
-PREROLL = 5
-"""The relay's first pictures are those that it found out with what to offer."""
+PREROLL = 8
+"""The relay's first pictures are those that it found out with what to offer; those after them may lack what they build on."""
 
 
 class Relay:
@@ -143,6 +143,12 @@ def play(url: str, frames: int, **options: str) -> list[av.VideoFrame]:
     return played
 
 
+def from_key_frame(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
+    """The pictures of a relay from the first whole one on."""
+    first = next(index for index, frame in enumerate(frames) if index >= PREROLL and frame.key_frame)
+    return frames[first:]
+
+
 def assert_steady(frames: list[av.VideoFrame]) -> None:
     """The pictures follow each other, none missing, none twice."""
     seen = [moving.index_of(frame) for frame in frames]
@@ -152,10 +158,12 @@ def assert_steady(frames: list[av.VideoFrame]) -> None:
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_rtsp_published_and_played_back(relay: StartRelay, line: StartLine, transport: str) -> None:
     server = relay()
-    camera = line(server.url("/in"), transport=transport)
+    camera = line(server.url("/in"), transport=transport, key_interval_s=0.5)
     camera.until("running")
     frames = play(server.url("/out"), 50, rtsp_transport="tcp")
-    assert_steady(frames[PREROLL:])
+    whole = from_key_frame(frames)
+    assert len(whole) > 25
+    assert_steady(whole)
     assert (frames[0].width, frames[0].height) == (WIDTH, HEIGHT)
     status = camera.status()
     assert status.frames > 40
@@ -168,13 +176,13 @@ def test_rtsp_published_and_played_back(relay: StartRelay, line: StartLine, tran
 def test_a_server_that_is_killed_is_found_again(relay: StartRelay, line: StartLine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     server = relay()
-    camera = line(server.url("/in"))
+    camera = line(server.url("/in"), key_interval_s=0.5)
     camera.until("running")
     server.kill()
     camera.until("reconnecting")
     server.start()
     camera.until("running")
-    assert_steady(play(server.url("/out"), 15, rtsp_transport="tcp")[PREROLL:])
+    assert_steady(from_key_frame(play(server.url("/out"), 40, rtsp_transport="tcp")))
     assert camera.publish.reconnects == 1
     said = [record.getMessage().split(": ", 1)[1] for record in caplog.records if record.name == "streamer.sinks.publish"]
     assert said[0] == "running"
