@@ -78,8 +78,8 @@ class AccessUnits:
         self._open: _Open | None = None
         self._slices = 0
         self._full: int | None = None
-        self._last_piece = 0
-        self._skipping = False
+        self._carried = 0
+        self._in_slice = False
         self._right = 0
 
     def push(self, data: bytes, pts: int | None) -> list[AccessUnit]:
@@ -91,9 +91,14 @@ class AccessUnits:
                     done += self.flush()
                     self._open = _Open(pts)
                 self._add(self._open, unit)
-        elif self._open is not None:
-            self._continue(self._open, data)
-        self._last_piece = len(data)
+            # A first fragment carries start code and header besides what the packet carried.
+            self._carried = len(data) - 4 - self._syntax.header_bytes
+        else:
+            # The packet before was followed by a fragment of the same slice: it was a full one.
+            self._full = self._carried if self._full is None else min(self._full, self._carried)
+            self._carried = len(data)
+            if self._open is not None:
+                self._continue(self._open, data, pts)
         if self._open is not None and self._foresees(self._open) and self._right >= _SURE:
             done.append(self._joined(self._open))
         return done
@@ -116,25 +121,26 @@ class AccessUnits:
 
     def _add(self, current: _Open, unit: bytes) -> None:
         kind = self._syntax.kind(unit)
-        self._skipping = current.slices > 0 and (kind in self._syntax.parameters or kind == self._syntax.delimiter)
-        if not self._skipping:
-            current.units.append(bytearray(unit))
-            current.slices += kind in self._syntax.slices
-            current.size += len(unit)
+        self._in_slice = kind in self._syntax.slices
+        if current.slices and (kind in self._syntax.parameters or kind == self._syntax.delimiter):
+            return
+        current.units.append(bytearray(unit))
+        current.slices += self._in_slice
+        current.size += len(unit)
 
-    def _continue(self, current: _Open, fragment: bytes) -> None:
-        """A fragment goes to the unit before it, whose packet was therefore a full one."""
-        # The first fragment comes with start code and header, those after it without.
-        self._full = min(self._full or len(fragment), self._last_piece)
-        if not self._skipping and current.units:
+    def _continue(self, current: _Open, fragment: bytes, pts: int | None) -> None:
+        """A fragment goes to the slice before it. If it has no slice there, its first part was lost, and it is of no use."""
+        if self._in_slice and pts == current.pts:
             current.units[-1] += fragment
             current.size += len(fragment)
+        else:
+            self._in_slice = False
 
     def _foresees(self, current: _Open) -> bool:
         """Whether the picture looks whole with what has just come, for the first time."""
         if current.foreseen is not None or current.slices < max(1, self._slices):
             return False
-        if self._full is not None and self._last_piece >= self._full:
+        if self._full is not None and self._carried >= self._full:
             return False
         current.foreseen = current.size
         return True

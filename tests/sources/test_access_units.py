@@ -20,10 +20,10 @@ def next_slice(size: int = 50, *, key: bool = False) -> bytes:
 
 
 def packets(unit: bytes) -> list[bytes]:
-    """A NAL unit as the RTP reader hands it out: fragments of one full size, the first one with start code."""
-    if len(unit) <= FULL:
+    """A NAL unit as the RTP reader hands it out: fragments of one full size, the first one with start code and header."""
+    if len(unit) <= FULL + 1:
         return [START + unit]
-    return [START + unit[:FULL], *(unit[at : at + FULL] for at in range(FULL, len(unit), FULL))]
+    return [START + unit[: FULL + 1], *(unit[at : at + FULL] for at in range(FULL + 1, len(unit), FULL))]
 
 
 def feed(units: AccessUnits, picture: list[bytes], pts: int | None) -> list[list[AccessUnit]]:
@@ -77,6 +77,16 @@ def test_every_picture_comes_once_and_whole_whatever_the_sizes() -> None:
     assert units.mistakes == 0
 
 
+def test_long_pictures_after_short_ones_are_foreseen_too() -> None:
+    units = AccessUnits("h264")
+    pictures = [[first_slice(120)] for _ in range(20)] + [[first_slice(120 + 97 * index)] for index in range(20)]
+    late = 0
+    for index, picture in enumerate(pictures):
+        late += not feed(units, picture, index)[-1]
+    assert units.mistakes == 0
+    assert late <= 9
+
+
 def test_an_encoder_without_habits_is_waited_for() -> None:
     units = AccessUnits("h264")
     pictures = [[first_slice(30), *[next_slice(40)] * (index * index % 3)] for index in range(60)]
@@ -102,6 +112,16 @@ def test_a_lost_start_is_no_picture() -> None:
     assert units.push(b"\x11" * 80, 0) == []
     assert units.push(START + SEI, 0) == []
     assert units.flush() == []
+
+
+def test_fragments_whose_first_part_was_lost_spoil_nothing() -> None:
+    units = AccessUnits("h264")
+    feed(units, [SPS, PPS], 0)
+    units.push(b"\x22" * FULL, 0)
+    feed(units, [first_slice(250)], 0)
+    out = units.push(b"\x22" * FULL, 3000)
+    out += units.push(b"\x22" * FULL, 3000)
+    assert [*out, *units.flush()] == [AccessUnit(joined([SPS, PPS, first_slice(250)]), 0)]
 
 
 def test_knows_h265() -> None:
