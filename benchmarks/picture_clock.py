@@ -21,16 +21,16 @@ _BLACK, _WHITE = 16, 235
 
 
 def write_clock(luma: Plane, milliseconds: int) -> None:
-    """Draw a number of ``BITS`` bits, and a check sum, as squares along the top of a luma plane (height, width)."""
+    """Draw a number of ``BITS`` bits, and a check sum, as squares along the bottom of a luma plane (height, width)."""
     size = luma.shape[1] // (BITS + _CHECK_BITS)
     for place, bit in enumerate(_bits(milliseconds)):
-        luma[:size, place * size : (place + 1) * size] = _WHITE if bit else _BLACK
+        luma[-size:, place * size : (place + 1) * size] = _WHITE if bit else _BLACK
 
 
 def read_clock(luma: NDArray[np.uint8]) -> int | None:
     """The number in a picture of any size (height, width), or None where there is none, or a damaged one."""
     size = luma.shape[1] / (BITS + _CHECK_BITS)
-    row = luma[round(size / 2)]
+    row = luma[-round(size / 2)]
     found = [bool(row[round((place + 0.5) * size)] > 128) for place in range(BITS + _CHECK_BITS)]
     number = sum(bit << place for place, bit in enumerate(found[:BITS]))
     return number if _bits(number) == found else None

@@ -27,7 +27,7 @@ def main() -> None:
             now = now_ms()
             grey = np.asarray(frame.reformat(format="gray").to_ndarray(), np.uint8)
             # The window stands in the upper left corner, without a frame: there is no window manager.
-            shown = read_clock(grey[:, :640])
+            shown = read_clock(grey[:360, :640])
             if shown is not None and shown != newest:
                 newest = shown
                 print((now - shown) % (1 << BITS), flush=True)

@@ -84,9 +84,7 @@ class Cameras:
     def stop(self) -> None:
         """From any thread (not from a signal handler): read no further, complete the outputs."""
         self.interrupted = True
-        self._stop_at = self._clock() + _STOP_S
-        for camera in self.cameras:
-            camera.stop()
+        self._end_all()
 
     def abandon(self) -> None:
         """From any thread (not from a signal handler): give up everything."""
@@ -139,6 +137,11 @@ class Cameras:
                 if not self._left:
                     self._done.set()
 
+    def _end_all(self) -> None:
+        self._stop_at = self._clock() + _STOP_S
+        for camera in self.cameras:
+            camera.stop()
+
     def _tick(self) -> None:
         """About once a second: rates, watchdog, table; sooner: the end of those that do not end."""
         report_at = self._clock() + _REPORT_S
@@ -181,7 +184,7 @@ class Cameras:
         for view in camera.views:
             cast("Window", view).close()
         if self._window_ends:
-            threading.Thread(target=self.stop, name="window-closed", daemon=True).start()
+            self._end_all()
         elif not has_files_or_streams(camera.config):
             camera.stop()
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from streamer.cli import app
 from streamer.sinks.records import read_records
+from tests.display import VirtualDisplay, why_not
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.scripted import wait_until
 from tests.test_log import restore_logging
@@ -213,6 +214,27 @@ def test_live_ends_at_the_first_signal_with_playable_files(tmp_path: Path, start
     assert assert_plays(tmp_path / "out.mp4") > 25
     (segment,) = (tmp_path / "segments").iterdir()
     assert assert_plays(segment) > 25
+
+
+@pytest.mark.parametrize("how", ["key", "close button"])
+def test_the_window_ends_the_run_and_its_files_are_whole(tmp_path: Path, started: list[Process], how: str) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    display = VirtualDisplay()
+    try:
+        arguments = ["live", "test:", "--detector", DETECTOR, "--show", "--metrics", "127.0.0.1:0"]
+        process = Process(tmp_path, *arguments, "-o", str(tmp_path / "out.mp4"), **display.environ)
+        started.append(process)
+        wait_until(lambda: next(iter(process.cameras().values()))["frames_out"] > 10, 60)
+        window = display.window("test:")
+        if how == "key":
+            display.press(window, "q")
+        else:
+            display.press_close_button(window)
+        assert process.wait() == 0, process.log
+        assert assert_plays(tmp_path / "out.mp4") > 10
+    finally:
+        display.stop()
 
 
 def test_a_recording_is_worked_on_frame_by_frame_and_ends_by_itself(tmp_path: Path, started: list[Process]) -> None:
