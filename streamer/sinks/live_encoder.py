@@ -16,6 +16,7 @@ TIME_BASE = Fraction(1, 90_000)
 _ENCODER = "libx264"
 _MAX_BITS_PER_PIXEL = 0.11
 _NOMINAL_RATE = Fraction(30)
+_ONE_THREAD_PIXELS_PER_S = 1920 * 1088 * 30
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
 
 
@@ -55,6 +56,9 @@ class LiveEncoder:
             # Far beyond what comes by time: a camera at 5 frames a second needs the same seconds as one at 60.
             "g": "100000",
         }
+        # Without look-ahead x264 can only share the work by cutting pictures into slices, which costs bits, and which some
+        # servers take for pictures of their own. One thread does 1080p at 30 (measured on a busy machine: 24 ms a picture).
+        codec.thread_count = 1 if self.width * self.height * rate <= _ONE_THREAD_PIXELS_PER_S else 0
         try:
             codec.open()
         except (av.error.FFmpegError, OSError) as error:
