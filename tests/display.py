@@ -71,7 +71,7 @@ class VirtualDisplay:
         target = connection.create_resource_object("window", int(window))
         data = (32, [delete, Xlib.X.CurrentTime, 0, 0, 0])
         target.send_event(Xlib.protocol.event.ClientMessage(window=target, client_type=protocols, data=data), event_mask=0)
-        connection.flush()
+        connection.sync()  # closing at once may lose what was sent
         connection.close()
 
     def screenshot(self, folder: Path) -> Plane:
