@@ -12,7 +12,10 @@ import pytest
 
 PYTHON = "/usr/bin/python3"
 """Debian's Python: GStreamer's bindings are its packages."""
-PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly"
+PACKAGES = (
+    "gir1.2-gst-rtsp-server-1.0 python3-gi "
+    "gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+)
 USER, PASSWORD = "viewer", "s3cret-Pa55"
 _MAIN = Path(__file__).with_name("rtsp_server_main.py")
 _BINDINGS = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"

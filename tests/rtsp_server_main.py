@@ -17,14 +17,20 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # type: ignore[impo
 
 ROLE = "viewer"
 PICTURE = (
-    "( videotestsrc is-live=true pattern={pattern} ! video/x-raw,width={width},height={height},framerate={rate}/1 ! "
-    "x264enc tune=zerolatency speed-preset=ultrafast key-int-max={key_interval} ! "
-    "rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    "( videotestsrc is-live=true pattern={pattern} ! "
+    "video/x-raw,format=I420,width={width},height={height},framerate={rate}/1 ! {encoder} )"
 )
+ENCODERS = {
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max={key_interval} ! "
+    "rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={key_interval} ! "
+    "rtph265pay name=pay0 pt=96 config-interval=-1",
+    "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
+}
 
 
 def main() -> None:
-    """Serve ``/test``; with ``--sound`` as well ``/sound``, which holds audio only."""
+    """Serve ``/test`` and, holding audio only, ``/sound``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", default="0")
@@ -35,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=30)
     parser.add_argument("--key-interval", type=int, default=15)
     parser.add_argument("--pattern", default="ball")
+    parser.add_argument("--codec", choices=list(ENCODERS), default="h264")
     parser.add_argument("--udp-only", action="store_true")
     options = parser.parse_args()
     Gst.init(None)
@@ -44,9 +51,8 @@ def main() -> None:
     if options.auth != "none":
         server.set_auth(_auth(options.auth, options.user, options.password))
     width, height = options.size.split("x")
-    picture = PICTURE.format(
-        pattern=options.pattern, width=width, height=height, rate=options.rate, key_interval=options.key_interval
-    )
+    encoder = ENCODERS[options.codec].format(key_interval=options.key_interval)
+    picture = PICTURE.format(pattern=options.pattern, width=width, height=height, rate=options.rate, encoder=encoder)
     sound = "( audiotestsrc is-live=true ! audioconvert ! mulawenc ! rtppcmupay name=pay0 pt=0 )"
     for path, launch in (("/test", picture), ("/sound", sound)):
         factory = GstRtspServer.RTSPMediaFactory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer import load_order
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import SourceError, SourceUnsupported
 from streamer.sources import failures
@@ -175,6 +177,12 @@ class Connection:
             self._pictures.finish()
 
     def _open(self) -> InputContainer:
+        if self._address.format == "x11grab" and sys.platform.startswith("linux") and load_order.kept():
+            # It would end the whole process.
+            raise SourceUnsupported(
+                f"{self._address.name} cannot be captured: OpenCV was imported before PyAV",
+                hint="call streamer.load_order.screen_first() before any other import",
+            )
         container = self._opened(open_options(self._address, self._transport))
         codecs = _codec_names(container)
         if not codecs or (self._address.scheme in RTSP and not codecs <= _UNPARSED_CODECS):
@@ -261,14 +269,14 @@ class Connection:
 def open_options(address: Address, transport: Transport, *, patient: bool = False) -> dict[str, str]:
     """FFmpeg's options for opening ``address`` with little delay, or with its usual care if ``patient``.
 
-    RTSP says in its description what comes, so nothing is probed, nor are its packets parsed: see :class:`AccessUnits`.
-    Other formats show in their first packets what they hold. Never "nobuffer": it throws away what was read for probing, and
-    with it the first key frame.
+    RTSP says in its description what comes, so nothing is probed, nor are its packets parsed unless ``patient``: see
+    :class:`AccessUnits`. Other formats show in their first packets what they hold. Never "nobuffer": it throws away what
+    was read for probing, and with it the first key frame.
     """
     options: dict[str, str] = {}
     if address.scheme in RTSP:
-        options |= {} if patient else {"fflags": "noparse+nofillin", "probesize": "32", "analyzeduration": "0"}
-        options |= {"allowed_media_types": "video"}
+        options |= {"probesize": "32", "analyzeduration": "0", "allowed_media_types": "video"}
+        options |= {} if patient else {"fflags": "noparse+nofillin"}
         # TCP first: on a healthy network it is as quick as UDP, it loses nothing, and it passes through firewalls, where
         # UDP would show as silence only. FFmpeg goes on to UDP where the server refuses TCP.
         options |= {"rtsp_flags": "prefer_tcp"} if transport == "auto" else {"rtsp_transport": transport}

@@ -208,15 +208,18 @@ class LiveSource:
     def _next(self) -> Picture | None:
         """The next picture, healing as often as it takes; None once interrupted."""
         while not self._stop.is_set():
-            if self._connection is None:
+            connection = self._connection
+            if connection is None:
+                if self._stop.is_set():
+                    break
                 raise SourceUnavailable(f"{self.name} is not open", hint="call open() first")
             try:
-                picture = self._connection.next()
+                picture = connection.next()
             except SourceError as error:
                 self.stats.stalls += isinstance(error, SourceTimeout)
                 picture = self._heal(error)
             else:
-                self._count_lost(self._connection)
+                self._count_lost(connection)
             if picture is not None:
                 return picture
         return None
