@@ -52,13 +52,33 @@ class Program:
 StartProgram = Callable[[], Program]
 
 
+STARTS = 4
+"""OpenCV 5's own Qt hears nothing of the display in about one start of ten on a busy Xvfb, with no line of ours involved
+(``cv2.imshow`` and ``cv2.waitKey`` alone do the same): such a start is no answer to what is asked here."""
+
+
 @pytest.fixture
 def program(display: VirtualDisplay, tmp_path: Path) -> Iterator[Program]:
-    started = Program(display.environ, tmp_path)
+    """The program, with picture 5 in its window."""
+    for start in range(STARTS):
+        started = Program(display.environ, tmp_path)
+        started.tell("picture 5")
+        try:
+            until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(5)) < 3, "the first picture", 6.0)
+        except AssertionError:
+            kill(started)
+            if start == STARTS - 1:
+                raise
+            continue
+        break
     yield started
-    if started.process.poll() is None:
-        started.process.kill()
-        started.process.communicate()
+    kill(started)
+
+
+def kill(program: Program) -> None:
+    if program.process.poll() is None:
+        program.process.kill()
+        program.process.communicate()
 
 
 def brightness(screen: Plane) -> float:
@@ -83,24 +103,16 @@ def test_shows_the_newest_picture_and_the_figures_and_q_ends_it(
     display.press(window, "d")
     until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 250), "no figures any more")
     display.press(window, "q")
-    assert program.end() == {"frames": 2, "state": "ended", "told": False}
+    assert program.end() == {"frames": 3, "state": "ended", "told": False}
 
 
-def shown(display: VirtualDisplay, program: Program, folder: Path) -> str:
-    """The id of the window once there is a picture in it: Qt overlooks what comes while a window is being made."""
-    program.tell("picture 5")
-    window = display.window("gate")
-    until(lambda: abs(brightness(display.screenshot(folder)) - expected(5)) < 3, "the picture")
-    return window
-
-
-def test_the_close_button_ends_it(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
-    display.press_close_button(shown(display, program, tmp_path))
+def test_the_close_button_ends_it(display: VirtualDisplay, program: Program) -> None:
+    display.press_close_button(display.window("gate"))
     assert program.end()["told"] is False
 
 
-def test_escape_ends_it(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
-    display.press(shown(display, program, tmp_path), "Escape")
+def test_escape_ends_it(display: VirtualDisplay, program: Program) -> None:
+    display.press(display.window("gate"), "Escape")
     assert program.end()["told"] is False
 
 
@@ -156,7 +168,7 @@ def test_says_that_nothing_comes_on_the_dimmed_picture(display: VirtualDisplay, 
 
 
 def test_full_screen_and_back(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
-    window = shown(display, program, tmp_path)
+    window = display.window("gate")
     for key in ("f", "f", "h"):
         display.press(window, key)
     until(lambda: bool(display.screenshot(tmp_path)[130:235, 8:120].max() > 230), "the keys, after full screen and back")
