@@ -206,23 +206,19 @@ class LiveSource:
         self.stats.undecodable_packets += self._counted[1] - undecodable
 
     def _next(self) -> Picture | None:
-        """The next picture, healing as often as it takes; None once interrupted."""
-        while not self._stop.is_set():
-            connection = self._connection
-            if connection is None:
-                if self._stop.is_set():
-                    break
-                raise SourceUnavailable(f"{self.name} is not open", hint="call open() first")
-            try:
-                picture = connection.next()
-            except SourceError as error:
-                self.stats.stalls += isinstance(error, SourceTimeout)
-                picture = self._heal(error)
-            else:
-                self._count_lost(connection)
-            if picture is not None:
-                return picture
-        return None
+        """The next picture, healing if need be; None once interrupted and all that was decoded has been handed out."""
+        connection = self._connection
+        if connection is None:
+            if self._stop.is_set():
+                return None
+            raise SourceUnavailable(f"{self.name} is not open", hint="call open() first")
+        try:
+            picture = connection.next()
+        except SourceError as error:
+            self.stats.stalls += isinstance(error, SourceTimeout)
+            return self._heal(error)
+        self._count_lost(connection)
+        return picture
 
     def _heal(self, error: SourceError) -> Picture | None:
         """Connect again and again, until a picture comes or somebody interrupts."""

@@ -196,6 +196,21 @@ def test_packets_without_a_whole_picture_are_no_life() -> None:
     assert "no whole picture" in states.changes[1].reason
 
 
+def test_what_was_decoded_before_the_interrupt_still_comes() -> None:
+    source = LiveSource("lavfi:testsrc2=size=64x48:rate=100")
+    source.open()
+    frames = source.frames()
+    first = next(frames)
+    enough = threading.Event()
+    while source._connection is not None and len(source._connection._pictures) < 4:
+        enough.wait(0.01)
+    source.interrupt()
+    rest = list(frames)
+    source.close()
+    assert len(rest) == 4
+    assert [frame.index for frame in rest] == [first.index + number for number in range(1, 5)]
+
+
 def test_filter_graphs_are_played_at_their_pace() -> None:
     with watched(LiveSource("lavfi:testsrc2=size=64x48:rate=50")) as watcher:
         frames = watcher.wait_for_frames(20)
