@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import shutil
 import socket
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -20,7 +22,7 @@ from streamer.sources.paced import Paced
 from streamer.sources.state import SourceState
 from streamer.sources.video import VideoFile
 from tests.sources.broadcast import clip, send, serving
-from tests.sources.watching import States, watched
+from tests.sources.watching import States, wait_for, watched
 
 TS, MJPEG, HLS = "video/mp2t", "multipart/x-mixed-replace;boundary=next", "application/vnd.apple.mpegurl"
 
@@ -161,6 +163,34 @@ def test_mpegts_over_udp() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def listening(port: int) -> bool:
+    """Whether somebody listens at the port; asked without connecting, since FFmpeg serves one client only."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no RTMP server; install: ffmpeg")
+def test_rtmp() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    url = f"rtmp://127.0.0.1:{port}/live/x"
+    picture = ["-re", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25", "-c:v", "libx264", "-tune", "zerolatency"]
+    server = subprocess.Popen(["ffmpeg", "-v", "quiet", *picture, "-g", "25", "-f", "flv", "-listen", "1", url])
+    wait_for(lambda: listening(port))
+    states = States()
+    try:
+        source = LiveSource(url, on_state=states, reconnect_attempts=1)
+        with watched(source) as watcher:
+            frames = watcher.wait_for_frames(10)
+            server.kill()
+            watcher.thread.join(10.0)
+    finally:
+        server.kill()
+        server.wait(10)
+    assert {later.pts - earlier.pts for earlier, later in itertools.pairwise(frames)} == {3600}
+    assert states.names[-2:] == ["reconnecting", "failed"]
 
 
 def test_nobody_sending_over_udp_is_a_timeout() -> None:

@@ -14,6 +14,16 @@ PATIENCE_S = 20.0
 """Longer than anything takes on the slowest machine: reached only by a test that fails."""
 
 
+def wait_for(happened: Callable[[], bool], otherwise: Callable[[], str] = str) -> None:
+    """Ask again and again until it ``happened``; fails after ``PATIENCE_S``."""
+    waited = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.02)):
+        if happened():
+            return
+        waited.wait(0.02)
+    raise AssertionError(f"did not happen: {otherwise()}")
+
+
 class Watcher:
     """Takes what a source gives and lets tests wait for it."""
 
@@ -37,13 +47,8 @@ class Watcher:
                 self._news.notify_all()
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
-        """Wait until ``happened``; looked at with each frame and now and then."""
-        waited = threading.Event()
-        for _ in range(int(PATIENCE_S / 0.02)):
-            if happened():
-                return
-            waited.wait(0.02)
-        raise AssertionError(f"did not happen; state {self.source.state} ({self.source.reason}), {self.source.stats}")
+        """Wait until ``happened``."""
+        wait_for(happened, lambda: f"state {self.source.state} ({self.source.reason}), {self.source.stats}")
 
     def wait_for_frames(self, number: int) -> list[Frame]:
         """Wait for so many more frames than there are now, and return them."""
