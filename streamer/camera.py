@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 DETECTOR = "detector"
 """What the watchdog calls the detector, which belongs to all cameras."""
 
-_JOIN_TIMEOUT_S = 1.0
+_JOIN_TIMEOUT_S = 0.5
 """How long the threads of a line may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
 
 _SILENT_S = 20.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from streamer.camera import DETECTOR, Camera, Parts
 from streamer.camera_status import CameraStatus
-from streamer.errors import StreamerError
+from streamer.errors import SourceTimeout, StreamerError
 from streamer.health import HealthServer
 from streamer.interrupts import Interrupts
 from streamer.live_config import CameraConfig, CameraOptions
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STOP_S = 2.5
+_STOP_S = 1.75
 """How long everything may take to end after it was asked to; then it is given up, so that three seconds are kept."""
+_LEAVE_S = 1.1
+"""How long giving up may take."""
+_JOIN_S = 0.25
 _DETECTOR_LIMIT_S = 60.0
 """A big model on a processor takes tens of seconds a picture; more than that is stuck."""
 _REPORT_S = 1.0
-_TICK_S = 0.25
+_TICK_S = 0.1
 _SHOW_S = 0.02
-_DETECTOR_CLOSE_S = 0.5
+_DETECTOR_CLOSE_S = 0.25
 
 
 class Cameras:
@@ -117,9 +121,10 @@ class Cameras:
                 self._done.wait()
         finally:
             self._done.set()
+            deadline = time.monotonic() + _JOIN_S
             for thread in (*threads, ticker):
                 if thread.ident is not None:
-                    thread.join(_STOP_S)
+                    thread.join(max(0.0, deadline - time.monotonic()))
             if server is not None:
                 server.close()
             self._close_detector()
@@ -145,12 +150,16 @@ class Cameras:
     def _tick(self) -> None:
         """About once a second: rates, watchdog, table; sooner: the end of those that do not end."""
         report_at = self._clock() + _REPORT_S
+        leave_at = math.inf
         while not self._done.wait(_TICK_S):
             now = self._clock()
             if self._stop_at is not None and now >= self._stop_at:
-                self._stop_at = None
+                self._stop_at, leave_at = None, now + _LEAVE_S
                 log.warning("not everything ended in time: giving up what is left")
                 self.abandon()
+            if now >= leave_at:
+                self._leave()
+                return
             if now < report_at:
                 continue
             report_at = now + _REPORT_S
@@ -160,6 +169,15 @@ class Cameras:
             self._table.update(self.statuses(), now)
             if self._log_handler is not None:
                 self._log_handler.tell()
+
+    def _leave(self) -> None:
+        """What cannot even be given up is left behind: the end of the process takes it along."""
+        for camera in self.cameras:
+            if camera.status().state not in ("ended", "failed"):
+                text = f"{camera.name} does not end"
+                self.failures[camera.name] = SourceTimeout(text, hint="its thread is left behind")
+                log.error("%s; its thread is left behind", text, extra={"source": camera.name})
+        self._done.set()
 
     def _show(self) -> None:
         """The main thread's work while there may be windows."""

@@ -204,8 +204,13 @@ def load_live_config(
 ) -> LiveConfig:
     """Settings of ``live`` from a YAML file (or none) and ``overrides``, which win unless they are None.
 
-    Raises ``ConfigError`` that names file and line or the option; values from the environment are never shown.
+    ``${VAR}`` in a source or an address to publish to comes from the environment on the command line, too: whoever lists the
+    processes sees the name only. Raises ``ConfigError`` that names file and line or the option; values from the environment
+    are never shown.
     """
+    named = {key: value for key in ("source", "publish") if (value := overrides.get(key)) is not None}
+    expanded, _ = expand(Document("command line", named, {}), environ)
+    overrides = {**overrides, **expanded.data}
     config = _build(LiveConfig, None if path is None else load_yaml(path), overrides, environ)
     check(config)
     return config

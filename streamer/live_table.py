@@ -34,7 +34,7 @@ class LiveTable:
     ) -> None:
         console = console or Console(stderr=True)
         self._live = (
-            Live(console=console, auto_refresh=False, redirect_stdout=False, transient=False)
+            Live(console=console, auto_refresh=False, redirect_stdout=False, transient=True)
             if console.is_terminal and not quiet
             else None
         )

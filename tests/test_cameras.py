@@ -266,24 +266,41 @@ def test_a_hangup_with_which_the_terminal_goes_ends_the_run(monkeypatch: pytest.
     assert signal.getsignal(signal.SIGHUP) is before
 
 
-def test_what_does_not_end_in_time_is_given_up(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.cameras._STOP_S", 0.3)
+class Stubborn(EndlessSource):
+    """Hears no interrupt; ``in_close`` says whether not even closing it comes back."""
+
+    def __init__(self, release: threading.Event, *, in_close: bool) -> None:
+        super().__init__()
+        self.release = release
+        self.in_close = in_close
+
+    def frames(self) -> Iterator[Frame]:
+        yield frame(0)
+        self.running.set()
+        self.release.wait(30)
+
+    def close(self) -> None:
+        if self.in_close:
+            self.release.wait(30)
+
+
+@pytest.mark.parametrize("in_close", [False, True])
+def test_what_does_not_end_in_time_is_given_up_or_left_behind(
+    in_close: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.cameras._STOP_S", 0.2)
     release = threading.Event()
-
-    class Stubborn(EndlessSource):
-        def frames(self) -> Iterator[Frame]:
-            yield frame(0)
-            self.running.set()
-            release.wait(30)
-
     plans = {"gate": Plan(), "door": Plan()}
-    stubborn, source = Stubborn(), EndlessSource()
+    stubborn, source = Stubborn(release, in_close=in_close), EndlessSource()
     cameras = cameras_of(plans, Plans(plans, {"gate": stubborn, "door": source}))
     thread = when_running([stubborn, source], cameras.stop)
     cameras.run()
     thread.join()
     assert plans["door"].sink.finished == 1
-    assert any("giving up what is left" in record.getMessage() for record in caplog.records)
+    assert set(cameras.failures) == {"gate"}
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("giving up what is left" in message for message in messages)
+    assert any("gate does not end" in message for message in messages) == in_close
     release.set()
 
 

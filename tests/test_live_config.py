@@ -129,6 +129,15 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
     assert config.publish == ("udp://192.0.2.1:5000",)
 
 
+def test_addresses_on_the_command_line_may_hold_variables() -> None:
+    given = {"source": "rtsp://u:${PASSWORD}@h/", "publish": ["rtsp://u:${PASSWORD}@h/out"]}
+    config = load_live_config(None, given, {"PASSWORD": SECRET})
+    assert config.source == f"rtsp://u:{SECRET}@h/"
+    assert config.publish == (f"rtsp://u:{SECRET}@h/out",)
+    with pytest.raises(ConfigError, match="command line: the environment has no variable PASSWORD"):
+        load_live_config(None, given, {})
+
+
 def test_an_option_that_is_wrong_is_named_without_the_password() -> None:
     with pytest.raises(ConfigError, match="keep_gb") as caught:
         load_live_config(None, {"source": f"rtsp://u:{SECRET}@h/", "keep_gb": "much"})
