@@ -80,8 +80,8 @@ class Cameras:
         self._metrics = metrics
         self._table = table or LiveTable(quiet=True)
         self._log_handler = log_handler
-        self._changed = threading.Condition()
-        self._left = len(self.cameras)
+        self._lock = threading.Lock()
+        self._running = set(configs)
         self._done = threading.Event()
         self._stop_at: float | None = None
 
@@ -137,9 +137,9 @@ class Cameras:
             if not isinstance(error, StreamerError):
                 log.exception("%s: this should not happen", camera.name, extra={"source": camera.name})
         finally:
-            with self._changed:
-                self._left -= 1
-                if not self._left:
+            with self._lock:
+                self._running.discard(camera.name)
+                if not self._running:
                     self._done.set()
 
     def _end_all(self) -> None:
@@ -172,11 +172,12 @@ class Cameras:
 
     def _leave(self) -> None:
         """What cannot even be given up is left behind: the end of the process takes it along."""
-        for camera in self.cameras:
-            if camera.status().state not in ("ended", "failed"):
-                text = f"{camera.name} does not end"
-                self.failures[camera.name] = SourceTimeout(text, hint="its thread is left behind")
-                log.error("%s; its thread is left behind", text, extra={"source": camera.name})
+        with self._lock:
+            left = sorted(self._running)
+        for name in left:
+            text = f"{name} does not end"
+            self.failures[name] = SourceTimeout(text, hint="its thread is left behind")
+            log.error("%s; its thread is left behind", text, extra={"source": name})
         self._done.set()
 
     def _show(self) -> None:
