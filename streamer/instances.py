@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,9 @@ class Instances:
         index = rows if isinstance(rows, slice) else np.asarray(rows)
         if isinstance(index, np.ndarray) and index.size == 0 and index.dtype != np.bool_:
             index = index.astype(np.intp)
-        picked = {f.name: None if (value := getattr(self, f.name)) is None else value[index] for f in fields(self)}
+        picked: dict[str, Any] = {
+            f.name: None if (value := getattr(self, f.name)) is None else value[index] for f in fields(self)
+        }
         return replace(self, **picked)
 
     def scaled(self, x: float, y: float) -> Instances:
