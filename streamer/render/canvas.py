@@ -25,16 +25,28 @@ class Layer(NamedTuple):
     cr: Plane
 
     @classmethod
-    def of(cls, alpha: Plane, color: Yuv) -> Layer:
-        """One colour, ``alpha`` 0..255 strong."""
-        half = halved(alpha)
-        return cls(
-            np.asarray(cv2.bitwise_not(alpha), np.uint8),
-            np.asarray(cv2.bitwise_not(half), np.uint8),
-            np.asarray(cv2.convertScaleAbs(alpha, alpha=color.y / 255), np.uint8),
-            np.asarray(cv2.convertScaleAbs(half, alpha=color.u / 255), np.uint8),
-            np.asarray(cv2.convertScaleAbs(half, alpha=color.v / 255), np.uint8),
+    def of(cls, kept: Plane, color: Yuv) -> Layer:
+        """One colour, laid on where little of the picture is ``kept`` (0..255)."""
+        half = halved(kept)
+        return cls(kept, half, _paint(kept, color.y), _paint(half, color.u), _paint(half, color.v))
+
+    def over(self, below: Layer) -> Layer:
+        """The paint of both, this one on top."""
+        kept = _mixed(self.kept, below.kept)
+        kept_chroma = _mixed(self.kept_chroma, below.kept_chroma)
+        return Layer(
+            kept,
+            kept_chroma,
+            np.asarray(cv2.add(_mixed(self.kept, below.luma), self.luma), np.uint8),
+            np.asarray(cv2.add(_mixed(self.kept_chroma, below.cb), self.cb), np.uint8),
+            np.asarray(cv2.add(_mixed(self.kept_chroma, below.cr), self.cr), np.uint8),
         )
+
+    def faded(self, opacity: float) -> Layer:
+        """The same paint, 0..1 as strong."""
+        paints = (np.asarray(cv2.convertScaleAbs(paint, alpha=opacity), np.uint8) for paint in self[2:])
+        kepts = (np.asarray(cv2.convertScaleAbs(k, alpha=opacity, beta=255 * (1 - opacity)), np.uint8) for k in self[:2])
+        return Layer(*kepts, *paints)
 
 
 class Canvas(NamedTuple):
@@ -86,12 +98,12 @@ class Canvas(NamedTuple):
         )
         return Region(x0, y0, max(x1, x0 + 2), max(y1, y0 + 2))
 
-    def blend(self, alpha: Plane, x0: int, y0: int, color: Yuv) -> None:
-        """Lay a colour over the picture, ``alpha`` (h, w) 0..255 strong, its top left at an aligned (x0, y0).
+    def blend(self, kept: Plane, x0: int, y0: int, color: Yuv) -> None:
+        """Lay a colour over the picture; ``kept`` (h, w) says how much of it stays, 0..255; top left at an aligned (x0, y0).
 
-        Chroma takes the mean strength of the pixels that it covers. Where alpha is 0 no sample changes.
+        Chroma keeps the mean of the pixels that it covers. Where all is kept no sample changes.
         """
-        self.lay(Layer.of(alpha, color), x0, y0)
+        self.lay(Layer.of(kept, color), x0, y0)
 
     def lay(self, layer: Layer, x0: int, y0: int) -> None:
         """Lay prepared paint over the picture, its top left at an aligned (x0, y0)."""
@@ -109,20 +121,31 @@ class Canvas(NamedTuple):
         _frame(self.cr, half, line_px // 2, color.v, opacity)
 
 
+def _paint(kept: Plane, sample: int) -> Plane:
+    return np.asarray(cv2.convertScaleAbs(kept, alpha=-sample / 255, beta=sample), np.uint8)
+
+
+def _mixed(kept: Plane, samples: Plane) -> Plane:
+    return np.asarray(cv2.multiply(kept, samples, scale=1 / 255), np.uint8)
+
+
 def halved(plane: Plane) -> Plane:
     """The mean of each 2 x 2 block of a plane of even size."""
     return np.asarray(cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
-    top, left = max(0, -y0), max(0, -x0)
-    target = plane[y0 + top : y0 + kept.shape[0], x0 + left : x0 + kept.shape[1]]
-    if target.size == 0:
-        return
-    if target.shape != kept.shape:
-        part = slice(top, top + target.shape[0]), slice(left, left + target.shape[1])
-        kept, paint = kept[part], paint[part]
-    cv2.add(cv2.multiply(target, kept, scale=1 / 255), paint, dst=target)
+    height, width = kept.shape
+    if x0 < 0 or y0 < 0 or x0 + width > plane.shape[1] or y0 + height > plane.shape[0]:
+        top, left = max(0, -y0), max(0, -x0)
+        part = slice(top, max(top, plane.shape[0] - y0)), slice(left, max(left, plane.shape[1] - x0))
+        kept, paint, x0, y0 = kept[part], paint[part], x0 + left, y0 + top
+        height, width = kept.shape
+        if height == 0 or width == 0:
+            return
+    target = plane[y0 : y0 + height, x0 : x0 + width]
+    near = target.copy()  # short rows from afar: fetched in one sweep, not within the arithmetic
+    cv2.add(cv2.multiply(near, kept, dst=near, scale=1 / 255), paint, dst=target)
 
 
 def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float) -> None:

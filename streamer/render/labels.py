@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,28 +43,35 @@ def _font() -> cv2.FontFace:
 
 
 @lru_cache(maxsize=1024)
-def tag(text: str, size_px: int) -> Tag:
-    """The tag of a text in letters of ``size_px`` (the font's nominal size)."""
-    font = _font()
-    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size_px, _WEIGHT)
-    _, top, _, line = cv2.getTextSize((0, 0), "Ág", (0, 0), font, size_px, _WEIGHT)
-    pad_x, pad_y = max(2, round(size_px * 0.36)), max(1, round(size_px * 0.16))
-    w, h = (width + 2 * pad_x + 1) // 2 * 2, (line + 2 * pad_y + 1) // 2 * 2
+def tag(text: str, size_px: int, stretch: float = 1.0) -> Tag:
+    """The tag of a text in letters of ``size_px`` (the font's nominal size) in height, ``stretch`` times as wide as usual."""
+    font, drawn_px = _font(), round(size_px * max(1.0, stretch))  # drawn so large that both directions only shrink
+    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, drawn_px, _WEIGHT)
+    _, top, _, line = cv2.getTextSize((0, 0), "Ág", (0, 0), font, drawn_px, _WEIGHT)
+    pad_x, pad_y = max(2, round(drawn_px * 0.36)), max(1, round(drawn_px * 0.16))
+    w, h = _even(width + 2 * pad_x), _even(line + 2 * pad_y)
     letters = np.zeros((h, w), np.uint8)
-    cv2.putText(letters, text, (pad_x, pad_y - top), (255,), font, size_px, _WEIGHT)
-    return Tag(_rounded(w, h, min(h / 2, size_px * 0.32)), letters)
+    cv2.putText(letters, text, (pad_x, pad_y - top), (255,), font, drawn_px, _WEIGHT)
+    if stretch != 1:
+        w, h = _even(w * min(1.0, stretch)), _even(h * size_px / drawn_px)
+        letters = np.asarray(cv2.resize(letters, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+    return Tag(_rounded(w, h, min(w / 2, h / 2, size_px * 0.32)), letters)
 
 
 @lru_cache(maxsize=512)
-def painted(text: str, size_px: int, body: Yuv, letters: Yuv) -> Layer:
-    """A tag in its colours, ready to lay over a picture."""
-    label = tag(text, size_px)
-    under, over = Layer.of(label.body, body), Layer.of(label.text, letters)
-    paints = (
-        np.asarray(cv2.add(cv2.multiply(below, kept, scale=1 / 255), above), np.uint8)
-        for below, kept, above in zip(under[2:], (over.kept, over.kept_chroma, over.kept_chroma), over[2:], strict=True)
-    )
-    return Layer(under.kept, under.kept_chroma, *paints)
+def painted(label: tuple[str, int, float], body: Yuv, letters: Yuv) -> Layer:
+    """A tag (what :func:`tag` takes) in its colours, ready to lay over a picture."""
+    shape = tag(*label)
+    under, over = (Layer.of(kept, color) for kept, color in ((_kept(shape.body), body), (_kept(shape.text), letters)))
+    return over.over(under)
+
+
+def _kept(strength: Plane) -> Plane:
+    return np.asarray(cv2.bitwise_not(strength), np.uint8)
+
+
+def _even(size_px: float) -> int:
+    return max(2, math.ceil(size_px / 2) * 2)
 
 
 def _rounded(width: int, height: int, radius: float) -> Plane:
@@ -82,18 +90,29 @@ def place(tag_size: tuple[int, int], box: Region, taken: Sequence[Region], width
     bottom, and each of these moved to the right edge; if all overlap, the place that overlaps least.
     """
     w, h = tag_size
-    spots: list[Region] = []
+    best, least = Region(0, 0, 0, 0), math.inf
+    for spot in _spots(w, h, box, width, height):
+        left, top, right, bottom = spot
+        covered = 0
+        for x0, y0, x1, y1 in taken:
+            if x0 < right and left < x1 and y0 < bottom and top < y1:
+                covered += (min(right, x1) - max(left, x0)) * (min(bottom, y1) - max(top, y0))
+        if covered < least:
+            best, least = spot, covered
+            if covered == 0:
+                break
+    return best
+
+
+def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Region]:
+    """The places for a tag of w x h pixels, best first."""
+    none = True
     for y in (box.y0 - h, box.y0, box.y1, box.y1 - h):
         if 0 <= y <= height - h:
+            none = False
             for x in (box.x0, box.x1 - w):
                 left = max(0, min(x, width - w))
-                spots.append(Region(left, y, left + w, y + h))
-    if not spots:
+                yield Region(left, y, left + w, y + h)
+    if none:
         left, top = max(0, min(box.x0, width - w)), max(0, min(box.y0, height - h))
-        spots.append(Region(left, top, left + w, top + h))
-    if not taken:
-        return spots[0]
-    ours, theirs = np.array(spots)[:, None], np.array(taken)[None]
-    shared = np.minimum(ours[..., 2:], theirs[..., 2:]) - np.maximum(ours[..., :2], theirs[..., :2])
-    np.maximum(shared, 0, out=shared)
-    return spots[int(np.argmin((shared[..., 0] * shared[..., 1]).sum(axis=1)))]  # the first of the least covered
+        yield Region(left, top, left + w, top + h)

@@ -22,10 +22,8 @@ Box = Floats | Sequence[float]
 """Left, top, right, bottom in pixels."""
 THRESHOLD = 0.5
 """Probability from which a pixel belongs to the object."""
-FIELD_ZERO = 128
-"""Value of an edge field on the outline."""
-FIELD_PER_PX = 16
-"""Steps of an edge field for each pixel of distance to the outline: it saturates 8 pixels away."""
+FIELD_END = 32767
+"""Value of an edge field as far inside an object as it reaches; 0 lies on the outline."""
 
 _FLATTEST_PER_PX = 1 / 400  # below this slope (probability per pixel) a plateau near the threshold is no edge
 
@@ -53,10 +51,10 @@ def pixels_of(box_xyxy: Box, margin_px: float, width: int, height: int) -> Regio
     if not math.isfinite(left + top + right + bottom):
         return NOWHERE
     return Region(
-        math.floor(min(max(left - margin_px, 0), width)),
-        math.floor(min(max(top - margin_px, 0), height)),
-        math.ceil(min(max(right + margin_px, 0), width)),
-        math.ceil(min(max(bottom + margin_px, 0), height)),
+        min(max(math.floor(left - margin_px), 0), width),
+        min(max(math.floor(top - margin_px), 0), height),
+        min(max(math.ceil(right + margin_px), 0), width),
+        min(max(math.ceil(bottom + margin_px), 0), height),
     )
 
 
@@ -71,7 +69,7 @@ def crop_mask(mask: Floats, box_xyxy: Box, width: int, height: int) -> tuple[int
     left, top, right, bottom = map(float, box_xyxy)
     if region.empty or not (right > left and bottom > top):
         return region.x0, region.y0, np.zeros((0, 0), np.float32)
-    return region.x0, region.y0, _sample(mask, box_xyxy, region, 1)
+    return region.x0, region.y0, _sample(mask, box_xyxy, region)
 
 
 def binary_crop(mask: Floats, box_xyxy: Box, width: int, height: int) -> tuple[int, int, Bools]:
@@ -95,51 +93,49 @@ def extent(mask: Floats, box_xyxy: Box) -> tuple[float, float, float, float] | N
     )
 
 
-def edge_field(mask: Floats, box_xyxy: Box, region: Region) -> NDArray[np.uint8]:
-    """Signed distance in pixels from each pixel of ``region`` to the outline, positive inside.
+def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.0) -> NDArray[np.int16]:
+    """Signed distance from each pixel of ``region`` to the outline, positive inside.
 
-    uint8 (h, w): ``FIELD_ZERO`` + ``FIELD_PER_PX`` x distance, saturated. The distance is to first order,
-    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Large boxes are sampled every second or fourth
-    pixel, at least four samples to a cell, and interpolated between: bilinear in bilinear, exact but for the kinks at
-    cells' centres.
+    int16 (h, w): ``FIELD_END`` / ``reach_px`` for a pixel of distance, saturated. The distance is to first order,
+    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Where cells are large it is taken every second or
+    fourth pixel, at least twice a cell, and interpolated between: bilinear in bilinear, exact but for the kinks at cells'
+    centres.
     """
     left, top, right, bottom = map(float, box_xyxy)
-    cell_px = min((right - left) / mask.shape[1], (bottom - top) / mask.shape[0])
-    step = 4 if cell_px >= 16 else 2 if cell_px >= 4 else 1
+    step_x, step_y = _step((right - left) / mask.shape[1]), _step((bottom - top) / mask.shape[0])
     x0, y0, x1, y1 = region
-    probabilities = _sample(mask, box_xyxy, Region(x0 - step, y0 - step, x1 + step, y1 + step), step)  # with the samples beside
-    slope = np.asarray(cv2.magnitude(_rise(probabilities), _rise(probabilities.T).T), np.float32)  # over 2 * step pixels
-    np.maximum(slope, _FLATTEST_PER_PX * 2 * step, out=slope)
-    probabilities -= THRESHOLD
-    distance = np.divide(probabilities, slope, out=probabilities)
-    reach = FIELD_ZERO / (FIELD_PER_PX * 2 * step)
-    np.clip(distance, -reach, reach, out=distance)
-    if step > 1:  # enlarging floats and converting then is faster than enlarging bytes, and finer
-        size = distance.shape[1] * step, distance.shape[0] * step
-        distance = np.asarray(cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    inner = distance[step : step + y1 - y0, step : step + x1 - x0]
-    return np.asarray(cv2.convertScaleAbs(inner, alpha=FIELD_PER_PX * 2 * step, beta=FIELD_ZERO), np.uint8)
+    around = Region(x0 - 2 * step_x, y0 - 2 * step_y, x1 + 2 * step_x, y1 + 2 * step_y)  # with the samples beside
+    above = _sample(mask - np.float32(THRESHOLD), box_xyxy, around, step_x, step_y, -THRESHOLD)
+    run = np.subtract(above[1:-1, 2:], above[1:-1, :-2])
+    rise = np.subtract(above[2:, 1:-1], above[:-2, 1:-1])
+    if step_x != step_y:
+        rise *= step_x / step_y
+    slope = cv2.magnitude(run, rise, run)  # over 2 step_x pixels
+    slope = np.maximum(slope, np.float32(_FLATTEST_PER_PX * 2 * step_x), out=np.asarray(slope, np.float32))
+    per_px = FIELD_END / reach_px
+    field = cv2.divide(above[1:-1, 1:-1], slope, scale=2 * step_x * per_px, dtype=cv2.CV_16S)  # saturates
+    if step_x > 1 or step_y > 1:  # OpenCV enlarges 16 bits faster than 8
+        field = cv2.resize(field, (field.shape[1] * step_x, field.shape[0] * step_y), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(field, np.int16)[step_y : step_y + y1 - y0, step_x : step_x + x1 - x0]
 
 
-def _rise(values: Floats) -> Floats:
-    """Difference of the next and the last value in each row; at both ends as beside them. At least three columns."""
-    rise = np.empty_like(values)
-    np.subtract(values[:, 2:], values[:, :-2], out=rise[:, 1:-1])
-    rise[:, 0], rise[:, -1] = rise[:, 1], rise[:, -2]
-    return rise
+def _step(cell_px: float) -> int:
+    """How many pixels apart samples may lie."""
+    return 4 if cell_px >= 12 else 2 if cell_px >= 5 else 1
 
 
-def _sample(mask: Floats, box_xyxy: Box, region: Region, step: int) -> Floats:
-    """The bilinear value of a mask at the centre of each step x step block of a region, 0 outside: float32 (h, w)."""
+def _sample(mask: Floats, box_xyxy: Box, region: Region, step_x: int = 1, step_y: int = 1, outside: float = 0.0) -> Floats:
+    """The bilinear value of a mask at the centre of each block of pixels of a region, ``outside`` beyond it: float32 (h, w)."""
     left, top, right, bottom = map(float, box_xyxy)
     across, down = mask.shape[1] / (right - left), mask.shape[0] / (bottom - top)
     to_cells = np.array(
-        [
-            [across * step, 0, (region.x0 + step / 2 - left) * across - 0.5],
-            [0, down * step, (region.y0 + step / 2 - top) * down - 0.5],
-        ]
+        (
+            (across * step_x, 0.0, (region.x0 + step_x / 2 - left) * across - 0.5),
+            (0.0, down * step_y, (region.y0 + step_y / 2 - top) * down - 0.5),
+        )
     )
-    size = (-(-(region.x1 - region.x0) // step), -(-(region.y1 - region.y0) // step))
+    size = (-(-(region.x1 - region.x0) // step_x), -(-(region.y1 - region.y0) // step_y))
     # Not a matrix product, though it is faster in a quiet process: BLAS threads that wait for each other are not.
-    sampled = cv2.warpAffine(np.asarray(mask, np.float32), to_cells, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    sampled = cv2.warpAffine(np.asarray(mask, np.float32), to_cells, size, flags=flags, borderValue=(outside,))
     return np.asarray(sampled, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -98,7 +99,8 @@ def to_yuv(rgb: Rgb, matrix: int, full_range: bool) -> Yuv:
     return Yuv(y, u, v)
 
 
-def yuv_for(picture: av.VideoFrame, rgb: Rgb) -> Yuv:
-    """The samples of a colour in a picture, by its matrix and range (``yuvj`` formats are full range)."""
+def yuv_of(picture: av.VideoFrame) -> Callable[[Rgb], Yuv]:
+    """What gives the samples of a colour in a picture, by its matrix and range (``yuvj`` formats are full range)."""
     full = picture.format.name.startswith("yuvj") or int(picture.color_range) == _FULL
-    return to_yuv(rgb, int(picture.colorspace), full)
+    matrix = int(picture.colorspace)
+    return lambda rgb: to_yuv(rgb, matrix, full)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 import av.filter
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
-from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Box, Region, edge_field, extent, pixels_of
-from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_for
+from streamer.render.masks import FIELD_END, Box, Region, edge_field, extent, pixels_of
+from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_of
 from streamer.stages import Annotated
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
@@ -96,20 +98,22 @@ class Renderer:
         line_px = max(1.4, 0.0026 * reference) * style.scale
         identities = zip(instances.track_ids.tolist(), instances.class_ids.tolist(), strict=True)
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
-        samples = [yuv_for(picture, rgb) for rgb in colors]
-        shapes = style.draw & {"masks", "outlines"}
+        yuv = yuv_of(picture)
         boxes, opacities = instances.boxes_xyxy.tolist(), instances.opacity.tolist()
-        for row in np.argsort(instances.scores, kind="stable").tolist():  # the surest last, on top
-            box, opacity = boxes[row], opacities[row]
-            mask = None if instances.masks is None or not instances.has_mask[row] else instances.masks[row]
+        masks: list[Floats | None] = [None] * len(boxes)
+        if instances.masks is not None:
+            masks = [mask if has else None for mask, has in zip(instances.masks, instances.has_mask.tolist(), strict=True)]
+        shapes, framed = not style.draw.isdisjoint(("masks", "outlines")), "boxes" in style.draw
+        for row in np.argsort(instances.scores, kind="stable").tolist() if shapes or framed else ():  # the surest on top
+            mask, box, sample, opacity = masks[row], boxes[row], yuv(colors[row]), opacities[row]
             solid = None if mask is None else extent(mask, box)
             if mask is not None and solid is not None and shapes:
                 region = pixels_of(solid, line_px / 2 + 1, canvas.width, canvas.height)
-                self._draw_shape(canvas, mask, box, region, samples[row], opacity, line_px)
-            if "boxes" in style.draw or (solid is None and shapes):
-                _draw_box(canvas, box, samples[row], opacity, line_px if solid is None else max(1.0, line_px / 2))
+                self._draw_shape(canvas, mask, box, region, sample, opacity, line_px)
+            if framed or solid is None:
+                _draw_box(canvas, box, sample, opacity, line_px if solid is None else max(1.0, line_px / 2))
         if "labels" in style.draw:
-            self._draw_labels(canvas, picture, instances, colors, samples, reference)
+            self._draw_labels(canvas, yuv, instances, colors, reference)
 
     def _draw_shape(
         self, canvas: Canvas, mask: Floats, box: Box, region: Region, sample: Yuv, opacity: float, line_px: float
@@ -117,57 +121,50 @@ class Renderer:
         if region.empty or not (box[2] > box[0] and box[3] > box[1]):
             return
         region = canvas.aligned(region)
-        field = edge_field(mask, box, region)
-        alpha: Plane | None = None
-        outlined = "outlines" in self._style.draw
-        if "masks" in self._style.draw:
-            alpha = _fill(field, self._style.mask_opacity * opacity, smooth=not outlined)
-        if outlined:
-            line = _line(field, line_px, opacity)
-            alpha = line if alpha is None else np.asarray(cv2.max(alpha, line), np.uint8)
-        if alpha is not None:
-            canvas.blend(alpha, region.x0, region.y0, sample)
+        reach_px = max(8.0, line_px / 2 + 2)
+        field = edge_field(mask, box, region, reach_px)
+        fill = self._style.mask_opacity * opacity if "masks" in self._style.draw else 0.0
+        if "outlines" in self._style.draw:
+            kept = cv2.LUT(
+                cv2.convertScaleAbs(field, alpha=128 / FIELD_END, beta=128), _profile(fill, opacity, line_px, reach_px)
+            )
+        else:
+            kept = _filled(field, fill, reach_px)
+        canvas.blend(np.asarray(kept, np.uint8), region.x0, region.y0, sample)
 
     def _draw_labels(
-        self,
-        canvas: Canvas,
-        picture: av.VideoFrame,
-        instances: Instances,
-        colors: list[Rgb],
-        samples: list[Yuv],
-        reference: float,
+        self, canvas: Canvas, yuv: Callable[[Rgb], Yuv], instances: Instances, colors: list[Rgb], reference: float
     ) -> None:
         size_px = round(max(9.0, 4 + 0.0155 * reference) * self._style.scale)
+        boxes, opacities, texts = instances.boxes_xyxy.tolist(), instances.opacity.tolist(), self._texts(instances)
         taken: list[Region] = []
         for row in _steady_order(instances):
-            box = pixels_of(instances.boxes_xyxy[row], 0, canvas.width, canvas.height)
-            opacity = float(instances.opacity[row])
+            box, opacity = pixels_of(boxes[row], 0, canvas.width, canvas.height), opacities[row]
             if box.empty or opacity <= 0:
                 continue
-            text, shorter = self._texts(instances, int(row))
+            text, shorter = texts[row]
             label = tag(text, size_px)
             if label.width > canvas.width * WIDEST_LABEL:
                 text, label = shorter, tag(shorter, size_px)
             spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
             taken.append(spot)
             x, y = canvas.aligned(spot)[:2]
-            body, letters = samples[row], yuv_for(picture, readable_on(colors[row]))
-            if opacity >= 1:
-                canvas.lay(painted(text, size_px, body, letters), x, y)
-            else:
-                canvas.blend(_faded(label.body, opacity), x, y, body)
-                canvas.blend(_faded(label.text, opacity), x, y, letters)
+            layer = painted((text, size_px, 1.0), yuv(colors[row]), yuv(readable_on(colors[row])))
+            canvas.lay(layer if opacity >= 1 else layer.faded(opacity), x, y)
 
-    def _texts(self, instances: Instances, row: int) -> tuple[str, str]:
-        """The label, and what it says where there is little room."""
-        class_id, track_id = int(instances.class_ids[row]), int(instances.track_ids[row])
-        name = self._labels.get(class_id, f"class {class_id}")
-        if self._style.show_track and track_id != NO_TRACK:
-            name = f"{name} #{track_id}"
-        text = f"{name} {float(instances.scores[row]):.2f}"
-        if self._style.show_age and bool(instances.followed[row]):
-            text = f"{text} · {float(instances.mask_age_s[row]) * 1000:.0f} ms"
-        return text, name
+    def _texts(self, instances: Instances) -> list[tuple[str, str]]:
+        """For each row the label, and what it says where there is little room."""
+        texts: list[tuple[str, str]] = []
+        columns = instances.class_ids, instances.track_ids, instances.scores, instances.followed, instances.mask_age_s
+        for class_id, track_id, score, followed, age_s in zip(*(column.tolist() for column in columns), strict=True):
+            name = self._labels.get(class_id) or f"class {class_id}"
+            if self._style.show_track and track_id != NO_TRACK:
+                name = f"{name} #{track_id}"
+            text = f"{name} {score:.2f}"
+            if self._style.show_age and followed:
+                text = f"{text} · {age_s * 1000:.0f} ms"
+            texts.append((text, name))
+        return texts
 
 
 class _Copier:
@@ -199,6 +196,7 @@ class _Copier:
         return copied
 
 
+@lru_cache(maxsize=64)
 def _chroma_shift(turn: Orientation, width: int, height: int) -> tuple[int, int]:
     """How far, 0 or 1 pixels, the chroma grid of the upright width x height picture is shifted (see ``Canvas``)."""
     corner = np.zeros((height % 2 + 2, width % 2 + 2), np.uint8)
@@ -210,34 +208,32 @@ def _chroma_shift(turn: Orientation, width: int, height: int) -> tuple[int, int]
     return (shift_y, shift_x) if turn.sideways else (shift_x, shift_y)
 
 
-def _fill(field: Plane, opacity: float, *, smooth: bool) -> Plane:
-    """Strength of a mask's fill: ``opacity`` inside, 0 outside; a ramp of one pixel between, or, under an outline, a step."""
-    if not smooth:
-        return np.asarray(cv2.threshold(field, FIELD_ZERO - 1, round(255 * opacity), cv2.THRESH_BINARY)[1], np.uint8)
-    half = FIELD_PER_PX // 2
-    _, capped = cv2.threshold(field, FIELD_ZERO + half, 0, cv2.THRESH_TRUNC)
-    foot = 255 - (FIELD_ZERO - half)
-    _, upside_down = cv2.threshold(cv2.bitwise_not(capped), foot, 0, cv2.THRESH_TRUNC)
-    slope = 255 * opacity / FIELD_PER_PX
-    return np.asarray(cv2.convertScaleAbs(upside_down, alpha=-slope, beta=slope * foot), np.uint8)
+def _filled(field: NDArray[np.int16], opacity: float, reach_px: float) -> Plane:
+    """How much of the picture stays, 0..255, under a fill that ends in a ramp of one pixel."""
+    half = FIELD_END / reach_px / 2
+    _, inner = cv2.threshold(field, half, 0, cv2.THRESH_TRUNC)
+    # The ramp's other end needs no cut: it is where bytes saturate.
+    kept = cv2.convertScaleAbs(inner, alpha=-255 * opacity / (2 * half), beta=255 * (1 - opacity / 2))
+    return np.asarray(kept, np.uint8)
 
 
-def _line(field: Plane, width_px: float, opacity: float) -> Plane:
-    """Strength of a line along the outline, ``width_px`` wide with anti-aliased sides."""
-    reach_px = width_px / 2 + 0.5
-    scale = 255 / (FIELD_PER_PX * reach_px)
-    distance = cv2.convertScaleAbs(field, alpha=scale, beta=-scale * FIELD_ZERO)
-    return _faded(np.asarray(cv2.convertScaleAbs(cv2.bitwise_not(distance), alpha=reach_px), np.uint8), opacity)
+@lru_cache(maxsize=256)
+def _profile(fill: float, line: float, line_px: float, reach_px: float) -> Plane:
+    """How much of the picture stays, 0..255, for each distance to the outline: from 128 / 128 ``reach_px`` outside to inside.
+
+    A line ``line_px`` wide along the outline, ``line`` strong with anti-aliased sides, and a fill within it.
+    """
+    distance_px = (np.arange(256) - 128) * (reach_px / 128)
+    on_line = line * np.clip(line_px / 2 + 0.5 - np.abs(distance_px), 0, 1)
+    within = fill * np.clip(distance_px + 0.5, 0, 1)
+    kept: Plane = np.rint(255 * (1 - np.maximum(on_line, within))).astype(np.uint8)
+    return kept
 
 
 def _steady_order(instances: Instances) -> list[int]:
     """Who chooses the place of its label first: old tracks, then left to right. By score, labels would jump between frames."""
     tracks, left = instances.track_ids.tolist(), instances.boxes_xyxy[:, 0].tolist()
     return sorted(range(len(instances)), key=lambda row: (tracks[row] == NO_TRACK, tracks[row], left[row]))
-
-
-def _faded(alpha: Plane, opacity: float) -> Plane:
-    return alpha if opacity >= 1 else np.asarray(cv2.convertScaleAbs(alpha, alpha=max(0.0, opacity)), np.uint8)
 
 
 def _draw_box(canvas: Canvas, box: Box, sample: Yuv, opacity: float, line_px: float) -> None:

@@ -20,20 +20,20 @@ def canvas(width: int = 40, height: int = 30, shift: int = 0) -> Canvas:
     return Canvas(np.ascontiguousarray(luma[:height, :width]), cb, cr, shift, shift)
 
 
-def test_nothing_changes_where_alpha_is_zero() -> None:
+def test_nothing_changes_where_all_is_kept() -> None:
     target = canvas()
     before = [plane.copy() for plane in target[:3]]
-    target.blend(np.zeros((30, 40), np.uint8), 0, 0, PAINT)
+    target.blend(np.full((30, 40), 255, np.uint8), 0, 0, PAINT)
     for plane, old in zip(target[:3], before, strict=True):
         assert np.array_equal(plane, old)
 
 
-def test_full_alpha_is_the_colour_itself_and_half_alpha_lies_between() -> None:
+def test_nothing_kept_is_the_colour_itself_and_half_kept_lies_between() -> None:
     target = canvas()
     before = target.luma.copy()
-    alpha = np.zeros((10, 12), np.uint8)
-    alpha[:, :6], alpha[:, 6:] = 255, 128
-    target.blend(alpha, 4, 8, PAINT)
+    kept = np.zeros((10, 12), np.uint8)
+    kept[:, 6:] = 127
+    target.blend(kept, 4, 8, PAINT)
     assert set(target.luma[8:18, 4:10].ravel().tolist()) == {PAINT.y}
     assert set(target.cb[4:9, 2:5].ravel().tolist()) == {PAINT.u}
     assert set(target.cr[4:9, 2:5].ravel().tolist()) == {PAINT.v}
@@ -44,9 +44,9 @@ def test_full_alpha_is_the_colour_itself_and_half_alpha_lies_between() -> None:
 def test_chroma_takes_the_mean_of_the_four_pixels_it_covers() -> None:
     target = canvas()
     before = target.cb.copy()
-    alpha = np.zeros((2, 2), np.uint8)
-    alpha[0, 0] = 255
-    target.blend(alpha, 20, 10, PAINT)
+    kept = np.full((2, 2), 255, np.uint8)
+    kept[0, 0] = 0
+    target.blend(kept, 20, 10, PAINT)
     assert target.cb[5, 10] == pytest.approx(before[5, 10] * 0.75 + PAINT.u * 0.25, abs=1.5)
     before[5, 10] = target.cb[5, 10]
     assert np.array_equal(target.cb, before)
@@ -55,12 +55,12 @@ def test_chroma_takes_the_mean_of_the_four_pixels_it_covers() -> None:
 @pytest.mark.parametrize("shift", [0, 1])
 def test_paint_over_every_edge_is_cut(shift: int) -> None:
     target = canvas(41, 31, shift)
-    alpha = np.full((44, 52), 255, np.uint8)
+    kept = np.zeros((44, 52), np.uint8)
     region = target.aligned(Region(0, 0, 41, 31))
-    target.blend(alpha[: region.y1 - region.y0, : region.x1 - region.x0], region.x0, region.y0, PAINT)
+    target.blend(kept[: region.y1 - region.y0, : region.x1 - region.x0], region.x0, region.y0, PAINT)
     for plane, sample in zip(target[:3], PAINT, strict=True):
         assert set(plane.ravel().tolist()) == {sample}
-    target.blend(alpha, 60 - shift, 60 - shift, Yuv(0, 0, 0))  # wholly outside
+    target.blend(kept, 60 - shift, 60 - shift, Yuv(0, 0, 0))  # wholly outside
     assert target.luma.min() == PAINT.y
 
 

@@ -40,7 +40,7 @@ def test_letters_with_accents_and_descenders_keep_the_height_of_the_tag() -> Non
 
 def test_paint_shows_the_colours_of_tag_and_text() -> None:
     body, letters = Yuv(100, 90, 200), Yuv(235, 128, 128)
-    layer, label = painted("person", 40, body, letters), tag("person", 40)
+    layer, label = painted(("person", 40, 1.0), body, letters), tag("person", 40)
     assert set(layer.luma[label.text == 255].tolist()) == {letters.y}
     inside = (label.text == 0) & (label.body == 255)
     assert set(layer.luma[inside].tolist()) == {body.y}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer.instances import Bools, Floats
-from streamer.render.masks import FIELD_PER_PX, FIELD_ZERO, Region, binary_crop, crop_mask, edge_field, extent, pixels_of
+from streamer.render.masks import FIELD_END, Region, binary_crop, crop_mask, edge_field, extent, pixels_of
 from tests.render.scenes import disc, figure
 
 SIZES = (0.4, 1.0, 3.3, 9.7, 28.0, 61.5, 140.2, 333.3, 900.1)
@@ -46,9 +46,9 @@ def more_than_a_pixel_off(got: Bools, expected: Bools) -> int:
     return int((got & ~grown).sum() + (~got & shrunk).sum())
 
 
-def field_of(mask: Floats, box: Floats, width: int, height: int) -> NDArray[np.uint8]:
+def field_of(mask: Floats, box: Floats, width: int, height: int) -> NDArray[np.int16]:
     """The edge field in the whole picture, as the renderer takes it."""
-    full = np.zeros((height + 1, width + 1), np.uint8)
+    full = np.full((height + 1, width + 1), -FIELD_END, np.int16)
     solid = extent(mask, box)
     region = Region(0, 0, 0, 0) if solid is None else pixels_of(solid, 2, width, height)
     if not region.empty:
@@ -71,7 +71,7 @@ def test_masks_lie_within_a_pixel_of_the_reference_at_any_size_and_place(shape, 
             binary = pasted(*binary_crop(mask, box, WIDTH, HEIGHT), WIDTH, HEIGHT) > 0
             certain = np.abs(expected - 0.5) > 1e-4
             assert np.array_equal(binary[certain], (expected > 0.5)[certain]), box
-            assert more_than_a_pixel_off(field_of(mask, box, WIDTH, HEIGHT) > FIELD_ZERO, expected > 0.5) == 0, box
+            assert more_than_a_pixel_off(field_of(mask, box, WIDTH, HEIGHT) > 0, expected > 0.5) == 0, box
 
 
 def test_a_full_mask_ends_exactly_at_its_box() -> None:
@@ -90,7 +90,7 @@ def test_the_edge_field_is_a_distance_in_pixels() -> None:
         field = edge_field(ramp, box, Region(0, 0, int(width), int(width)))
         row = field[int(width) // 2].astype(float)
         middle = int(width) // 2
-        distance = (row[middle - 4 : middle + 4] - FIELD_ZERO) / FIELD_PER_PX
+        distance = row[middle - 4 : middle + 4] / FIELD_END * 8
         np.testing.assert_allclose(distance, np.arange(-3.5, 4), atol=0.3)
 
 

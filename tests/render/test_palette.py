@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamer.instances import NO_TRACK
-from streamer.render.palette import BLACK, WHITE, Rgb, color, identity_of, readable_on, yuv_for
+from streamer.render.palette import BLACK, WHITE, Rgb, color, identity_of, readable_on, yuv_of
 
 
 def lab(rgb: Rgb) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -57,7 +57,7 @@ def test_samples_show_as_the_colour_that_was_meant(name: str, color_range: int, 
     picture = av.VideoFrame(32, height, name)
     picture.colorspace, picture.color_range = matrix, color_range
     for rgb in (color(1), color(2), Rgb(200, 60, 120)):
-        for plane, sample in zip(picture.planes, yuv_for(picture, rgb), strict=True):
+        for plane, sample in zip(picture.planes, yuv_of(picture)(rgb), strict=True):
             plane.update(bytes([sample]) * plane.buffer_size)
         shown = picture.reformat(format="rgb24").to_ndarray()[height // 2, 16]
         np.testing.assert_allclose(shown, rgb, atol=4)

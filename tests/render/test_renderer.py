@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamer.frame import Frame, Orientation
 from streamer.instances import Instances
-from streamer.render.palette import color, yuv_for
+from streamer.render.palette import color, yuv_of
 from streamer.render.renderer import Renderer, Style
 from streamer.stages import Annotated
 from tests.render.make_golden import FOLDER, PICTURES
@@ -136,7 +136,7 @@ def test_a_mask_is_mixed_at_the_opacity_asked_for() -> None:
             opacity=np.array([fade], np.float32),
         )
         picture = drawn(frame, faded, Style(draw=frozenset({"masks"}), mask_opacity=wanted))
-        paint = yuv_for(frame.picture, color(1))
+        paint = yuv_of(frame.picture)(color(1))
         for got, old, sample in zip(samples(picture), samples(frame.picture), paint, strict=True):
             middle = slice(got.shape[0] // 3, got.shape[0] // 2), slice(got.shape[1] // 3, got.shape[1] // 2)
             expected = old[middle] * (1 - wanted * fade) + sample * wanted * fade
@@ -234,7 +234,7 @@ def test_the_surest_object_lies_on_top() -> None:
     )
     solid = Style(draw=frozenset({"masks"}), mask_opacity=1)
     for order in ([0, 1], [1, 0]):
-        assert samples(drawn(frame, both[order], solid))[0][40, 40] == yuv_for(frame.picture, color(2)).y
+        assert samples(drawn(frame, both[order], solid))[0][40, 40] == yuv_of(frame.picture)(color(2)).y
 
 
 def test_one_renderer_draws_pictures_of_changing_size_and_format() -> None:
@@ -268,9 +268,9 @@ def test_labels_keep_their_places_when_scores_change() -> None:
 
 def test_labels_say_name_track_score_and_age() -> None:
     instances = group(1920, 1080)
-    plain = Renderer(LABELS)._texts(instances, 2)
+    plain = Renderer(LABELS)._texts(instances)[2]
     assert plain == ("person #3 0.85", "person #3")
-    aged = Renderer({}, style=Style(show_age=True, show_track=False))._texts(instances, 2)
+    aged = Renderer({}, style=Style(show_age=True, show_track=False))._texts(instances)[2]
     assert aged == ("class 1 0.85 · 120 ms", "class 1")
 
 
