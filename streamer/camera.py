@@ -290,9 +290,8 @@ class Camera:
             perception,
             render,
             [sink],
-            # One frame waits: more would only grow older. Recordings lose nothing.
             overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,
-            capacity=1 if info.live else 4,
+            capacity=_capacity(info, config),
             max_staleness_s=config.max_staleness if info.live else None,
             on_item=self._written,
             on_idle=self._idle,
@@ -346,6 +345,16 @@ class Camera:
         """Frames that were dropped before the line, by cause."""
         skipped = 0 if self._thinned is None else self._thinned.skipped
         return source.dropped.copy() + Counter({CAUSE: skipped})
+
+
+def _capacity(info: StreamInfo, config: CameraConfig) -> int:
+    """Frames that may wait: of a live stream as few as can be, as they only grow older; recordings lose nothing.
+
+    Following takes less time than a frame, so that two which come at once, as they do over networks, are both shown.
+    """
+    if not info.live:
+        return 4
+    return 2 if config.follow else 1
 
 
 class _Watched:

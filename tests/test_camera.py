@@ -84,7 +84,7 @@ def camera(
     clock: Clock | None = None,
     **options: object,
 ) -> tuple[Camera, SharedDetector]:
-    config = CameraConfig.model_validate({"source": "lavfi:testsrc2", **options})
+    config = CameraConfig.model_validate({"source": "lavfi:testsrc2", "follow": False, **options})
     if clock is None:
         shared = SharedDetector(detector or ScriptedDetector())
         return Camera("gate", config, shared.place("gate"), parts, Watchdog(), patient=patient), shared
