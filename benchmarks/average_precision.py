@@ -44,7 +44,11 @@ def average_precision(
     classes = sorted({row["category_id"] for row in annotations})
     with contextlib.redirect_stdout(io.StringIO()):  # it prints tables of its own
         coco = COCO()
-        coco.dataset = {"images": frames, "annotations": annotations, "categories": [{"id": c, "name": str(c)} for c in classes]}
+        coco.dataset = {
+            "images": frames,
+            "annotations": annotations,
+            "categories": [{"id": c, "name": str(c)} for c in classes],
+        }
         coco.createIndex()
         judge = COCOeval(coco, coco.loadRes(results), kind)
         judge.params.iouThrs = np.array([0.5])
@@ -80,8 +84,8 @@ def _rows(instances: Instances, picture: Picture, kind: Kind, class_id: int | No
 def read_mot(path: Path, frames: int, class_id: int) -> list[Instances]:
     """Ground truth in MOT's text format: ``frame, id, left, top, width, height, counts[, class, visibility]``, frames from 1.
 
-    Rows that do not count (0) and, where there is a class, those that are no pedestrians (1) are left out. Raises ``ValueError``
-    naming the line.
+    Rows that do not count (0) and, where there is a class, those that are no pedestrians (1) are left out. Raises
+    ``ValueError`` naming the line.
     """
     boxes: list[list[tuple[float, float, float, float]]] = [[] for _ in range(frames)]
     ids: list[list[int]] = [[] for _ in range(frames)]
@@ -91,7 +95,9 @@ def read_mot(path: Path, frames: int, class_id: int) -> list[Instances]:
         try:
             frame, track, left, top, width, height, counts, *rest = (float(value) for value in line.split(","))
         except ValueError as error:
-            raise ValueError(f"{path}:{number}: expected frame, id, left, top, width, height, counts, ..., got {line!r}") from error
+            raise ValueError(
+                f"{path}:{number}: expected frame, id, left, top, width, height, counts, ..., got {line!r}"
+            ) from error
         if counts == 0 or (rest and rest[0] > 1) or not 1 <= frame <= frames:
             continue
         boxes[int(frame) - 1].append((left, top, left + width, top + height))

@@ -1,9 +1,9 @@
 """How right is what is on the screen, when the detector takes L frames? ``python -m benchmarks.streaming_accuracy --help``.
 
 The streaming accuracy of "Towards Streaming Perception" (Li, Wang, Ramanan 2020), for masks as well as boxes, on a simulated
-clock: the detector begins on the newest frame whenever it is free, takes exactly L frame times, and what is shown with each frame is
-judged by what is there in that frame. A detection begun with frame t can be shown with frame t + L; with L = 0 every frame
-is inferred. Three ways: *hold* shows the last result as it is, *uncompensated* follows it from when it arrives as if it were
+clock: the detector begins on the newest frame whenever it is free, takes exactly L frame times, and what is shown with each
+frame is judged by what is there in that frame. A detection begun with frame t can be shown with frame t + L; with L = 0 every
+frame is inferred. Three ways: *hold* shows the last result as it is, *uncompensated* follows it from when it arrives as if it were
 of that moment, *ours* carries it from the frame that it is of.
 """
 
@@ -165,10 +165,10 @@ def plot(results: dict[tuple[str, str, int], float], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     judges = list(dict.fromkeys(judge for judge, _, _ in results))
-    figure, panels = pyplot.subplots(1, len(judges), figsize=(5.2 * len(judges), 3.8), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(judges), figsize=(5.2 * len(judges), 3.8), sharey=True, squeeze=False)
     for panel, judge in zip(panels[0], judges, strict=True):
         for way, colour in zip(WAYS, ("#9aa0a6", "#e8710a", "#1a73e8"), strict=True):
             points = sorted((latency, ap) for (j, w, latency), ap in results.items() if (j, w) == (judge, way))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -102,7 +103,7 @@ class Flow:
     def then(self, later: Flow) -> Flow:
         """The flow over both steps, for keeping a long history small. What is uncertain in either is uncertain here."""
         h, w = self.field.shape[:2]
-        grid_y, grid_x = np.mgrid[0:h, 0:w].astype(np.float32)
+        grid_y, grid_x = _grid(h, w)
         onward = cv2.remap(
             later.field,
             grid_x + self.field[..., 0],
@@ -153,6 +154,13 @@ class FlowEstimator:
         )
 
 
+@lru_cache(maxsize=16)
+def _grid(height: int, width: int) -> tuple[Field, Field]:
+    """Row and column of each cell, float32 (height, width) both."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return rows, columns
+
+
 def _unexplained(earlier: Plane, later: Plane, field: Field) -> tuple[float, float]:
     """Of blocks of 8 x 8 working pixels, once moved: the share that differs by more than ``CUT_BLOCK_ERROR``, and how well
     those of both pictures correlate."""
@@ -160,7 +168,7 @@ def _unexplained(earlier: Plane, later: Plane, field: Field) -> tuple[float, flo
     before = cv2.resize(earlier, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
     after = cv2.resize(later, (w, h), interpolation=cv2.INTER_AREA)
     coarse = field[4::8, 4::8][:h, :w] / 8.0
-    grid_y, grid_x = np.mgrid[0:h, 0:w].astype(np.float32)
+    grid_y, grid_x = _grid(h, w)
     moved = cv2.remap(
         after, grid_x + coarse[..., 0], grid_y + coarse[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
@@ -174,11 +182,11 @@ def _unexplained(earlier: Plane, later: Plane, field: Field) -> tuple[float, flo
 
 def _camera_motion(field: Field, to_picture: tuple[float, float]) -> CameraMotion:
     """Shift and zoom of most of the picture: medians, then twice a least squares fit of what is near them."""
-    step = 12
+    step = 20
     samples = field[step // 2 :: step, step // 2 :: step].astype(np.float64) * to_picture
     h, w = samples.shape[:2]
-    grid_y, grid_x = np.mgrid[0:h, 0:w]
-    points = (np.stack([grid_x, grid_y], axis=-1).reshape(-1, 2) * step + step // 2 + 0.5) * to_picture
+    grid_y, grid_x = _grid(h, w)
+    points = (np.stack([grid_x, grid_y], axis=-1).reshape(-1, 2).astype(np.float64) * step + step // 2 + 0.5) * to_picture
     moves = samples.reshape(-1, 2)
     centre = points.mean(axis=0)
     shift, zoom = np.median(moves, axis=0), 0.0

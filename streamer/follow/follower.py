@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
 
+SAME_PLACE_IOU = 0.65
+"""Tracks that overlap this much are of one object when only one of them is found."""
 SUMMARIES_KEPT = 10_000
 """Ended tracks that are remembered for the summary: an endless stream must not grow."""
 
@@ -127,7 +130,7 @@ class Follower:
         self._expected = list(indices)
 
     def detected(self, index: int, instances: Instances) -> bool:
-        """Use a detection of frame ``index``. False when that frame is of a scene that has gone: there is no way from it to now."""
+        """Use a detection of frame ``index``. False when that frame is of a scene that has gone."""
         self._expected = [expected for expected in self._expected if expected > index]
         position = next((i for i, moment in enumerate(self._moments) if moment.index == index), None)
         if position is None:
@@ -235,7 +238,7 @@ class Follower:
                 [track.past[then.index] for track in open_tracks],
                 [founds[i] for i in rows],
                 np.array([track.misses > 0 for track in open_tracks], np.bool_),
-                np.array([self._reach(track, then) for track in open_tracks]),
+                np.array([self._reach(track, then) if rows is sure else 0.0 for track in open_tracks]),
                 SURE_IOU if rows is sure else DOUBTFUL_IOU,
             )
             for t, f in pairs:
@@ -270,14 +273,15 @@ class Follower:
         for track in missed:
             track.miss(then.time_s)
             iou, _ = overlaps(track.past[then.index].box_xyxy[None], boxes)
-            if iou.size and iou.max() > 0.7 and track.hits < 2:
+            # Two tracks that have become one: the one that is found stays.
+            if iou.size and iou.max() > SAME_PLACE_IOU:
                 gone.add(id(track))
             if not track.confirmed and track.misses > 1:
                 gone.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in gone]
 
     def _births(self, founds: Sequence[Found], renewed: Sequence[Track], then: Moment) -> list[Track]:
-        born = []
+        born: list[Track] = []
         for found in sorted(founds, key=lambda found: -found.score):
             if found.score < self.settings.candidate_score:
                 break
@@ -326,8 +330,8 @@ class Follower:
         moments = list(self._moments)
         pairs = [
             (first.flow.steps + second.flow.steps, i, first.flow, second)
-            for i, (first, second) in enumerate(zip(moments[1:-1], moments[2:], strict=True), start=1)
-            if first.index not in wanted and first.flow is not None and second.flow is not None
+            for i, (first, second) in enumerate(pairwise(moments))
+            if i > 0 and first.index not in wanted and first.flow is not None and second.flow is not None
         ]
         if not pairs:
             return False

@@ -43,8 +43,8 @@ class Interval:
 
     A recording knows the future: frames between two key frames are held back until the second one is detected, then each
     object is carried there from both sides and blended by time. With an interval of 1 every frame is inferred, and tracks mend
-    what single detections miss. ``auto`` spaces the key frames by how much moves. The detector should be made with half the score
-    threshold of ``select``: doubtful detections extend tracks.
+    what single detections miss. ``auto`` spaces the key frames by how much moves. The detector should be made with half the
+    score threshold of ``select``: doubtful detections extend tracks.
     """
 
     def __init__(

@@ -18,8 +18,11 @@ DOUBTFUL_IOU = 0.4
 """A doubtful one at least this much: many are parts of somebody."""
 OTHER_CLASS_IOU = 0.6
 """Boxes of different classes are one object only when they overlap this much."""
-MIN_LIKENESS = 0.35
-"""Somebody lost comes back only when he looks at least this much like himself."""
+MISSED_LIKENESS = 0.35
+"""Somebody who was missed is found again only when he looks at least this much like himself: it may be a passer-by."""
+FAR_LIKENESS = 0.5
+"""The same away from where he is expected. *Measured* on people of 90 pixels a second apart: the same one 0.79 (median), two
+people 0.54."""
 _NEVER = 1e3
 
 
@@ -57,10 +60,8 @@ def match(
             if not same and iou[i, j] < OTHER_CLASS_IOU:
                 continue
             alike = likeness(track.look, found.look)
-            if lost[i] and not near and alike < MIN_LIKENESS:
+            if lost[i] and alike < (MISSED_LIKENESS if near else FAR_LIKENESS):
                 continue
-            cost[i, j] = (
-                1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + 0.5 * (1.0 - alike) + 0.3 * (not same) + 0.2 * lost[i]
-            )
+            cost[i, j] = 1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + 1.0 * (1.0 - alike) + 0.3 * (not same)
     rows, columns = linear_sum_assignment(cost)
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i, j] < _NEVER]

@@ -15,7 +15,7 @@ from streamer.follow.flow import Flow
 Doubles = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-GRID = 16
+GRID = 12
 """An object is sampled on GRID x GRID points that divide its box evenly."""
 MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
@@ -55,12 +55,12 @@ class Body:
 
     @property
     def centre(self) -> Doubles:
-        return 0.5 * (self.box_xyxy[:2] + self.box_xyxy[2:])
+        return np.asarray(0.5 * (self.box_xyxy[:2] + self.box_xyxy[2:]))
 
     @property
     def size(self) -> Doubles:
         """Width and height."""
-        return np.maximum(self.box_xyxy[2:] - self.box_xyxy[:2], 1e-3)
+        return np.asarray(np.maximum(self.box_xyxy[2:] - self.box_xyxy[:2], 1e-3))
 
 
 @cache
@@ -126,14 +126,14 @@ def _sample(boxes: Doubles, flow: Flow) -> Doubles:
         cv2.warpAffine(
             field, matrix, (GRID, GRID), out[i], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
         )
-    return out.reshape(len(boxes), GRID * GRID, 2) * scale
+    return np.asarray(out.reshape(len(boxes), GRID * GRID, 2) * scale, np.float64)
 
 
 @cache
 def _offsets() -> Doubles:
     """(GRID * GRID, 2): grid points as x and y, -0.5..0.5 of the box."""
     axis = (np.arange(GRID) + 0.5) / GRID - 0.5
-    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    return np.asarray(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), np.float64)
 
 
 def _inside(boxes: Doubles, flow: Flow) -> Doubles:
@@ -141,7 +141,7 @@ def _inside(boxes: Doubles, flow: Flow) -> Doubles:
     h, w = flow.field.shape[:2]
     limit = np.array([w, h]) * flow.to_picture
     points = 0.5 * (boxes[:, None, :2] + boxes[:, None, 2:]) + _offsets() * (boxes[:, None, 2:] - boxes[:, None, :2])
-    return ((points > 0) & (points < limit)).all(axis=2).astype(np.float64)
+    return np.asarray(((points > 0) & (points < limit)).all(axis=2), np.float64)
 
 
 def _dominant_motion(
@@ -157,15 +157,19 @@ def _dominant_motion(
     safe = np.maximum(total, 1e-6)
     predicted = background + velocities
     middle = _weighted_median(samples, weights)
-    against = np.linalg.norm(samples - background[:, None], axis=2) > 0.6 * pixel
+    off = samples - background[:, None]
+    against = off[..., 0] ** 2 + off[..., 1] ** 2 > (0.6 * pixel) ** 2
     moving_share = (weights * against).sum(axis=1) / safe
     moving = _weighted_median(samples, weights * against)
     speed = np.linalg.norm(velocities, axis=1)
     width = 0.9 * pixel + 0.25 * np.maximum(speed, np.linalg.norm(middle - background, axis=1))
 
+    narrow = -1.0 / width[:, None] ** 2
+    across, down = np.ascontiguousarray(samples[..., 0]), np.ascontiguousarray(samples[..., 1])
+
     def agreement(at: Doubles) -> Doubles:
-        square = ((samples - at[:, None]) ** 2).sum(axis=2)
-        return np.asarray(np.exp(-square / (width[:, None] ** 2)))
+        off_x, off_y = across - at[:, :1], down - at[:, 1:]
+        return np.asarray(np.exp((off_x * off_x + off_y * off_y) * narrow))
 
     starts = np.stack([predicted, middle, moving])
     bonus = np.stack([0.25 * known, np.zeros(len(known)), np.where(moving_share > 0.25, 0.15, -1.0)])
@@ -173,9 +177,9 @@ def _dominant_motion(
     pick = np.argmax(np.where(scores > 0.1, scores + bonus, scores), axis=0)
     at = starts[pick, np.arange(len(pick))]
     near = agreement(at)
-    for _ in range(3):
+    for _ in range(2):
         mass = weights * near
-        at = (samples * mass[..., None]).sum(axis=1) / np.maximum(mass.sum(axis=1), 1e-9)[:, None]
+        at = np.einsum("nk,nkc->nc", mass, samples) / np.maximum(mass.sum(axis=1), 1e-9)[:, None]
         near = agreement(at)
     support = np.where(total > 1e-3, (weights * near).sum(axis=1) / safe, 0.0)
     return at, support, near
@@ -196,11 +200,11 @@ def _weighted_median(samples: Doubles, weights: Doubles) -> Doubles:
 def _zoom(samples: Doubles, mass: Doubles, moves: Doubles, sizes: Doubles) -> Doubles:
     """Relative growth in this step (N,): least squares over the agreeing samples, shrunk towards none."""
     arms = _offsets() * sizes[:, None]
-    fit = (((samples - moves[:, None]) * arms).sum(axis=2) * mass).sum(axis=1)
-    spread = ((arms**2).sum(axis=2) * mass).sum(axis=1)
+    fit = np.einsum("nkc,nkc,nk->n", samples - moves[:, None], arms, mass)
+    spread = np.einsum("nkc,nkc,nk->n", arms, arms, mass)
     # The prior counts as much as a third of the box's points that say "no growth": limbs swing, and swing back.
     prior = (arms**2).sum(axis=2).mean(axis=1) * GRID * GRID / 3
-    return np.clip(fit / (spread + prior), -MAX_ZOOM, MAX_ZOOM)
+    return np.asarray(np.clip(fit / (spread + prior), -MAX_ZOOM, MAX_ZOOM), np.float64)
 
 
 def _moved(
@@ -244,7 +248,7 @@ def _cells() -> tuple[Singles, Singles]:
 def _deformed(warp: Singles | None, rest: Doubles, size: Doubles) -> Singles:
     """Compose one more step onto a warp: ``rest`` is each sample's motion beyond the object's own, picture pixels."""
     own = (rest.reshape(GRID, GRID, 2) * (GRID / size)).astype(np.float32)
-    own = cv2.GaussianBlur(own, (3, 3), 0)
+    own = np.asarray(cv2.GaussianBlur(own, (3, 3), 0), np.float32)
     if warp is None:
         return np.asarray(-own, np.float32)
     x, y = _cells()

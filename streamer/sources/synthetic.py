@@ -65,9 +65,13 @@ class SyntheticScene:
     The same arguments make the same pictures. Objects nearer to the camera come later in the list and hide the others.
     """
 
-    def __init__(self, width: int = 640, height: int = 360, *, frames: int = 150, rate: int = 25, objects: int = 6, seed: int = 7):
+    def __init__(
+        self, width: int = 640, height: int = 360, *, frames: int = 150, rate: int = 25, objects: int = 6, seed: int = 7
+    ):
         if min(width, height) < 32 or frames < 1 or objects < 0 or rate < 1:
-            raise ValueError(f"expected at least 32 x 32 pixels and one frame, got {width} x {height}, {frames} frames at {rate}")
+            raise ValueError(
+                f"expected at least 32 x 32 pixels and one frame, got {width} x {height}, {frames} frames at {rate}"
+            )
         self.width, self.height, self.frames, self.rate = width, height, frames, rate
         self.cut_at = frames // 2
         """Index of the first frame of the second scene."""
@@ -137,7 +141,7 @@ class SyntheticScene:
         return np.array(which, np.int64), np.array(masks, np.bool_).reshape(-1, self.height, self.width)
 
     def truth(self, index: int) -> Instances:
-        """The objects of frame ``index`` as a perfect detector would find them; track ids are places in :attr:`things`, from 1."""
+        """The objects of frame ``index`` as a perfect detector finds them; track ids are places in :attr:`things`, from 1."""
         which, masks = self.masks(index)
         boxes, crops = [], []
         for mask in masks:
@@ -174,7 +178,9 @@ class SyntheticScene:
 
 def _resampled(crop: NDArray[np.float32]) -> NDArray[np.float32]:
     shrinks = crop.shape[0] >= CELLS and crop.shape[1] >= CELLS
-    return np.asarray(cv2.resize(crop, (CELLS, CELLS), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.float32)
+    return np.asarray(
+        cv2.resize(crop, (CELLS, CELLS), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _texture(random: np.random.Generator, height: int, width: int, grain: float, contrast: float) -> Plane:
