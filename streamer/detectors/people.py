@@ -126,6 +126,7 @@ class PeopleDetector:
                 return found
             masks = np.zeros((len(found), MASK_CELLS, MASK_CELLS), np.float32)
             masks[persons] = outlines(image, found.boxes_xyxy[persons])
+            persons &= (masks > 0.5).any(axis=(1, 2))  # where no outline was found there is no mask to tell of
         return Instances(
             boxes_xyxy=found.boxes_xyxy, scores=found.scores, class_ids=found.class_ids, masks=masks, has_mask=persons
         )

@@ -16,6 +16,8 @@ from streamer.render.masks import Region
 from streamer.render.palette import Yuv
 
 _WEIGHT = 550
+LOW_BOX_TAGS = 3
+"""Boxes lower than so many tags have their tag outside if they can."""
 
 
 class Tag(NamedTuple):
@@ -87,7 +89,8 @@ def place(tag_size: tuple[int, int], box: Region, taken: Sequence[Region], width
     """Where a tag (width, height in pixels) goes: near the top of its box, inside the picture, clear of ``taken`` if it can be.
 
     ``box`` is the object's box within the picture. Tried in turn: above the box, inside its top, below it, inside its
-    bottom, and each of these moved to the right edge; if all overlap, the place that overlaps least.
+    bottom, and each of these moved to the right edge. A low box, which a tag inside would hide, has it above, below, right or
+    left of it before. If all overlap, the place that overlaps least.
     """
     w, h = tag_size
     best, least = Region(0, 0, 0, 0), math.inf
@@ -106,13 +109,15 @@ def place(tag_size: tuple[int, int], box: Region, taken: Sequence[Region], width
 
 def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Region]:
     """The places for a tag of w x h pixels, best first."""
-    none = True
-    for y in (box.y0 - h, box.y0, box.y1, box.y1 - h):
-        if 0 <= y <= height - h:
-            none = False
-            for x in (box.x0, box.x1 - w):
-                left = max(0, min(x, width - w))
-                yield Region(left, y, left + w, y + h)
-    if none:
-        left, top = max(0, min(box.x0, width - w)), max(0, min(box.y0, height - h))
-        yield Region(left, top, left + w, top + h)
+    aligned = (box.x0, box.x1 - w)
+    above, below = [(x, box.y0 - h) for x in aligned], [(x, box.y1) for x in aligned]
+    top, bottom = [(x, box.y0) for x in aligned], [(x, box.y1 - h) for x in aligned]
+    if box.y1 - box.y0 < LOW_BOX_TAGS * h:
+        middle = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
+        beside = [(x, middle) for x in (box.x1, box.x0 - w) if 0 <= x <= width - w]
+        corners = [*above, *below, *beside, *top, *bottom]
+    else:
+        corners = [*above, *top, *below, *bottom]
+    for x, y in [(x, y) for x, y in corners if 0 <= y <= height - h] or [(box.x0, max(0, min(box.y0, height - h)))]:
+        left = max(0, min(x, width - w))
+        yield Region(left, y, left + w, y + h)

@@ -25,6 +25,10 @@ DRAWABLE = ("masks", "outlines", "boxes", "labels")
 FORMATS = ("yuv420p", "yuvj420p")
 WIDEST_LABEL = 0.4
 """Part of the picture's width from which a label is shortened to its name."""
+SMALLEST_TEXT_PX = 8.0
+"""Nominal size of letters below which nobody reads them."""
+CRAMPED_TEXT_PX = 9.0
+"""Nominal size below which a label that is wider than its box is shortened to its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,13 @@ class Renderer:
     >>> renderer(item)  # item.picture is now the drawn picture
     """
 
-    def __init__(self, labels: Mapping[int, str], *, style: Style | None = None) -> None:
+    def __init__(
+        self, labels: Mapping[int, str], *, style: Style | None = None, sample_aspect_ratio: Fraction = Fraction(1)
+    ) -> None:
+        """``sample_aspect_ratio`` is the width over the height of a stored pixel: text will show undistorted."""
+        if sample_aspect_ratio <= 0:
+            raise ValueError(f"sample_aspect_ratio: expected a positive ratio, got {sample_aspect_ratio}")
+        self._sample_aspect_ratio = sample_aspect_ratio
         self._labels = dict(labels)
         self._style = style or Style()
         self._copier: _Copier | None = None
@@ -79,7 +89,8 @@ class Renderer:
         upright = stored if turn == Orientation() else tuple(turn.upright(plane) for plane in stored)
         shift_x, shift_y = _chroma_shift(turn, frame.width, frame.height)
         luma, cb, cr = upright
-        self._draw(Canvas(luma, cb, cr, shift_x, shift_y), picture, instances)
+        aspect = float(1 / self._sample_aspect_ratio if turn.sideways else self._sample_aspect_ratio)
+        self._draw(Canvas(luma, cb, cr, shift_x, shift_y), picture, instances, aspect)
         if upright is not stored:
             for target, plane in zip(stored, upright, strict=True):
                 np.copyto(target, turn.stored(plane))
@@ -92,7 +103,7 @@ class Renderer:
         picture.pts, picture.time_base = frame.pts, frame.time_base
         return picture
 
-    def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances) -> None:
+    def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances, aspect: float) -> None:
         style = self._style
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
         line_px = max(1.4, 0.0026 * reference) * style.scale
@@ -113,7 +124,7 @@ class Renderer:
             if framed or solid is None:
                 _draw_box(canvas, box, sample, opacity, line_px if solid is None else max(1.0, line_px / 2))
         if "labels" in style.draw:
-            self._draw_labels(canvas, yuv, instances, colors, reference)
+            self._draw_labels(canvas, yuv, instances, colors, reference, aspect)
 
     def _draw_shape(
         self, canvas: Canvas, mask: Floats, box: Box, region: Region, sample: Yuv, opacity: float, line_px: float
@@ -133,9 +144,17 @@ class Renderer:
         canvas.blend(np.asarray(kept, np.uint8), region.x0, region.y0, sample)
 
     def _draw_labels(
-        self, canvas: Canvas, yuv: Callable[[Rgb], Yuv], instances: Instances, colors: list[Rgb], reference: float
+        self,
+        canvas: Canvas,
+        yuv: Callable[[Rgb], Yuv],
+        instances: Instances,
+        colors: list[Rgb],
+        reference: float,
+        aspect: float,
     ) -> None:
-        size_px = round(max(9.0, 4 + 0.0155 * reference) * self._style.scale)
+        text_px = max(SMALLEST_TEXT_PX, min(CRAMPED_TEXT_PX, 0.045 * reference), 4 + 0.0155 * reference)
+        size_px = round(text_px * self._style.scale)
+        cramped = text_px < CRAMPED_TEXT_PX
         boxes, opacities, texts = instances.boxes_xyxy.tolist(), instances.opacity.tolist(), self._texts(instances)
         taken: list[Region] = []
         for row in _steady_order(instances):
@@ -143,13 +162,13 @@ class Renderer:
             if box.empty or opacity <= 0:
                 continue
             text, shorter = texts[row]
-            label = tag(text, size_px)
-            if label.width > canvas.width * WIDEST_LABEL:
-                text, label = shorter, tag(shorter, size_px)
+            label = tag(text, size_px, 1 / aspect)
+            if label.width > canvas.width * WIDEST_LABEL or (cramped and label.width > box.x1 - box.x0):
+                text, label = shorter, tag(shorter, size_px, 1 / aspect)
             spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
             taken.append(spot)
             x, y = canvas.aligned(spot)[:2]
-            layer = painted((text, size_px, 1.0), yuv(colors[row]), yuv(readable_on(colors[row])))
+            layer = painted((text, size_px, 1 / aspect), yuv(colors[row]), yuv(readable_on(colors[row])))
             canvas.lay(layer if opacity >= 1 else layer.faded(opacity), x, y)
 
     def _texts(self, instances: Instances) -> list[tuple[str, str]]:

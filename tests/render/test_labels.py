@@ -59,6 +59,27 @@ def test_a_place_that_is_taken_is_left_alone() -> None:
     assert place((60, 20), Region(30, 50, 90, 120), taken, 200, 150) == Region(30, 120, 90, 140)
 
 
+def test_a_low_box_is_not_hidden_by_its_tag() -> None:
+    box = Region(30, 50, 44, 80)
+    above = place((60, 20), box, [], 200, 150)
+    assert above == Region(30, 30, 90, 50)
+    below = place((60, 20), box, [above], 200, 150)
+    assert below == Region(30, 80, 90, 100)
+    wall = [Region(0, 0, 200, 50), Region(0, 80, 200, 150)]
+    assert place((60, 20), box, wall, 200, 150) == Region(44, 55, 104, 75)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 0.75, 16 / 11, 2.0])
+def test_a_stretched_tag_is_as_high_and_so_many_times_as_wide(stretch: float) -> None:
+    plain, stretched = tag("person 0.92", 40), tag("person 0.92", 40, stretch)
+    assert stretched.height == pytest.approx(plain.height, abs=2)
+    assert stretched.width == pytest.approx(plain.width * stretch, rel=0.03)
+    columns, rows = (np.nonzero(stretched.text.max(axis=axis) > 128)[0] for axis in (0, 1))
+    plain_columns, plain_rows = (np.nonzero(plain.text.max(axis=axis) > 128)[0] for axis in (0, 1))
+    assert np.ptp(columns) == pytest.approx(np.ptp(plain_columns) * stretch, rel=0.03)
+    assert np.ptp(rows) == pytest.approx(np.ptp(plain_rows), abs=2)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.integers(16, 300), st.integers(16, 300), st.integers(0, 299), st.integers(0, 299), st.integers(2, 90), st.integers(2, 40)

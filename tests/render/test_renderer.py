@@ -274,6 +274,49 @@ def test_labels_say_name_track_score_and_age() -> None:
     assert aged == ("class 1 0.85 · 120 ms", "class 1")
 
 
+def tag_extent(picture: av.VideoFrame, plain: av.VideoFrame) -> tuple[int, int]:
+    """Width and height in pixels of what was drawn."""
+    rows, columns = np.nonzero(samples(picture)[0] != samples(plain)[0])
+    return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+
+
+@pytest.mark.parametrize(("turn", "stretch"), [(Orientation(), 0.5), (Orientation(1), 2.0)])
+def test_text_on_pixels_that_are_not_square_shows_undistorted(turn: Orientation, stretch: float) -> None:
+    flat = tuple(np.full(shape, 128, np.uint8) for shape in ((720, 720), (360, 360), (360, 360)))
+    frame, style, extents = frame_of(flat, turn), Style(draw=frozenset({"labels"})), []
+    for ratio in (Fraction(1), Fraction(2)):
+        item = Annotated(frame, one((100, 300, 400, 600)))
+        Renderer(LABELS, style=style, sample_aspect_ratio=ratio)(item)
+        assert item.picture is not None
+        width, height = tag_extent(item.picture, frame.picture)
+        extents.append((height, width) if turn.sideways else (width, height))
+    (width, height), (stretched, as_high) = extents
+    assert stretched == pytest.approx(width * stretch, abs=4)
+    assert as_high == pytest.approx(height, abs=2)
+
+
+def test_an_aspect_ratio_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="sample_aspect_ratio: expected a positive ratio, got 0"):
+        Renderer(LABELS, sample_aspect_ratio=Fraction(0))
+
+
+def test_in_a_small_picture_a_label_wider_than_its_box_loses_its_score() -> None:
+    flat = tuple(np.full(shape, 128, np.uint8) for shape in ((144, 176), (72, 88), (72, 88)))
+    frame, style = frame_of(flat), Style(draw=frozenset({"labels"}))
+    small, large = (drawn(frame, one(box), style) for box in ((20, 40, 34, 80), (20, 40, 120, 130)))
+    assert tag_extent(small, frame.picture)[0] < 0.75 * tag_extent(large, frame.picture)[0]
+
+
+def test_lines_thicker_than_the_usual_reach_of_the_edge_end_where_they_should() -> None:
+    frame = frame_of(landscape(640, 480))
+    picture = drawn(
+        frame, one((100, 100, 540, 400), np.ones((28, 28), np.float32)), Style(draw=frozenset({"outlines"}), scale=10)
+    )
+    changed = samples(picture)[0] != samples(frame.picture)[0]
+    assert changed[250, 100:104].all()
+    assert not changed[200:300, 200:440].any(), "nothing is drawn inside"
+
+
 def test_a_format_that_was_not_promised_is_named() -> None:
     frame = frame_of(landscape(32, 32))
     frame.picture = frame.picture.reformat(format="yuv444p")
