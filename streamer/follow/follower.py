@@ -20,7 +20,9 @@ from streamer.frame import Frame
 from streamer.instances import Instances
 
 SAME_PLACE_IOU = 0.65
-"""Tracks that overlap this much are of one object when only one of them is found."""
+"""Tracks are of one object when only one of them is found, they overlap this much ..."""
+SAME_PACE = 0.05
+"""... and move alike: by this share of the box's smaller side in a frame."""
 SUMMARIES_KEPT = 10_000
 """Ended tracks that are remembered for the summary: an endless stream must not grow."""
 
@@ -273,9 +275,11 @@ class Follower:
         for track in missed:
             track.miss(then.time_s)
             iou, _ = overlaps(track.past[then.index].box_xyxy[None], boxes)
-            # Two tracks that have become one: the one that is found stays.
+            # Two tracks of one object: the one that is found stays. Whoever goes by behind somebody moves in another way.
             if iou.size and iou.max() > SAME_PLACE_IOU:
-                gone.add(id(track))
+                other = renewed[int(iou.argmax())].body
+                if np.linalg.norm(other.velocity - track.body.velocity) < SAME_PACE * track.body.size.min():
+                    gone.add(id(track))
             if not track.confirmed and track.misses > 1:
                 gone.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in gone]

@@ -1,0 +1,180 @@
+"""The deterministic core: late detections, births, misses, occlusion, exits, cuts, memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamer.follow.follower import Follower
+from streamer.follow.settings import FollowSettings
+from streamer.instances import Instances
+from tests.follow.frames import OTHER_GROUND, WIDTH, found, frame, scene
+
+
+def walk(follower: Follower, frames: int, latency: int, speed: float = 5.0, missed: frozenset[int] = frozenset()) -> list[Instances]:
+    """One object walks to the right from x = 20; the detector takes ``latency`` frames, and is blind in the frames ``missed``."""
+    shown, busy = [], None
+    for i in range(frames):
+        follower.advance(scene(i, (9, 20.0 + speed * i, 60.0)))
+        if busy is not None and i - busy >= latency:
+            answer = Instances.empty() if busy in missed else found((20.0 + speed * busy, 60.0, 0.9))
+            assert follower.detected(busy, answer)
+            busy = None
+        if busy is None:
+            busy = i
+        follower.expect(busy)
+        shown.append(follower.instances())
+    return shown
+
+
+@pytest.mark.parametrize("latency", [1, 3, 5])
+def test_a_late_detection_is_shown_where_the_object_is_now(latency: int) -> None:
+    shown = walk(Follower(), 20, latency)
+    assert all(len(instances) == 0 for instances in shown[:latency])
+    for i, instances in enumerate(shown[latency:], start=latency):
+        assert instances.track_ids.tolist() == [1]
+        assert instances.boxes_xyxy[0] == pytest.approx((20 + 5 * i, 60, 60 + 5 * i, 124), abs=4.0)
+        assert instances.followed.tolist() == [True]
+        assert 0.1 * latency - 0.01 <= instances.mask_age_s[0] <= 0.1 * (2 * latency)
+
+
+def test_without_latency_everything_is_inferred() -> None:
+    follower = Follower()
+    for i in range(3):
+        follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
+        follower.expect(i)
+        follower.detected(i, found((20.0 + 5 * i, 60.0, 0.9)))
+        instances = follower.instances()
+        assert instances.followed.tolist() == [False]
+        assert instances.mask_age_s.tolist() == [0.0]
+
+
+def test_one_missed_detection_does_not_show() -> None:
+    shown = walk(Follower(), 24, 2, missed=frozenset({12}))
+    assert all(instances.track_ids.tolist() == [1] for instances in shown[2:])
+    assert all(instances.opacity.tolist() == [1.0] for instances in shown[2:])
+
+
+def test_what_is_found_no_more_fades_and_goes() -> None:
+    shown = walk(Follower(), 44, 1, speed=1.0, missed=frozenset(range(20, 44)))
+    opacities = [instances.opacity[0] if len(instances) else 0.0 for instances in shown[20:]]
+    assert opacities[0] == 1.0
+    assert opacities[-1] == 0.0
+    assert opacities == sorted(opacities, reverse=True)
+
+
+def test_what_was_seen_once_goes_after_one_miss() -> None:
+    follower = Follower()
+    for i in range(6):
+        follower.advance(scene(i))
+        follower.expect(i)
+        follower.detected(i, found((100.0, 60.0, 0.9)) if i == 0 else Instances.empty())
+    assert len(follower.instances()) == 0
+
+
+def test_doubtful_detections_extend_a_track_and_start_none() -> None:
+    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    for i in range(6):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        rows = [(20.0, 60.0, 0.9 if i == 0 else 0.45), (200.0, 60.0, 0.45)]
+        follower.detected(i, found(*rows))
+        assert follower.instances().track_ids.tolist() == [1]
+
+
+def test_two_that_cross_keep_their_ids() -> None:
+    follower = Follower()
+    ids = {}
+    for i in range(34):
+        left, right = 20.0 + 6 * i, 250.0 - 6 * i
+        follower.advance(scene(i, (9, left, 50.0), (11, right, 70.0)))
+        follower.expect(i)
+        if i % 2 == 0:
+            hidden = abs(left - right) < 24
+            follower.detected(i, found((right, 70.0, 0.9)) if hidden else found((left, 50.0, 0.9), (right, 70.0, 0.88)))
+        for track_id, box in zip(follower.instances().track_ids.tolist(), follower.instances().boxes_xyxy, strict=True):
+            ids.setdefault(track_id, []).append((i, float(box[0])))
+    going_right = [track for track, path in ids.items() if path[0][1] < path[-1][1]]
+    going_left = [track for track, path in ids.items() if path[0][1] > path[-1][1]]
+    assert len(ids) == 2
+    assert len(going_right) == len(going_left) == 1
+
+
+def test_who_leaves_the_picture_leaves_no_ghost() -> None:
+    follower = Follower()
+    for i in range(30):
+        x = 230.0 + 6 * i
+        follower.advance(scene(i, (9, x, 60.0)))
+        follower.expect(i)
+        if x + 10 < WIDTH:
+            box = found((x, 60.0, 0.9))
+            box.boxes_xyxy[0, 2] = min(box.boxes_xyxy[0, 2], WIDTH)
+            follower.detected(i, box)
+        instances = follower.instances()
+        if len(instances):
+            assert instances.boxes_xyxy[:, 2].max() <= WIDTH
+        if x > WIDTH + 12:
+            assert len(instances) == 0
+
+
+def test_a_cut_lets_go_and_old_detections_mean_nothing() -> None:
+    follower = Follower()
+    for i in range(4):
+        assert follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
+    follower.expect(3)
+    follower.detected(3, found((35.0, 60.0, 0.9)))
+    assert len(follower.instances()) == 1
+    assert not follower.advance(frame(4, OTHER_GROUND))
+    assert len(follower.instances()) == 0
+    assert not follower.detected(3, found((35.0, 60.0, 0.9)))
+    follower.expect(4)
+    follower.detected(4, found((35.0, 60.0, 0.9)))
+    assert follower.instances().track_ids.tolist() == [2]
+
+
+def test_history_stays_short_whatever_the_detector_does() -> None:
+    follower = Follower(FollowSettings(max_history=8))
+    follower.advance(scene(0, (9, 20.0, 60.0)))
+    follower.expect(0)
+    for i in range(1, 40):
+        follower.advance(scene(i, (9, 20.0 + 3 * i, 60.0)))
+        follower.expect(0, i)
+        assert len(follower._moments) <= 9
+    assert follower.detected(0, found((20.0, 60.0, 0.9)))
+    assert follower.instances().boxes_xyxy[0, 0] == pytest.approx(20 + 3 * 39, abs=12.0)
+
+
+def test_summary_names_each_track_once() -> None:
+    follower = Follower()
+    walk(follower, 10, 2)
+    (summary,) = follower.tracks_summary()
+    assert (summary.track_id, summary.class_id, summary.first_frame, summary.last_frame) == (1, 1, 0, 9)
+
+
+def test_boxes_without_masks_are_followed() -> None:
+    follower = Follower()
+    for i in range(6):
+        follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
+        if i == 0:
+            follower.expect(0)
+            follower.detected(0, found((20.0, 60.0, 0.9), masks=False))
+    instances = follower.instances()
+    assert instances.masks is None
+    assert instances.boxes_xyxy[0, 0] == pytest.approx(45.0, abs=4.0)
+
+
+def test_nonsense_is_left_out() -> None:
+    follower = Follower()
+    follower.advance(scene(0))
+    bad = found((20.0, 60.0, 0.9), (50.0, 60.0, 0.9))
+    bad.boxes_xyxy[0, 0] = np.nan
+    bad.boxes_xyxy[1, 2] = bad.boxes_xyxy[1, 0]
+    follower.expect(0)
+    follower.detected(0, bad)
+    assert len(follower.instances()) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"keep_score": 0.9}, {"patience_s": -1.0}, {"max_history": 1}])
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        FollowSettings(**wrong)  # type: ignore[arg-type]  # the point of the test
