@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 DETECTOR = "detector"
 """What the watchdog calls the detector, which belongs to all cameras."""
 
+DETECTOR_LIMIT_S = 60.0
+"""A big model on a processor takes tens of seconds a picture; more than that is stuck."""
+
 _JOIN_TIMEOUT_S = 0.5
 """How long the threads of a line may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
 
@@ -127,6 +130,10 @@ class Camera:
             source.interrupt()
         if (pipeline := self._pipeline) is not None:
             pipeline.stop()
+
+    def hurry(self) -> None:
+        """After :meth:`stop`: do not wait for a detector that does not answer; the outputs are completed without it."""
+        self._place.close()
 
     def abandon(self) -> None:
         """Give up everything and return from :meth:`run` as soon as possible."""
@@ -269,7 +276,10 @@ class Camera:
         outputs, views = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
         self._outputs = sink = Outputs(outputs, views, self.failed_outputs)
         try:
-            perception = _Watched(self._parts.perception(config, self._place, info), watch(self.name, "inference"))
+            perception = _Watched(
+                self._parts.perception(config, self._place, info),
+                watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S),
+            )
             draw = self._parts.renderer(config)
         except BaseException:
             sink.abandon()

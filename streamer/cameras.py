@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from streamer.camera import DETECTOR, Camera, Parts
+from streamer.camera import DETECTOR, DETECTOR_LIMIT_S, Camera, Parts
 from streamer.camera_status import CameraStatus
 from streamer.errors import SourceTimeout, StreamerError
 from streamer.health import HealthServer
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 _STOP_S = 1.75
 """How long everything may take to end after it was asked to; then it is given up, so that three seconds are kept."""
+_HURRY_S = 0.75
+"""How long the answers under way are waited for; then the outputs are completed without them."""
 _LEAVE_S = 1.1
 """How long giving up may take."""
 _JOIN_S = 0.25
-_DETECTOR_LIMIT_S = 60.0
-"""A big model on a processor takes tens of seconds a picture; more than that is stuck."""
 _REPORT_S = 1.0
 _TICK_S = 0.1
 _SHOW_S = 0.02
@@ -70,7 +70,7 @@ class Cameras:
         """Whether somebody ended it before its sources did."""
         self._clock = clock
         self._watchdog = Watchdog(clock=clock)
-        watch = self._watchdog.watch(DETECTOR, DETECTOR, _DETECTOR_LIMIT_S)
+        watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
         self._shared = SharedDetector(detector, watch=watch, clock=clock)
         self.cameras = [
             Camera(name, config, self._shared.place(name, config.weight), parts, self._watchdog, patient=patient, clock=clock)
@@ -83,6 +83,7 @@ class Cameras:
         self._lock = threading.Lock()
         self._running = set(configs)
         self._done = threading.Event()
+        self._hurry_at: float | None = None
         self._stop_at: float | None = None
 
     def stop(self) -> None:
@@ -143,7 +144,8 @@ class Cameras:
                     self._done.set()
 
     def _end_all(self) -> None:
-        self._stop_at = self._clock() + _STOP_S
+        now = self._clock()
+        self._hurry_at, self._stop_at = now + _HURRY_S, now + _STOP_S
         for camera in self.cameras:
             camera.stop()
 
@@ -153,6 +155,10 @@ class Cameras:
         leave_at = math.inf
         while not self._done.wait(_TICK_S):
             now = self._clock()
+            if self._hurry_at is not None and now >= self._hurry_at:
+                self._hurry_at = None
+                for camera in self.cameras:
+                    camera.hurry()
             if self._stop_at is not None and now >= self._stop_at:
                 self._stop_at, leave_at = None, now + _LEAVE_S
                 log.warning("not everything ended in time: giving up what is left")

@@ -304,6 +304,33 @@ def test_what_does_not_end_in_time_is_given_up_or_left_behind(
     release.set()
 
 
+def test_a_detector_that_hangs_costs_no_file(caplog: pytest.LogCaptureFixture) -> None:
+    hanging, release = threading.Event(), threading.Event()
+
+    def hang(_call: int) -> None:
+        hanging.set()
+        release.wait(30)
+
+    plans = {"gate": Plan()}
+    source = EndlessSource()
+    config = CameraConfig.model_validate({"source": "lavfi:gate"})
+    cameras = Cameras({"gate": config}, ScriptedDetector(hang), Plans(plans, {"gate": source}), patient=False)
+
+    def stop_when_hanging() -> None:
+        hanging.wait(10)
+        cameras.stop()
+
+    thread = threading.Thread(target=stop_when_hanging)
+    thread.start()
+    cameras.run()
+    thread.join()
+    assert not cameras.failures
+    assert plans["gate"].sink.finished == 1
+    assert balanced(cameras.cameras[0])
+    assert any("did not come back" in record.getMessage() for record in caplog.records)
+    release.set()
+
+
 def test_statuses_of_cameras_that_have_not_begun_can_be_asked_for() -> None:
     plans = {"gate": Plan()}
     cameras = cameras_of(plans)
