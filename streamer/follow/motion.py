@@ -100,7 +100,9 @@ def step(bodies: Sequence[Body], flow: Flow) -> list[Body]:
     trusted = support >= MIN_SUPPORT
     speed = np.linalg.norm(velocities, axis=1)
     # Nobody stops dead or turns round within one frame: most likely he goes by behind something, or somebody.
-    stopped = ((moves - background) * velocities).sum(axis=1) < MAX_STOP * speed**2
+    own = moves - background
+    turned = (own * velocities).sum(axis=1) < -MAX_STOP * speed**2
+    stopped = turned | (np.linalg.norm(own, axis=1) < MAX_STOP * speed)
     abrupt = (known >= 0.9) & stopped & (speed > 1.2 * flow.to_picture[0])
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)

@@ -53,7 +53,9 @@ def scene(index: int, *sprites: tuple[int, float, float], size: tuple[int, int] 
     return frame(index, np.asarray(picture, np.uint8))
 
 
-def found(*rows: tuple[float, float, float], size: tuple[int, int] = (40, 64), class_id: int = 1, masks: bool = True) -> Instances:
+def found(
+    *rows: tuple[float, float, float], size: tuple[int, int] = (40, 64), class_id: int = 1, masks: bool = True
+) -> Instances:
     """Detections (left, top, score)."""
     n = len(rows)
     return Instances(

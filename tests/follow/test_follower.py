@@ -11,8 +11,10 @@ from streamer.instances import Instances
 from tests.follow.frames import OTHER_GROUND, WIDTH, found, frame, scene
 
 
-def walk(follower: Follower, frames: int, latency: int, speed: float = 5.0, missed: frozenset[int] = frozenset()) -> list[Instances]:
-    """One object walks to the right from x = 20; the detector takes ``latency`` frames, and is blind in the frames ``missed``."""
+def walk(
+    follower: Follower, frames: int, latency: int, speed: float = 5.0, missed: frozenset[int] = frozenset()
+) -> list[Instances]:
+    """One object walks to the right from x = 20; the detector takes ``latency`` frames, and is blind in those ``missed``."""
     shown, busy = [], None
     for i in range(frames):
         follower.advance(scene(i, (9, 20.0 + speed * i, 60.0)))
@@ -84,7 +86,7 @@ def test_doubtful_detections_extend_a_track_and_start_none() -> None:
 
 def test_two_that_cross_keep_their_ids() -> None:
     follower = Follower()
-    ids = {}
+    ids: dict[int, list[tuple[int, float]]] = {}
     for i in range(34):
         left, right = 20.0 + 6 * i, 250.0 - 6 * i
         follower.advance(scene(i, (9, left, 50.0), (11, right, 70.0)))
