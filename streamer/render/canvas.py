@@ -89,13 +89,11 @@ class Canvas(NamedTuple):
         left, top, right, bottom = map(float, box_xyxy)
         if not (math.isfinite(left + top + right + bottom) and right > left and bottom > top):
             return None
-        beyond = 64
-        x0, x1 = (
-            2 * round((min(max(x, -beyond), self.width + beyond) + self.shift_x) / 2) - self.shift_x for x in (left, right)
-        )
-        y0, y1 = (
-            2 * round((min(max(y, -beyond), self.height + beyond) + self.shift_y) / 2) - self.shift_y for y in (top, bottom)
-        )
+        width, height, beyond = self.width, self.height, 64
+        x0 = 2 * round((min(max(left, -beyond), width + beyond) + self.shift_x) / 2) - self.shift_x
+        y0 = 2 * round((min(max(top, -beyond), height + beyond) + self.shift_y) / 2) - self.shift_y
+        x1 = 2 * round((min(max(right, -beyond), width + beyond) + self.shift_x) / 2) - self.shift_x
+        y1 = 2 * round((min(max(bottom, -beyond), height + beyond) + self.shift_y) / 2) - self.shift_y
         return Region(x0, y0, max(x1, x0 + 2), max(y1, y0 + 2))
 
     def blend(self, kept: Plane, x0: int, y0: int, color: Yuv) -> None:
@@ -103,7 +101,10 @@ class Canvas(NamedTuple):
 
         Chroma keeps the mean of the pixels that it covers. Where all is kept no sample changes.
         """
-        self.lay(Layer.of(kept, color), x0, y0)
+        x, y, half = (x0 + self.shift_x) // 2, (y0 + self.shift_y) // 2, halved(kept)
+        _blend(self.luma, kept, color.y, x0, y0)
+        _blend(self.cb, half, color.u, x, y)
+        _blend(self.cr, half, color.v, x, y)
 
     def lay(self, layer: Layer, x0: int, y0: int) -> None:
         """Lay prepared paint over the picture, its top left at an aligned (x0, y0)."""
@@ -135,17 +136,34 @@ def halved(plane: Plane) -> Plane:
 
 
 def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
-    height, width = kept.shape
-    if x0 < 0 or y0 < 0 or x0 + width > plane.shape[1] or y0 + height > plane.shape[0]:
-        top, left = max(0, -y0), max(0, -x0)
-        part = slice(top, max(top, plane.shape[0] - y0)), slice(left, max(left, plane.shape[1] - x0))
-        kept, paint, x0, y0 = kept[part], paint[part], x0 + left, y0 + top
-        height, width = kept.shape
-        if height == 0 or width == 0:
-            return
-    target = plane[y0 : y0 + height, x0 : x0 + width]
-    near = target.copy()  # short rows from afar: fetched in one sweep, not within the arithmetic
-    cv2.add(cv2.multiply(near, kept, dst=near, scale=1 / 255), paint, dst=target)
+    target, part = _under(plane, kept.shape, x0, y0)
+    if target.size:
+        cv2.add(_times(target, kept[part]), paint[part], dst=target)
+
+
+def _blend(plane: Plane, kept: Plane, sample: int, x0: int, y0: int) -> None:
+    target, part = _under(plane, kept.shape, x0, y0)
+    if target.size:
+        kept = kept[part]
+        cv2.addWeighted(_times(target, kept), 1, kept, -sample / 255, sample, dst=target)
+
+
+_WHOLE = slice(None), slice(None)
+
+
+def _under(plane: Plane, shape: tuple[int, ...], x0: int, y0: int) -> tuple[Plane, tuple[slice, slice]]:
+    """The samples of a plane under an array of this shape at (x0, y0), and which part of the array lies over them."""
+    height, width = plane.shape
+    if x0 >= 0 and y0 >= 0 and x0 + shape[1] <= width and y0 + shape[0] <= height:
+        return plane[y0 : y0 + shape[0], x0 : x0 + shape[1]], _WHOLE
+    top, left = max(0, -y0), max(0, -x0)
+    rows, columns = slice(top, max(top, min(shape[0], height - y0))), slice(left, max(left, min(shape[1], width - x0)))
+    return plane[y0 + top : y0 + rows.stop, x0 + left : x0 + columns.stop], (rows, columns)
+
+
+def _times(samples: Plane, kept: Plane) -> Plane:
+    near = samples.copy()  # short rows from afar: fetched in one sweep, not within the arithmetic
+    return np.asarray(cv2.multiply(near, kept, dst=near, scale=1 / 255), np.uint8)
 
 
 def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float) -> None:

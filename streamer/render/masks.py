@@ -106,12 +106,12 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
     x0, y0, x1, y1 = region
     around = Region(x0 - 2 * step_x, y0 - 2 * step_y, x1 + 2 * step_x, y1 + 2 * step_y)  # with the samples beside
     above = _sample(mask - np.float32(THRESHOLD), box_xyxy, around, step_x, step_y, -THRESHOLD)
-    run = np.subtract(above[1:-1, 2:], above[1:-1, :-2])
-    rise = np.subtract(above[2:, 1:-1], above[:-2, 1:-1])
+    run = cv2.subtract(above[1:-1, 2:], above[1:-1, :-2])
+    rise = cv2.subtract(above[2:, 1:-1], above[:-2, 1:-1])
     if step_x != step_y:
-        rise *= step_x / step_y
+        rise = cv2.multiply(rise, step_x / step_y, dst=rise)  # type: ignore[call-overload]  # a number will do, the stub says not
     slope = cv2.magnitude(run, rise, run)  # over 2 step_x pixels
-    slope = np.maximum(slope, np.float32(_FLATTEST_PER_PX * 2 * step_x), out=np.asarray(slope, np.float32))
+    slope = cv2.max(slope, _FLATTEST_PER_PX * 2 * step_x, dst=slope)  # type: ignore[call-overload]  # as above
     per_px = FIELD_END / reach_px
     field = cv2.divide(above[1:-1, 1:-1], slope, scale=2 * step_x * per_px, dtype=cv2.CV_16S)  # saturates
     if step_x > 1 or step_y > 1:  # OpenCV enlarges 16 bits faster than 8
