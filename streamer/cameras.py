@@ -119,7 +119,10 @@ class Cameras:
                 for thread in (*threads, ticker):
                     thread.start()
                 self._show()
-                self._done.wait()
+                while not self._done.wait(_TICK_S):
+                    # Python runs signal handlers in this thread, but the system may have handed the signal to another: a
+                    # wait without an end would then go on until something else wakes it.
+                    pass
         finally:
             self._done.set()
             deadline = time.monotonic() + _JOIN_S
