@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import DetectorTimeout, StageFailed, StreamerError
 from streamer.frame import Frame
-from streamer.stages import Annotated, Perception, Sink, Source
+from streamer.stages import Annotated, CanGiveUp, GivenUp, Perception, Sink, Source
 from streamer.stats import Stats
 
 Render = Callable[[Annotated], None]
@@ -89,6 +89,9 @@ class Pipeline:
         """From any thread (not from a signal handler): discard everything and return from :meth:`run` as soon as possible."""
         self._stopping = self._abandoned = True
         self._discard()
+        for sink in self._sinks:
+            if isinstance(sink, CanGiveUp):
+                sink.give_up()
 
     def run(self) -> Stats:
         """Work until the source ends, somebody stops it, or a stage fails. Blocks; renders and writes in this thread.
@@ -221,8 +224,12 @@ class Pipeline:
     def _finish_sinks(self) -> int:
         finished = 0
         for sink in self._sinks:
+            if self._abandoned:
+                return finished
             try:
                 sink.finish()
+            except GivenUp:
+                return finished
             except Exception as error:  # noqa: BLE001  # kept and raised by run(), with the sink's name
                 self._fail(StageFailed(sink.name, error))
                 return finished

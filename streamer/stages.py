@@ -114,3 +114,16 @@ class Sink(Protocol):
     def abandon(self) -> None:
         """Give up: leave nothing half done behind. Never raises."""
         ...
+
+
+class GivenUp(Exception):
+    """What ``finish`` raises after ``give_up``: there is no output."""
+
+
+@runtime_checkable
+class CanGiveUp(Protocol):
+    """A sink whose ``finish`` may take long."""
+
+    def give_up(self) -> None:
+        """From any thread: a ``finish`` under way raises :class:`GivenUp` soon; what it was completing is discarded."""
+        ...

@@ -12,7 +12,7 @@ import pytest
 from streamer.channel import Overflow
 from streamer.errors import DetectorTimeout, SourceLost, StageFailed
 from streamer.pipeline import Pipeline
-from streamer.stages import Annotated
+from streamer.stages import Annotated, GivenUp
 from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, raise_at
 
 WAIT_S = 10.0
@@ -134,6 +134,27 @@ def test_a_detector_that_hangs_in_a_call_does_not_hold_up_abandon() -> None:
     with pytest.raises(StageFailed, match="frame 2"):
         pipeline.run()
     release.set()
+
+
+def test_abandon_reaches_a_sink_that_is_finishing() -> None:
+    pipeline: Pipeline
+
+    class Slow(FakeSink):
+        given_up = False
+
+        def give_up(self) -> None:
+            self.given_up = True
+
+        def finish(self) -> None:
+            pipeline.abandon()  # the second Ctrl-C comes while it copies
+            if self.given_up:
+                raise GivenUp
+
+    slow, next_one = Slow("slow"), FakeSink("next")
+    pipeline = Pipeline(FakeSource(5), FakePerception(), draw_nothing, [slow, next_one])
+    pipeline.run()
+    assert pipeline.abandoned
+    assert (slow.ends, next_one.ends) == (["abandon"], ["abandon"])
 
 
 def test_stale_frames_are_dropped_and_counted() -> None:

@@ -23,7 +23,7 @@ from streamer.sinks.muxer import Muxer, Plan, plan_streams
 from streamer.sources.conversion import widened
 from streamer.sources.passthrough import Passthrough
 from streamer.sources.video import VideoFile
-from streamer.stages import Annotated
+from streamer.stages import Annotated, GivenUp
 
 LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
@@ -65,6 +65,7 @@ class VideoEncoder:
         self.notes: list[str] = []
         """What is not carried over, one sentence each; complete after construction but for what :meth:`finish` adds."""
         self.frames_written = 0
+        self._given_up = False
         self._info = info
         self._source = source
         check_output(path, source=source.path if source else None, overwrite=overwrite)
@@ -149,9 +150,11 @@ class VideoEncoder:
             self._muxer.finish(until_s)
             if self._muxer.lost_packets:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
+            self._go_on()
             if self._container.two_steps:
                 self._files.append(self._files[0].sibling())
                 self._put_in_final_shape(until_s)
+            self._go_on()
             self._files[-1].commit()
         except _Failures as error:
             self.abandon()
@@ -161,11 +164,19 @@ class VideoEncoder:
             raise
         self._let_go()
 
+    def give_up(self) -> None:
+        """From any thread: let a :meth:`finish` under way, which may copy gigabytes, end without an output."""
+        self._given_up = True
+
     def abandon(self) -> None:
         """Close and remove what was written so far. Never raises."""
         if self._muxer is not None:
             self._muxer.abort()
         self._let_go()
+
+    def _go_on(self) -> None:
+        if self._given_up:
+            raise GivenUp
 
     def _let_go(self) -> None:
         for reader in self._readers:
@@ -286,6 +297,7 @@ class VideoEncoder:
                     if difference is None:
                         difference = round(self._first[0] * self._info.time_base / ticks) - packet.pts
                     packet.pts, packet.dts = packet.pts + difference, packet.dts + difference
+                    self._go_on()
                     muxer.write(packet)
                 muxer.finish(until_s)
             except BaseException:
