@@ -21,6 +21,8 @@ MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
 MAX_STOP = 0.3
 """A moving object that is left with less than this share of its speed in one step is not believed to have stopped."""
+MIN_SPEED = 1.2
+"""Working pixels a frame from which on a velocity can be told from none."""
 COASTING = 0.95
 """What is left of the velocity after a step without believable flow."""
 MAX_ZOOM = 0.04
@@ -99,11 +101,11 @@ def step(bodies: Sequence[Body], flow: Flow) -> list[Body]:
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
     speed = np.linalg.norm(velocities, axis=1)
-    # Nobody stops dead or turns round within one frame: most likely he goes by behind something, or somebody.
+    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
     own = moves - background
-    turned = (own * velocities).sum(axis=1) < -MAX_STOP * speed**2
-    stopped = turned | (np.linalg.norm(own, axis=1) < MAX_STOP * speed)
-    abrupt = (known >= 0.9) & stopped & (speed > 1.2 * flow.to_picture[0])
+    stopped = np.linalg.norm(own, axis=1) < MAX_STOP * speed
+    clear = speed > MIN_SPEED * flow.to_picture[0]
+    abrupt = (known >= 0.9) & ((stopped & clear) | _taken_along(boxes, own, velocities, known, MIN_SPEED * flow.to_picture[0]))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
     moves = np.where(trusted[:, None], moves, background + COASTING * velocities)
@@ -185,6 +187,18 @@ def _dominant_motion(
         near = agreement(at)
     support = np.where(total > 1e-3, (weights * near).sum(axis=1) / safe, 0.0)
     return at, support, near
+
+
+def _taken_along(boxes: Doubles, own: Doubles, velocities: Doubles, known: Doubles, least: float) -> NDArray[np.bool_]:
+    """(N,): whether an object's motion is rather that of another one, of known and different velocity, that covers part of it."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = np.clip(high - low, 0.0, None).prod(axis=2)
+    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
+    apart = np.linalg.norm(velocities[:, None] - velocities[None], axis=2)
+    to_other = np.linalg.norm(own[:, None] - velocities[None], axis=2)
+    taken = (common > 0.3 * area[:, None]) & (known[None] >= 0.9) & (apart > least) & (to_other < 0.35 * apart)
+    return np.asarray(taken.any(axis=1))
 
 
 def _weighted_median(samples: Doubles, weights: Doubles) -> Doubles:

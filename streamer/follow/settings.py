@@ -16,7 +16,7 @@ class FollowSettings:
     somebody it has just been sure of is no reason to let go."""
     candidate_score: float = 0.28
     """A detection this good starts a track that is kept to itself until more is known."""
-    confirm_hits: int = 3
+    confirm_hits: int = 2
     """A doubtful object that was detected this often, and moves, is real."""
     confirm_travel: float = 0.5
     """How far it must have gone against the background, in widths of its box: doubtful things that stand are mostly things."""
