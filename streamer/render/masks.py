@@ -98,8 +98,8 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
 
     int16 (h, w): ``FIELD_END`` / ``reach_px`` for a pixel of distance, saturated. The distance is to first order,
     (probability - 0.5) / slope, which is what an anti-aliased edge needs. Where cells are large it is taken every second or
-    fourth pixel, at least twice a cell, and interpolated between: bilinear in bilinear, exact but for the kinks at cells'
-    centres.
+    fourth pixel, at least five times in two cells, and interpolated between: bilinear in bilinear, exact but for the kinks
+    at cells' centres.
     """
     left, top, right, bottom = map(float, box_xyxy)
     step_x, step_y = _step((right - left) / mask.shape[1]), _step((bottom - top) / mask.shape[0])
@@ -109,9 +109,9 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
     run = cv2.subtract(above[1:-1, 2:], above[1:-1, :-2])
     rise = cv2.subtract(above[2:, 1:-1], above[:-2, 1:-1])
     if step_x != step_y:
-        rise = cv2.multiply(rise, step_x / step_y, dst=rise)  # type: ignore[call-overload]  # a number will do, the stub says not
+        rise = np.multiply(rise, np.float32(step_x / step_y))
     slope = cv2.magnitude(run, rise, run)  # over 2 step_x pixels
-    slope = cv2.max(slope, _FLATTEST_PER_PX * 2 * step_x, dst=slope)  # type: ignore[call-overload]  # as above
+    slope = cv2.max(slope, _FLATTEST_PER_PX * 2 * step_x, dst=slope)  # type: ignore[call-overload]  # it takes numbers
     per_px = FIELD_END / reach_px
     field = cv2.divide(above[1:-1, 1:-1], slope, scale=2 * step_x * per_px, dtype=cv2.CV_16S)  # saturates
     if step_x > 1 or step_y > 1:  # OpenCV enlarges 16 bits faster than 8
