@@ -188,7 +188,8 @@ class Pipeline:
         """The next item to draw, or None at the end; meanwhile tells ``on_idle`` that nothing comes."""
         while True:
             try:
-                return self._results.receive(None if self._on_idle is None else self._idle_interval_s)
+                # Never without end: the kernel may hand a signal to any thread, and only this one runs its handler.
+                return self._results.receive(self._idle_interval_s)
             except Closed:
                 return None
             except TimeoutError:
