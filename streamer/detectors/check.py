@@ -34,8 +34,13 @@ class CheckReport:
     frames: int
 
 
-def check(detector: Detector, *, frames: int = 5, clock: Callable[[], float] = time.perf_counter) -> CheckReport:
-    """Warm the detector up, call it ``frames`` times on a noisy picture, and report. Raises what the detector raises."""
+def check(
+    detector: Detector, *, frames: int = 5, patience_s: float = 30.0, clock: Callable[[], float] = time.perf_counter
+) -> CheckReport:
+    """Warm the detector up, call it ``frames`` times on a noisy picture, and report. Raises what the detector raises.
+
+    No further call is begun once they have taken ``patience_s`` seconds: a large model on a CPU needs half a minute for each.
+    """
     if frames < 1:
         raise ValueError(f"frames must be at least 1, got {frames}")
     start = clock()
@@ -43,8 +48,8 @@ def check(detector: Detector, *, frames: int = 5, clock: Callable[[], float] = t
     warm_up_s = clock() - start
     width, height = detector.input_size or USUAL_SIZE
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    seconds = []
-    for _ in range(frames):
+    seconds: list[float] = []
+    while len(seconds) < frames and sum(seconds) < patience_s:
         start = clock()
         detector.detect(picture)
         seconds.append(clock() - start)
@@ -56,5 +61,5 @@ def check(detector: Detector, *, frames: int = 5, clock: Callable[[], float] = t
         labels=len(detector.labels),
         warm_up_s=warm_up_s,
         ms_per_frame=statistics.median(seconds) * 1000,
-        frames=frames,
+        frames=len(seconds),
     )
