@@ -3,8 +3,8 @@
 The streaming accuracy of "Towards Streaming Perception" (Li, Wang, Ramanan 2020), for masks as well as boxes, on a simulated
 clock: the detector begins on the newest frame whenever it is free, takes exactly L frame times, and what is shown with each
 frame is judged by what is there in that frame. A detection begun with frame t can be shown with frame t + L; with L = 0 every
-frame is inferred. Three ways: *hold* shows the last result as it is, *uncompensated* follows it from when it arrives as if it were
-of that moment, *ours* carries it from the frame that it is of.
+frame is inferred. Three ways: *hold* shows the last result as it is, *uncompensated* follows it from when it arrives as if it
+were of that moment, *ours* carries it from the frame that it is of.
 """
 
 from __future__ import annotations
@@ -128,16 +128,20 @@ def write(footage: Footage, latency: int, way: str, path: Path) -> None:
 
 
 def table(
-    footage: Footage, latencies: Sequence[int], truth: Sequence[Instances] | None, class_id: int | None
+    footage: Footage,
+    latencies: Sequence[int],
+    truth: Sequence[Instances] | None = None,
+    class_id: int | None = None,
+    truth_class: int | None = None,
 ) -> dict[tuple[str, str, int], float]:
     """AP by (what it is judged by, way, latency)."""
     picture = Picture(footage.info.width, footage.info.height)
     judges: dict[str, tuple[Sequence[Instances], Kind, int | None]] = {
-        "boxes, every-frame result": (footage.every_frame, "bbox", None),
-        "masks, every-frame result": (footage.every_frame, "segm", None),
+        "boxes, every-frame result": (footage.every_frame, "bbox", class_id),
+        "masks, every-frame result": (footage.every_frame, "segm", class_id),
     }
     if truth is not None:
-        judges["boxes, ground truth"] = (truth, "bbox", class_id)
+        judges["boxes, ground truth"] = (truth, "bbox", truth_class)
     results = {}
     for latency in latencies:
         for way in WAYS:
@@ -190,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--way", choices=WAYS, default="ours", help="which way is written to --detections")
     parser.add_argument("--detections", type=Path, help="write what would have been on the screen as JSON Lines")
     parser.add_argument("--truth", type=Path, help="ground truth boxes, MOT text format")
-    parser.add_argument("--truth-class", default="person", help="class name that the truth is of")
+    parser.add_argument("--class", dest="class_name", help="judge this class only; without it the mean over classes")
     parser.add_argument("--score-threshold", type=float, help="least score to be shown; the detector's usual one without it")
     parser.add_argument("--plot", type=Path, nargs="?", const=PLOT, help="draw accuracy over latency")
     options = parser.parse_args(arguments)
@@ -201,15 +205,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     footage = load_clip(options.input, options.detector, options.score_threshold)
     if options.detections is not None:
         write(footage, options.latency_frames, options.way, options.detections)
-    truth, class_id = None, None
+    names = {name.lower(): number for number, name in footage.labels.items()}
+    class_id = None if options.class_name is None else names.get(options.class_name.lower())
+    if options.class_name is not None and class_id is None:
+        parser.error(f"--class: the detector knows no {options.class_name}")
+    truth, truth_class = None, class_id
     if options.truth is not None:
-        names = {name.lower(): number for number, name in footage.labels.items()}
-        class_id = names.get(options.truth_class.lower())
-        if class_id is None:
-            parser.error(f"--truth-class: the detector knows no {options.truth_class}")
-        truth = read_mot(options.truth, len(footage.found), class_id)
+        truth_class = names.get("person") if class_id is None else class_id
+        if truth_class is None:
+            parser.error("--truth needs --class: which class it is of")
+        truth = read_mot(options.truth, len(footage.found), truth_class)
     latencies = LATENCIES if options.latency_frames is None else (options.latency_frames,)
-    results = table(footage, latencies, truth, class_id)
+    results = table(footage, latencies, truth, class_id, truth_class)
     print(markdown(results))
     if options.plot is not None:
         plot(results, options.plot)

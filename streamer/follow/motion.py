@@ -190,7 +190,7 @@ def _dominant_motion(
 
 
 def _taken_along(boxes: Doubles, own: Doubles, velocities: Doubles, known: Doubles, least: float) -> NDArray[np.bool_]:
-    """(N,): whether an object's motion is rather that of another one, of known and different velocity, that covers part of it."""
+    """(N,): whether an object's motion is rather that of another one, of known other velocity, that covers part of it."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = np.clip(high - low, 0.0, None).prod(axis=2)

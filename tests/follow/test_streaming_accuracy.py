@@ -51,13 +51,13 @@ def test_hold_shows_what_was_l_frames_ago(footage: Footage) -> None:
 
 
 def test_without_latency_all_ways_are_nearly_the_detector(footage: Footage) -> None:
-    results = table(footage, [0], None, None)
+    results = table(footage, [0])
     assert results["boxes, every-frame result", "hold", 0] == pytest.approx(1.0)
     assert results["boxes, every-frame result", "ours", 0] > 0.95
 
 
 def test_carrying_beats_following_late_beats_holding(footage: Footage) -> None:
-    results = table(footage, [4], None, None)
+    results = table(footage, [4])
     hold, late, ours = (results["masks, every-frame result", way, 4] for way in ("hold", "uncompensated", "ours"))
     assert ours > late > hold
     assert "| 4 frames | " in markdown(results)
