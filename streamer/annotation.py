@@ -95,7 +95,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
             coco = CocoResults(config.coco, info, overwrite=config.overwrite)
             undo.callback(coco.abandon)
             sinks.append(coco)
-        renderer = Renderer(detector.labels, style=style(config))
+        renderer = Renderer(detector.labels, style=style(config), sample_aspect_ratio=info.sample_aspect_ratio)
         # From here on the pipeline owns them all.
         undo.pop_all()
         with Progress(quiet=config.quiet) as progress:

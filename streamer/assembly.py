@@ -69,11 +69,15 @@ class RealParts:
 
         return Following(place, select, max_mask_age_s=config.max_mask_age)
 
-    def renderer(self, config: CameraConfig) -> Render:
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
         from streamer.render.renderer import Renderer
 
-        return Renderer(self._detector.labels, style=replace(style(config), show_age=config.show_mask_age))
+        return Renderer(
+            self._detector.labels,
+            style=replace(style(config), show_age=config.show_mask_age),
+            sample_aspect_ratio=info.sample_aspect_ratio,
+        )
 
     def outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures

@@ -66,7 +66,7 @@ class Parts(Protocol):
         """What turns frames into annotated frames."""
         ...
 
-    def renderer(self, config: CameraConfig) -> Render:
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """What draws."""
         ...
 
@@ -280,7 +280,7 @@ class Camera:
                 self._parts.perception(config, self._place, info),
                 watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S),
             )
-            draw = self._parts.renderer(config)
+            draw = self._parts.renderer(config, info)
         except BaseException:
             sink.abandon()
             raise

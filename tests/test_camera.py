@@ -63,7 +63,7 @@ class ScriptedParts:
         assert info.width
         return Waiting(place, Selection(score_threshold=config.score_threshold or 0.0))
 
-    def renderer(self, config: CameraConfig) -> Render:
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         assert config.source
         return self.render
 

@@ -103,7 +103,7 @@ class Plans:
         assert info.width
         return Waiting(place, Selection())
 
-    def renderer(self, config: CameraConfig) -> Render:
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         plan = self.plans[config.source.removeprefix("lavfi:")]
 
         def render(item: Annotated) -> None:
