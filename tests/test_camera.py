@@ -65,6 +65,7 @@ class ScriptedParts:
 
     def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         assert config.source
+        assert info.width
         return self.render
 
     def outputs(

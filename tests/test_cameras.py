@@ -104,6 +104,7 @@ class Plans:
         return Waiting(place, Selection())
 
     def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+        assert info.width
         plan = self.plans[config.source.removeprefix("lavfi:")]
 
         def render(item: Annotated) -> None:
