@@ -105,7 +105,9 @@ class Interval:
         if self._interval != "auto":
             return since >= self._interval
         self._shift_px += self.follower.mean_flow_px
-        gone = max((self.follower.gone(track) for track in self.follower.tracks if track.confirmed), default=0.0)
+        gone = max(
+            (self.follower.gone(track) for track in self.follower.tracks if track.confirmed and not track.misses), default=0.0
+        )
         return since >= AUTO_MOST or gone > AUTO_TRAVEL or self._shift_px > AUTO_SHIFT * frame.width
 
     def _at_key(self, frame: Frame) -> list[Annotated]:
