@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamer.choice import load, load_copies, selection, style
 from streamer.class_names import class_name
 from streamer.config import AnnotateConfig, load_annotate_config
 from streamer.errors import ConfigError, OutputRefused
-from streamer.follow.interval import Interval
 from streamer.interrupts import Interrupts
+from streamer.opencv import one_thread_each
 from streamer.perception import EveryFrame
 from streamer.pipeline import Pipeline
 from streamer.progress import Progress
@@ -27,6 +27,9 @@ from streamer.sinks.records import Records
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Sink
 from streamer.summary import Summary
+
+if TYPE_CHECKING:
+    from streamer.follow.interval import Interval
 
 
 def annotate(
@@ -108,7 +111,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
                     on_frame(item)
 
             pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
-            with Interrupts(pipeline.stop, pipeline.abandon):
+            with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
                 stats = pipeline.run()
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco]
@@ -122,7 +125,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         info,
         now=time.monotonic(),
         files=[path for path in files if path is not None],
-        tracks=perception.tracks_summary() if isinstance(perception, Interval) else None,
+        tracks=None if isinstance(perception, EveryFrame) else perception.tracks_summary(),
         notes=notes,
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
@@ -139,12 +142,15 @@ def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Int
     for detector in detectors:
         detector.warm_up()
     if tracked:
+        # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
+        from streamer.follow.interval import Interval
+
         return Interval(detectors[0], config.inference_interval, select), detectors[0]
     return EveryFrame(detectors, select), detectors[0]
 
 
 def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict[str, object]:
-    if not isinstance(perception, Interval):
+    if isinstance(perception, EveryFrame):
         return {}
     return {
         "tracks": [

@@ -6,17 +6,19 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from streamer.class_names import class_name
-from streamer.follow.tracks import TrackSummary
 from streamer.frame import StreamInfo
 from streamer.progress import clock
 from streamer.stats import STAGES, Stats
+
+if TYPE_CHECKING:
+    from streamer.follow.tracks import TrackSummary
 
 
 class StageLatency(NamedTuple):

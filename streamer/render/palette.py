@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import av
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.instances import NO_TRACK
 
@@ -17,6 +17,10 @@ _FIRST_HUE_DEGREES = 81.0  # chosen so that the first thirteen colours lie furth
 _LIGHTNESS = (62.0, 80.0, 70.0)  # in turn: what the hues leave alike to a colour-blind eye, lightness still tells apart
 _LIGHTNESS_WEIGHT = 0.6
 _MOST_CHROMA = 86.0
+_GAMUT_SLACK = 0.004  # of linear light; clipped, it is less than a step of 8 bits but for the darkest samples
+
+_WHITE_D65 = np.array([0.95047, 1.0, 1.08883])
+_XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])  # IEC 61966-2-1
 
 # Luma weights of red and blue by AVColorSpace: ITU-T H.273, table 4.
 _RED_BLUE = {
@@ -70,12 +74,28 @@ def color(identity: int) -> Rgb:
     hue = np.deg2rad(_FIRST_HUE_DEGREES + identity * _GOLDEN_ANGLE_DEGREES)
     wanted = _LIGHTNESS[identity % len(_LIGHTNESS)]
     lightness, chroma = (grid.ravel() for grid in np.meshgrid(np.arange(54.0, 88.0, 2), np.arange(20.0, _MOST_CHROMA, 2)))
-    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1).astype(np.float32)
-    rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)
-    clipped = np.abs(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab)[0]) - lab).max(axis=1) > 1  # not a colour of sRGB
-    best = int(np.argmax(chroma - _LIGHTNESS_WEIGHT * np.abs(lightness - wanted) - 1000 * clipped))
-    red, green, blue = np.rint(np.asarray(rgb)[0, best] * 255).astype(int).tolist()
+    linear = _linear_rgb(np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)]))
+    outside = (np.abs(linear - 0.5) > 0.5 + _GAMUT_SLACK).any(axis=0)
+    best = int(np.argmax(chroma - _LIGHTNESS_WEIGHT * np.abs(lightness - wanted) - 1000 * outside))
+    red, green, blue = np.rint(_gamma(linear[:, best].clip(0, 1)) * 255).astype(int).tolist()
     return Rgb(red, green, blue)
+
+
+def _linear_rgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear sRGB (3, N) of CIELAB colours (3, N) under D65; outside 0..1 for colours that sRGB lacks (CIE 15, IEC 61966-2-1).
+
+    Not OpenCV's conversion: that builds tables for a tenth of a second when it is first called.
+    """
+    middle = (lab[0] + 16) / 116
+    roots = np.stack([middle + lab[1] / 500, middle, middle - lab[2] / 200])
+    xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29)) * _WHITE_D65[:, None]
+    linear: NDArray[np.float64] = _XYZ_TO_RGB @ xyz
+    return linear
+
+
+def _gamma(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """sRGB's transfer function, 0..1 to 0..1 (IEC 61966-2-1)."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
 def identity_of(track_id: int, class_id: int) -> int:
