@@ -206,6 +206,8 @@ class VideoEncoder:
     def _add_video(self, output: OutputContainer) -> VideoStream:
         stream = output.add_stream(self._encoder.name, rate=self._hint_rate(), options=self._options)
         assert isinstance(stream, VideoStream)
+        # PyAV's default cuts each picture into slices for the threads: one frame for each thread is faster, and smaller.
+        stream.thread_type, stream.thread_count = "FRAME", 0
         self._configure(stream)
         stream.time_base = self._container.time_base(self._info.time_base)
         if self._container.two_steps:
