@@ -20,6 +20,7 @@ from streamer.interrupts import Interrupts
 from streamer.live_config import CameraConfig, CameraOptions
 from streamer.live_table import LiveTable
 from streamer.log import FoldingHandler
+from streamer.opencv import one_thread_each
 from streamer.redact import redact
 from streamer.sharing import SharedDetector
 from streamer.stages import Detector
@@ -115,7 +116,7 @@ class Cameras:
         ]
         ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         try:
-            with self._table, Interrupts(self.stop, self.abandon), Hangup(self.stop):
+            with one_thread_each(), self._table, Interrupts(self.stop, self.abandon), Hangup(self.stop):
                 for thread in (*threads, ticker):
                     thread.start()
                 self._show()

@@ -281,5 +281,5 @@ def _fitting(size: tuple[int, int], screen: Screen, share: float) -> tuple[int, 
 def _bgr(view: _View, size: tuple[int, int]) -> Plane:
     """The upright picture in OpenCV's channel order, scaled to ``size`` (width, height)."""
     width, height = (size[1], size[0]) if view.orientation.sideways else size
-    stored = view.picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+    stored = view.picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA", threads=1)
     return np.ascontiguousarray(view.orientation.upright(np.asarray(stored.to_ndarray(), np.uint8)))
