@@ -123,8 +123,8 @@ def test_freezes_and_goes_on(display: VirtualDisplay, program: Program, tmp_path
     display.press(window, "d")
     until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 100), "no figures any more")
     display.press(window, "space")
-    program.tell("picture 14")
     until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() > 200), "the word frozen")
+    program.tell("picture 14")
     assert abs(brightness(display.screenshot(tmp_path)) - expected(2)) < 3
     display.press(window, "space")
     until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(14)) < 3, "the newest picture")
