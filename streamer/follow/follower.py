@@ -12,9 +12,10 @@ import numpy as np
 from streamer.follow.appearance import look_of
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
 from streamer.follow.matching import DOUBTFUL_IOU, SURE_IOU, match
-from streamer.follow.motion import Doubles, carried_mask, step, weights_of
+from streamer.follow.motion import Body, Doubles, carried_mask, step, weights_of
+from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import Found, Track, TrackSummary, overlaps, start
+from streamer.follow.tracks import EDGE_PX, Found, Track, TrackSummary, overlaps, start
 from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -65,6 +66,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self._flow = FlowEstimator()
+        self._pace = Pace()
         self._moments: deque[Moment] = deque()
         self._tracks: list[Track] = []
         self._expected: list[int] = []
@@ -111,6 +113,11 @@ class Follower:
             flow = None if flow.cut else flow
         self._ahead = (frame, glimpse, flow)
         return glimpse, flow
+
+    @property
+    def gain(self) -> float:
+        """What an object's motion in the flow is multiplied by."""
+        return self._pace.gain
 
     @property
     def tracks(self) -> Sequence[Track]:
@@ -192,7 +199,7 @@ class Follower:
 
     def _carry(self, flow: Flow, frame: Frame) -> None:
         size = np.array([frame.width, frame.height], np.float64)
-        for track, body in zip(self._tracks, step([track.body for track in self._tracks], flow), strict=True):
+        for track, body in zip(self._tracks, step([track.body for track in self._tracks], flow, self.gain), strict=True):
             track.body = body
             track.past[frame.index] = body
         self._tracks = [track for track in self._tracks if self._kept(track, frame.time_s, size)]
@@ -245,6 +252,7 @@ class Follower:
             )
             for t, f in pairs:
                 track, found = open_tracks[t], founds[rows[f]]
+                self._learn(track, found, track.past[then.index], picture)
                 body = track.update(found, track.past[then.index], then.index, then.time_s, settings, picture)
                 track.past = {then.index: body}
                 taken.add(rows[f])
@@ -256,6 +264,16 @@ class Follower:
         self._miss(open_tracks, renewed, then)
         renewed += self._births([founds[i] for i in range(len(founds)) if i not in taken], renewed, then)
         return renewed
+
+    def _learn(self, track: Track, found: Found, at: Body, picture: Doubles) -> None:
+        """Compare where it was found with where it was carried to."""
+        box = found.box_xyxy
+        if found.score < self.settings.start_score or (box[:2] < EDGE_PX).any() or (box[2:] > picture - EDGE_PX).any():
+            return
+        sighting = self._pace.sighting(0.5 * (box[:2] + box[2:]), at)
+        before = track.sighting
+        if before is None or track.misses or self._pace.learn(before, sighting, at.size):
+            track.sighting = sighting
 
     def _reach(self, track: Track, then: Moment) -> float:
         if track.missed_since_s is None:
@@ -307,7 +325,7 @@ class Follower:
         bodies = [track.past[then.index] for track in tracks]
         for moment in later:
             assert moment.flow is not None
-            bodies = step(bodies, moment.flow)
+            bodies = step(bodies, moment.flow, self.gain)
             for track, body in zip(tracks, bodies, strict=True):
                 track.past[moment.index] = body
         for track, body in zip(tracks, bodies, strict=True):

@@ -143,7 +143,7 @@ class Interval:
         settled = []
         for held in reversed(self._held):
             flow: Flow = self._backward.between(later, held.glimpse)
-            bodies = step(bodies, flow)
+            bodies = step(bodies, flow, self.follower.gain)
             later = held.glimpse
             share = (held.frame.time_s - first_s) / max(last_s - first_s, 1e-9)
             back = {id(track): (track, body) for track, body in zip(found, bodies, strict=True)}

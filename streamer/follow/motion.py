@@ -54,6 +54,8 @@ class Body:
     """0..1: share of the object's pixels that agreed on the last step."""
     travel: Doubles = field(default_factory=lambda: np.zeros(2))
     """float64 (2,): how far it has come against the background since it was first seen, picture pixels."""
+    panned: Doubles = field(default_factory=lambda: np.zeros(2))
+    """float64 (2,): how far the background has gone with it meanwhile."""
 
     @property
     def centre(self) -> Doubles:
@@ -86,8 +88,8 @@ def weights_of(mask: Singles | None) -> Singles:
     return weights
 
 
-def step(bodies: Sequence[Body], flow: Flow) -> list[Body]:
-    """Move each body by the flow."""
+def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0) -> list[Body]:
+    """Move each body by the flow; what it sees of an object's own motion is multiplied by ``gain``."""
     if not bodies:
         return []
     boxes = np.stack([body.box_xyxy for body in bodies])
@@ -108,7 +110,7 @@ def step(bodies: Sequence[Body], flow: Flow) -> list[Body]:
     abrupt = (known >= 0.9) & ((stopped & clear) | _taken_along(boxes, own, velocities, known, MIN_SPEED * flow.to_picture[0]))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
-    moves = np.where(trusted[:, None], moves, background + COASTING * velocities)
+    moves = background + np.where(trusted[:, None], gain * own, COASTING * velocities)
     zooms = np.where(trusted, zooms, flow.camera.zoom)
     return [
         _moved(
@@ -252,6 +254,7 @@ def _moved(
         size_var=body.size_var + steps * (0.02 + 0.02 * doubt) ** 2,
         support=support,
         travel=body.travel + relative,
+        panned=body.panned + background,
     )
 
 

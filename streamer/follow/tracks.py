@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.follow.motion import Body, Doubles, Singles, weights_of
+from streamer.follow.pace import Sighting
 from streamer.follow.settings import FollowSettings
 
 DETECTION_POSITION_VAR = 0.05**2
@@ -78,6 +79,8 @@ class Track:
     missed_since_s: float | None = None
     """Time of the first picture in a row in which it was not found."""
     score_sum: float = field(default=0.0)
+    sighting: Sighting | None = None
+    """A detection of it, to compare a later one with."""
 
     @property
     def class_id(self) -> int:
@@ -128,6 +131,7 @@ class Track:
             size_var=(1.0 - size_gain) * at.size_var,
             support=at.support,
             travel=at.travel,
+            panned=at.panned,
         )
 
     def miss(self, time_s: float, weight: float = 1.0) -> None:
