@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from streamer.cli_guard import INTERRUPTED, Debug, guarded
 from streamer.cli_live import add_to
+from streamer.interrupts import SIGNALS
 
 app = typer.Typer(
     name="streamer",
@@ -236,5 +238,15 @@ add_to(app)
 
 
 def main() -> None:
-    """Entry point of the ``streamer`` command."""
-    app()
+    """Entry point of the ``streamer`` command.
+
+    SIGTERM counts as Ctrl-C from the first moment, so that a model which is being loaded leaves nothing half done behind. Once
+    the command is through, neither changes its exit code any more.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        app()
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)

@@ -39,7 +39,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except StreamerError as error:
             code = _complain(error, error.exit_code)
         except KeyboardInterrupt as error:
-            code = _complain("interrupted before the first frame: nothing was written", INTERRUPTED, error)
+            code = _complain("interrupted", INTERRUPTED, error)
         except BrokenPipeError:
             # Whoever read stdout has gone (`streamer probe x | head`): nobody is left to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -55,3 +56,12 @@ class Sticky(Bright):
 
     def close(self) -> None:
         threading.Event().wait()
+
+
+class Loading(Bright):
+    """Takes for ever to load, and says when it begins."""
+
+    def warm_up(self) -> None:
+        print("loading", file=sys.stderr, flush=True)
+        while True:
+            threading.Event().wait(1.0)

@@ -312,3 +312,16 @@ def test_objects_have_identities_when_followed(clip: Path, tmp_path: Path, optio
         (found,) = line["instances"]
         assert found["box_xyxy"] == pytest.approx([4 * index, 40, 4 * index + 40, 80], abs=4)
     assert end["tracks"][0]["last_frame"] == 39
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_model_is_loaded_leaves_nothing(clip: Path, tmp_path: Path, number: int) -> None:
+    command = f"annotate {clip} -o {tmp_path}/out.mp4 --detections {tmp_path}/out.jsonl --detector tests.bright:Loading"
+    process = subprocess.Popen([sys.executable, "-m", "streamer", *command.split()], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "loading\n"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130
+    assert errors == "error: interrupted\n"
+    assert leftovers(tmp_path, "clip.mp4") == []
