@@ -21,7 +21,8 @@ check: setup-test ## lint and types
 	$(BIN)/mypy
 
 bench: setup-test ## print every figure of the README
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 format: setup-test ## format and fix what can be fixed
 	$(BIN)/ruff format .

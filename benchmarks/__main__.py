@@ -1,0 +1,41 @@
+"""Every figure of the README and the docs, one after the other: ``make bench``, or ``python -m benchmarks [NAME …]``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benchmarks.measure import OUT, SAMPLES, machine
+
+PEDESTRIANS = str(SAMPLES / "pedestrians.mp4")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "render": ("render",),
+    "line": ("annotate", "line"),
+    "people": ("annotate", "people"),
+    "hub": ("hub",),
+    "resources": ("resources",),
+    "following": ("following",),
+    "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "people"),
+    "live": ("live",),
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(COMMANDS)
+    if unknown:
+        print(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    OUT.mkdir(exist_ok=True)
+    print(machine(), flush=True)
+    failed = []
+    for name in names or COMMANDS:
+        module, *arguments = COMMANDS[name]
+        print(f"\n== {name}: python -m benchmarks.{' '.join([module, *arguments])}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *arguments], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
