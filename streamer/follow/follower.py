@@ -11,11 +11,11 @@ import numpy as np
 
 from streamer.follow.appearance import look_of
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
-from streamer.follow.matching import DOUBTFUL_IOU, SURE_IOU, match
-from streamer.follow.motion import Body, Doubles, carried_mask, step, weights_of
+from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
+from streamer.follow.motion import Body, Doubles, step, weights_of
 from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import EDGE_PX, Found, Track, TrackSummary, overlaps, start
+from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, overlaps, start
 from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -174,9 +174,9 @@ class Follower:
         return View(
             track_id=track.track_id,
             class_id=track.class_id,
-            score=track.score,
+            score=track.shown_score(self.settings),
             box_xyxy=track.body.box_xyxy,
-            mask=None if track.mask is None else carried_mask(track.mask, track.body.warp),
+            mask=track.mask,
             mask_age_s=max(0.0, now.time_s - track.mask_time_s),
             followed=track.seen_frame != now.index,
             opacity=opacity,
@@ -260,7 +260,7 @@ class Follower:
             matched = {t for t, _ in pairs}
             open_tracks = [track for t, track in enumerate(open_tracks) if t not in matched]
         for track in renewed:
-            self._confirm(track)
+            self._confirm(track, then)
         self._miss(open_tracks, renewed, then)
         renewed += self._births([founds[i] for i in range(len(founds)) if i not in taken], renewed, then)
         return renewed
@@ -280,12 +280,26 @@ class Follower:
             return 0.0
         return 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s)
 
-    def _confirm(self, track: Track) -> None:
+    def _confirm(self, track: Track, then: Moment) -> None:
         settings = self.settings
         if track.score >= settings.start_score or max(track.votes.values()) / track.hits >= settings.start_score:
             track.confirmed = True
         elif track.hits >= settings.confirm_hits and track.mean_score >= settings.candidate_score:
-            track.confirmed = track.confirmed or track.travels(settings)
+            track.confirmed = track.confirmed or (track.travels(settings) and not self._is_part(track, then))
+
+    def _is_part(self, track: Track, then: Moment) -> bool:
+        """Whether it lies within somebody who is known: a shoe, an arm."""
+        others = [
+            other
+            for other in self._tracks
+            if other is not track and other.confirmed and not other.misses and then.index in other.past
+        ]
+        if not others:
+            return False
+        _, inside = overlaps(
+            track.past[then.index].box_xyxy[None], np.stack([other.past[then.index].box_xyxy for other in others])
+        )
+        return bool(inside.max() > PART)
 
     def _miss(self, missed: Sequence[Track], renewed: Sequence[Track], then: Moment) -> None:
         boxes = np.stack([track.past[then.index].box_xyxy for track in renewed]) if renewed else np.zeros((0, 4))
@@ -307,12 +321,14 @@ class Follower:
         for found in sorted(founds, key=lambda found: -found.score):
             if found.score < self.settings.candidate_score:
                 break
-            others = [track for track in (*renewed, *born) if found.class_id in track.votes]
+            others = [*renewed, *born]
             if others:
-                boxes = np.stack([track.past[then.index].box_xyxy for track in others])
-                iou, inside = overlaps(found.box_xyxy[None], boxes)
-                # A second, weaker answer for somebody who has one: a part of him, or him and his neighbour in one box.
-                if iou.max() > 0.5 or (inside.max() > 0.7 and found.score < self.settings.start_score):
+                iou, inside = overlaps(found.box_xyxy[None], np.stack([track.past[then.index].box_xyxy for track in others]))
+                same = np.array([found.class_id in track.votes for track in others])
+                # A second, weaker answer for somebody who has one: a part of him, him and his neighbour in one box, or the same
+                # thing under another name.
+                doubtful = found.score < self.settings.start_score
+                if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any() or (doubtful and (same & (inside[0] > PART)).any()):
                     continue
             track = start(found, then.index, then.time_s)
             track.confirmed = found.score >= self.settings.start_score

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
 from streamer.follow.follower import Follower
-from streamer.follow.motion import Body, carried_mask, step
+from streamer.follow.motion import Body, step
 from streamer.follow.settings import FollowSettings
 from streamer.follow.tracks import Track, TrackSummary
 from streamer.follow.views import View, instances_of
@@ -150,13 +150,15 @@ class Interval:
             blended = []
             for track, view in held.forward:
                 if id(track) in back:
-                    blended.append(_blended(view, *back.pop(id(track)), share, last_s - held.frame.time_s))
+                    blended.append(
+                        _blended(view, *back.pop(id(track)), seen[id(track)][1].score, share, last_s - held.frame.time_s)
+                    )
                 elif share < 0.5 or id(track) in seen:
                     blended.append(view)
             for track, body in back.values():
                 if share >= 0.5:
                     track.first_frame = min(track.first_frame, held.frame.index)
-                    blended.append(_backward_view(track, body, last_s - held.frame.time_s))
+                    blended.append(_backward_view(track, body, last_s - held.frame.time_s, seen[id(track)][1].score))
             settled.append(self._annotated(held.frame, blended))
         return settled[::-1]
 
@@ -167,25 +169,25 @@ class Interval:
 
 
 def _reversed(body: Body) -> Body:
-    return replace(body, velocity=-body.velocity, warp=None)
+    return replace(body, velocity=-body.velocity)
 
 
-def _backward_view(track: Track, body: Body, age_s: float) -> View:
+def _backward_view(track: Track, body: Body, age_s: float, score: float) -> View:
     return View(
         track_id=track.track_id,
         class_id=track.class_id,
-        score=track.score,
+        score=score,
         box_xyxy=body.box_xyxy,
-        mask=None if track.mask is None else carried_mask(track.mask, body.warp),
+        mask=track.mask,
         mask_age_s=age_s,
         followed=True,
         opacity=1.0,
     )
 
 
-def _blended(forward: View, track: Track, body: Body, share: float, age_s: float) -> View:
+def _blended(forward: View, track: Track, body: Body, score: float, share: float, age_s: float) -> View:
     """Between two key frames: boxes by time, masks within the box by time."""
-    backward = _backward_view(track, body, age_s)
+    backward = _backward_view(track, body, age_s, score)
     mask = backward.mask
     if mask is not None and forward.mask is not None and mask.shape == forward.mask.shape:
         mask = np.asarray((1.0 - share) * forward.mask + share * mask, np.float32)

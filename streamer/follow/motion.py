@@ -41,11 +41,6 @@ class Body:
     """float64 (2,): picture pixels a frame, relative to the background."""
     velocity_known: float = 0.0
     """0..1: how far the velocity is to be believed; 0 for an object seen once."""
-    warp: Singles | None = None
-    """float32 (GRID, GRID, 2): where in the inferred mask, in cells of this grid, each point comes from, minus where it is;
-    None while nothing has deformed."""
-    deforms: bool = False
-    """Whether it has a mask, so that a warp is of use."""
     position_var: float = 0.0
     """Variance of the centre, in units of the box's area."""
     size_var: float = 0.0
@@ -113,9 +108,7 @@ def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0) -> list[Body]:
     moves = background + np.where(trusted[:, None], gain * own, COASTING * velocities)
     zooms = np.where(trusted, zooms, flow.camera.zoom)
     return [
-        _moved(
-            body, moves[i], float(zooms[i]), background[i], float(support[i]), samples[i], near[i], bool(trusted[i]), flow.steps
-        )
+        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), bool(trusted[i]), flow.steps)
         for i, body in enumerate(bodies)
     ]
 
@@ -231,8 +224,6 @@ def _moved(
     zoom: float,
     background: Doubles,
     support: float,
-    samples: Doubles,
-    near: Doubles,
     trusted: bool,
     steps: int,
 ) -> Body:
@@ -241,47 +232,14 @@ def _moved(
     # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
     pace = max(0.5, 1.0 - body.velocity_known) if trusted else 1.0
     doubt = 1.0 - support
-    warp = body.warp
-    if trusted and body.deforms:
-        warp = _deformed(warp, (samples - move) * near[:, None], body.size)
     return replace(
         body,
         box_xyxy=np.concatenate([centre - half, centre + half]),
         velocity=body.velocity + pace * (relative / steps - body.velocity),
         velocity_known=min(1.0, body.velocity_known + 0.34) if trusted else body.velocity_known,
-        warp=warp,
         position_var=body.position_var + steps * (0.02 + 0.08 * doubt) ** 2,
         size_var=body.size_var + steps * (0.02 + 0.02 * doubt) ** 2,
         support=support,
         travel=body.travel + relative,
         panned=body.panned + background,
-    )
-
-
-@cache
-def _cells() -> tuple[Singles, Singles]:
-    y, x = np.mgrid[0:GRID, 0:GRID].astype(np.float32)
-    return x, y
-
-
-def _deformed(warp: Singles | None, rest: Doubles, size: Doubles) -> Singles:
-    """Compose one more step onto a warp: ``rest`` is each sample's motion beyond the object's own, picture pixels."""
-    own = (rest.reshape(GRID, GRID, 2) * (GRID / size)).astype(np.float32)
-    own = np.asarray(cv2.GaussianBlur(own, (3, 3), 0), np.float32)
-    if warp is None:
-        return np.asarray(-own, np.float32)
-    x, y = _cells()
-    before = cv2.remap(warp, x - own[..., 0], y - own[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(before - own, np.float32)
-
-
-def carried_mask(mask: Singles, warp: Singles | None) -> Singles:
-    """The inferred mask (M, M) as deformed by the steps since."""
-    if warp is None:
-        return mask
-    m = mask.shape[0]
-    shift = cv2.resize(warp, (m, m), interpolation=cv2.INTER_LINEAR) * (m / GRID)
-    y, x = np.mgrid[0:m, 0:m].astype(np.float32)
-    return np.asarray(
-        cv2.remap(mask, x + shift[..., 0], y + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )

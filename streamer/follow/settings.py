@@ -16,13 +16,13 @@ class FollowSettings:
     somebody it has just been sure of is no reason to let go."""
     candidate_score: float = 0.28
     """A detection this good starts a track that is kept to itself until more is known."""
-    confirm_hits: int = 2
-    """A doubtful object that was detected this often, and moves, is real."""
+    confirm_hits: int = 3
+    """A doubtful object that was detected this often, and moves, is real; unless it lies within another: a part."""
     confirm_travel: float = 0.5
     """How far it must have gone against the background, in widths of its box: doubtful things that stand are mostly things."""
     min_sureness: float = 0.2
     """Share of sure detections among the latest that an object which stands needs to be shown on."""
-    hide_below: float = 0.5
+    hide_below: float = 0.65
     """An object whose smoothed score falls below this share of ``start_score`` is not shown."""
     patience_s: float = 0.8
     """How long an object stays visible that detections of the last moments did not find."""
@@ -30,7 +30,7 @@ class FollowSettings:
     """It must also have been found this often: what was seen once, and not again, goes after one miss."""
     fade_s: float = 0.3
     """How long it takes to fade out after that."""
-    lost_s: float = 2.5
+    lost_s: float = 5.0
     """How long somebody hidden may stay away and come back under the same id."""
     max_history: int = 40
     """Frames between a picture that the detector works on and now of which the motion is kept one by one; beyond, two

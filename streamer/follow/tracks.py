@@ -16,6 +16,10 @@ DETECTION_POSITION_VAR = 0.05**2
 """Variance of a detected centre, in units of the box's area."""
 DETECTION_SIZE_VAR = 0.12**2
 """Relative variance of a detected width or height."""
+KNEE = 0.15
+"""Smoothed scores up to this much above the user's threshold are shown between the threshold and there."""
+PART = 0.7
+"""Share of its area with which something lies within something else to be taken for a part of it."""
 SURENESS_RATE = 0.15
 """How fast doubtful detections wear out the trust that sure ones gave."""
 EDGE_PX = 3.0
@@ -125,8 +129,6 @@ class Track:
             weights=weights_of(self.mask),
             velocity=at.velocity,
             velocity_known=at.velocity_known,
-            deforms=self.mask is not None,
-            warp=None if found.mask is not None else at.warp,
             position_var=(1.0 - position_gain) * at.position_var,
             size_var=(1.0 - size_gain) * at.size_var,
             support=at.support,
@@ -151,6 +153,13 @@ class Track:
             return False
         return self.sureness >= settings.min_sureness or self.travels(settings)
 
+    def shown_score(self, settings: FollowSettings) -> float:
+        """The score to tell the user: whoever asked for those above a threshold sees none below it. Order is kept."""
+        low, knee = settings.hide_below * settings.start_score, settings.start_score + KNEE
+        if self.score >= knee:
+            return self.score
+        return settings.start_score + KNEE * max(0.0, self.score - low) / (knee - low)
+
     def opacity(self, now_s: float, settings: FollowSettings) -> float:
         """1 while it is believed to be there, falling to 0 once it has not been found for too long."""
         steady = self.hits >= settings.patience_hits
@@ -170,7 +179,6 @@ def start(found: Found, frame: int, time_s: float) -> Track:
         box_xyxy=found.box_xyxy,
         weights=weights_of(found.mask),
         velocity=np.zeros(2),
-        deforms=found.mask is not None,
         position_var=DETECTION_POSITION_VAR,
         size_var=DETECTION_SIZE_VAR,
     )
