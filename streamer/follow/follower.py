@@ -71,7 +71,8 @@ class Follower:
         self._tracks: list[Track] = []
         self._expected: list[int] = []
         self._ahead: tuple[Frame, Glimpse, Flow | None] | None = None
-        self._named: OrderedDict[int, Track] = OrderedDict()
+        self._named: dict[int, Track] = {}
+        self._ended: OrderedDict[int, TrackSummary] = OrderedDict()
 
     def reset(self) -> None:
         """Let everything go: what comes next has nothing to do with what was. Ids go on."""
@@ -93,6 +94,7 @@ class Follower:
         if flow is not None:
             self.mean_flow_px = flow.mean_shift_px
             self._carry(flow, frame)
+        self._retire()
         self._forget()
         return continues
 
@@ -187,15 +189,19 @@ class Follower:
         if not track.track_id:
             track.track_id, self.next_id = self.next_id, self.next_id + 1
             self._named[track.track_id] = track
-            while len(self._named) > SUMMARIES_KEPT:
-                self._named.popitem(last=False)
 
     def tracks_summary(self) -> list[TrackSummary]:
         """All tracks that were ever shown (the last 10,000 of them), by id."""
-        return [
-            TrackSummary(track_id, track.class_id, track.first_frame, track.last_frame)
-            for track_id, track in sorted(self._named.items())
-        ]
+        now = {track_id: _summary(track) for track_id, track in self._named.items()}
+        return [summary for _, summary in sorted({**self._ended, **now}.items())]
+
+    def _retire(self) -> None:
+        """Of tracks that have ended keep no more than the summary."""
+        alive = {track.track_id for track in self._tracks}
+        for track_id in [track_id for track_id in self._named if track_id not in alive]:
+            self._ended[track_id] = _summary(self._named.pop(track_id))
+        while len(self._ended) > SUMMARIES_KEPT:
+            self._ended.popitem(last=False)
 
     def _carry(self, flow: Flow, frame: Frame) -> None:
         size = np.array([frame.width, frame.height], np.float64)
@@ -378,3 +384,7 @@ class Follower:
         second.flow = flow.then(second.flow)
         del self._moments[i]
         return True
+
+
+def _summary(track: Track) -> TrackSummary:
+    return TrackSummary(track.track_id, track.class_id, track.first_frame, track.last_frame)
