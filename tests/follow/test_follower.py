@@ -11,6 +11,18 @@ from streamer.instances import Instances
 from tests.follow.frames import OTHER_GROUND, WIDTH, found, frame, scene
 
 
+def joined(a: Instances, b: Instances) -> Instances:
+    """Both, with masks where there are any."""
+    masks = [np.zeros((len(x), 28, 28), np.float32) if x.masks is None else x.masks for x in (a, b)]
+    return Instances(
+        boxes_xyxy=np.concatenate([a.boxes_xyxy, b.boxes_xyxy]),
+        scores=np.concatenate([a.scores, b.scores]),
+        class_ids=np.concatenate([a.class_ids, b.class_ids]),
+        masks=np.concatenate(masks),
+        has_mask=np.concatenate([a.has_mask, b.has_mask]),
+    )
+
+
 def walk(
     follower: Follower, frames: int, latency: int, speed: float = 5.0, missed: frozenset[int] = frozenset()
 ) -> list[Instances]:
@@ -84,6 +96,51 @@ def test_doubtful_detections_extend_a_track_and_start_none() -> None:
         assert follower.instances().track_ids.tolist() == [1]
 
 
+def test_a_doubtful_part_of_somebody_is_never_shown() -> None:
+    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    for i in range(14):
+        follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
+        follower.expect(i)
+        body, shoe = found((20.0 + 5 * i, 60.0, 0.9)), found((26.0 + 5 * i, 112.0, 0.45), size=(12, 10), class_id=7)
+        follower.detected(i, joined(body, shoe))
+        assert follower.instances().class_ids.tolist() == [1]
+
+
+def test_a_second_name_for_the_same_thing_is_no_second_thing() -> None:
+    follower = Follower(FollowSettings(start_score=0.4, candidate_score=0.28, keep_score=0.2))
+    for i in range(8):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        follower.detected(i, joined(found((20.0, 60.0, 0.6)), found((21.0, 60.0, 0.45), class_id=2)))
+        assert follower.instances().track_ids.tolist() == [1]
+
+
+def test_an_outline_stays_with_its_own_kind() -> None:
+    follower = Follower()
+    for i in range(8):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        driver, car = found((20.0, 60.0, 0.9)), found((21.0, 60.0, 0.9), class_id=2, masks=False)
+        follower.detected(i, driver if i < 3 else car)
+        for instance in range(len(follower.instances())):
+            if follower.instances().class_ids[instance] == 2:
+                assert not follower.instances().has_mask[instance]
+    assert 2 in follower.instances().class_ids.tolist()
+
+
+def test_no_score_is_shown_below_the_users_threshold() -> None:
+    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    scores = []
+    for i in range(10):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        follower.detected(i, found((20.0, 60.0, 0.9 if i == 0 else 0.4)))
+        scores += follower.instances().scores.tolist()
+    assert len(scores) == 10
+    assert scores == sorted(scores, reverse=True), "order is kept"
+    assert 0.5 <= scores[-1] < scores[0]
+
+
 def test_two_that_cross_keep_their_ids() -> None:
     follower = Follower()
     ids: dict[int, list[tuple[int, float]]] = {}
@@ -151,6 +208,17 @@ def test_summary_names_each_track_once() -> None:
     walk(follower, 10, 2)
     (summary,) = follower.tracks_summary()
     assert (summary.track_id, summary.class_id, summary.first_frame, summary.last_frame) == (1, 1, 0, 9)
+
+
+def test_tracks_that_have_ended_are_summed_up_and_let_go() -> None:
+    follower = Follower(FollowSettings(lost_s=0.5))
+    for i in range(30):
+        follower.advance(scene(i))
+        follower.expect(i)
+        follower.detected(i, found((20.0 + 90 * (i // 10), 60.0, 0.9)))
+        follower.instances()
+    assert [(s.track_id, s.first_frame) for s in follower.tracks_summary()] == [(1, 0), (2, 10), (3, 20)]
+    assert len(follower._named) == 1
 
 
 def test_boxes_without_masks_are_followed() -> None:
