@@ -155,11 +155,10 @@ def _dominant_motion(
     total = weights.sum(axis=1)
     safe = np.maximum(total, 1e-6)
     predicted = background + velocities
-    middle = _weighted_median(samples, weights)
     off = samples - background[:, None]
     against = off[..., 0] ** 2 + off[..., 1] ** 2 > (0.6 * pixel) ** 2
     moving_share = (weights * against).sum(axis=1) / safe
-    moving = _weighted_median(samples, weights * against)
+    middle, moving = _weighted_medians(samples, [weights, weights * against])
     speed = np.linalg.norm(velocities, axis=1)
     width = 0.9 * pixel + 0.25 * np.maximum(speed, np.linalg.norm(middle - background, axis=1))
 
@@ -196,15 +195,17 @@ def _taken_along(boxes: Doubles, own: Doubles, velocities: Doubles, known: Doubl
     return np.asarray(taken.any(axis=1))
 
 
-def _weighted_median(samples: Doubles, weights: Doubles) -> Doubles:
-    """Median per axis of (N, K, 2) with weights (N, K); zeros where all weights are zero."""
-    out = np.empty((len(samples), 2))
+def _weighted_medians(samples: Doubles, weightings: Sequence[Doubles]) -> list[Doubles]:
+    """Median per axis of (N, K, 2) with each of the weights (N, K); any of the samples where all weights are zero."""
+    out = [np.empty((len(samples), 2)) for _ in weightings]
+    rows = np.arange(len(samples))
     for axis in (0, 1):
-        order = np.argsort(samples[..., axis], axis=1)
-        mass = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
-        middle = np.argmax(mass >= 0.5 * mass[:, -1:], axis=1)
-        picked = np.take_along_axis(order, middle[:, None], axis=1)
-        out[:, axis] = np.take_along_axis(samples[..., axis], picked, axis=1)[:, 0]
+        values = samples[..., axis]
+        order = np.argsort(values, axis=1)
+        for weights, median in zip(weightings, out, strict=True):
+            mass = np.cumsum(weights[rows[:, None], order], axis=1)
+            middle = np.argmax(mass >= 0.5 * mass[:, -1:], axis=1)
+            median[:, axis] = values[rows, order[rows, middle]]
     return out
 
 
