@@ -8,9 +8,9 @@ import numpy as np
 
 from streamer.follow.motion import Body, Doubles
 
-_FIRST_GAIN = 1.04
+_FIRST_GAIN = 1.03
 """Optical flow falls a little short: the still background takes part in every patch at an outline."""
-_PRIOR = 4.0
+_PRIOR = 3.0
 """How much the first guess counts, in squared box sizes that have been gone."""
 _MEMORY = 40.0
 """Most that counts: what was learnt long ago is of another scene."""
