@@ -23,7 +23,7 @@ def _row(name: str, runs: Sequence[Run]) -> str:
     return f"  {name:34} {median(wall):7.2f} s  processor {median(cpu):7.2f} s  cores busy {busy:4.0%}  peak {peak:5.0f} MiB"
 
 
-def line(frames: int = 600, rounds: int = 5, crf: str = "23") -> None:
+def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
     """The whole command with ten scripted instances against a bare PyAV decode and encode, and against ffmpeg."""
     clip = scaled(1920, 1080, frames)
     for preset in ("veryfast", "ultrafast"):
