@@ -284,6 +284,12 @@ def test_the_second_interrupt_abandons(running: subprocess.Popen[str], tmp_path:
 
 
 def test_a_killed_run_leaves_a_file_that_plays(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    # What the encoder still looks ahead on is in no file: wait until something is.
+    deadline = time.monotonic() + WAIT_S
+    while sum(path.stat().st_size for path in tmp_path.glob(".out.partial-*")) < 10_000:
+        assert running.poll() is None, "it was done before it was killed"
+        assert time.monotonic() < deadline
+        os.sched_yield()
     running.kill()
     running.wait()
     (partial,) = leftovers(tmp_path, "long.mp4", "out.jsonl")
