@@ -309,6 +309,7 @@ def test_objects_have_identities_when_followed(clip: Path, tmp_path: Path, optio
     detections = tmp_path / "out.jsonl"
     summary = streamer.annotate(clip, tmp_path / "out.mp4", detector=BRIGHT, detections=detections, **options)
     assert summary.frames_out == 40
+    assert summary.latencies["inference_latency"].median_s > 0, "the detector's time, of the frames that it saw"
     (track,) = summary.tracks or ()
     assert (track.class_name, track.first_frame, track.last_frame) == ("light", 0, 39)
     *frames, end = list(read_records(detections))[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -55,6 +56,7 @@ class Interval:
         *,
         settings: FollowSettings | None = None,
         detect: Callable[[Detector, Frame], Instances] = detect_in,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if interval != "auto" and interval < 1:
             raise ValueError(f"interval: expected 1 or more frames, or auto, got {interval}")
@@ -63,6 +65,7 @@ class Interval:
         """Frames that the detector has seen."""
         self._detector = detector
         self._detect = detect
+        self._clock = clock
         self._interval = interval
         self._select = select
         self._backward = FlowEstimator()
@@ -114,11 +117,16 @@ class Interval:
         """Detect in the newest frame, and settle those before it."""
         wanted = replace(self._select, score_threshold=0.0, max_instances=None)
         self.follower.expect(frame.index)
-        self.follower.detected(frame.index, wanted(self._detect(self._detector, frame)))
+        before = self._clock()
+        found = self._detect(self._detector, frame)
+        inference_s = self._clock() - before
+        self.follower.detected(frame.index, wanted(found))
         self.inferred += 1
         views = self.follower.views()
         glimpse = self.follower.newest_glimpse()
-        ready = [*self._between(frame, glimpse, views), self._annotated(frame, [view for _, view in views])]
+        key = self._annotated(frame, [view for _, view in views])
+        key.inference_s = inference_s
+        ready = [*self._between(frame, glimpse, views), key]
         self._held, self._key, self._key_frame, self._shift_px = [], glimpse, frame, 0.0
         return ready
 
