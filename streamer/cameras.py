@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -202,7 +202,9 @@ class Cameras:
                         self._window_closed(camera)
                 windows = [cast("Window", view) for camera in showing for view in camera.views]
                 if windows:
-                    show_once(windows)
+                    from streamer.sinks.window import show_new  # loads OpenCV, which only a window needs
+
+                    show_new(windows, _SHOW_S)
                 else:
                     self._done.wait(_SHOW_S)
         finally:
@@ -224,20 +226,6 @@ class Cameras:
             log.error("%s", redact(str(error)))  # noqa: TRY400  # said to a person; the traceback is that of the waiting
         except Exception:
             log.exception("closing the detector failed")
-
-
-def show_once(windows: Sequence[Window]) -> None:
-    """Main thread: show what is new in the windows, obey their keys. All obey a key: OpenCV does not say whose it was."""
-    if len(windows) == 1:
-        windows[0].show_once(_SHOW_S)
-        return
-    import cv2
-
-    for window in windows:
-        window.refresh()
-    key = cv2.waitKey(max(1, round(1e3 * _SHOW_S)))
-    for window in windows:
-        window.obey(key)
 
 
 def has_files_or_streams(config: CameraOptions) -> bool:

@@ -75,6 +75,11 @@ Count = Annotated[int, BeforeValidator(number), Field(ge=1), Expected("a whole n
 FilePath = Annotated[Path, Expected("a path")]
 Text = Annotated[str, Field(min_length=1), Expected("a text")]
 Switch = Annotated[bool, Expected("true or false")]
+Drawn = Annotated[
+    frozenset[Literal["masks", "outlines", "boxes", "labels"]],
+    BeforeValidator(listed),
+    Expected(f"{', '.join(DRAWABLE)}, separated by commas, or none"),
+]
 
 
 class Settings(BaseModel):
@@ -109,14 +114,7 @@ class AnnotateConfig(Settings):
     the more the picture changes."""
     track: Switch = False
     """Give instances identities also with an interval of 1; with a longer one they always have them."""
-    draw: (
-        Annotated[
-            frozenset[Literal["masks", "outlines", "boxes", "labels"]],
-            BeforeValidator(listed),
-            Expected(f"{', '.join(DRAWABLE)}, separated by commas, or none"),
-        ]
-        | None
-    ) = None
+    draw: Drawn | None = None
     """What to draw of each instance; None: the renderer's own choice."""
     mask_opacity: Share | None = None
     """How strongly masks cover the picture, 0..1; None: the renderer's own choice."""

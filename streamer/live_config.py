@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from streamer.config import (
-    DRAWABLE,
     Count,
+    Drawn,
     Expected,
     FilePath,
     S,
@@ -87,14 +87,7 @@ class CameraOptions(Settings):
     """Show every frame with masks that are carried along; false: wait for the detector on each frame that is shown."""
     max_mask_age: Timeout | None = None
     """Seconds after which a mask is not shown any more; None: the follower's own choice."""
-    draw: (
-        Annotated[
-            frozenset[Literal["masks", "outlines", "boxes", "labels"]],
-            BeforeValidator(listed),
-            Expected(f"{', '.join(DRAWABLE)}, separated by commas, or none"),
-        ]
-        | None
-    ) = None
+    draw: Drawn | None = None
     """What to draw of each instance; None: the renderer's own choice."""
     mask_opacity: Share | None = None
     """How strongly masks cover the picture, 0..1."""

@@ -250,21 +250,26 @@ class Window:
             log.info("snapshot saved as %s", path, extra={"output": self.name})
 
 
-def show_all(windows: Sequence[Window], until: Callable[[], bool], *, wait_s: float = 0.02) -> None:
-    """Main thread: show several windows until all are closed, q is pressed in one, or ``until()``; closes them.
+def show_new(windows: Sequence[Window], wait_s: float) -> None:
+    """Main thread: show what is new in the windows, and obey their keys for ``wait_s`` seconds.
 
     OpenCV does not say which window a key was meant for: all obey it.
     """
+    if len(windows) == 1:
+        windows[0].show_once(wait_s)
+        return
+    for window in windows:
+        window.refresh()
+    key = cv2.waitKey(max(1, round(1e3 * wait_s)))
+    for window in windows:
+        window.obey(key)
+
+
+def show_all(windows: Sequence[Window], until: Callable[[], bool], *, wait_s: float = 0.02) -> None:
+    """Main thread: show several windows until all are closed, q is pressed in one, or ``until()``; closes them."""
     try:
         while not until() and not all(window.closed for window in windows):
-            if len(windows) == 1:
-                windows[0].show_once(wait_s)
-                continue
-            for window in windows:
-                window.refresh()
-            key = cv2.waitKey(max(1, round(1e3 * wait_s)))
-            for window in windows:
-                window.obey(key)
+            show_new(windows, wait_s)
     finally:
         for window in windows:
             window.close()
