@@ -92,6 +92,9 @@ class Flow:
     """-1..1: of the blocks of both pictures, after motion."""
     mean_shift_px: float
     """Mean length of the displacement in picture pixels."""
+    earlier: Glimpse
+    later: Glimpse
+    """The two pictures."""
     steps: int = 1
     """Frames that it spans."""
 
@@ -123,6 +126,8 @@ class Flow:
             max(self.changed_share, later.changed_share),
             min(self.correlation, later.correlation),
             self.mean_shift_px + later.mean_shift_px,
+            self.earlier,
+            later.later,
             self.steps + later.steps,
         )
 
@@ -151,6 +156,8 @@ class FlowEstimator:
             _camera_motion(field, earlier.to_picture),
             *_unexplained(earlier.luma, later.luma, field),
             float(np.mean(np.hypot(field[::8, ::8, 0] * earlier.to_picture[0], field[::8, ::8, 1] * earlier.to_picture[1]))),
+            earlier,
+            later,
         )
 
 

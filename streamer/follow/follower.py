@@ -11,11 +11,12 @@ import numpy as np
 
 from streamer.follow.appearance import look_of
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
+from streamer.follow.layers import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
 from streamer.follow.motion import Body, Doubles, step, weights_of
 from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, overlaps, start
+from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, overlaps, start, unclipped
 from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -24,6 +25,8 @@ SAME_PLACE_IOU = 0.65
 """Tracks are of one object when only one of them is found, they overlap this much ..."""
 SAME_PACE = 0.05
 """... and move alike: by this share of the box's smaller side in a frame."""
+REACH_MOST = 1.0
+"""How far from where he is expected somebody may be who was missed, in sizes of his box: nobody comes back elsewhere."""
 SUMMARIES_KEPT = 10_000
 """Ended tracks that are remembered for the summary: an endless stream must not grow."""
 
@@ -67,6 +70,7 @@ class Follower:
     def __post_init__(self) -> None:
         self._flow = FlowEstimator()
         self._pace = Pace()
+        self._layers = Layers()
         self._moments: deque[Moment] = deque()
         self._tracks: list[Track] = []
         self._expected: list[int] = []
@@ -158,7 +162,7 @@ class Follower:
         if not self._moments:
             return Instances.empty()
         width, height = self._moments[-1].size
-        return instances_of([view for _, view in self.views()], width, height)
+        return instances_of(self.visible(self.views()), width, height)
 
     def views(self) -> list[tuple[Track, View]]:
         """The tracks to be shown in the newest frame, and how. Gives ids to those that are shown for the first time."""
@@ -171,6 +175,10 @@ class Follower:
                 track.last_frame = now.index
                 shown.append((track, self._view(track, now, opacity)))
         return shown
+
+    def visible(self, pairs: Sequence[tuple[Track, View]]) -> list[View]:
+        """Views of one frame, with what those in front leave of the others' masks."""
+        return self._layers.visible(pairs)
 
     def _view(self, track: Track, now: Moment, opacity: float) -> View:
         return View(
@@ -197,6 +205,7 @@ class Follower:
 
     def _retire(self) -> None:
         """Of tracks that have ended keep no more than the summary."""
+        self._layers.forget(self._tracks)
         alive = {track.track_id for track in self._tracks}
         for track_id in [track_id for track_id in self._named if track_id not in alive]:
             self._ended[track_id] = _summary(self._named.pop(track_id))
@@ -205,7 +214,11 @@ class Follower:
 
     def _carry(self, flow: Flow, frame: Frame) -> None:
         size = np.array([frame.width, frame.height], np.float64)
-        for track, body in zip(self._tracks, step([track.body for track in self._tracks], flow, self.gain), strict=True):
+        before = [track.body for track in self._tracks]
+        hidden = self._layers.hidden({track: track.body for track in self._tracks}, self._tracks)
+        after = step(before, flow, self.gain, hidden)
+        self._layers.watch(self._tracks, before, after, flow)
+        for track, body in zip(self._tracks, after, strict=True):
             track.body = body
             track.past[frame.index] = body
         self._tracks = [track for track in self._tracks if self._kept(track, frame.time_s, size)]
@@ -240,10 +253,8 @@ class Follower:
         """Match in the picture that was detected in, mend, give birth; returns the tracks that have to be carried anew."""
         assert then.glimpse is not None
         settings = self.settings
-        picture = np.array(then.glimpse.size, np.float64)
         known = [track for track in self._tracks if then.index in track.past]
-        taken: set[int] = set()
-        renewed: list[Track] = []
+        taken: dict[int, Track] = {}
         sure = [i for i, found in enumerate(founds) if found.score >= settings.start_score]
         doubtful = [i for i, found in enumerate(founds) if found.score < settings.start_score]
         open_tracks = list(known)
@@ -256,20 +267,33 @@ class Follower:
                 np.array([self._reach(track, then) if rows is sure else 0.0 for track in open_tracks]),
                 SURE_IOU if rows is sure else DOUBTFUL_IOU,
             )
-            for t, f in pairs:
-                track, found = open_tracks[t], founds[rows[f]]
-                self._learn(track, found, track.past[then.index], picture)
-                body = track.update(found, track.past[then.index], then.index, then.time_s, settings, picture)
-                track.past = {then.index: body}
-                taken.add(rows[f])
-                renewed.append(track)
+            taken |= {rows[f]: open_tracks[t] for t, f in pairs}
             matched = {t for t, _ in pairs}
             open_tracks = [track for t, track in enumerate(open_tracks) if t not in matched]
+        renewed = list(taken.values())
+        self._mend({track: founds[i] for i, track in taken.items()}, then, known)
         for track in renewed:
             self._confirm(track, then)
         self._miss(open_tracks, renewed, then)
         renewed += self._births([founds[i] for i in range(len(founds)) if i not in taken], renewed, then)
         return renewed
+
+    def _mend(self, found_of: dict[Track, Found], then: Moment, known: Sequence[Track]) -> None:
+        """Move the tracks to where they were found, each whole, whoever hides a part of it."""
+        assert then.glimpse is not None
+        picture = np.array(then.glimpse.size, np.float64)
+        expected = {track: Shape(track.past[then.index].box_xyxy, track.mask) for track in known}
+        seen = {track: Shape(found.box_xyxy, found.mask) for track, found in found_of.items()}
+        self._layers.learn(expected, seen)
+        for track, found in found_of.items():
+            at = track.past[then.index]
+            self._learn(track, found, at, picture)
+            box = unclipped(found.box_xyxy, at.box_xyxy, picture)
+            shapes = expected | seen | {track: expected[track]}
+            box = uncovered_box(box, at.box_xyxy, expected[track].mask, self._layers.fronts(track, shapes, SURE_BOX))
+            covered = None if found.mask is None else cover(self._layers.fronts(track, shapes), box, found.mask)
+            body = track.update(found, at, then.index, then.time_s, self.settings, box, covered)
+            track.past = {then.index: body}
 
     def _learn(self, track: Track, found: Found, at: Body, picture: Doubles) -> None:
         """Compare where it was found with where it was carried to."""
@@ -284,7 +308,7 @@ class Follower:
     def _reach(self, track: Track, then: Moment) -> float:
         if track.missed_since_s is None:
             return 0.0
-        return 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s)
+        return min(REACH_MOST, 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s))
 
     def _confirm(self, track: Track, then: Moment) -> None:
         settings = self.settings
@@ -345,9 +369,12 @@ class Follower:
     def _replay(self, tracks: Sequence[Track], then: Moment, later: Sequence[Moment]) -> None:
         """Carry what was mended in the past into the present again."""
         bodies = [track.past[then.index] for track in tracks]
+        before = then
         for moment in later:
             assert moment.flow is not None
-            bodies = step(bodies, moment.flow, self.gain)
+            around = {track: track.past[before.index] for track in self._tracks if before.index in track.past}
+            bodies = step(bodies, moment.flow, self.gain, self._layers.hidden(around, tracks))
+            before = moment
             for track, body in zip(tracks, bodies, strict=True):
                 track.past[moment.index] = body
         for track, body in zip(tracks, bodies, strict=True):

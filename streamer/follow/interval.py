@@ -124,7 +124,7 @@ class Interval:
         self.inferred += 1
         views = self.follower.views()
         glimpse = self.follower.newest_glimpse()
-        key = self._annotated(frame, [view for _, view in views])
+        key = self._annotated(frame, views)
         key.inference_s = inference_s
         ready = [*self._between(frame, glimpse, views), key]
         self._held, self._key, self._key_frame, self._shift_px = [], glimpse, frame, 0.0
@@ -158,20 +158,20 @@ class Interval:
             blended = []
             for track, view in held.forward:
                 if id(track) in back:
-                    blended.append(
-                        _blended(view, *back.pop(id(track)), seen[id(track)][1].score, share, last_s - held.frame.time_s)
-                    )
+                    age_s = last_s - held.frame.time_s
+                    blended.append((track, _blended(view, *back.pop(id(track)), seen[id(track)][1].score, share, age_s)))
                 elif share < 0.5 or id(track) in seen:
-                    blended.append(view)
+                    blended.append((track, view))
             for track, body in back.values():
                 if share >= 0.5:
                     track.first_frame = min(track.first_frame, held.frame.index)
-                    blended.append(_backward_view(track, body, last_s - held.frame.time_s, seen[id(track)][1].score))
+                    view = _backward_view(track, body, last_s - held.frame.time_s, seen[id(track)][1].score)
+                    blended.append((track, view))
             settled.append(self._annotated(held.frame, blended))
         return settled[::-1]
 
-    def _annotated(self, frame: Frame, views: list[View]) -> Annotated:
-        instances = instances_of(views, frame.width, frame.height)
+    def _annotated(self, frame: Frame, views: list[tuple[Track, View]]) -> Annotated:
+        instances = instances_of(self.follower.visible(views), frame.width, frame.height)
         most = self._select.max_instances
         return Annotated(frame, instances if most is None else instances[:most])
 

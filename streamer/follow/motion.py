@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.follow import patch
 from streamer.follow.flow import Flow
 
 Doubles = NDArray[np.float64]
@@ -19,10 +20,14 @@ GRID = 12
 """An object is sampled on GRID x GRID points that divide its box evenly."""
 MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
+MIN_CORRELATION = 0.5
+"""An object that correlates at least this much with a place, and more than where the flow moves it, has gone there."""
 MAX_STOP = 0.3
 """A moving object that is left with less than this share of its speed in one step is not believed to have stopped."""
 MIN_SPEED = 1.2
 """Working pixels a frame from which on a velocity can be told from none."""
+HIDDEN, CLEAR = 0.4, 1.0
+"""Of whom less than the one share of his outline is to be seen goes on as he went, of whom more than the other by the flow."""
 COASTING = 0.95
 """What is left of the velocity after a step without believable flow."""
 MAX_ZOOM = 0.04
@@ -83,37 +88,54 @@ def weights_of(mask: Singles | None) -> Singles:
     return weights
 
 
-def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0) -> list[Body]:
-    """Move each body by the flow; what it sees of an object's own motion is multiplied by ``gain``."""
+def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0, hidden: Sequence[Singles | None] | None = None) -> list[Body]:
+    """Move each body by the flow; what it sees of an object's own motion is multiplied by ``gain``.
+
+    ``hidden`` says of each body's points how far they are hidden, 0..1 (GRID, GRID): their motion is somebody else's.
+    """
     if not bodies:
         return []
     boxes = np.stack([body.box_xyxy for body in bodies])
     centres, sizes = 0.5 * (boxes[:, :2] + boxes[:, 2:]), np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    samples = _sample(boxes, flow)
+    samples = sample(boxes, flow)
     weights = np.stack([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
+    clear = np.ones(len(bodies))
+    for i, covered in enumerate(hidden or ()):
+        if covered is not None:
+            whole = max(float(weights[i].sum()), 1e-6)
+            weights[i] *= 1.0 - 0.95 * covered.ravel()
+            clear[i] = np.clip((float(weights[i].sum()) / whole - HIDDEN) / (CLEAR - HIDDEN), 0.0, 1.0)
     background = flow.camera.at(centres)
     velocities = np.stack([body.velocity for body in bodies]) * flow.steps
     known = np.array([body.velocity_known for body in bodies])
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
+    for i, body in enumerate(bodies):
+        # What hides him would be found again, too.
+        found = patch.find(flow.earlier, flow.later, body.box_xyxy, body.weights, moves[i]) if clear[i] == 1.0 else None
+        if found is not None and found.score > max(MIN_CORRELATION, found.expected_score):
+            moves[i] = found.move
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
     speed = np.linalg.norm(velocities, axis=1)
     # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
     own = moves - background
     stopped = np.linalg.norm(own, axis=1) < MAX_STOP * speed
-    clear = speed > MIN_SPEED * flow.to_picture[0]
-    abrupt = (known >= 0.9) & ((stopped & clear) | _taken_along(boxes, own, velocities, known, MIN_SPEED * flow.to_picture[0]))
+    moving = speed > MIN_SPEED * flow.to_picture[0]
+    abrupt = (known >= 0.9) & ((stopped & moving) | _taken_along(boxes, own, velocities, known, MIN_SPEED * flow.to_picture[0]))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
+    # Of somebody who is mostly hidden the flow shows his edges only, and what is in front of them.
+    clear = np.where(known >= 0.9, clear, 1.0)
+    own = clear[:, None] * own + (1.0 - clear[:, None]) * velocities / gain
     moves = background + np.where(trusted[:, None], gain * own, COASTING * velocities)
     zooms = np.where(trusted, zooms, flow.camera.zoom)
     return [
-        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), bool(trusted[i]), flow.steps)
+        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), bool(trusted[i]), flow.steps, float(clear[i]))
         for i, body in enumerate(bodies)
     ]
 
 
-def _sample(boxes: Doubles, flow: Flow) -> Doubles:
+def sample(boxes: Doubles, flow: Flow) -> Doubles:
     """Flow at the grid points of each box: (N, GRID * GRID, 2), picture pixels."""
     field, scale = flow.field, np.asarray(flow.to_picture)
     out = np.empty((len(boxes), GRID, GRID, 2), np.float32)
@@ -227,6 +249,7 @@ def _moved(
     support: float,
     trusted: bool,
     steps: int,
+    clear: float,
 ) -> Body:
     centre, half = body.centre + move, 0.5 * body.size * (1.0 + zoom)
     relative = move - background
@@ -236,7 +259,7 @@ def _moved(
     return replace(
         body,
         box_xyxy=np.concatenate([centre - half, centre + half]),
-        velocity=body.velocity + pace * (relative / steps - body.velocity),
+        velocity=body.velocity + clear * pace * (relative / steps - body.velocity),
         velocity_known=min(1.0, body.velocity_known + 0.34) if trusted else body.velocity_known,
         position_var=body.position_var + steps * (0.02 + 0.08 * doubt) ** 2,
         size_var=body.size_var + steps * (0.02 + 0.02 * doubt) ** 2,

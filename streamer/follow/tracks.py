@@ -12,12 +12,19 @@ from streamer.follow.motion import Body, Doubles, Singles, weights_of
 from streamer.follow.pace import Sighting
 from streamer.follow.settings import FollowSettings
 
-DETECTION_POSITION_VAR = 0.05**2
+DETECTION_POSITION_VAR = 0.1**2
 """Variance of a detected centre, in units of the box's area."""
-DETECTION_SIZE_VAR = 0.12**2
+DETECTION_SIZE_VAR = 0.17**2
 """Relative variance of a detected width or height."""
 KNEE = 0.15
 """Smoothed scores up to this much above the user's threshold are shown between the threshold and there."""
+DOUBT = 2.0
+"""How much larger these variances are for a detection whose score is 0, at the threshold they are as above."""
+DOUBTFUL_OFF = 0.2
+"""A doubtful detection that lies further than this from where the track is, in sizes of it, does not move it: it is a part of
+somebody, or two in one box; the flow knows better."""
+JUMP = 0.6
+"""A sure one that lies further away than this moves the track all the way: it has been somewhere else."""
 PART = 0.7
 """Share of its area with which something lies within something else to be taken for a part of it."""
 SURENESS_RATE = 0.15
@@ -63,7 +70,7 @@ class Track:
     votes: dict[int, float]
     """Scores of its detections, summed by class id."""
     mask: Singles | None
-    """As inferred, (M, M)."""
+    """(M, M) of the whole object: as inferred, and what is hidden as it was inferred before."""
     seen_frame: int
     """Index of the last frame that it was detected in."""
     travel_seen: Doubles
@@ -94,20 +101,33 @@ class Track:
     def mean_score(self) -> float:
         return self.score_sum / self.hits
 
-    def update(self, found: Found, at: Body, frame: int, time_s: float, settings: FollowSettings, picture: Doubles) -> Body:
+    def update(
+        self,
+        found: Found,
+        at: Body,
+        frame: int,
+        time_s: float,
+        settings: FollowSettings,
+        seen: Doubles,
+        covered: Singles | None,
+    ) -> Body:
         """Take a detection of ``frame``, where the track stood as ``at``; return where it really stood.
 
-        ``picture`` is width and height. The centre and size are mended like a Kalman filter would, with a scalar variance each.
+        ``seen`` is the detected box, as it would be without the picture's edge and whoever stands in front; ``covered`` says
+        of each cell of the mask how far somebody hides it. The centre and size are mended like a Kalman filter would, with a
+        scalar variance each.
         """
-        seen = unclipped(found.box_xyxy, at.box_xyxy, picture)
         centre, size = 0.5 * (seen[:2] + seen[2:]), np.maximum(seen[2:] - seen[:2], 1.0)
         # A doubtful detection is also a less exact one.
-        doubt = 1.0 + 2.0 * max(0.0, settings.start_score - found.score) / max(settings.start_score, 1e-6)
+        doubtful = max(0.0, settings.start_score - found.score) / max(settings.start_score, 1e-6)
+        doubt = 1.0 + DOUBT * doubtful
         position_gain = at.position_var / (at.position_var + DETECTION_POSITION_VAR * doubt)
         size_gain = at.size_var / (at.size_var + DETECTION_SIZE_VAR * doubt)
         off = np.abs(centre - at.centre) / at.size
-        if off.max() > 0.35:
-            position_gain = size_gain = 1.0  # it has been somewhere else: no smoothing between two places
+        if doubtful > 0 and off.max() > DOUBTFUL_OFF:
+            position_gain = size_gain = 0.0
+        elif off.max() > JUMP:
+            position_gain = size_gain = 1.0
         centre = at.centre + position_gain * (centre - at.centre)
         half = 0.5 * (at.size + size_gain * (size - at.size))
         self.hits += 1
@@ -120,7 +140,10 @@ class Track:
         self.look = 0.8 * self.look + 0.2 * found.look
         box = np.concatenate([centre - half, centre + half])
         if found.mask is not None:
-            self.mask = placed(found.mask, found.box_xyxy, seen)
+            whole = placed(found.mask, found.box_xyxy, seen)
+            if covered is not None and self.mask is not None and self.mask.shape == whole.shape:
+                whole = np.maximum(whole, covered * self.mask)
+            self.mask = whole
         self.seen_frame = frame
         self.mask_time_s = time_s
         self.travel_seen = at.travel
@@ -210,15 +233,16 @@ def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
     return out
 
 
-def placed(mask: Singles, box: Doubles, into: Doubles) -> Singles:
-    """A mask of ``box`` as a mask of the same size of the box ``into``; 0 outside ``box``."""
-    if np.array_equal(box, into):
-        return mask
+def placed(mask: Singles, box: Doubles, into: Doubles, cells: int | None = None) -> Singles:
+    """A mask of ``box`` as a mask of the box ``into``, of ``cells`` x ``cells``, or as many as it has; 0 outside ``box``."""
     m = mask.shape[0]
-    scale = (into[2:] - into[:2]) / np.maximum(box[2:] - box[:2], 1e-6)
+    cells = cells or m
+    if cells == m and np.array_equal(box, into):
+        return mask
+    scale = (into[2:] - into[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * (m / cells)
     offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
     matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
-    return np.asarray(cv2.warpAffine(mask, matrix, (m, m), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+    return np.asarray(cv2.warpAffine(mask, matrix, (cells, cells), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
 
 
 def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,0 +1,196 @@
+"""Who is in front of whom, and what is left to be seen of those behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+
+from streamer.follow.flow import Flow
+from streamer.follow.motion import GRID, Body, Doubles, Singles, sample
+from streamer.follow.tracks import Track, placed
+from streamer.follow.views import View
+
+MIN_COMMON = 0.04
+"""Share of the smaller outline that two have to have in common for a detection to tell who is in front."""
+SURE = 0.4
+"""Evidence from which on somebody counts as in front."""
+SURE_BOX = 0.9
+"""The same for boxes: only a detector with clean outlines, time after time, says where a hidden side is not."""
+WATCH_MOST = 0.5
+"""Most evidence that motion alone gives."""
+MEMORY = 0.6
+"""What is left of older evidence when new one comes."""
+TELLING_MOTION = 0.8
+"""Working pixels a frame by which two have to move differently for the flow to tell them apart."""
+WATCH = 0.25
+"""How much one frame's motion counts ..."""
+DETECTION = 0.8
+"""... and how much a detection: one alone is enough to count as in front."""
+SIDE_COVERED = 0.5
+"""A side of a detected box is where somebody in front begins when this share of what was expected beyond it is covered."""
+SIDE_MARGIN = 0.04
+"""Shares of a box by which a side has to fall short to be looked at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """An outline in a picture."""
+
+    box_xyxy: Doubles
+    mask: Singles | None
+    """(M, M) of the box; None: not known."""
+
+
+@dataclass(eq=False)
+class Layers:
+    """Learns the order of objects that overlap from whose detected mask holds the pixels that both could have.
+
+    A detector that gives both of them the pixels, or gives no masks, teaches nothing; then nobody is cut.
+    """
+
+    _evidence: dict[tuple[int, int], float] = field(default_factory=dict)
+    """By the ids of two Track objects in ascending order: above 0 where the first one is in front; -2..2."""
+
+    def learn(self, expected: dict[Track, Shape], seen: dict[Track, Shape]) -> None:
+        """Compare the whole outlines where they are expected with what a detection of the same picture saw."""
+        for a, b in combinations([track for track in expected if track in seen], 2):
+            at_a, at_b = expected[a], expected[b]
+            if at_a.mask is None or at_b.mask is None or not _touch(at_a.box_xyxy, at_b.box_xyxy):
+                continue
+            seen_a, seen_b = _within(seen[a], at_a.box_xyxy, at_a.mask), _within(seen[b], at_a.box_xyxy, at_a.mask)
+            if seen_a is None or seen_b is None:
+                continue
+            common = at_a.mask * placed(at_b.mask, at_b.box_xyxy, at_a.box_xyxy, at_a.mask.shape[0])
+            area = float(common.sum())
+            ratio = _area(at_b.box_xyxy) / max(_area(at_a.box_xyxy), 1e-6)
+            smaller = min(float(at_a.mask.sum()), float(at_b.mask.mean()) * ratio * at_a.mask.size)
+            if area < MIN_COMMON * max(smaller, 1.0):
+                continue
+            told = float((common * (seen_a - seen_b)).sum()) / area
+            key, sign = _key(a, b)
+            self._evidence[key] = MEMORY * self._evidence.get(key, 0.0) + DETECTION * sign * told
+
+    def watch(self, tracks: Sequence[Track], before: Sequence[Body], after: Sequence[Body], flow: Flow) -> None:
+        """Compare the motion of what two have in common with the motion of each: it is that of the one in front."""
+        pixel = max(flow.to_picture)
+        for i, k in combinations(range(len(tracks)), 2):
+            a, b = tracks[i], tracks[k]
+            box_a, box_b = before[i].box_xyxy, before[k].box_xyxy
+            if a.mask is None or b.mask is None or not _touch(box_a, box_b):
+                continue
+            move_a, move_b = after[i].centre - before[i].centre, after[k].centre - before[k].centre
+            apart = float(np.linalg.norm(move_a - move_b))
+            if apart < TELLING_MOTION * pixel * flow.steps:
+                continue
+            own = placed(a.mask, box_a, box_a, GRID)
+            common = own * placed(b.mask, box_b, box_a, GRID)
+            share = float(common.sum()) / max(float(own.sum()), 1e-6)
+            ratio = _area(box_a) / max(_area(box_b), 1e-6)
+            if max(share, share * ratio) < MIN_COMMON:
+                continue
+            samples = sample(box_a[None], flow)[0]
+            off_a = np.linalg.norm(samples - move_a, axis=1) / apart
+            off_b = np.linalg.norm(samples - move_b, axis=1) / apart
+            nearer = (off_b - off_a) * (np.minimum(off_a, off_b) < 0.5)
+            told = float((common.ravel() * nearer).sum()) / max(float(common.sum()), 1e-6)
+            key, sign = _key(a, b)
+            known = self._evidence.get(key, 0.0)
+            bound = max(abs(known), WATCH_MOST)
+            self._evidence[key] = float(np.clip(known + WATCH * sign * told, -bound, bound))
+
+    def hidden(self, bodies: dict[Track, Body], of: Sequence[Track]) -> list[Singles | None]:
+        """For each of some tracks 0..1 of the points that it is sampled on, how far somebody in front hides them."""
+        if not self._evidence:
+            return [None] * len(of)
+        shapes = {track: Shape(body.box_xyxy, track.mask) for track, body in bodies.items()}
+        like = np.empty((GRID, GRID), np.float32)
+        return [cover(self.fronts(track, shapes), bodies[track].box_xyxy, like) for track in of]
+
+    def in_front(self, a: Track, b: Track, sure: float = SURE) -> bool:
+        """Whether ``a`` is known to hide what it overlaps of ``b``."""
+        key, sign = _key(a, b)
+        return sign * self._evidence.get(key, 0.0) > sure
+
+    def fronts(self, track: Track, shapes: dict[Track, Shape], sure: float = SURE) -> list[Shape]:
+        """Of the shapes those that hide part of ``track``, which is one of them."""
+        own = shapes[track].box_xyxy
+        return [
+            shape
+            for other, shape in shapes.items()
+            if other is not track
+            and shape.mask is not None
+            and self.in_front(other, track, sure)
+            and _touch(own, shape.box_xyxy)
+        ]
+
+    def forget(self, alive: Iterable[Track]) -> None:
+        """Keep only what concerns two of these."""
+        if self._evidence:
+            known = {id(track) for track in alive}
+            self._evidence = {key: value for key, value in self._evidence.items() if known.issuperset(key)}
+
+    def visible(self, pairs: Sequence[tuple[Track, View]]) -> list[View]:
+        """The views with what those in front leave of their masks."""
+        if not self._evidence:
+            return [view for _, view in pairs]
+        shapes = {track: Shape(view.box_xyxy, view.mask) for track, view in pairs}
+        out = []
+        for track, view in pairs:
+            covered = cover(self.fronts(track, shapes), view.box_xyxy, view.mask) if view.mask is not None else None
+            out.append(view if covered is None or view.mask is None else replace(view, mask=view.mask * (1.0 - covered)))
+        return out
+
+
+def cover(fronts: Sequence[Shape], box: Doubles, like: Singles) -> Singles | None:
+    """0..1 of each cell of ``box``, as many as ``like`` has, how far the shapes cover it; None where there are none."""
+    covered: Singles | None = None
+    for front in fronts:
+        mask = _within(front, box, like)
+        if mask is not None:
+            covered = mask if covered is None else np.maximum(covered, mask)
+    return covered
+
+
+def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, fronts: Sequence[Shape]) -> Doubles:
+    """A detected box, with sides that end where somebody in front begins moved out to where the track expects them."""
+    if whole is None or not fronts:
+        return seen
+    covered = cover(fronts, expected, whole)
+    if covered is None:
+        return seen
+    out = seen.copy()
+    size = expected[2:] - expected[:2]
+    m = whole.shape[0]
+    centres = (np.arange(m) + 0.5) / m
+    for side in range(4):
+        axis, outward = side % 2, -1.0 if side < 2 else 1.0
+        if outward * (expected[side] - seen[side]) < SIDE_MARGIN * size[axis]:
+            continue
+        at = expected[axis] + centres * size[axis]
+        beyond = outward * (at - seen[side]) > 0
+        rows = (slice(None), beyond) if axis == 0 else (beyond, slice(None))
+        mass = float(whole[rows].sum())
+        if mass > 0 and float((whole * covered)[rows].sum()) > SIDE_COVERED * mass:
+            out[side] = expected[side]
+    return out
+
+
+def _within(shape: Shape, box: Doubles, like: Singles) -> Singles | None:
+    """The mask of a shape on the cells of a box, as many as ``like`` has; None for a shape without one."""
+    return None if shape.mask is None else placed(shape.mask, shape.box_xyxy, box, like.shape[0])
+
+
+def _area(box: Doubles) -> float:
+    return float((box[2:] - box[:2]).prod())
+
+
+def _touch(a: Doubles, b: Doubles) -> bool:
+    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
+
+
+def _key(a: Track, b: Track) -> tuple[tuple[int, int], float]:
+    first, second = id(a), id(b)
+    return ((first, second), 1.0) if first < second else ((second, first), -1.0)
