@@ -12,7 +12,7 @@ from streamer.follow.motion import Body, Doubles, Singles, weights_of
 from streamer.follow.pace import Sighting
 from streamer.follow.settings import FollowSettings
 
-DETECTION_POSITION_VAR = 0.1**2
+DETECTION_POSITION_VAR = 0.08**2
 """Variance of a detected centre, in units of the box's area."""
 DETECTION_SIZE_VAR = 0.17**2
 """Relative variance of a detected width or height."""
