@@ -8,6 +8,7 @@ import sys
 from benchmarks.measure import OUT, SAMPLES, machine
 
 PEDESTRIANS = str(SAMPLES / "pedestrians.mp4")
+TRUTH = str(SAMPLES / "pedestrians.gt.txt")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("render",),
     "line": ("annotate", "line"),
@@ -15,7 +16,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "hub": ("hub",),
     "resources": ("resources",),
     "following": ("following",),
-    "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "people"),
+    "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "people", "--class", "person", "--truth", TRUTH),
+    "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
 }
 

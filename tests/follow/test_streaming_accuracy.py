@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.average_precision import Picture, average_precision, read_mot
+from benchmarks.identities import identities, mask_overlap
+from benchmarks.measure import SAMPLES
 from benchmarks.streaming_accuracy import Footage, markdown, simulate, table, write
 from streamer.follow.follower import Follower
 from streamer.instances import Instances
@@ -107,3 +110,24 @@ def test_truth_is_read(tmp_path: Path) -> None:
 def test_an_unknown_way_is_refused(footage: Footage) -> None:
     with pytest.raises(ValueError, match="hold, uncompensated, ours"):
         next(simulate(footage, 1, "magic"))
+
+
+def test_identities_and_overlap_are_judged() -> None:
+    true = [replace(found((20.0 + i, 60.0, 1.0), (120.0, 60.0, 1.0)), track_ids=np.array([1, 2])) for i in range(6)]
+    swapped = [*true[:3], *(replace(row, track_ids=np.array([2, 1])) for row in true[3:])]
+    assert identities(true, true, 1) == (1.0, 0, 1.0, 1.0)
+    assert identities(swapped, true, 1).switches == 2
+    assert identities(swapped, true, 1).idf1 == pytest.approx(0.5)
+    assert mask_overlap(true, true, PICTURE) == pytest.approx(1.0)
+    shifted = [found((30.0 + i, 60.0, 1.0), (130.0, 60.0, 1.0)) for i in range(6)]
+    assert mask_overlap(shifted, true, PICTURE) == pytest.approx(30 / 50, abs=0.01)
+    assert mask_overlap([Instances.empty()], true[:1], PICTURE) == 0.0
+
+
+def test_the_samples_truth_fits_the_sample() -> None:
+    truth = read_mot(SAMPLES / "pedestrians.gt.txt", 150, 1)
+    assert all(len(instances) >= 3 for instances in truth)
+    for instances in truth:
+        assert len(set(instances.track_ids.tolist())) == len(instances)
+        assert (instances.boxes_xyxy[:, :2] >= 0).all()
+        assert (instances.boxes_xyxy[:, 2:] <= [768, 576]).all()
