@@ -139,17 +139,20 @@ class Track:
         self.votes[found.class_id] = self.votes.get(found.class_id, 0.0) + found.score
         self.look = 0.8 * self.look + 0.2 * found.look
         box = np.concatenate([centre - half, centre + half])
+        weights = weights_of(self.mask)
         if found.mask is not None:
-            whole = placed(found.mask, found.box_xyxy, seen)
-            if covered is not None and self.mask is not None and self.mask.shape == whole.shape:
-                whole = np.maximum(whole, covered * self.mask)
-            self.mask = whole
+            hidden = np.zeros_like(found.mask)
+            if covered is not None and self.mask is not None and self.mask.shape == found.mask.shape:
+                hidden = covered * self.mask
+            weights = weights_of(np.maximum(placed(found.mask, found.box_xyxy, seen), hidden))
+            # Its pixels stay where they were found, wherever between detection and track the box ends up.
+            self.mask = np.maximum(placed(found.mask, found.box_xyxy, box), hidden)
         self.seen_frame = frame
         self.mask_time_s = time_s
         self.travel_seen = at.travel
         return Body(
             box_xyxy=box,
-            weights=weights_of(self.mask),
+            weights=weights,
             velocity=at.velocity,
             velocity_known=at.velocity_known,
             position_var=(1.0 - position_gain) * at.position_var,
