@@ -51,6 +51,19 @@ class Wrong(Bright):
         return Instances(boxes_xyxy=found.boxes_xyxy, scores=np.ones(7, np.float32), class_ids=found.class_ids)
 
 
+class Tired(Bright):
+    """Takes a quarter of a second from its hundredth picture on: what is queued then is not worked off at once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        self.calls += 1
+        if self.calls > 100:
+            threading.Event().wait(0.25)
+        return super().detect(image)
+
+
 class Sticky(Bright):
     """Never comes back from ``close``."""
 

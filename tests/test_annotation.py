@@ -233,10 +233,13 @@ def test_python_errors_are_of_the_tree(clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run over a long clip that has written records of some frames."""
+def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A run over a long clip that has written records of some frames; the parameter is the detector, ``BRIGHT`` without one."""
+    detector = getattr(request, "param", BRIGHT)
     clip = write_clip(tmp_path / "long.mp4", 3000)
-    arguments = f"annotate {clip} -o {tmp_path}/out.mp4 --detections {tmp_path}/out.jsonl --detector {BRIGHT} --preset placebo"
+    arguments = (
+        f"annotate {clip} -o {tmp_path}/out.mp4 --detections {tmp_path}/out.jsonl --detector {detector} --preset placebo"
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "streamer", *arguments.split()],
         stderr=subprocess.PIPE,
@@ -269,6 +272,7 @@ def test_the_first_interrupt_finishes_a_playable_file(running: subprocess.Popen[
     assert leftovers(tmp_path, "long.mp4", "out.mp4", "out.jsonl") == []
 
 
+@pytest.mark.parametrize("running", ["tests.bright:Tired"], indirect=True)
 def test_the_second_interrupt_abandons(running: subprocess.Popen[str], tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     # Two signals at once are one: the second has to come later to be one of its own.
