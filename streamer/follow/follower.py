@@ -82,6 +82,7 @@ class Follower:
         """Let everything go: what comes next has nothing to do with what was. Ids go on."""
         self._moments.clear()
         self._tracks.clear()
+        self._layers.forget(())
         self._expected.clear()
         self._ahead = None
         self.mean_flow_px = 0.0
@@ -205,7 +206,6 @@ class Follower:
 
     def _retire(self) -> None:
         """Of tracks that have ended keep no more than the summary."""
-        self._layers.forget(self._tracks)
         alive = {track.track_id for track in self._tracks}
         for track_id in [track_id for track_id in self._named if track_id not in alive]:
             self._ended[track_id] = _summary(self._named.pop(track_id))
@@ -222,6 +222,7 @@ class Follower:
             track.body = body
             track.past[frame.index] = body
         self._tracks = [track for track in self._tracks if self._kept(track, frame.time_s, size)]
+        self._layers.forget(self._tracks)
 
     def _kept(self, track: Track, now_s: float, picture: Doubles) -> bool:
         box = track.body.box_xyxy
@@ -345,6 +346,8 @@ class Follower:
             if not track.confirmed and track.misses > 1:
                 gone.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in gone]
+        # Before another track is made: it may get the identity of one that has gone.
+        self._layers.forget(self._tracks)
 
     def _births(self, founds: Sequence[Found], renewed: Sequence[Track], then: Moment) -> list[Track]:
         born: list[Track] = []
