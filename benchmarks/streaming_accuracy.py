@@ -20,6 +20,7 @@ from benchmarks.average_precision import Kind, Picture, average_precision, read_
 from benchmarks.identities import identities, mask_overlap
 from streamer.choice import DEFAULT_SCORE
 from streamer.detectors.registry import load_detector
+from streamer.errors import StreamerError
 from streamer.follow.follower import Follower
 from streamer.follow.settings import FollowSettings
 from streamer.frame import Frame, StreamInfo
@@ -219,7 +220,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--latency-frames: expected 0 or more")
     if options.detections is not None and options.latency_frames is None:
         parser.error("--detections needs --latency-frames")
-    footage = load_clip(options.input, options.detector, options.score_threshold)
+    try:
+        footage = load_clip(options.input, options.detector, options.score_threshold)
+    except StreamerError as error:
+        parser.error(str(error))
     if options.detections is not None:
         write(footage, options.latency_frames, options.way, options.detections)
     names = {name.lower(): number for number, name in footage.labels.items()}
