@@ -129,9 +129,17 @@ def write(footage: Footage, latency: int, way: str, path: Path) -> None:
     records.finish()
 
 
+Shown = dict[tuple[str, int], list[Instances]]
+
+
+def simulate_all(footage: Footage, latencies: Sequence[int]) -> Shown:
+    """What is shown with each frame, by way and latency."""
+    return {(way, n): [instances for _, instances in simulate(footage, n, way)] for n in latencies for way in WAYS}
+
+
 def table(
     footage: Footage,
-    latencies: Sequence[int],
+    shown: Shown,
     truth: Sequence[Instances] | None = None,
     class_id: int | None = None,
     truth_class: int | None = None,
@@ -145,11 +153,9 @@ def table(
     if truth is not None:
         judges["boxes, ground truth"] = (truth, "bbox", truth_class)
     results = {}
-    for latency in latencies:
-        for way in WAYS:
-            shown = [instances for _, instances in simulate(footage, latency, way)]
-            for name, (wanted, kind, only) in judges.items():
-                results[name, way, latency] = average_precision(shown, wanted, picture, kind, only)
+    for (way, latency), found in shown.items():
+        for name, (wanted, kind, only) in judges.items():
+            results[name, way, latency] = average_precision(found, wanted, picture, kind, only)
     return results
 
 
@@ -166,17 +172,18 @@ def markdown(results: dict[tuple[str, str, int], float]) -> str:
     return "\n".join(lines)
 
 
-def more(footage: Footage, latencies: Sequence[int], truth: Sequence[Instances] | None, class_id: int | None) -> str:
+def more(footage: Footage, shown: Shown, truth: Sequence[Instances] | None, class_id: int | None) -> str:
     """Mask overlap with the every-frame result and, given ground truth, identities, of our way, as a table."""
     picture = Picture(footage.info.width, footage.info.height)
     named = truth is not None and class_id is not None
     lines = ["| detector takes | mask IoU |" + (" IDF1 | switches | precision | recall |" if named else "")]
     lines.append("|---|---|" + "---|" * 4 * named)
-    for latency in latencies:
-        shown = [instances for _, instances in simulate(footage, latency, "ours")]
-        cells = [str(latency), f"{mask_overlap(shown, footage.every_frame, picture):.3f}"]
+    for (way, latency), found in shown.items():
+        if way != "ours":
+            continue
+        cells = [str(latency), f"{mask_overlap(found, footage.every_frame, picture):.3f}"]
         if truth is not None and class_id is not None:
-            judged = identities(shown, truth, class_id)
+            judged = identities(found, truth, class_id)
             cells += [f"{judged.idf1:.2f}", str(judged.switches), f"{judged.precision:.2f}", f"{judged.recall:.2f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -237,9 +244,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error("--truth needs --class: which class it is of")
         truth = read_mot(options.truth, len(footage.found), truth_class)
     latencies = LATENCIES if options.latency_frames is None else (options.latency_frames,)
-    results = table(footage, latencies, truth, class_id, truth_class)
+    shown = simulate_all(footage, latencies)
+    results = table(footage, shown, truth, class_id, truth_class)
     print(markdown(results))
-    print(more(footage, latencies, truth, truth_class))
+    print(more(footage, shown, truth, truth_class))
     if options.plot is not None:
         plot(results, options.plot)
 

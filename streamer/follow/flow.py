@@ -93,8 +93,9 @@ class Flow:
     mean_shift_px: float
     """Mean length of the displacement in picture pixels."""
     earlier: Glimpse
+    """The picture that it starts from ..."""
     later: Glimpse
-    """The two pictures."""
+    """... and the one that it leads to."""
     steps: int = 1
     """Frames that it spans."""
 

@@ -292,7 +292,7 @@ class Follower:
             box = unclipped(found.box_xyxy, at.box_xyxy, picture)
             shapes = expected | seen | {track: expected[track]}
             box = uncovered_box(box, at.box_xyxy, expected[track].mask, self._layers.fronts(track, shapes, SURE_BOX))
-            covered = None if found.mask is None else cover(self._layers.fronts(track, shapes), box, found.mask)
+            covered = None if found.mask is None else cover(self._layers.fronts(track, shapes), box, found.mask.shape[0])
             body = track.update(found, at, then.index, then.time_s, self.settings, box, covered)
             track.past = {then.index: body}
 

@@ -60,10 +60,11 @@ class Layers:
             at_a, at_b = expected[a], expected[b]
             if at_a.mask is None or at_b.mask is None or not _touch(at_a.box_xyxy, at_b.box_xyxy):
                 continue
-            seen_a, seen_b = _within(seen[a], at_a.box_xyxy, at_a.mask), _within(seen[b], at_a.box_xyxy, at_a.mask)
+            cells = at_a.mask.shape[0]
+            seen_a, seen_b = _within(seen[a], at_a.box_xyxy, cells), _within(seen[b], at_a.box_xyxy, cells)
             if seen_a is None or seen_b is None:
                 continue
-            common = at_a.mask * placed(at_b.mask, at_b.box_xyxy, at_a.box_xyxy, at_a.mask.shape[0])
+            common = at_a.mask * placed(at_b.mask, at_b.box_xyxy, at_a.box_xyxy, cells)
             area = float(common.sum())
             ratio = _area(at_b.box_xyxy) / max(_area(at_a.box_xyxy), 1e-6)
             smaller = min(float(at_a.mask.sum()), float(at_b.mask.mean()) * ratio * at_a.mask.size)
@@ -106,8 +107,7 @@ class Layers:
         if not self._evidence:
             return [None] * len(of)
         shapes = {track: Shape(body.box_xyxy, track.mask) for track, body in bodies.items()}
-        like = np.empty((GRID, GRID), np.float32)
-        return [cover(self.fronts(track, shapes), bodies[track].box_xyxy, like) for track in of]
+        return [cover(self.fronts(track, shapes), bodies[track].box_xyxy, GRID) for track in of]
 
     def in_front(self, a: Track, b: Track, sure: float = SURE) -> bool:
         """Whether ``a`` is known to hide what it overlaps of ``b``."""
@@ -139,16 +139,18 @@ class Layers:
         shapes = {track: Shape(view.box_xyxy, view.mask) for track, view in pairs}
         out = []
         for track, view in pairs:
-            covered = cover(self.fronts(track, shapes), view.box_xyxy, view.mask) if view.mask is not None else None
-            out.append(view if covered is None or view.mask is None else replace(view, mask=view.mask * (1.0 - covered)))
+            if view.mask is not None:
+                covered = cover(self.fronts(track, shapes), view.box_xyxy, view.mask.shape[0])
+                view = view if covered is None else replace(view, mask=view.mask * (1.0 - covered))
+            out.append(view)
         return out
 
 
-def cover(fronts: Sequence[Shape], box: Doubles, like: Singles) -> Singles | None:
-    """0..1 of each cell of ``box``, as many as ``like`` has, how far the shapes cover it; None where there are none."""
+def cover(fronts: Sequence[Shape], box: Doubles, cells: int) -> Singles | None:
+    """0..1 of each of ``cells`` x ``cells`` of a box, how far the shapes cover it; None where there are none."""
     covered: Singles | None = None
     for front in fronts:
-        mask = _within(front, box, like)
+        mask = _within(front, box, cells)
         if mask is not None:
             covered = mask if covered is None else np.maximum(covered, mask)
     return covered
@@ -158,7 +160,7 @@ def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, front
     """A detected box, with sides that end where somebody in front begins moved out to where the track expects them."""
     if whole is None or not fronts:
         return seen
-    covered = cover(fronts, expected, whole)
+    covered = cover(fronts, expected, whole.shape[0])
     if covered is None:
         return seen
     out = seen.copy()
@@ -178,9 +180,9 @@ def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, front
     return out
 
 
-def _within(shape: Shape, box: Doubles, like: Singles) -> Singles | None:
-    """The mask of a shape on the cells of a box, as many as ``like`` has; None for a shape without one."""
-    return None if shape.mask is None else placed(shape.mask, shape.box_xyxy, box, like.shape[0])
+def _within(shape: Shape, box: Doubles, cells: int) -> Singles | None:
+    """The mask of a shape on ``cells`` x ``cells`` of a box; None for a shape without one."""
+    return None if shape.mask is None else placed(shape.mask, shape.box_xyxy, box, cells)
 
 
 def _area(box: Doubles) -> float:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.average_precision import Picture, average_precision, read_mot
 from benchmarks.identities import identities, mask_overlap
 from benchmarks.measure import SAMPLES
-from benchmarks.streaming_accuracy import Footage, markdown, simulate, table, write
+from benchmarks.streaming_accuracy import Footage, markdown, simulate, simulate_all, table, write
 from streamer.follow.follower import Follower
 from streamer.instances import Instances
 from streamer.sinks.records import read_records
@@ -54,13 +54,13 @@ def test_hold_shows_what_was_l_frames_ago(footage: Footage) -> None:
 
 
 def test_without_latency_all_ways_are_nearly_the_detector(footage: Footage) -> None:
-    results = table(footage, [0])
+    results = table(footage, simulate_all(footage, [0]))
     assert results["boxes, every-frame result", "hold", 0] == pytest.approx(1.0)
     assert results["boxes, every-frame result", "ours", 0] > 0.95
 
 
 def test_carrying_beats_following_late_and_holding(footage: Footage) -> None:
-    results = table(footage, [4])
+    results = table(footage, simulate_all(footage, [4]))
     hold, late, ours = (results["masks, every-frame result", way, 4] for way in ("hold", "uncompensated", "ours"))
     assert ours > max(late, hold)
     assert "| 4 frames | " in markdown(results)
