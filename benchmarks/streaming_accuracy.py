@@ -242,7 +242,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         truth_class = names.get("person") if class_id is None else class_id
         if truth_class is None:
             parser.error("--truth needs --class: which class it is of")
-        truth = read_mot(options.truth, len(footage.found), truth_class)
+        try:
+            truth = read_mot(options.truth, len(footage.found), truth_class)
+        except (OSError, ValueError) as error:
+            parser.error(f"--truth: {error}")
     latencies = LATENCIES if options.latency_frames is None else (options.latency_frames,)
     shown = simulate_all(footage, latencies)
     results = table(footage, shown, truth, class_id, truth_class)
