@@ -13,10 +13,10 @@ from streamer.follow.appearance import look_of
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
 from streamer.follow.layers import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
-from streamer.follow.motion import Body, Doubles, step, weights_of
+from streamer.follow.motion import Body, Doubles, centre_prior, step
 from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, overlaps, start, unclipped
+from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, crowding, overlaps, start, unclipped
 from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -216,7 +216,7 @@ class Follower:
         size = np.array([frame.width, frame.height], np.float64)
         before = [track.body for track in self._tracks]
         hidden = self._layers.hidden({track: track.body for track in self._tracks}, self._tracks)
-        after = step(before, flow, self.gain, hidden)
+        after = step(before, flow, self._moments[-1].time_s - self._moments[-2].time_s, self.gain, hidden)
         self._layers.watch(self._tracks, before, after, flow)
         for track, body in zip(self._tracks, after, strict=True):
             track.body = body
@@ -232,13 +232,14 @@ class Follower:
         return track.missed_since_s is None or now_s - track.missed_since_s <= self.settings.lost_s
 
     def _founds(self, then: Moment, instances: Instances) -> list[Found]:
+        assert then.glimpse is not None
         founds = []
         for row in np.flatnonzero(instances.scores >= self.settings.keep_score):
             box = instances.boxes_xyxy[row].astype(np.float64)
             if not np.isfinite(box).all() or (box[2:] - box[:2]).min() < 1.0:
                 continue
             mask = instances.masks[row] if instances.masks is not None and instances.has_mask[row] else None
-            look = look_of(box, weights_of(mask), then.glimpse) if then.glimpse is not None else np.zeros((1, 1, 3), np.float32)
+            look = look_of(box, centre_prior() if mask is None else mask, then.glimpse)
             founds.append(
                 Found(
                     box_xyxy=box,
@@ -286,14 +287,19 @@ class Follower:
         expected = {track: Shape(track.past[then.index].box_xyxy, track.mask) for track in known}
         seen = {track: Shape(found.box_xyxy, found.mask) for track, found in found_of.items()}
         self._layers.learn(expected, seen)
+        shapes = expected | seen
+        crowded = dict(
+            zip(shapes, crowding(np.array([shape.box_xyxy for shape in shapes.values()]).reshape(-1, 4)), strict=True)
+        )
         for track, found in found_of.items():
             at = track.past[then.index]
             self._learn(track, found, at, picture)
             box = unclipped(found.box_xyxy, at.box_xyxy, picture)
-            shapes = expected | seen | {track: expected[track]}
-            box = uncovered_box(box, at.box_xyxy, expected[track].mask, self._layers.fronts(track, shapes, SURE_BOX))
-            covered = None if found.mask is None else cover(self._layers.fronts(track, shapes), box, found.mask.shape[0])
+            around = shapes | {track: expected[track]}
+            box = uncovered_box(box, at.box_xyxy, expected[track].mask, self._layers.fronts(track, around, SURE_BOX))
+            covered = None if found.mask is None else cover(self._layers.fronts(track, around), box, found.mask.shape[0])
             body = track.update(found, at, then.index, then.time_s, self.settings, box, covered)
+            track.remember(found, float(crowded[track]), self.settings)
             track.past = {then.index: body}
 
     def _learn(self, track: Track, found: Found, at: Body, picture: Doubles) -> None:
@@ -376,7 +382,7 @@ class Follower:
         for moment in later:
             assert moment.flow is not None
             around = {track: track.past[before.index] for track in self._tracks if before.index in track.past}
-            bodies = step(bodies, moment.flow, self.gain, self._layers.hidden(around, tracks))
+            bodies = step(bodies, moment.flow, moment.time_s - before.time_s, self.gain, self._layers.hidden(around, tracks))
             before = moment
             for track, body in zip(tracks, bodies, strict=True):
                 track.past[moment.index] = body

@@ -147,12 +147,12 @@ class Interval:
         seen = {id(track): (track, view) for track, view in views}
         found = [track for track, view in views if not view.followed]
         bodies: list[Body] = [_reversed(track.body) for track in found]
-        later = glimpse
+        later, later_s = glimpse, last_s
         settled = []
         for held in reversed(self._held):
             flow: Flow = self._backward.between(later, held.glimpse)
-            bodies = step(bodies, flow, self.follower.gain)
-            later = held.glimpse
+            bodies = step(bodies, flow, later_s - held.frame.time_s, self.follower.gain)
+            later, later_s = held.glimpse, held.frame.time_s
             share = (held.frame.time_s - first_s) / max(last_s - first_s, 1e-9)
             back = {id(track): (track, body) for track, body in zip(found, bodies, strict=True)}
             blended = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -28,8 +29,8 @@ MIN_SPEED = 1.2
 """Working pixels a frame from which on a velocity can be told from none."""
 HIDDEN, CLEAR = 0.4, 1.0
 """Of whom less than the one share of his outline is to be seen goes on as he went, of whom more than the other by the flow."""
-COASTING = 0.95
-"""What is left of the velocity after a step without believable flow."""
+COAST_S = 0.6
+"""Seconds in which a velocity that no believable flow confirms falls to 1/e: whoever is hidden may as well have stopped."""
 MAX_ZOOM = 0.04
 """Largest change of size in one step."""
 
@@ -88,8 +89,10 @@ def weights_of(mask: Singles | None) -> Singles:
     return weights
 
 
-def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0, hidden: Sequence[Singles | None] | None = None) -> list[Body]:
-    """Move each body by the flow; what it sees of an object's own motion is multiplied by ``gain``.
+def step(
+    bodies: Sequence[Body], flow: Flow, seconds: float, gain: float = 1.0, hidden: Sequence[Singles | None] | None = None
+) -> list[Body]:
+    """Move each body by the flow, which spans ``seconds``; what it sees of an object's own motion is multiplied by ``gain``.
 
     ``hidden`` says of each body's points how far they are hidden, 0..1 (GRID, GRID): their motion is somebody else's.
     """
@@ -127,7 +130,7 @@ def step(bodies: Sequence[Body], flow: Flow, gain: float = 1.0, hidden: Sequence
     # Of somebody who is mostly hidden the flow shows his edges only, and what is in front of them.
     clear = np.where(known >= 0.9, clear, 1.0)
     own = clear[:, None] * own + (1.0 - clear[:, None]) * velocities / gain
-    moves = background + np.where(trusted[:, None], gain * own, COASTING * velocities)
+    moves = background + np.where(trusted[:, None], gain * own, math.exp(-seconds / COAST_S) * velocities)
     zooms = np.where(trusted, zooms, flow.camera.zoom)
     return [
         _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), bool(trusted[i]), flow.steps, float(clear[i]))

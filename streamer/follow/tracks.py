@@ -29,6 +29,10 @@ PART = 0.7
 """Share of its area with which something lies within something else to be taken for a part of it."""
 SURENESS_RATE = 0.15
 """How fast doubtful detections wear out the trust that sure ones gave."""
+LOOK_RATE = 0.2
+"""How fast the look of somebody who stands alone follows that of his detections, half as fast with doubtful ones ..."""
+CROWD = 0.5
+"""... and not at all from this share of his box on that somebody else covers: he would take on the other one's looks."""
 EDGE_PX = 3.0
 """A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
 
@@ -137,7 +141,6 @@ class Track:
         self.sureness += SURENESS_RATE * ((found.score >= settings.start_score) - self.sureness)
         self.score += 0.4 * (found.score - self.score)
         self.votes[found.class_id] = self.votes.get(found.class_id, 0.0) + found.score
-        self.look = 0.8 * self.look + 0.2 * found.look
         box = np.concatenate([centre - half, centre + half])
         weights = weights_of(self.mask)
         if found.mask is not None:
@@ -161,6 +164,11 @@ class Track:
             travel=at.travel,
             panned=at.panned,
         )
+
+    def remember(self, found: Found, crowded: float, settings: FollowSettings) -> None:
+        """Take on the looks of a detection of it, of whose box another one covers the share ``crowded``."""
+        rate = LOOK_RATE * max(0.0, 1.0 - crowded / CROWD) * (1.0 if found.score >= settings.start_score else 0.5)
+        self.look = self.look + rate * (found.look - self.look)
 
     def miss(self, time_s: float, weight: float = 1.0) -> None:
         """A detection did not find it."""
@@ -246,6 +254,16 @@ def placed(mask: Singles, box: Doubles, into: Doubles, cells: int | None = None)
     offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
     matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
     return np.asarray(cv2.warpAffine(mask, matrix, (cells, cells), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+
+
+def crowding(boxes: Doubles) -> Doubles:
+    """Of each of the boxes (N, 4) the largest share that one other of them covers, 0..1: (N,)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = np.clip(high - low, 0.0, None).prod(axis=2)
+    np.fill_diagonal(common, 0.0)
+    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
+    return np.asarray((common / area[:, None]).max(axis=1, initial=0.0))
 
 
 def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
