@@ -168,24 +168,26 @@ class Follower:
     def views(self) -> list[tuple[Track, View]]:
         """The tracks to be shown in the newest frame, and how. Gives ids to those that are shown for the first time."""
         now = self._moments[-1]
-        shown = []
-        for track in self._tracks:
-            opacity = track.opacity(now.time_s, self.settings)
-            if track.believed(self.settings) and opacity > 0.0:
-                self.name(track)
-                track.last_frame = now.index
-                shown.append((track, self._view(track, now, opacity)))
-        return shown
+        opacities = {track: track.opacity(now.time_s, self.settings) for track in self._tracks if track.believed(self.settings)}
+        shown = [track for track, opacity in opacities.items() if opacity > 0.0]
+        crowded = crowding(np.array([track.body.box_xyxy for track in shown]).reshape(-1, 4))
+        for track in shown:
+            self.name(track)
+            track.last_frame = now.index
+        return [
+            (track, self._view(track, now, opacities[track], float(covered)))
+            for track, covered in zip(shown, crowded, strict=True)
+        ]
 
     def visible(self, pairs: Sequence[tuple[Track, View]]) -> list[View]:
         """Views of one frame, with what those in front leave of the others' masks."""
         return self._layers.visible(pairs)
 
-    def _view(self, track: Track, now: Moment, opacity: float) -> View:
+    def _view(self, track: Track, now: Moment, opacity: float, crowded: float) -> View:
         return View(
             track_id=track.track_id,
             class_id=track.class_id,
-            score=track.shown_score(self.settings),
+            score=track.shown_score(self.settings, crowded),
             box_xyxy=track.body.box_xyxy,
             mask=track.mask,
             mask_age_s=max(0.0, now.time_s - track.mask_time_s),

@@ -137,7 +137,7 @@ def test_selection_is_kept() -> None:
     shown(following, walker(0))
     service.begin()
     service.answer(found((20.0, 60.0, 0.6), (200.0, 60.0, 0.9), (120.0, 60.0, 0.3)))
-    assert shown(following, walker(1)).scores.tolist() == [pytest.approx(0.9)]
+    assert shown(following, walker(1)).scores.tolist() == [pytest.approx(0.9, abs=0.02)], "carried by a frame"
     service.begin()
     service.answer(found((150.0, 100.0, 0.9), class_id=2))
     assert 2 not in shown(following, walker(2)).class_ids.tolist()
