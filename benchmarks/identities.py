@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.average_precision import Picture
-from streamer.follow.tracks import overlaps
+from streamer.follow.boxes import overlaps
 from streamer.instances import Instances
 from streamer.rle import crops, rles
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 from streamer.follow.appearance import look_of
+from streamer.follow.boxes import EDGE_PX, crowding, overlaps, unclipped
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
+from streamer.follow.history import History, Moment
 from streamer.follow.layers import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
 from streamer.follow.motion import Body, Doubles, centre_prior, step
 from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import EDGE_PX, PART, Found, Track, TrackSummary, crowding, overlaps, start, unclipped
+from streamer.follow.tracks import PART, Found, Track, TrackSummary, start
 from streamer.follow.views import View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -25,24 +26,13 @@ SAME_PLACE_IOU = 0.65
 """Tracks are of one object when only one of them is found, they overlap this much ..."""
 SAME_PACE = 0.05
 """... and move alike: by this share of the box's smaller side in a frame."""
+NEAR = 0.1
+"""Shares of a box by which a detection may mend it for the way from there to be as it was: where a detector takes five frames
+that is half the work, and costs no accuracy."""
 REACH_MOST = 1.0
 """How far from where he is expected somebody may be who was missed, in sizes of his box: nobody comes back elsewhere."""
 SUMMARIES_KEPT = 10_000
 """Ended tracks that are remembered for the summary: an endless stream must not grow."""
-
-
-@dataclass(slots=True, eq=False)
-class Moment:
-    """What is kept of one frame."""
-
-    index: int
-    time_s: float
-    size: tuple[int, int]
-    """Width and height of the picture."""
-    glimpse: Glimpse | None
-    """None once no detection can come for it any more."""
-    flow: Flow | None
-    """From the moment before to this one; None for the first after a start or a cut."""
 
 
 @dataclass(eq=False)
@@ -71,19 +61,17 @@ class Follower:
         self._flow = FlowEstimator()
         self._pace = Pace()
         self._layers = Layers()
-        self._moments: deque[Moment] = deque()
+        self._history = History(self.settings.max_history)
         self._tracks: list[Track] = []
-        self._expected: list[int] = []
         self._ahead: tuple[Frame, Glimpse, Flow | None] | None = None
         self._named: dict[int, Track] = {}
         self._ended: OrderedDict[int, TrackSummary] = OrderedDict()
 
     def reset(self) -> None:
         """Let everything go: what comes next has nothing to do with what was. Ids go on."""
-        self._moments.clear()
+        self._history.clear()
         self._tracks.clear()
         self._layers.forget(())
-        self._expected.clear()
         self._ahead = None
         self.mean_flow_px = 0.0
         self.reset_count += 1
@@ -92,13 +80,13 @@ class Follower:
         """Take the next frame and carry everything into it. False when it starts a new scene: nothing could be carried."""
         glimpse, flow = self._look(frame)
         self._ahead = None
-        continues = not self._moments or flow is not None
+        continues = not self._history or flow is not None
         if not continues:
             self.reset()
-        self._moments.append(Moment(frame.index, frame.time_s, glimpse.size, glimpse, flow))
+        seconds = self._history.append(Moment(frame.index, frame.time_s, glimpse.size, glimpse, flow))
         if flow is not None:
             self.mean_flow_px = flow.mean_shift_px
-            self._carry(flow, frame)
+            self._carry(flow, frame, seconds)
         self._retire()
         self._forget()
         return continues
@@ -106,14 +94,14 @@ class Follower:
     def would_cut(self, frame: Frame) -> bool:
         """Whether :meth:`advance` would start a new scene with this frame. What was computed for it is not computed twice."""
         _, flow = self._look(frame)
-        return bool(self._moments) and flow is None
+        return bool(self._history) and flow is None
 
     def _look(self, frame: Frame) -> tuple[Glimpse, Flow | None]:
         """The frame at low resolution and the flow into it; None where it has nothing to do with the frame before."""
         if self._ahead is not None and self._ahead[0] is frame:
             return self._ahead[1:]
         glimpse = Glimpse.of(frame)
-        newest = self._moments[-1].glimpse if self._moments else None
+        newest = self._history.newest.glimpse if self._history else None
         flow = None
         if newest is not None and newest.size == glimpse.size:
             flow = self._flow.between(newest, glimpse)
@@ -133,9 +121,9 @@ class Follower:
 
     def newest_glimpse(self) -> Glimpse:
         """The newest frame at low resolution. Raises ``ValueError`` before the first."""
-        if not self._moments or self._moments[-1].glimpse is None:
+        if not self._history or self._history.newest.glimpse is None:
             raise ValueError("expected a frame to have been handed in, got none")
-        return self._moments[-1].glimpse
+        return self._history.newest.glimpse
 
     def gone(self, track: Track) -> float:
         """How far a track has gone against the background since it was last detected, in shares of its box's smaller side."""
@@ -143,31 +131,30 @@ class Follower:
 
     def expect(self, *indices: int) -> None:
         """Detections of these frames, and no others, may still come: keep what is needed to use them."""
-        self._expected = list(indices)
+        self._history.expect(list(indices))
 
     def detected(self, index: int, instances: Instances) -> bool:
         """Use a detection of frame ``index``. False when that frame is of a scene that has gone."""
-        self._expected = [expected for expected in self._expected if expected > index]
-        position = next((i for i, moment in enumerate(self._moments) if moment.index == index), None)
-        if position is None:
+        answered = self._history.answered(index)
+        if answered is None:
             return False
-        moments = list(self._moments)
-        then, later = moments[position], moments[position + 1 :]
+        then, later = answered
+        ways = {track: track.past for track in self._tracks}
         renewed = self._update(then, self._founds(then, instances))
-        self._replay(renewed, then, later)
+        self._replay({track: ways.get(track, {}) for track in renewed}, then, later)
         self._forget()
         return True
 
     def instances(self) -> Instances:
         """The objects to be shown in the newest frame, best score first; boxes end where the picture does."""
-        if not self._moments:
+        if not self._history:
             return Instances.empty()
-        width, height = self._moments[-1].size
+        width, height = self._history.newest.size
         return instances_of(self.visible(self.views()), width, height)
 
     def views(self) -> list[tuple[Track, View]]:
         """The tracks to be shown in the newest frame, and how. Gives ids to those that are shown for the first time."""
-        now = self._moments[-1]
+        now = self._history.newest
         opacities = {track: track.opacity(now.time_s, self.settings) for track in self._tracks if track.believed(self.settings)}
         shown = [track for track, opacity in opacities.items() if opacity > 0.0]
         crowded = crowding(np.array([track.body.box_xyxy for track in shown]).reshape(-1, 4))
@@ -214,11 +201,11 @@ class Follower:
         while len(self._ended) > SUMMARIES_KEPT:
             self._ended.popitem(last=False)
 
-    def _carry(self, flow: Flow, frame: Frame) -> None:
+    def _carry(self, flow: Flow, frame: Frame, seconds: float) -> None:
         size = np.array([frame.width, frame.height], np.float64)
         before = [track.body for track in self._tracks]
         hidden = self._layers.hidden({track: track.body for track in self._tracks}, self._tracks)
-        after = step(before, flow, self._moments[-1].time_s - self._moments[-2].time_s, self.gain, hidden)
+        after = step(before, flow, seconds, self.gain, hidden)
         self._layers.watch(self._tracks, before, after, flow)
         for track, body in zip(self._tracks, after, strict=True):
             track.body = body
@@ -377,51 +364,36 @@ class Follower:
         self._tracks += born
         return born
 
-    def _replay(self, tracks: Sequence[Track], then: Moment, later: Sequence[Moment]) -> None:
-        """Carry what was mended in the past into the present again."""
-        bodies = [track.past[then.index] for track in tracks]
-        before = then
+    def _replay(self, mended: dict[Track, dict[int, Body]], then: Moment, later: Sequence[Moment]) -> None:
+        """Carry what was mended in the past into the present again.
+
+        Whoever was mended by little goes the way that he was seen to go from there: it is measured anew only for those that
+        stood on other pixels.
+        """
+        anew = []
+        for track, way in mended.items():
+            track.body = track.past[then.index]
+            old = way.get(then.index)
+            if old is not None and old.off(track.body) < NEAR:
+                for moment in later:
+                    track.past[moment.index] = track.body = way[moment.index].mended(old, track.past[then.index])
+            else:
+                anew.append(track)
+        bodies, before = [track.body for track in anew], then
         for moment in later:
             assert moment.flow is not None
             around = {track: track.past[before.index] for track in self._tracks if before.index in track.past}
-            bodies = step(bodies, moment.flow, moment.time_s - before.time_s, self.gain, self._layers.hidden(around, tracks))
+            bodies = step(bodies, moment.flow, moment.time_s - before.time_s, self.gain, self._layers.hidden(around, anew))
             before = moment
-            for track, body in zip(tracks, bodies, strict=True):
-                track.past[moment.index] = body
-        for track, body in zip(tracks, bodies, strict=True):
-            track.body = body
+            for track, body in zip(anew, bodies, strict=True):
+                track.past[moment.index] = track.body = body
 
     def _forget(self) -> None:
-        """Drop what no expected detection needs; merge steps when there are too many."""
-        needed = min(self._expected, default=self._moments[-1].index if self._moments else 0)
-        while len(self._moments) > 1 and self._moments[0].index < needed:
-            self._moments.popleft()
-        wanted = {*self._expected, self._moments[-1].index} if self._moments else set()
-        for moment in list(self._moments)[:-1]:
-            if moment.index not in wanted:
-                moment.glimpse = None
-        while len(self._moments) > self.settings.max_history and self._merge(wanted):
-            pass
-        kept = {moment.index for moment in self._moments}
+        """Drop what no expected detection needs."""
+        kept = self._history.shrink()
         for track in self._tracks:
             for index in [index for index in track.past if index not in kept]:
                 del track.past[index]
-
-    def _merge(self, wanted: set[int]) -> bool:
-        """Make one step of the two shortest neighbours that nobody waits between. False when there are none."""
-        moments = list(self._moments)
-        pairs = [
-            (first.flow.steps + second.flow.steps, i, first.flow, second)
-            for i, (first, second) in enumerate(pairwise(moments))
-            if i > 0 and first.index not in wanted and first.flow is not None and second.flow is not None
-        ]
-        if not pairs:
-            return False
-        _, i, flow, second = min(pairs, key=lambda pair: pair[:2])
-        assert second.flow is not None
-        second.flow = flow.then(second.flow)
-        del self._moments[i]
-        return True
 
 
 def _summary(track: Track) -> TrackSummary:

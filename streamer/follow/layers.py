@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 import numpy as np
 
+from streamer.follow.boxes import touching
 from streamer.follow.flow import Flow
 from streamer.follow.motion import GRID, Body, Doubles, Singles, sample
 from streamer.follow.tracks import Track, placed
@@ -51,14 +51,16 @@ class Layers:
     A detector that gives both of them the pixels, or gives no masks, teaches nothing; then nobody is cut.
     """
 
-    _evidence: dict[tuple[int, int], float] = field(default_factory=dict)
-    """By the ids of two Track objects in ascending order: above 0 where the first one is in front; -2..2."""
+    _evidence: dict[Track, dict[Track, float]] = field(default_factory=dict)
+    """-2..2 for two tracks: above 0 where the first one is in front. Each pair is there both ways."""
 
     def learn(self, expected: dict[Track, Shape], seen: dict[Track, Shape]) -> None:
         """Compare the whole outlines where they are expected with what a detection of the same picture saw."""
-        for a, b in combinations([track for track in expected if track in seen], 2):
+        tracks = [track for track in expected if track in seen]
+        for i, k in touching(np.array([expected[track].box_xyxy for track in tracks]).reshape(-1, 4)):
+            a, b = tracks[i], tracks[k]
             at_a, at_b = expected[a], expected[b]
-            if at_a.mask is None or at_b.mask is None or not _touch(at_a.box_xyxy, at_b.box_xyxy):
+            if at_a.mask is None or at_b.mask is None:
                 continue
             cells = at_a.mask.shape[0]
             seen_a, seen_b = _within(seen[a], at_a.box_xyxy, cells), _within(seen[b], at_a.box_xyxy, cells)
@@ -71,16 +73,15 @@ class Layers:
             if area < MIN_COMMON * max(smaller, 1.0):
                 continue
             told = float((common * (seen_a - seen_b)).sum()) / area
-            key, sign = _key(a, b)
-            self._evidence[key] = MEMORY * self._evidence.get(key, 0.0) + DETECTION * sign * told
+            self._note(a, b, MEMORY * self._known(a, b) + DETECTION * told)
 
     def watch(self, tracks: Sequence[Track], before: Sequence[Body], after: Sequence[Body], flow: Flow) -> None:
         """Compare the motion of what two have in common with the motion of each: it is that of the one in front."""
         pixel = max(flow.to_picture)
-        for i, k in combinations(range(len(tracks)), 2):
+        for i, k in touching(np.array([body.box_xyxy for body in before]).reshape(-1, 4)):
             a, b = tracks[i], tracks[k]
             box_a, box_b = before[i].box_xyxy, before[k].box_xyxy
-            if a.mask is None or b.mask is None or not _touch(box_a, box_b):
+            if a.mask is None or b.mask is None:
                 continue
             move_a, move_b = after[i].centre - before[i].centre, after[k].centre - before[k].centre
             apart = float(np.linalg.norm(move_a - move_b))
@@ -97,10 +98,16 @@ class Layers:
             off_b = np.linalg.norm(samples - move_b, axis=1) / apart
             nearer = (off_b - off_a) * (np.minimum(off_a, off_b) < 0.5)
             told = float((common.ravel() * nearer).sum()) / max(float(common.sum()), 1e-6)
-            key, sign = _key(a, b)
-            known = self._evidence.get(key, 0.0)
+            known = self._known(a, b)
             bound = max(abs(known), WATCH_MOST)
-            self._evidence[key] = float(np.clip(known + WATCH * sign * told, -bound, bound))
+            self._note(a, b, min(max(known + WATCH * told, -bound), bound))
+
+    def _known(self, a: Track, b: Track) -> float:
+        return self._evidence.get(a, {}).get(b, 0.0)
+
+    def _note(self, a: Track, b: Track, evidence: float) -> None:
+        self._evidence.setdefault(a, {})[b] = evidence
+        self._evidence.setdefault(b, {})[a] = -evidence
 
     def hidden(self, bodies: dict[Track, Body], of: Sequence[Track]) -> list[Singles | None]:
         """For each of some tracks 0..1 of the points that it is sampled on, how far somebody in front hides them."""
@@ -111,26 +118,21 @@ class Layers:
 
     def in_front(self, a: Track, b: Track, sure: float = SURE) -> bool:
         """Whether ``a`` is known to hide what it overlaps of ``b``."""
-        key, sign = _key(a, b)
-        return sign * self._evidence.get(key, 0.0) > sure
+        return self._known(a, b) > sure
 
     def fronts(self, track: Track, shapes: dict[Track, Shape], sure: float = SURE) -> list[Shape]:
         """Of the shapes those that hide part of ``track``, which is one of them."""
+        others = [other for other in self._evidence.get(track, {}) if self.in_front(other, track, sure) and other in shapes]
         own = shapes[track].box_xyxy
-        return [
-            shape
-            for other, shape in shapes.items()
-            if other is not track
-            and shape.mask is not None
-            and self.in_front(other, track, sure)
-            and _touch(own, shape.box_xyxy)
-        ]
+        return [shapes[other] for other in others if shapes[other].mask is not None and _touch(own, shapes[other].box_xyxy)]
 
     def forget(self, alive: Iterable[Track]) -> None:
         """Keep only what concerns two of these."""
         if self._evidence:
-            known = {id(track) for track in alive}
-            self._evidence = {key: value for key, value in self._evidence.items() if known.issuperset(key)}
+            known = set(alive)
+            for gone in [track for track in self._evidence if track not in known]:
+                for other in self._evidence.pop(gone):
+                    self._evidence.get(other, {}).pop(gone, None)
 
     def visible(self, pairs: Sequence[tuple[Track, View]]) -> list[View]:
         """The views with what those in front leave of their masks."""
@@ -191,8 +193,3 @@ def _area(box: Doubles) -> float:
 
 def _touch(a: Doubles, b: Doubles) -> bool:
     return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
-
-
-def _key(a: Track, b: Track) -> tuple[tuple[int, int], float]:
-    first, second = id(a), id(b)
-    return ((first, second), 1.0) if first < second else ((second, first), -1.0)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from streamer.follow.appearance import likeness
+from streamer.follow.boxes import overlaps
 from streamer.follow.motion import Body
-from streamer.follow.tracks import Found, Track, overlaps
+from streamer.follow.tracks import Found, Track
 
 SURE_IOU = 0.2
 """A sure detection overlaps its track at least this much, unless the track was lost."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.follow import patch
+from streamer.follow.boxes import areas, common_areas
 from streamer.follow.flow import Flow
 
 Doubles = NDArray[np.float64]
@@ -66,6 +67,21 @@ class Body:
     def size(self) -> Doubles:
         """Width and height."""
         return np.asarray(np.maximum(self.box_xyxy[2:] - self.box_xyxy[:2], 1e-3))
+
+    def off(self, other: Body) -> float:
+        """How far the sides of another one are from its own, the most, in shares of its size."""
+        return float(np.abs((other.box_xyxy - self.box_xyxy) / np.tile(self.size, 2)).max())
+
+    def mended(self, was: Body, now: Body) -> Body:
+        """What this body, which ``was`` became some steps later, would be if that one had been ``now``."""
+        centre, half = self.centre + now.centre - was.centre, 0.5 * self.size * now.size / was.size
+        return replace(
+            self,
+            box_xyxy=np.concatenate([centre - half, centre + half]),
+            weights=now.weights,
+            position_var=self.position_var - was.position_var + now.position_var,
+            size_var=self.size_var - was.size_var + now.size_var,
+        )
 
 
 @cache
@@ -210,10 +226,7 @@ def _dominant_motion(
 
 def _taken_along(boxes: Doubles, own: Doubles, velocities: Doubles, known: Doubles, least: float) -> NDArray[np.bool_]:
     """(N,): whether an object's motion is rather that of another one, of known other velocity, that covers part of it."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = np.clip(high - low, 0.0, None).prod(axis=2)
-    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
+    common, area = common_areas(boxes, boxes), np.maximum(areas(boxes), 1e-6)
     apart = np.linalg.norm(velocities[:, None] - velocities[None], axis=2)
     to_other = np.linalg.norm(own[:, None] - velocities[None], axis=2)
     taken = (common > 0.3 * area[:, None]) & (known[None] >= 0.9) & (apart > least) & (to_other < 0.35 * apart)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.follow.motion import Body, Doubles, Singles, weights_of
 from streamer.follow.pace import Sighting
@@ -38,8 +37,6 @@ LOOK_RATE = 0.2
 """How fast the look of somebody who stands alone follows that of his detections, half as fast with doubtful ones ..."""
 CROWD = 0.5
 """... and not at all from this share of his box on that somebody else covers: he would take on the other one's looks."""
-EDGE_PX = 3.0
-"""A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -244,18 +241,6 @@ def start(found: Found, frame: int, time_s: float) -> Track:
     )
 
 
-def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
-    """A detected box, with sides that lie on the picture's edge moved out to where the track expects them."""
-    out = seen.copy()
-    limits = np.array([0.0, 0.0, picture[0], picture[1]])
-    for side in range(4):
-        outward = -1.0 if side < 2 else 1.0
-        at_edge = outward * (seen[side] - limits[side]) > -EDGE_PX
-        if at_edge and outward * (expected[side] - limits[side]) > 0:
-            out[side] = expected[side]
-    return out
-
-
 def placed(mask: Singles, box: Doubles, into: Doubles, cells: int | None = None) -> Singles:
     """A mask of ``box`` as a mask of the box ``into``, of ``cells`` x ``cells``, or as many as it has; 0 outside ``box``."""
     m = mask.shape[0]
@@ -266,24 +251,3 @@ def placed(mask: Singles, box: Doubles, into: Doubles, cells: int | None = None)
     offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
     matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
     return np.asarray(cv2.warpAffine(mask, matrix, (cells, cells), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
-
-
-def crowding(boxes: Doubles) -> Doubles:
-    """Of each of the boxes (N, 4) the largest share that one other of them covers, 0..1: (N,)."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = np.clip(high - low, 0.0, None).prod(axis=2)
-    np.fill_diagonal(common, 0.0)
-    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
-    return np.asarray((common / area[:, None]).max(axis=1, initial=0.0))
-
-
-def overlaps(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """IoU and intersection over the smaller area of boxes (N, 4) with boxes (K, 4): both (N, K)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = np.clip(high - low, 0.0, None).prod(axis=2)
-    area_a = np.clip(a[:, 2:] - a[:, :2], 0.0, None).prod(axis=1)[:, None]
-    area_b = np.clip(b[:, 2:] - b[:, :2], 0.0, None).prod(axis=1)[None, :]
-    union = np.maximum(area_a + area_b - common, 1e-9)
-    return common / union, common / np.maximum(np.minimum(area_a, area_b), 1e-9)

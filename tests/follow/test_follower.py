@@ -198,7 +198,7 @@ def test_history_stays_short_whatever_the_detector_does() -> None:
     for i in range(1, 40):
         follower.advance(scene(i, (9, 20.0 + 3 * i, 60.0)))
         follower.expect(0, i)
-        assert len(follower._moments) <= 9
+        assert len(follower._history) <= 9
     assert follower.detected(0, found((20.0, 60.0, 0.9)))
     assert follower.instances().boxes_xyxy[0, 0] == pytest.approx(20 + 3 * 39, abs=12.0)
 

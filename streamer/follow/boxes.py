@@ -1,0 +1,56 @@
+"""How boxes lie to each other. All are float64, left, top, right, bottom, in picture pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+EDGE_PX = 3.0
+"""A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
+
+
+def common_areas(a: Doubles, b: Doubles) -> Doubles:
+    """Area that each of the boxes (N, 4) has in common with each of the boxes (K, 4): (N, K), square pixels."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    size = np.minimum(a[:, None, 2:], b[None, :, 2:]) - low
+    np.maximum(size, 0.0, out=size)
+    return np.asarray(size[..., 0] * size[..., 1])
+
+
+def areas(boxes: Doubles) -> Doubles:
+    """Area of boxes (N, 4): (N,), square pixels; 0 for those turned inside out."""
+    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    return np.asarray(size[:, 0] * size[:, 1])
+
+
+def overlaps(a: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
+    """IoU and intersection over the smaller area of boxes (N, 4) with boxes (K, 4): both (N, K)."""
+    common, area_a, area_b = common_areas(a, b), areas(a)[:, None], areas(b)[None, :]
+    return common / np.maximum(area_a + area_b - common, 1e-9), common / np.maximum(np.minimum(area_a, area_b), 1e-9)
+
+
+def crowding(boxes: Doubles) -> Doubles:
+    """Of each of the boxes (N, 4) the largest share that one other of them covers, 0..1: (N,)."""
+    common = common_areas(boxes, boxes)
+    np.fill_diagonal(common, 0.0)
+    return np.asarray((common / np.maximum(areas(boxes), 1e-6)[:, None]).max(axis=1, initial=0.0))
+
+
+def touching(boxes: Doubles) -> list[tuple[int, int]]:
+    """The pairs (i, k), i < k, of boxes (N, 4) that have some area in common."""
+    rows, columns = np.nonzero(np.triu(common_areas(boxes, boxes), 1))
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
+    """A detected box (4,), with sides on the edge of the ``picture`` (2,) moved out to where the track expects them."""
+    out = seen.copy()
+    limits = np.array([0.0, 0.0, picture[0], picture[1]])
+    for side in range(4):
+        outward = -1.0 if side < 2 else 1.0
+        at_edge = outward * (seen[side] - limits[side]) > -EDGE_PX
+        if at_edge and outward * (expected[side] - limits[side]) > 0:
+            out[side] = expected[side]
+    return out
