@@ -14,7 +14,7 @@ from streamer.follow.flow import Flow, FlowEstimator, Glimpse
 from streamer.follow.history import History, Moment
 from streamer.follow.layers import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
-from streamer.follow.motion import Body, Doubles, centre_prior, step
+from streamer.follow.motion import Body, Doubles, centre_prior, sample, step
 from streamer.follow.pace import Pace
 from streamer.follow.settings import FollowSettings
 from streamer.follow.tracks import PART, Found, Track, TrackSummary, start
@@ -202,11 +202,14 @@ class Follower:
             self._ended.popitem(last=False)
 
     def _carry(self, flow: Flow, frame: Frame, seconds: float) -> None:
+        if not self._tracks:
+            return
         size = np.array([frame.width, frame.height], np.float64)
         before = [track.body for track in self._tracks]
         hidden = self._layers.hidden({track: track.body for track in self._tracks}, self._tracks)
-        after = step(before, flow, seconds, self.gain, hidden)
-        self._layers.watch(self._tracks, before, after, flow)
+        samples = sample(np.array([body.box_xyxy for body in before]), flow)
+        after = step(before, flow, seconds, self.gain, hidden, samples)
+        self._layers.watch(self._tracks, before, after, flow, samples)
         for track, body in zip(self._tracks, after, strict=True):
             track.body = body
             track.past[frame.index] = body

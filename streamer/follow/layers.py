@@ -9,7 +9,7 @@ import numpy as np
 
 from streamer.follow.boxes import touching
 from streamer.follow.flow import Flow
-from streamer.follow.motion import GRID, Body, Doubles, Singles, sample
+from streamer.follow.motion import GRID, Body, Doubles, Singles
 from streamer.follow.tracks import Track, placed
 from streamer.follow.views import View
 
@@ -75,8 +75,13 @@ class Layers:
             told = float((common * (seen_a - seen_b)).sum()) / area
             self._note(a, b, MEMORY * self._known(a, b) + DETECTION * told)
 
-    def watch(self, tracks: Sequence[Track], before: Sequence[Body], after: Sequence[Body], flow: Flow) -> None:
-        """Compare the motion of what two have in common with the motion of each: it is that of the one in front."""
+    def watch(
+        self, tracks: Sequence[Track], before: Sequence[Body], after: Sequence[Body], flow: Flow, samples: Singles
+    ) -> None:
+        """Compare the motion of what two have in common with the motion of each: it is that of the one in front.
+
+        ``samples`` are the flow on the points of the bodies ``before``, from :func:`streamer.follow.motion.sample`.
+        """
         pixel = max(flow.to_picture)
         for i, k in touching(np.array([body.box_xyxy for body in before]).reshape(-1, 4)):
             a, b = tracks[i], tracks[k]
@@ -93,9 +98,8 @@ class Layers:
             ratio = _area(box_a) / max(_area(box_b), 1e-6)
             if max(share, share * ratio) < MIN_COMMON:
                 continue
-            samples = sample(box_a[None], flow)[0]
-            off_a = np.linalg.norm(samples - move_a, axis=1) / apart
-            off_b = np.linalg.norm(samples - move_b, axis=1) / apart
+            off_a = np.hypot(samples[0, i] - move_a[0], samples[1, i] - move_a[1]) / apart
+            off_b = np.hypot(samples[0, i] - move_b[0], samples[1, i] - move_b[1]) / apart
             nearer = (off_b - off_a) * (np.minimum(off_a, off_b) < 0.5)
             told = float((common.ravel() * nearer).sum()) / max(float(common.sum()), 1e-6)
             known = self._known(a, b)

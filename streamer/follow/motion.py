@@ -106,26 +106,33 @@ def weights_of(mask: Singles | None) -> Singles:
 
 
 def step(
-    bodies: Sequence[Body], flow: Flow, seconds: float, gain: float = 1.0, hidden: Sequence[Singles | None] | None = None
+    bodies: Sequence[Body],
+    flow: Flow,
+    seconds: float,
+    gain: float = 1.0,
+    hidden: Sequence[Singles | None] | None = None,
+    samples: Singles | None = None,
 ) -> list[Body]:
     """Move each body by the flow, which spans ``seconds``; what it sees of an object's own motion is multiplied by ``gain``.
 
     ``hidden`` says of each body's points how far they are hidden, 0..1 (GRID, GRID): their motion is somebody else's.
+    ``samples`` are the flow at these points, from :func:`sample`, where they are known.
     """
     if not bodies:
         return []
-    boxes = np.stack([body.box_xyxy for body in bodies])
+    boxes = np.array([body.box_xyxy for body in bodies])
     centres, sizes = 0.5 * (boxes[:, :2] + boxes[:, 2:]), np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
-    samples = sample(boxes, flow)
-    weights = np.stack([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
+    if samples is None:
+        samples = sample(boxes, flow)
+    weights = np.array([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
     clear = np.ones(len(bodies))
     for i, covered in enumerate(hidden or ()):
         if covered is not None:
             whole = max(float(weights[i].sum()), 1e-6)
             weights[i] *= 1.0 - 0.95 * covered.ravel()
-            clear[i] = np.clip((float(weights[i].sum()) / whole - HIDDEN) / (CLEAR - HIDDEN), 0.0, 1.0)
+            clear[i] = min(max((float(weights[i].sum()) / whole - HIDDEN) / (CLEAR - HIDDEN), 0.0), 1.0)
     background = flow.camera.at(centres)
-    velocities = np.stack([body.velocity for body in bodies]) * flow.steps
+    velocities = np.array([body.velocity for body in bodies]) * flow.steps
     known = np.array([body.velocity_known for body in bodies])
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
     for i, body in enumerate(bodies):
@@ -135,90 +142,111 @@ def step(
             moves[i] = found.move
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
-    speed = np.linalg.norm(velocities, axis=1)
+    least = MIN_SPEED * flow.to_picture[0]
+    speed = np.hypot(velocities[:, 0], velocities[:, 1])
     # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
     own = moves - background
-    stopped = np.linalg.norm(own, axis=1) < MAX_STOP * speed
-    moving = speed > MIN_SPEED * flow.to_picture[0]
-    abrupt = (known >= 0.9) & ((stopped & moving) | _taken_along(boxes, own, velocities, known, MIN_SPEED * flow.to_picture[0]))
+    stopped = np.hypot(own[:, 0], own[:, 1]) < MAX_STOP * speed
+    abrupt = (known >= 0.9) & ((stopped & (speed > least)) | _taken_along(boxes, own, velocities, known, least))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
     # Of somebody who is mostly hidden the flow shows his edges only, and what is in front of them.
     clear = np.where(known >= 0.9, clear, 1.0)
     own = clear[:, None] * own + (1.0 - clear[:, None]) * velocities / gain
-    moves = background + np.where(trusted[:, None], gain * own, math.exp(-seconds / COAST_S) * velocities)
-    zooms = np.where(trusted, zooms, flow.camera.zoom)
+    own = np.where(trusted[:, None], gain * own, math.exp(-seconds / COAST_S) * velocities)
+    halves = 0.5 * sizes * (1.0 + np.where(trusted, zooms, flow.camera.zoom))[:, None]
+    centres = centres + background + own
+    boxes = np.concatenate([centres - halves, centres + halves], axis=1)
+    # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
+    pace = clear * np.where(trusted, np.maximum(0.5, 1.0 - known), 1.0)
+    velocities = velocities / flow.steps
+    velocities += pace[:, None] * (own / flow.steps - velocities)
+    known = np.where(trusted, np.minimum(1.0, known + 0.34), known)
     return [
-        _moved(body, moves[i], float(zooms[i]), background[i], float(support[i]), bool(trusted[i]), flow.steps, float(clear[i]))
+        Body(
+            box_xyxy=boxes[i],
+            weights=body.weights,
+            velocity=velocities[i],
+            velocity_known=float(known[i]),
+            position_var=body.position_var + flow.steps * (0.02 + 0.08 * (1.0 - float(support[i]))) ** 2,
+            size_var=body.size_var + flow.steps * (0.02 + 0.02 * (1.0 - float(support[i]))) ** 2,
+            support=float(support[i]),
+            travel=body.travel + own[i],
+            panned=body.panned + background[i],
+        )
         for i, body in enumerate(bodies)
     ]
 
 
-def sample(boxes: Doubles, flow: Flow) -> Doubles:
-    """Flow at the grid points of each box: (N, GRID * GRID, 2), picture pixels."""
-    field, scale = flow.field, np.asarray(flow.to_picture)
-    out = np.empty((len(boxes), GRID, GRID, 2), np.float32)
-    for i, (x0, y0, x1, y1) in enumerate(boxes):
-        cell_x, cell_y = (x1 - x0) / GRID / scale[0], (y1 - y0) / GRID / scale[1]
-        matrix = np.array(
-            [[cell_x, 0.0, x0 / scale[0] + 0.5 * cell_x - 0.5], [0.0, cell_y, y0 / scale[1] + 0.5 * cell_y - 0.5]]
-        )
-        cv2.warpAffine(
-            field, matrix, (GRID, GRID), out[i], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        )
-    return np.asarray(out.reshape(len(boxes), GRID * GRID, 2) * scale, np.float64)
+def sample(boxes: Doubles, flow: Flow) -> Singles:
+    """Flow at the grid points of each box (N, 4): float32 (2, N, GRID * GRID), across and down, picture pixels."""
+    x, y = _points(boxes)
+    shape = (len(boxes), GRID, GRID)
+    columns = np.ascontiguousarray(np.broadcast_to((x / flow.to_picture[0] - 0.5)[:, None, :], shape), np.float32)
+    rows = np.ascontiguousarray(np.broadcast_to((y / flow.to_picture[1] - 0.5)[:, :, None], shape), np.float32)
+    flat = (len(boxes) * GRID, GRID)
+    found = cv2.remap(flow.field, columns.reshape(flat), rows.reshape(flat), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out = np.asarray(found.reshape(len(boxes), GRID * GRID, 2).transpose(2, 0, 1), np.float32)
+    return np.asarray(out * np.array(flow.to_picture, np.float32)[:, None, None])
+
+
+def _points(boxes: Doubles) -> tuple[Doubles, Doubles]:
+    """Columns (N, GRID) and rows (N, GRID) of the grid points of boxes (N, 4), picture pixels."""
+    along = (np.arange(GRID) + 0.5) / GRID
+    size = boxes[:, 2:] - boxes[:, :2]
+    return boxes[:, :1] + size[:, :1] * along, boxes[:, 1:2] + size[:, 1:] * along
 
 
 @cache
-def _offsets() -> Doubles:
-    """(GRID * GRID, 2): grid points as x and y, -0.5..0.5 of the box."""
-    axis = (np.arange(GRID) + 0.5) / GRID - 0.5
-    return np.asarray(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), np.float64)
+def _offsets() -> Singles:
+    """(2, GRID * GRID): grid points as x and y, -0.5..0.5 of the box."""
+    axis = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID - 0.5
+    return np.asarray(np.stack(np.meshgrid(axis, axis)).reshape(2, -1))
 
 
-def _inside(boxes: Doubles, flow: Flow) -> Doubles:
+def _inside(boxes: Doubles, flow: Flow) -> Singles:
     """1 for grid points inside the picture, 0 outside: (N, GRID * GRID)."""
     h, w = flow.field.shape[:2]
-    limit = np.array([w, h]) * flow.to_picture
-    points = 0.5 * (boxes[:, None, :2] + boxes[:, None, 2:]) + _offsets() * (boxes[:, None, 2:] - boxes[:, None, :2])
-    return np.asarray(((points > 0) & (points < limit)).all(axis=2), np.float64)
+    x, y = _points(boxes)
+    in_x, in_y = (x > 0) & (x < w * flow.to_picture[0]), (y > 0) & (y < h * flow.to_picture[1])
+    return np.asarray((in_y[:, :, None] & in_x[:, None, :]).reshape(len(boxes), -1), np.float32)
 
 
 def _dominant_motion(
-    samples: Doubles, weights: Doubles, background: Doubles, velocities: Doubles, known: Doubles, pixel: float
-) -> tuple[Doubles, Doubles, Doubles]:
+    samples: Singles, weights: Singles, background: Doubles, velocities: Doubles, known: Doubles, pixel: float
+) -> tuple[Doubles, Doubles, Singles]:
     """The motion most of the object agrees on: displacement (N, 2), support (N,) and which samples agree (N, GRID * GRID).
 
     Three starts are tried: the object's own velocity, the weighted middle of all samples, and the weighted middle of those
     that move against the background. The best supported one wins, its own velocity with a bonus, since background and
     occluders inside the box are many but do not move with it; then it climbs to the nearest mode (mean shift).
     """
+    across, down = samples
     total = weights.sum(axis=1)
     safe = np.maximum(total, 1e-6)
-    predicted = background + velocities
-    off = samples - background[:, None]
-    against = off[..., 0] ** 2 + off[..., 1] ** 2 > (0.6 * pixel) ** 2
-    moving_share = (weights * against).sum(axis=1) / safe
-    middle, moving = _weighted_medians(samples, [weights, weights * against])
-    speed = np.linalg.norm(velocities, axis=1)
-    width = 0.9 * pixel + 0.25 * np.maximum(speed, np.linalg.norm(middle - background, axis=1))
+    still = background.astype(np.float32)
+    off_x, off_y = across - still[:, :1], down - still[:, 1:]
+    against = weights * (off_x * off_x + off_y * off_y > (0.6 * pixel) ** 2)
+    moving_share = against.sum(axis=1) / safe
+    middle, moving = _weighted_medians(samples, [weights, against])
+    ahead = np.maximum(np.hypot(*velocities.T), np.hypot(*(middle - background).T))
+    narrow = (-1.0 / (0.9 * pixel + 0.25 * ahead) ** 2).astype(np.float32)[:, None]
 
-    narrow = -1.0 / width[:, None] ** 2
-    across, down = np.ascontiguousarray(samples[..., 0]), np.ascontiguousarray(samples[..., 1])
-
-    def agreement(at: Doubles) -> Doubles:
+    def agreement(at: Doubles) -> Singles:
+        at = at.astype(np.float32)
         off_x, off_y = across - at[:, :1], down - at[:, 1:]
         return np.asarray(np.exp((off_x * off_x + off_y * off_y) * narrow))
 
-    starts = np.stack([predicted, middle, moving])
-    bonus = np.stack([0.25 * known, np.zeros(len(known)), np.where(moving_share > 0.25, 0.15, -1.0)])
-    scores = np.stack([(weights * agreement(start)).sum(axis=1) / safe for start in starts])
+    starts = np.array([background + velocities, middle, moving])
+    bonus = np.array([0.25 * known, np.zeros(len(known)), np.where(moving_share > 0.25, 0.15, -1.0)])
+    scores = np.array([(weights * agreement(start)).sum(axis=1) / safe for start in starts])
     pick = np.argmax(np.where(scores > 0.1, scores + bonus, scores), axis=0)
     at = starts[pick, np.arange(len(pick))]
     near = agreement(at)
     for _ in range(2):
         mass = weights * near
-        at = np.einsum("nk,nkc->nc", mass, samples) / np.maximum(mass.sum(axis=1), 1e-9)[:, None]
+        mass /= np.maximum(mass.sum(axis=1, keepdims=True), 1e-9)
+        at = np.stack([(mass * across).sum(axis=1), (mass * down).sum(axis=1)], axis=1).astype(np.float64)
         near = agreement(at)
     support = np.where(total > 1e-3, (weights * near).sum(axis=1) / safe, 0.0)
     return at, support, near
@@ -233,53 +261,26 @@ def _taken_along(boxes: Doubles, own: Doubles, velocities: Doubles, known: Doubl
     return np.asarray(taken.any(axis=1))
 
 
-def _weighted_medians(samples: Doubles, weightings: Sequence[Doubles]) -> list[Doubles]:
-    """Median per axis of (N, K, 2) with each of the weights (N, K); any of the samples where all weights are zero."""
-    out = [np.empty((len(samples), 2)) for _ in weightings]
-    rows = np.arange(len(samples))
-    for axis in (0, 1):
-        values = samples[..., axis]
-        order = np.argsort(values, axis=1)
-        for weights, median in zip(weightings, out, strict=True):
-            mass = np.cumsum(weights[rows[:, None], order], axis=1)
-            middle = np.argmax(mass >= 0.5 * mass[:, -1:], axis=1)
-            median[:, axis] = values[rows, order[rows, middle]]
+def _weighted_medians(samples: Singles, weightings: Sequence[Singles]) -> list[Doubles]:
+    """Median per axis of (2, N, K) with each of the weights (N, K): (N, 2) each; any sample where all weights are zero."""
+    order = np.argsort(samples, axis=2)
+    out = []
+    for weights in weightings:
+        mass = np.cumsum(np.take_along_axis(np.broadcast_to(weights, samples.shape), order, axis=2), axis=2)
+        middle = np.argmax(mass >= 0.5 * mass[..., -1:], axis=2)[..., None]
+        median = np.take_along_axis(samples, np.take_along_axis(order, middle, axis=2), axis=2)
+        out.append(np.asarray(median[..., 0].T, np.float64))
     return out
 
 
-def _zoom(samples: Doubles, mass: Doubles, moves: Doubles, sizes: Doubles) -> Doubles:
+def _zoom(samples: Singles, mass: Singles, moves: Doubles, sizes: Doubles) -> Doubles:
     """Relative growth in this step (N,): least squares over the agreeing samples, shrunk towards none."""
-    arms = _offsets() * sizes[:, None]
-    fit = np.einsum("nkc,nkc,nk->n", samples - moves[:, None], arms, mass)
-    spread = np.einsum("nkc,nkc,nk->n", arms, arms, mass)
-    # The prior counts as much as a third of the box's points that say "no growth": limbs swing, and swing back.
-    prior = (arms**2).sum(axis=2).mean(axis=1) * GRID * GRID / 3
-    return np.asarray(np.clip(fit / (spread + prior), -MAX_ZOOM, MAX_ZOOM), np.float64)
-
-
-def _moved(
-    body: Body,
-    move: Doubles,
-    zoom: float,
-    background: Doubles,
-    support: float,
-    trusted: bool,
-    steps: int,
-    clear: float,
-) -> Body:
-    centre, half = body.centre + move, 0.5 * body.size * (1.0 + zoom)
-    relative = move - background
-    # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
-    pace = max(0.5, 1.0 - body.velocity_known) if trusted else 1.0
-    doubt = 1.0 - support
-    return replace(
-        body,
-        box_xyxy=np.concatenate([centre - half, centre + half]),
-        velocity=body.velocity + clear * pace * (relative / steps - body.velocity),
-        velocity_known=min(1.0, body.velocity_known + 0.34) if trusted else body.velocity_known,
-        position_var=body.position_var + steps * (0.02 + 0.08 * doubt) ** 2,
-        size_var=body.size_var + steps * (0.02 + 0.02 * doubt) ** 2,
-        support=support,
-        travel=body.travel + relative,
-        panned=body.panned + background,
-    )
+    fit, spread, prior = np.zeros(len(sizes)), np.zeros(len(sizes)), np.zeros(len(sizes))
+    for axis in (0, 1):
+        offsets = _offsets()[axis]
+        leant = mass * offsets
+        fit += sizes[:, axis] * ((samples[axis] * leant).sum(axis=1) - moves[:, axis] * leant.sum(axis=1))
+        spread += sizes[:, axis] ** 2 * (leant * offsets).sum(axis=1)
+        # The prior counts as much as a third of the box's points that say "no growth": limbs swing, and swing back.
+        prior += sizes[:, axis] ** 2 * float((offsets * offsets).sum()) / 3
+    return np.asarray(np.clip(fit / (spread + prior), -MAX_ZOOM, MAX_ZOOM))
