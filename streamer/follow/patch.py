@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -53,16 +54,15 @@ def find(earlier: Glimpse, later: Glimpse, box_xyxy: Doubles, weights: Singles, 
 
     None for one that is too small, stands still, or where ``expected`` explains all that changes.
     """
-    scale = np.asarray(earlier.to_picture)
-    x0, y0, x1, y1 = box_xyxy
+    scale_x, scale_y = earlier.to_picture
+    x0, y0, x1, y1 = box_xyxy.tolist()
     inset = 0.5 * (1.0 - WIDTH) * (x1 - x0)
-    patch = np.array([x0 + inset, y0, x1 - inset, y0 + HEIGHT * (y1 - y0)])
-    left, top, right, bottom = np.round(patch / [*scale, *scale]).astype(int).tolist()
     h, w = earlier.luma.shape
-    left, top, right, bottom = max(0, left), max(0, top), min(w, right), min(h, bottom)
+    left, right = max(0, round((x0 + inset) / scale_x)), min(w, round((x1 - inset) / scale_x))
+    top, bottom = max(0, round(y0 / scale_y)), min(h, round((y0 + HEIGHT * (y1 - y0)) / scale_y))
     if right - left < SMALLEST[0] or bottom - top < SMALLEST[1]:
         return None
-    shift_x, shift_y = np.round(expected / scale).astype(int).tolist()
+    shift_x, shift_y = round(float(expected[0]) / scale_x), round(float(expected[1]) / scale_y)
     template = earlier.luma[top:bottom, left:right]
     change = np.asarray(cv2.absdiff(template, later.luma[top:bottom, left:right]), np.uint8)
     changed = cv2.mean(change)[0]
@@ -73,7 +73,7 @@ def find(earlier: Glimpse, later: Glimpse, box_xyxy: Doubles, weights: Singles, 
         return None
     # Large objects are searched coarser: they lose nothing, and the cost goes with the fourth power.
     cell = max(1, (right - left) // CELLS)
-    reach_x = max(2, round(float(np.clip(REACH * (x1 - x0) / scale[0], LEAST, MOST)) / cell))
+    reach_x = max(2, round(min(max(REACH * (x1 - x0) / scale_x, LEAST), MOST) / cell))
     reach_y = max(2, round(0.6 * reach_x))
     width, height = (right - left) // cell, (bottom - top) // cell
     left_of, top_of = left + shift_x - reach_x * cell, top + shift_y - reach_y * cell
@@ -91,9 +91,9 @@ def find(earlier: Glimpse, later: Glimpse, box_xyxy: Doubles, weights: Singles, 
     known = np.where(np.isfinite(scores), np.clip(scores, -1.0, 1.0), 0.0)
     scores = np.asarray(known - _far(reach_x, reach_y), np.float32)
     y, x = np.unravel_index(int(scores.argmax()), scores.shape)
-    fine = np.array([_between(scores[y, :].tolist(), int(x)), _between(scores[:, x].tolist(), int(y))])
-    move = ((np.array([x - reach_x, y - reach_y]) + fine) * cell + (shift_x, shift_y)) * scale
-    return Match(move, float(scores[y, x]), float(scores[reach_y, reach_x]))
+    across = (int(x) - reach_x + _between(scores[y, :].tolist(), int(x))) * cell + shift_x
+    down = (int(y) - reach_y + _between(scores[:, x].tolist(), int(y))) * cell + shift_y
+    return Match(np.array([across * scale_x, down * scale_y]), float(scores[y, x]), float(scores[reach_y, reach_x]))
 
 
 def _coarse(plane: NDArray[np.uint8], cell: int, size: tuple[int, int]) -> Singles:
@@ -113,6 +113,7 @@ def _cut(plane: NDArray[np.uint8], left: int, top: int, right: int, bottom: int)
     return np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), np.uint8) if any(edges) else inside
 
 
+@lru_cache(maxsize=256)
 def _far(reach: int, reach_y: int) -> Singles:
     across = (np.arange(2 * reach + 1, dtype=np.float32) / reach - 1.0) ** 2
     down = (np.arange(2 * reach_y + 1, dtype=np.float32) / reach_y - 1.0) ** 2
