@@ -370,14 +370,16 @@ class Follower:
     def _replay(self, mended: dict[Track, dict[int, Body]], then: Moment, later: Sequence[Moment]) -> None:
         """Carry what was mended in the past into the present again.
 
-        Whoever was mended by little goes the way that he was seen to go from there: it is measured anew only for those that
-        stood on other pixels.
+        Whoever was mended by little, and whom nobody hides, goes the way that he was seen to go from there: it is measured anew
+        only for those that stood on other pixels.
         """
         anew = []
-        for track, way in mended.items():
+        around = {track: track.past[then.index] for track in self._tracks if then.index in track.past}
+        hidden = self._layers.hidden(around, list(mended))
+        for (track, way), covered in zip(mended.items(), hidden, strict=True):
             track.body = track.past[then.index]
             old = way.get(then.index)
-            if old is not None and old.off(track.body) < NEAR:
+            if old is not None and covered is None and old.off(track.body) < NEAR:
                 for moment in later:
                     track.past[moment.index] = track.body = way[moment.index].mended(old, track.past[then.index])
             else:
