@@ -163,16 +163,16 @@ def cover(fronts: Sequence[Shape], box: Doubles, cells: int) -> Singles | None:
 
 
 def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, fronts: Sequence[Shape]) -> Doubles:
-    """A detected box, with sides that end where somebody in front begins moved out to where the track expects them."""
+    """A detected box, with sides that end where somebody in front begins moved out to where, by the track, they are."""
     if whole is None or not fronts:
         return seen
     covered = cover(fronts, expected, whole.shape[0])
     if covered is None:
         return seen
-    out = seen.copy()
     size = expected[2:] - expected[:2]
     m = whole.shape[0]
     centres = (np.arange(m) + 0.5) / m
+    hidden = []
     for side in range(4):
         axis, outward = side % 2, -1.0 if side < 2 else 1.0
         if outward * (expected[side] - seen[side]) < SIDE_MARGIN * size[axis]:
@@ -182,7 +182,14 @@ def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, front
         rows = (slice(None), beyond) if axis == 0 else (beyond, slice(None))
         mass = float(whole[rows].sum())
         if mass > 0 and float((whole * covered)[rows].sum()) > SIDE_COVERED * mass:
-            out[side] = expected[side]
+            hidden.append(side)
+    out = seen.copy()
+    for side in hidden:
+        # As far from the opposite side as it was known to be; where that one is hidden, too, where it is expected.
+        opposite = side - 2
+        out[side] = expected[side]
+        if opposite % 4 not in hidden:
+            out[side] += seen[opposite] - expected[opposite]
     return out
 
 
