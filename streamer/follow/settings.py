@@ -20,7 +20,7 @@ class FollowSettings:
     """A doubtful object that was detected this often, and moves, is real; unless it lies within another: a part."""
     confirm_travel: float = 0.5
     """How far it must have gone against the background, in widths of its box: doubtful things that stand are mostly things."""
-    min_sureness: float = 0.2
+    min_sureness: float = 0.5
     """Share of sure detections among the latest that an object which stands needs to be shown on."""
     hide_below: float = 0.65
     """An object whose smoothed score falls below this share of ``start_score`` is not shown."""
