@@ -31,7 +31,7 @@ JUMP = 0.6
 """A sure one that lies further away than this moves the track all the way: it has been somewhere else."""
 PART = 0.7
 """Share of its area with which something lies within something else to be taken for a part of it."""
-SURENESS_RATE = 0.15
+SURENESS_RATE = 0.07
 """How fast doubtful detections wear out the trust that sure ones gave."""
 LOOK_RATE = 0.2
 """How fast the look of somebody who stands alone follows that of his detections, half as fast with doubtful ones ..."""
