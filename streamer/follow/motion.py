@@ -24,6 +24,12 @@ MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
 MIN_CORRELATION = 0.5
 """An object that correlates at least this much with a place, and more than where the flow moves it, has gone there."""
+REST_CORRELATION = 0.8
+"""The same for one that stood: what changes in his box may be somebody who goes by."""
+REST_SPEED = 0.6
+"""Widths of its box a second below which an object stands ..."""
+LEAP = 1.5
+"""... and above which it cannot be in the next frame."""
 MAX_STOP = 0.3
 """A moving object that is left with less than this share of its speed in one step is not believed to have stopped."""
 MIN_SPEED = 1.2
@@ -134,20 +140,25 @@ def step(
     background = flow.camera.at(centres)
     velocities = np.array([body.velocity for body in bodies]) * flow.steps
     known = np.array([body.velocity_known for body in bodies])
+    speed = np.hypot(velocities[:, 0], velocities[:, 1])
+    rests = (known >= 0.9) & (speed < REST_SPEED * seconds * sizes[:, 0])
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
     for i, body in enumerate(bodies):
         # What hides him would be found again, too.
         found = patch.find(flow.earlier, flow.later, body.box_xyxy, body.weights, moves[i]) if clear[i] == 1.0 else None
-        if found is not None and found.score > max(MIN_CORRELATION, found.expected_score):
+        least = REST_CORRELATION if rests[i] else MIN_CORRELATION
+        if found is not None and found.score > max(least, found.expected_score):
             moves[i] = found.move
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
-    least = MIN_SPEED * flow.to_picture[0]
-    speed = np.hypot(velocities[:, 0], velocities[:, 1])
-    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
+    slow = MIN_SPEED * flow.to_picture[0]
+    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him. And
+    # nobody who stands is at full speed at once: somebody unknown goes by.
     own = moves - background
-    stopped = np.hypot(own[:, 0], own[:, 1]) < MAX_STOP * speed
-    abrupt = (known >= 0.9) & ((stopped & (speed > least)) | _taken_along(boxes, own, velocities, known, least))
+    own_speed = np.hypot(own[:, 0], own[:, 1])
+    stopped = (own_speed < MAX_STOP * speed) & (speed > slow)
+    leaps = rests & (own_speed > np.maximum(LEAP * seconds * sizes[:, 0], slow))
+    abrupt = (known >= 0.9) & (stopped | leaps | _taken_along(boxes, own, velocities, known, slow))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
     # Of somebody who is mostly hidden the flow shows his edges only, and what is in front of them.

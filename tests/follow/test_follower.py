@@ -248,3 +248,15 @@ def test_nonsense_is_left_out() -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         FollowSettings(**wrong)  # type: ignore[arg-type]  # the point of the test
+
+
+@pytest.mark.parametrize("top", [52.0, 75.0])
+def test_whoever_stands_is_not_taken_along_by_a_passer_by(top: float) -> None:
+    follower = Follower()
+    for i in range(28):
+        # Nobody has detected the one who goes by in front, and hides him altogether for a moment.
+        follower.advance(scene(i, (9, 120.0, 60.0), (11, -40.0 + 9.0 * i, top)))
+        follower.expect(i)
+        if i < 6:
+            follower.detected(i, found((120.0, 60.0, 0.9)))
+    assert follower.instances().boxes_xyxy[0] == pytest.approx((120, 60, 160, 124), abs=4.0)
