@@ -152,8 +152,8 @@ def step(
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
     slow = MIN_SPEED * flow.to_picture[0]
-    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him. And
-    # nobody who stands is at full speed at once: somebody unknown goes by.
+    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
+    # And nobody who stands is at full speed at once: somebody unknown goes by.
     own = moves - background
     own_speed = np.hypot(own[:, 0], own[:, 1])
     stopped = (own_speed < MAX_STOP * speed) & (speed > slow)
