@@ -172,10 +172,10 @@ class Track:
         rate = LOOK_RATE * max(0.0, 1.0 - crowded / CROWD) * (1.0 if found.score >= settings.start_score else 0.5)
         self.look = self.look + rate * (found.look - self.look)
 
-    def miss(self, time_s: float, weight: float = 1.0) -> None:
+    def miss(self, time_s: float) -> None:
         """A detection did not find it."""
         self.misses += 1
-        self.score *= 1.0 - 0.12 * weight
+        self.score *= 0.88
         if self.missed_since_s is None:
             self.missed_since_s = time_s
 
