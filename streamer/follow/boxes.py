@@ -38,6 +38,11 @@ def crowding(boxes: Doubles) -> Doubles:
     return np.asarray((common / np.maximum(areas(boxes), 1e-6)[:, None]).max(axis=1, initial=0.0))
 
 
+def touch(a: Doubles, b: Doubles) -> bool:
+    """Whether two boxes (4,) have some area in common."""
+    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
+
+
 def touching(boxes: Doubles) -> list[tuple[int, int]]:
     """The pairs (i, k), i < k, of boxes (N, 4) that have some area in common."""
     rows, columns = np.nonzero(np.triu(common_areas(boxes, boxes), 1))

@@ -121,7 +121,7 @@ class Follower:
 
     def newest_glimpse(self) -> Glimpse:
         """The newest frame at low resolution. Raises ``ValueError`` before the first."""
-        if not self._history or self._history.newest.glimpse is None:
+        if not self._history:
             raise ValueError("expected a frame to have been handed in, got none")
         return self._history.newest.glimpse
 
@@ -224,7 +224,6 @@ class Follower:
         return track.missed_since_s is None or now_s - track.missed_since_s <= self.settings.lost_s
 
     def _founds(self, then: Moment, instances: Instances) -> list[Found]:
-        assert then.glimpse is not None
         founds = []
         for row in np.flatnonzero(instances.scores >= self.settings.keep_score):
             box = instances.boxes_xyxy[row].astype(np.float64)
@@ -245,7 +244,6 @@ class Follower:
 
     def _update(self, then: Moment, founds: list[Found]) -> list[Track]:
         """Match in the picture that was detected in, mend, give birth; returns the tracks that have to be carried anew."""
-        assert then.glimpse is not None
         settings = self.settings
         known = [track for track in self._tracks if then.index in track.past]
         taken: dict[int, Track] = {}
@@ -274,7 +272,6 @@ class Follower:
 
     def _mend(self, found_of: dict[Track, Found], then: Moment, known: Sequence[Track]) -> None:
         """Move the tracks to where they were found, each whole, whoever hides a part of it."""
-        assert then.glimpse is not None
         picture = np.array(then.glimpse.size, np.float64)
         expected = {track: Shape(track.past[then.index].box_xyxy, track.mask) for track in known}
         seen = {track: Shape(found.box_xyxy, found.mask) for track, found in found_of.items()}

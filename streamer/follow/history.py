@@ -18,8 +18,7 @@ class Moment:
     time_s: float
     size: tuple[int, int]
     """Width and height of the picture."""
-    glimpse: Glimpse | None
-    """None once no detection can come for it any more."""
+    glimpse: Glimpse
     flow: Flow | None
     """From the moment before to this one; None for the first after a start or a cut."""
 
@@ -73,9 +72,6 @@ class History:
         while len(self._moments) > 1 and self._moments[0].index < needed:
             self._moments.popleft()
         wanted = {*self._expected, self.newest.index}
-        for moment in self._moments:
-            if moment.index not in wanted:
-                moment.glimpse = None
         while len(self._moments) > self.most and self._merge(wanted):
             pass
         return {moment.index for moment in self._moments}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from streamer.follow.boxes import touching
+from streamer.follow.boxes import touch, touching
 from streamer.follow.flow import Flow
 from streamer.follow.motion import GRID, Body, Doubles, Singles
 from streamer.follow.tracks import Track, placed
@@ -128,7 +128,7 @@ class Layers:
         """Of the shapes those that hide part of ``track``, which is one of them."""
         others = [other for other in self._evidence.get(track, {}) if self.in_front(other, track, sure) and other in shapes]
         own = shapes[track].box_xyxy
-        return [shapes[other] for other in others if shapes[other].mask is not None and _touch(own, shapes[other].box_xyxy)]
+        return [shapes[other] for other in others if shapes[other].mask is not None and touch(own, shapes[other].box_xyxy)]
 
     def forget(self, alive: Iterable[Track]) -> None:
         """Keep only what concerns two of these."""
@@ -200,7 +200,3 @@ def _within(shape: Shape, box: Doubles, cells: int) -> Singles | None:
 
 def _area(box: Doubles) -> float:
     return float((box[2:] - box[:2]).prod())
-
-
-def _touch(a: Doubles, b: Doubles) -> bool:
-    return bool((np.minimum(a[2:], b[2:]) > np.maximum(a[:2], b[:2])).all())
