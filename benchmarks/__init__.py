@@ -1,1 +1,1 @@
-import streamer as streamer  # before PyAV, wherever a benchmark imports that first: see streamer.load_order
+import streamer as streamer  # before PyAV, wherever a benchmark imports that first: see streamer.runtime.import_order

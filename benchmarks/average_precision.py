@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from streamer.instances import Instances
-from streamer.rle import crops, rles
+from streamer.sinks.coco_masks import crops, rles
 
 Kind = Literal["bbox", "segm"]
 

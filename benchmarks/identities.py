@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from benchmarks.average_precision import Picture
 from streamer.follow.boxes import overlaps
 from streamer.instances import Instances
-from streamer.rle import crops, rles
+from streamer.sinks.coco_masks import crops, rles
 
 SAME = 0.1
 """Least overlap of two masks of one object."""

@@ -26,11 +26,11 @@ import av
 import numpy as np
 
 from benchmarks.picture_clock import BITS, ClockSource, now_ms, read_clock
-from streamer.assembly import RealParts
-from streamer.camera_status import CameraStatus
-from streamer.cameras import Cameras
+from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.registry import load_detector
-from streamer.live_config import CameraConfig, ProcessOptions
+from streamer.live.parts import RealParts
+from streamer.live.status import CameraStatus
+from streamer.live.supervisor import Cameras
 from streamer.sources.state import StateChange
 from streamer.stages import Detector, Source
 from tests.scripted import ScriptedDetector

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from streamer import load_order
+from streamer.runtime import import_order
 
-load_order.screen_first()
+import_order.screen_first()
 
 
 def main() -> None:

@@ -18,14 +18,14 @@ import numpy as np
 
 from benchmarks.average_precision import Kind, Picture, average_precision, read_mot
 from benchmarks.identities import identities, mask_overlap
-from streamer.choice import DEFAULT_SCORE
+from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.registry import load_detector
 from streamer.errors import StreamerError
 from streamer.follow.follower import Follower
 from streamer.follow.settings import FollowSettings
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances
-from streamer.perception import detect_in
+from streamer.perception.selection import detect_in
 from streamer.sinks.records import Records
 from streamer.sources.synthetic import LABELS, Synthetic, SyntheticScene
 from streamer.sources.video import VideoFile

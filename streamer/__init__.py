@@ -9,11 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from streamer import load_order
+from streamer._version import __version__ as __version__
+from streamer.runtime import import_order
 
-__version__ = "0.1.0"
-
-load_order.keep()
+import_order.keep()
 
 if TYPE_CHECKING:
     from streamer.annotation import annotate as annotate
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from streamer.frame import Frame as Frame
     from streamer.frame import StreamInfo as StreamInfo
     from streamer.instances import Instances as Instances
-    from streamer.perception import detect_in as detect_in
+    from streamer.perception.selection import detect_in as detect_in
     from streamer.render.renderer import Renderer as Renderer
     from streamer.render.renderer import Style as Style
     from streamer.sinks.encoder import VideoEncoder as VideoEncoder
@@ -41,7 +40,7 @@ _WHERE = {
     "VideoEncoder": "sinks.encoder",
     "VideoFile": "sources.video",
     "annotate": "annotation",
-    "detect_in": "perception",
+    "detect_in": "perception.selection",
     "load_detector": "detectors.registry",
     "read_records": "sinks.records",
 }

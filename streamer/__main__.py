@@ -1,5 +1,5 @@
 """``python -m streamer``: the same as the ``streamer`` command."""
 
-from streamer.cli import main
+from streamer.cli.app import main
 
 main()

@@ -9,16 +9,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.choice import load, load_copies, selection, style
-from streamer.class_names import class_name
-from streamer.config import AnnotateConfig, load_annotate_config
+from streamer.cli.progress import Progress
+from streamer.config.annotate import AnnotateConfig, load_annotate_config
+from streamer.detectors.from_settings import load, load_copies, selection, style
 from streamer.errors import ConfigError, OutputRefused
-from streamer.interrupts import Interrupts
-from streamer.opencv import one_thread_each
-from streamer.perception import EveryFrame
+from streamer.instances import class_name
+from streamer.perception.every_frame import EveryFrame
 from streamer.pipeline import Pipeline
-from streamer.progress import Progress
 from streamer.render.renderer import Renderer
+from streamer.runtime.opencv_threads import one_thread_each
+from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
 from streamer.sinks.coco import CocoResults
 from streamer.sinks.encoder import VideoEncoder
@@ -29,7 +29,7 @@ from streamer.stages import Annotated, Detector, Sink
 from streamer.summary import Summary
 
 if TYPE_CHECKING:
-    from streamer.follow.interval import Interval
+    from streamer.perception.interval import Interval
 
 
 def annotate(
@@ -143,7 +143,7 @@ def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Int
         detector.warm_up()
     if tracked:
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
-        from streamer.follow.interval import Interval
+        from streamer.perception.interval import Interval
 
         return Interval(detectors[0], config.inference_interval, select), detectors[0]
     return EveryFrame(detectors, select), detectors[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -102,3 +102,8 @@ class Instances:
     def scaled(self, x: float, y: float) -> Instances:
         """The same objects in a picture that is ``x`` times as wide and ``y`` times as high."""
         return replace(self, boxes_xyxy=self.boxes_xyxy * np.array([x, y, x, y], np.float32))
+
+
+def class_name(labels: Mapping[int, str], class_id: int) -> str:
+    """The label of a class id, or ``class 7`` where the label map has none."""
+    return labels.get(class_id, f"class {class_id}")

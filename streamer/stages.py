@@ -127,3 +127,75 @@ class CanGiveUp(Protocol):
     def give_up(self) -> None:
         """From any thread: a ``finish`` under way raises :class:`GivenUp` soon; what it was completing is discarded."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputStatus:
+    """One output of a camera."""
+
+    name: str
+    """What it is and where it goes, without credentials."""
+    state: str = "running"
+    """One of ``STATES``."""
+    frames: int = 0
+    """Frames that it has written."""
+    bytes: int = 0
+    """Bytes that it has written, as far as it counts them."""
+    dropped: int = 0
+    """Frames that it was too slow for."""
+    queued: int = 0
+    """Frames that wait for it now."""
+    capacity: int = 1
+    """Most frames that may wait for it."""
+    error: str = ""
+    """Why it is not running, without credentials."""
+
+
+class Output(Sink, Protocol):
+    """A sink that can say how it is doing, and that nothing comes."""
+
+    def idle(self, text: str) -> None:
+        """No frame comes: say so to eyes."""
+        ...
+
+    def status(self) -> OutputStatus:
+        """From any thread: how it is doing."""
+        ...
+
+
+class View(Output, Protocol):
+    """A window: it never fails, a person closes it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+
+class Reporting(Sink, Protocol):
+    """A sink that can say how it is doing."""
+
+    def status(self) -> OutputStatus:
+        """From any thread: how it is doing."""
+        ...
+
+
+class DetectorService(Protocol):
+    """A detector that works elsewhere: in a thread of its own, perhaps for many cameras."""
+
+    @property
+    def begun(self) -> Frame | None:
+        """The frame that was begun last, answered or not."""
+        ...
+
+    def submit(self, frame: Frame) -> None:
+        """Leave the newest frame; an older one that was not begun yet is replaced. Never waits."""
+        ...
+
+    def poll(self) -> tuple[Frame, Instances] | None:
+        """The newest answer and the frame that it is of, once; else None. Raises what the detector raised."""
+        ...
+
+    def close(self) -> None:
+        """Leave. May be called twice."""
+        ...

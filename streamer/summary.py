@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streamer.class_names import class_name
+from streamer.cli.progress import clock
 from streamer.frame import StreamInfo
-from streamer.progress import clock
+from streamer.instances import class_name
 from streamer.stats import STAGES, Stats
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import streamer
-from streamer.config import AnnotateConfig
+from streamer.config.annotate import AnnotateConfig
 from streamer.errors import ConfigError, OutputRefused, StageFailed
 from streamer.frame import plane_views
 from streamer.sinks.records import read_records

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import streamer
-from streamer.cli import app
+from streamer.cli.app import app
 from tests.media import Clip
 
 ROOT = Path(__file__).parent.parent

@@ -11,11 +11,11 @@ import numpy as np
 from streamer.follow.appearance import look_of
 from streamer.follow.boxes import EDGE_PX, crowding, overlaps, unclipped
 from streamer.follow.flow import Flow, FlowEstimator, Glimpse
+from streamer.follow.flow_gain import Pace
 from streamer.follow.history import History, Moment
-from streamer.follow.layers import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
 from streamer.follow.motion import Body, Doubles, centre_prior, sample, step
-from streamer.follow.pace import Pace
+from streamer.follow.occlusion import SURE_BOX, Layers, Shape, cover, uncovered_box
 from streamer.follow.settings import FollowSettings
 from streamer.follow.tracks import PART, Found, Track, TrackSummary, start
 from streamer.follow.views import View, instances_of

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.follow import patch
+from streamer.follow import template_search
 from streamer.follow.boxes import areas, common_areas
 from streamer.follow.flow import Flow
 
@@ -145,7 +145,9 @@ def step(
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
     for i, body in enumerate(bodies):
         # What hides him would be found again, too.
-        found = patch.find(flow.earlier, flow.later, body.box_xyxy, body.weights, moves[i]) if clear[i] == 1.0 else None
+        found = (
+            template_search.find(flow.earlier, flow.later, body.box_xyxy, body.weights, moves[i]) if clear[i] == 1.0 else None
+        )
         least = REST_CORRELATION if rests[i] else MIN_CORRELATION
         if found is not None and found.score > max(least, found.expected_score):
             moves[i] = found.move

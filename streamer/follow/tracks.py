@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from streamer.follow.flow_gain import Sighting
 from streamer.follow.motion import Body, Doubles, Singles, weights_of
-from streamer.follow.pace import Sighting
 from streamer.follow.settings import FollowSettings
 
 DETECTION_POSITION_VAR = 0.08**2

@@ -12,7 +12,7 @@ import numpy as np
 
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.frame import StreamInfo
-from streamer.rle import crops, rles
+from streamer.sinks.coco_masks import crops, rles
 from streamer.sinks.records import open_new
 from streamer.stages import Annotated
 

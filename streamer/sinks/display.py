@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import cv2
 
-from streamer import load_order
 from streamer.errors import OutputRefused
+from streamer.runtime import import_order
 
 _HINT = "run it on a desktop, or leave --show away and use --publish or --record"
 _TIMEOUT_S = 3.0
@@ -51,7 +51,7 @@ def check_display(environ: Mapping[str, str]) -> Display:
         raise OutputRefused(
             "cannot show a window: this OpenCV has none", hint="install opencv-python, not its headless variant"
         )
-    if not load_order.kept():
+    if not import_order.kept():
         raise OutputRefused(
             "cannot show a window: PyAV was imported before OpenCV, whose window hangs then",
             hint="import streamer, or cv2, before av",

@@ -11,16 +11,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 
-from streamer.camera_status import OutputStatus
 from streamer.errors import ConfigError
 from streamer.frame import UPRIGHT, Orientation, StreamInfo
 from streamer.redact import redact
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder, upright_even
+from streamer.sinks.output_timestamps import Pacing
 from streamer.sinks.overlay import status_picture
-from streamer.sinks.pacing import Pacing
-from streamer.sinks.publish_peer import Interrupted, Peer, PeerGone
+from streamer.sinks.publish_process import Interrupted, Peer, PeerGone
 from streamer.sources.backoff import Backoff
-from streamer.stages import Annotated
+from streamer.stages import Annotated, OutputStatus
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from streamer.camera_status import OutputStatus
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import OutputWriteFailed
 from streamer.redact import redact
-from streamer.stages import Annotated, Sink
+from streamer.stages import Annotated, OutputStatus, Sink
 from streamer.stats import Latency
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from streamer import __version__
-from streamer.class_names import class_name
+from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.frame import Frame, StreamInfo
-from streamer.instances import NO_TRACK, Instances
-from streamer.rle import crops, polygons, rles
+from streamer.instances import NO_TRACK, Instances, class_name
+from streamer.sinks.coco_masks import crops, polygons, rles
 from streamer.stages import Annotated
 
 SCHEMA = 1

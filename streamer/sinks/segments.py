@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 import av
 
-from streamer.camera_status import OutputStatus
 from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import StreamInfo
 from streamer.redact import redact
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
 from streamer.sinks.retention import file_stem, recordings, segment_name, to_remove
-from streamer.stages import Annotated
+from streamer.stages import Annotated, OutputStatus
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on

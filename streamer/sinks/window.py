@@ -14,14 +14,13 @@ import av
 import cv2
 import numpy as np
 
-from streamer.camera_status import OutputStatus
 from streamer.frame import UPRIGHT, Orientation, Plane, StreamInfo
 from streamer.redact import redact
 from streamer.sinks.display import Screen, check_display
 from streamer.sinks.live_encoder import upright_even
 from streamer.sinks.overlay import draw_block, status_picture
 from streamer.sinks.retention import file_stem
-from streamer.stages import Annotated
+from streamer.stages import Annotated, OutputStatus
 
 log = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer import load_order
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import SourceError, SourceUnsupported
+from streamer.runtime import import_order
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
-from streamer.sources.interruption import Interruption
+from streamer.sources.interrupt import Interruption
 from streamer.sources.pacer import Pacer
 
 Transport = Literal["auto", "tcp", "udp"]
@@ -177,11 +177,11 @@ class Connection:
             self._pictures.finish()
 
     def _open(self) -> InputContainer:
-        if self._address.format == "x11grab" and sys.platform.startswith("linux") and load_order.kept():
+        if self._address.format == "x11grab" and sys.platform.startswith("linux") and import_order.kept():
             # It would end the whole process.
             raise SourceUnsupported(
                 f"{self._address.name} cannot be captured: OpenCV was imported before PyAV",
-                hint="call streamer.load_order.screen_first() before any other import",
+                hint="call streamer.runtime.import_order.screen_first() before any other import",
             )
         container = self._opened(open_options(self._address, self._transport))
         codecs = _codec_names(container)

@@ -15,7 +15,7 @@ from streamer.sources.address import Address, parse_address
 from streamer.sources.backoff import Backoff
 from streamer.sources.connection import Connection, Picture, Timeouts, Transport
 from streamer.sources.conversion import Converter
-from streamer.sources.live_timeline import TIME_BASE, LiveTimeline
+from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline
 from streamer.sources.state import SourceState, SourceStats, StateChange
 
 Damaged = Literal["show", "drop"]

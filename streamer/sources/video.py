@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.conversion import Converter, display_matrix, orientation
+from streamer.sources.file_timestamps import Timeline
 from streamer.sources.opening import is_picture, is_url, open_container, reading_error, shown
-from streamer.sources.timeline import Timeline
 
 NO_TIMESTAMPS = 0x0080
 """``AVFMT_NOTIMESTAMPS``: the format holds no times (raw H.264), so that there is nothing to seek by."""

@@ -14,11 +14,11 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.camera_status import OutputStatus
 from streamer.errors import ConfigError
-from streamer.sinks.pacing import TICKS, Pacing
+from streamer.sinks.output_timestamps import TICKS, Pacing
 from streamer.sinks.publish import Publish, safe_name
 from streamer.sinks.queued import Queued
+from streamer.stages import OutputStatus
 from tests.display import until
 from tests.rtsp import PYTHON, why_not
 from tests.sinks import moving

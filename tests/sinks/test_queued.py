@@ -6,10 +6,9 @@ import threading
 
 import pytest
 
-from streamer.camera_status import OutputStatus
 from streamer.errors import OutputWriteFailed
 from streamer.sinks.queued import Queued
-from streamer.stages import Annotated
+from streamer.stages import Annotated, OutputStatus
 from tests.fakes import FakeSink, raise_at
 from tests.sinks import moving
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from streamer import __version__
+from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
 from streamer.sinks.records import MaskKind, Records, read_records

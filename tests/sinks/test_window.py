@@ -188,7 +188,7 @@ def test_full_screen_and_back(display: VirtualDisplay, program: Program, tmp_pat
 )
 def test_no_display_is_said_before_opencv_aborts(environ: dict[str, str], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whether PyAV was imported before OpenCV is up to the tests that ran before this one.
-    monkeypatch.setattr("streamer.load_order.kept", lambda: True)
+    monkeypatch.setattr("streamer.runtime.import_order.kept", lambda: True)
     with pytest.raises(OutputRefused, match=reason) as caught:
         check_display(environ)
     assert "--publish" in caught.value.hint

@@ -16,9 +16,9 @@ import pytest
 from streamer.errors import SourceTimeout
 from streamer.frame import plane_views
 from streamer.sources.address import parse_address
-from streamer.sources.choice import is_live, make_source
+from streamer.sources.factory import is_live, make_source
 from streamer.sources.live import LiveSource
-from streamer.sources.paced import Paced
+from streamer.sources.playback import Paced
 from streamer.sources.state import SourceState
 from streamer.sources.video import VideoFile
 from tests.sources.broadcast import clip, send, serving

@@ -17,7 +17,7 @@ CAPTURE = """
 import sys
 from itertools import islice, pairwise
 
-from streamer.load_order import screen_first
+from streamer.runtime.import_order import screen_first
 
 screen_first()
 

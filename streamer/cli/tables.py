@@ -1,0 +1,110 @@
+"""Tables for people, on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streamer.cli.progress import clock
+from streamer.detectors.check import CheckReport
+from streamer.detectors.registry import KnownDetector
+from streamer.sources.probe import ProbeReport, StreamReport
+
+
+def _grid() -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def print_models(known: Iterable[KnownDetector]) -> None:
+    """The detectors: one block each."""
+    table = _grid()
+    for detector in known:
+        size = "" if detector.size_bytes is None else f", {detector.size_bytes / 1e6:.0f} MB"
+        table.add_row(detector.name, f"needs {escape(detector.needs)}")
+        table.add_row("", f"{'lies' if detector.present else 'not here; would lie'} in {escape(detector.where)}{size}")
+    table.add_row("hub:HANDLE", "any TF Hub model with the outputs of the TF Object Detection API")
+    table.add_row("PATH", "the folder of such a SavedModel")
+    table.add_row("package.module:Class", "a class of your own with labels and detect(image)")
+    Console().print(table, highlight=False)
+
+
+def print_check(report: CheckReport) -> None:
+    """What trying a detector showed."""
+    table = _grid()
+    width, height = report.input_size
+    table.add_row("detector", escape(report.name))
+    table.add_row("device", escape(report.device))
+    table.add_row("classes", str(report.labels))
+    for name, spec in report.contract.items():
+        table.add_row(escape(name), escape(spec))
+    table.add_row("warm-up", f"{report.warm_up_s:.2f} s")
+    table.add_row("a frame", f"{report.ms_per_frame:.1f} ms (median of {report.frames}, {width}x{height})")
+    Console().print(table, highlight=False)
+
+
+def print_probe(report: ProbeReport) -> None:
+    """What a recording holds: the file, then one block for each stream."""
+    table = _grid()
+    table.add_row("file", escape(report.path))
+    table.add_row("container", report.container)
+    if report.duration_s is not None:
+        start = f", starts at {report.start_s:g} s" if report.start_s else ""
+        table.add_row("duration", f"{clock(report.duration_s)} ({report.duration_s:.3f} s){start}")
+    if report.bit_rate:
+        table.add_row("bit rate", _bits(report.bit_rate))
+    if report.damaged_packets:
+        table.add_row("damage", f"{report.damaged_packets} packets cannot be read")
+    for stream in report.streams:
+        table.add_section()
+        table.add_row(f"{stream.kind} {stream.index}", ", ".join(_stream_words(stream)))
+        if stream.kind == "video":
+            table.add_row("", _rates(stream))
+            if stream.color:
+                table.add_row("", "colour " + ", ".join(f"{key} {value}" for key, value in stream.color.items()))
+    for chapter in report.chapters:
+        table.add_row("chapter", f"{clock(chapter['start_s'])} {escape(str(chapter.get('title') or ''))}")
+    for key, value in report.metadata.items():
+        table.add_row(escape(key), escape(value))
+    Console().print(table, highlight=False)
+
+
+def _stream_words(stream: StreamReport) -> list[str]:
+    words = [stream.codec or "unknown codec"]
+    if stream.width and stream.height:
+        words.append(f"{stream.width}x{stream.height} {stream.pixel_format or ''}".rstrip())
+        if stream.sample_aspect_ratio not in (None, "1"):
+            words.append(f"pixels {stream.sample_aspect_ratio}")
+        if stream.rotation or stream.mirrored:
+            words.append(f"turned {stream.rotation or 0}°" + (", mirrored" if stream.mirrored else ""))
+    if stream.sample_rate:
+        words.append(f"{stream.sample_rate} Hz, {stream.channels} channels")
+    if stream.language not in (None, "und"):
+        words.append(str(stream.language))
+    if stream.bit_rate:
+        words.append(_bits(stream.bit_rate))
+    words += [flag for flag in stream.disposition if flag != "default"]
+    if stream.chosen:
+        words.append("this one is annotated")
+    return words
+
+
+def _rates(stream: StreamReport) -> str:
+    words = [f"declared {stream.declared_rate or 'no'} frames/s"]
+    if stream.spacing is not None:
+        spacing = stream.spacing
+        measured = "" if spacing.rate is None else f" {spacing.rate:.3f} frames/s"
+        words.append(f"measured{measured} over {spacing.frames} frames, {'variable' if spacing.variable else 'constant'}")
+        if spacing.variable:
+            words.append(f"{spacing.min_s * 1000:.1f} to {spacing.max_s * 1000:.1f} ms apart")
+    words.append(f"time base {stream.time_base}")
+    return ", ".join(words)
+
+
+def _bits(per_second: int) -> str:
+    return f"{per_second / 1e6:.2f} Mbit/s" if per_second >= 1e6 else f"{per_second / 1e3:.0f} kbit/s"

@@ -1,0 +1,1 @@
+"""Settings: fields, YAML files, the environment, and errors that name the line."""

@@ -1,0 +1,107 @@
+"""From a document and the command line to settings, or to one line that says what is wrong and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from streamer.config.document import Document, Location
+from streamer.config.fields import Expected, Settings, Unfit
+from streamer.errors import ConfigError
+from streamer.redact import redact
+from streamer.suggest import did_you_mean, nearest
+
+_MOST_COMPLAINTS = 3
+
+
+_MOST_CHARACTERS = 60
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def build(model: type[S], document: Document | None, overrides: Mapping[str, object]) -> S:
+    """Check a document's values, under ``overrides`` that are not None, and make the settings of them.
+
+    Raises ``ConfigError``: one line with where, key, what was expected and what was found, for up to three mistakes.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return model.model_validate({**(document.data if document is not None else {}), **given})
+    except ValidationError as error:
+        complaints = _complaints(model, error, document, given)
+    more = f"; and {len(complaints) - _MOST_COMPLAINTS} more" if len(complaints) > _MOST_COMPLAINTS else ""
+    hints = [hint for _, hint in complaints[:_MOST_COMPLAINTS] if hint]
+    raise ConfigError("; ".join(text for text, _ in complaints[:_MOST_COMPLAINTS]) + more, hint=hints[0] if hints else "")
+
+
+def _complaints(
+    model: type[Settings], error: ValidationError, document: Document | None, given: Mapping[str, object]
+) -> list[tuple[str, str]]:
+    """For each value that is wrong, in the order of the model's fields, one text and one hint (perhaps empty)."""
+    data = {**(document.data if document is not None else {}), **given}
+    found: dict[Location, tuple[str, str]] = {}
+    for detail in error.errors(include_url=False):
+        path, owner, field = _resolve(model, detail["loc"], data)
+        # A union complains once for each of its members; what was expected is said for all of them together.
+        if path not in found:
+            text, hint = _complaint(detail, path, owner, field)
+            in_file = document is not None and not (path and path[0] in given)
+            found[path] = f"{document.where(path)}: {text}" if document is not None and in_file else text, hint
+    return list(found.values())
+
+
+def _complaint(detail: ErrorDetails, path: Location, owner: type[BaseModel], field: FieldInfo | None) -> tuple[str, str]:
+    key = ".".join(str(part) for part in path)
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}", did_you_mean(str(path[-1]), owner.model_fields)
+    cause = detail.get("ctx", {}).get("error")
+    annotations = _annotations(field)
+    words = next((item.words for item in annotations if isinstance(item, Expected)), detail["msg"])
+    if isinstance(cause, Unfit):
+        words = str(cause)
+    if detail["type"] == "missing":
+        return f"{key}: missing, expected {words}", ""
+    value = detail["input"]
+    choices = [str(choice) for item in annotations if get_origin(item) is Literal for choice in get_args(item)]
+    near = nearest(value, choices) if isinstance(value, str) else []
+    return f"{key}: expected {words}, got {_shown(value)}", did_you_mean(str(value), near) if near else ""
+
+
+def _resolve(
+    model: type[BaseModel], reported: tuple[int | str, ...], data: object
+) -> tuple[Location, type[BaseModel], FieldInfo | None]:
+    """The part of a reported location that is in the data (pydantic adds names of union members), its model and its field."""
+    path: Location = ()
+    owner = model
+    field: FieldInfo | None = None
+    for part in reported:
+        known = owner.model_fields.get(part) if isinstance(part, str) else None
+        present = isinstance(data, Mapping | list | tuple) and part in (data if isinstance(data, Mapping) else range(len(data)))
+        if known is None and not present:
+            break
+        path = (*path, part)
+        data = data[part] if present else None  # type: ignore[index]  # present says that it can be indexed so
+        if known is not None:
+            field = known
+            inner = [item for item in _annotations(known) if isinstance(item, type) and issubclass(item, BaseModel)]
+            owner = inner[0] if inner and path != reported else owner
+    return path, owner, field
+
+
+def _annotations(field: FieldInfo | None) -> list[Any]:
+    """A field's type and everything that its type is made of, with what stands beside each part."""
+    found: list[Any] = [] if field is None else [*field.metadata, field.annotation]
+    for item in found:  # grows while it is read
+        if get_origin(item) is not Literal:
+            found += get_args(item)
+    return found
+
+
+def _shown(value: object) -> str:
+    text = redact(repr(value))
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -1,0 +1,387 @@
+"""One camera: its source, its place at the detector, its picture, its outputs, and what is to be said of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+from streamer.channel import Overflow
+from streamer.config.live import CameraConfig
+from streamer.errors import SourceAuthFailed, SourceError, StageFailed
+from streamer.frame import Frame, StreamInfo
+from streamer.live.outputs import Failures, Outputs
+from streamer.live.rates import Rates
+from streamer.live.shared_detector import DetectorClient
+from streamer.live.status import CameraStatus
+from streamer.live.watchdog import Watchdog, silent
+from streamer.pipeline import Pipeline, Render
+from streamer.redact import redact
+from streamer.sources.address import parse_address
+from streamer.sources.backoff import Backoff
+from streamer.sources.rate_limit import CAUSE, Thinned
+from streamer.sources.state import SourceState, SourceStats, StateChange
+from streamer.stages import Annotated, Output, Perception, Source, View
+from streamer.stats import Stats
+
+log = logging.getLogger(__name__)
+
+DETECTOR = "detector"
+"""What the watchdog calls the detector, which belongs to all cameras."""
+
+DETECTOR_LIMIT_S = 60.0
+"""A big model on a processor takes tens of seconds a picture; more than that is stuck."""
+
+_JOIN_TIMEOUT_S = 0.5
+"""How long the threads of a line may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
+
+_SILENT_S = 20.0
+"""A source that calls itself running without a frame for so long is stuck, whatever it says."""
+
+
+@runtime_checkable
+class Healing(Protocol):
+    """A source that says how it is doing."""
+
+    stats: SourceStats
+    state: SourceState
+    since_s: float
+    since_utc_s: float
+    reason: str
+
+
+class Parts(Protocol):
+    """Where a camera gets its parts from."""
+
+    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+        """The source, not yet open."""
+        ...
+
+    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+        """What turns frames into annotated frames."""
+        ...
+
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+        """What draws."""
+        ...
+
+    def outputs(
+        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+    ) -> tuple[Sequence[Output], Sequence[View]]:
+        """The outputs, and the windows among them."""
+        ...
+
+
+class Camera:
+    """One line from :meth:`run` to its end, in the thread that calls it. Its status may be asked for from any thread.
+
+    ``patient``: try for ever to open a source that is not there at the start; otherwise :meth:`run` raises what it raised.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: CameraConfig,
+        client: DetectorClient,
+        parts: Parts,
+        watchdog: Watchdog,
+        *,
+        patient: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.failed_outputs = Failures(name)
+        self.views: Sequence[View] = ()
+        """The windows, for the main thread to show, once they are there."""
+        self._address = redact(parse_address(config.source).name)
+        self._client = client
+        self._parts = parts
+        self._watchdog = watchdog
+        self._patient = patient
+        self._clock = clock
+        self._utc = utc
+        self._backoff = Backoff(initial_s=config.reconnect_initial_delay, max_s=config.reconnect_max_delay)
+        self._rates = Rates()
+        self._stop = threading.Event()
+        self._abandoned = False
+        self._source: Source | None = None
+        self._healing: Healing | None = None
+        self._thinned: Thinned | None = None
+        self._info: StreamInfo | None = None
+        self._pipeline: Pipeline | None = None
+        self._outputs: Outputs | None = None
+        self._newest: Annotated | None = None
+        self._state, self._reason = "starting", ""
+        self._since_s, self._since_utc_s = clock(), utc()
+
+    # From any thread.
+
+    def stop(self) -> None:
+        """Read no further, complete the outputs."""
+        self._stop.set()
+        if (source := self._source) is not None:
+            source.interrupt()
+        if (pipeline := self._pipeline) is not None:
+            pipeline.stop()
+
+    def hurry(self) -> None:
+        """After :meth:`stop`: do not wait for a detector that does not answer; the outputs are completed without it."""
+        self._client.close()
+
+    def abandon(self) -> None:
+        """Give up everything and return from :meth:`run` as soon as possible."""
+        self._abandoned = True
+        self.stop()
+        self._client.close()
+        if (pipeline := self._pipeline) is not None:
+            pipeline.abandon()
+
+    def status(self) -> CameraStatus:
+        """How it is doing now."""
+        now = self._clock()
+        stats = Stats() if (pipeline := self._pipeline) is None else pipeline.stats
+        healing, source_stats = self._healing, SourceStats()
+        state, reason, since_s, since_utc_s = self._state, self._reason, self._since_s, self._since_utc_s
+        last_frame_at = None if (newest := self._newest) is None else newest.frame.captured_at
+        if healing is not None:
+            source_stats = healing.stats
+            last_frame_at = source_stats.last_frame_at
+            if state == "running":
+                state, reason, since_s, since_utc_s = healing.state, healing.reason, healing.since_s, healing.since_utc_s
+        before = self._dropped_before(source_stats)
+        ages = () if newest is None or not len(newest.instances) else newest.instances.mask_age_s
+        status = CameraStatus(
+            name=self.name,
+            source=self._address,
+            state=str(state),
+            state_s=max(0.0, now - since_s),
+            since_utc_s=since_utc_s,
+            reason=redact(reason),
+            width=0 if self._info is None else self._info.width,
+            height=0 if self._info is None else self._info.height,
+            frames_in=stats.frames_in + before.total(),
+            frames_out=stats.frames_out,
+            dropped=dict(stats.dropped.copy() + before),
+            detections=self._client.detections,
+            damaged_frames=max(stats.damaged_frames, source_stats.damaged_frames),
+            reconnects=source_stats.reconnects,
+            stalls=source_stats.stalls,
+            camera_fps=self._rates["frames_in"],
+            process_fps=self._rates["frames_out"],
+            skipped_fps=self._rates["dropped"],
+            detection_fps=self._rates["detections"],
+            frame_age_s=None if last_frame_at is None else max(0.0, now - last_frame_at),
+            mask_age_s=max(map(float, ages), default=None),
+            detector_busy_s=self._client.busy_s,
+            detector_share=min(1.0, self._rates["busy_s"]),
+            latencies=stats.latencies,
+            queues={} if pipeline is None else pipeline.queues,
+            outputs=() if (outputs := self._outputs) is None else outputs.statuses(),
+            stuck=self._watchdog.stuck.get(self.name) or self._watchdog.stuck.get(DETECTOR, ""),
+        )
+        return replace(status, stuck="capture") if not status.stuck and silent(status, _SILENT_S) else status
+
+    def figures(self) -> list[str]:
+        """The lines of the window's overlay."""
+        stats = None if self._pipeline is None else self._pipeline.stats
+        if stats is None:
+            return []
+        return [
+            f"{self._rates['frames_in']:.1f} fps in, {self._rates['frames_out']:.1f} shown",
+            f"{self._rates['detections']:.1f} detections a second",
+            f"latency {1e3 * stats.latencies['e2e'].median_s:.0f} ms, p95 {1e3 * stats.latencies['e2e'].p95_s:.0f} ms",
+            f"dropped {stats.dropped.total()}",
+        ]
+
+    def sample(self, now: float) -> None:
+        """About once a second, from one thread: note the counters, for the rates."""
+        stats = Stats() if self._pipeline is None else self._pipeline.stats
+        before = self._dropped_before(SourceStats() if self._healing is None else self._healing.stats).total()
+        self._rates.sample(
+            now,
+            {
+                "frames_in": stats.frames_in + before,
+                "frames_out": stats.frames_out,
+                "dropped": stats.dropped.total() + before,
+                "detections": self._client.detections,
+                "busy_s": self._client.busy_s,
+            },
+        )
+
+    # The line.
+
+    def run(self) -> None:
+        """Open, work until the source ends, fails or :meth:`stop`, and complete the outputs.
+
+        Raises ``SourceError`` (where it is not patient), ``ConfigError`` for outputs that cannot be, ``StageFailed``.
+        """
+        try:
+            info = self._open()
+            if info is not None and not self._stop.is_set():
+                self._run_line(info)
+        except BaseException as error:
+            self._enter("failed", str(error))
+            raise
+        finally:
+            self._client.close()
+            if self._source is not None:
+                self._source.close()
+            self._watchdog.forget(self.name)
+        if self._state != "failed":
+            self._enter("ended")
+
+    def _open(self) -> StreamInfo | None:
+        """Open the source, trying again where that is asked for; None when it was stopped meanwhile."""
+        away_since = self._clock()
+        while not self._stop.is_set():
+            source = self._parts.source(self.config, self._source_changed)
+            self._source = source
+            if self._stop.is_set():
+                # stop() may have looked before there was a source to interrupt.
+                return None
+            try:
+                info = source.open()
+            except SourceError as error:
+                source.close()
+                if self._stop.is_set():
+                    return None
+                if not self._patient:
+                    raise
+                self._say_waiting(str(error))
+                # Wrong passwords are not tried in a hurry: cameras lock out who does.
+                slow = isinstance(error, SourceAuthFailed)
+                wait_s = self._backoff.delay_s(self._clock() - away_since, random.random)
+                self._stop.wait(self.config.reconnect_max_delay if slow else wait_s)
+            else:
+                self._info = info
+                self._healing = source if isinstance(source, Healing) else None
+                return info
+        return None
+
+    def _say_waiting(self, reason: str) -> None:
+        if reason != self._reason:
+            self._reason = reason
+            log.error("%s: cannot be opened, trying again: %s", self.name, redact(reason), extra={"source": self.name})
+
+    def _run_line(self, info: StreamInfo) -> None:
+        config, watch = self.config, self._watchdog.watch
+        views: Sequence[View] = ()
+        outputs, views = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
+        self._outputs = sink = Outputs(outputs, views, self.failed_outputs)
+        try:
+            perception = _Watched(
+                self._parts.perception(config, self._client, info),
+                watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S),
+            )
+            draw = self._parts.renderer(config, info)
+        except BaseException:
+            sink.abandon()
+            raise
+        source = self._source
+        if source is None:
+            raise StageFailed("capture", RuntimeError("no source"))
+        if config.max_fps is not None:
+            source = self._thinned = Thinned(source, config.max_fps)
+        rendering = watch(self.name, "render")
+
+        def render(item: Annotated) -> None:
+            with rendering:
+                draw(item)
+
+        self._pipeline = pipeline = Pipeline(
+            source,
+            perception,
+            render,
+            [sink],
+            overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,
+            capacity=_capacity(info, config),
+            max_staleness_s=config.max_staleness if info.live else None,
+            on_item=self._written,
+            on_idle=self._idle,
+            clock=self._clock,
+            join_timeout_s=_JOIN_TIMEOUT_S,
+        )
+        self._enter("running")
+        self.views = views
+        if self._stop.is_set():
+            pipeline.stop()
+        if self._abandoned:
+            pipeline.abandon()
+        pipeline.run()
+
+    def _written(self, item: Annotated) -> None:
+        self._newest = item
+
+    def _idle(self) -> None:
+        healing, sink = self._healing, self._outputs
+        if healing is not None and sink is not None and healing.state == SourceState.RECONNECTING:
+            sink.idle(f"reconnecting, {self._clock() - healing.since_s:.0f} s")
+
+    def _source_changed(self, change: StateChange) -> None:
+        """One line for each change of state, in the words of the source."""
+        if change.state in (SourceState.ENDED, SourceState.FAILED) or self._info is None:
+            return  # told by whoever ends the line, with what it has done
+        level = logging.INFO if change.state is SourceState.RUNNING else logging.WARNING
+        reason = f": {redact(change.reason)}" if change.reason else ""
+        log.log(level, "%s: %s%s", self.name, change.state, reason, extra={"source": self.name, "state": str(change.state)})
+
+    def _enter(self, state: str, reason: str = "") -> None:
+        self._state, self._reason = state, reason
+        self._since_s, self._since_utc_s = self._clock(), self._utc()
+        if state == "failed" and self._info is None and not self._patient:
+            return  # it never began: whoever called gets the error, and tells it
+        level = logging.ERROR if state == "failed" else logging.INFO
+        told = f": {redact(reason)}" if reason else ""
+        if state in ("ended", "failed"):
+            told += f" ({self.summary()})"
+        log.log(level, "%s: %s%s", self.name, state, told, extra={"source": self.name, "state": state})
+
+    def summary(self) -> str:
+        """What it has done, in a few words."""
+        stats = Stats() if self._pipeline is None else self._pipeline.stats
+        before = self._dropped_before(SourceStats() if self._healing is None else self._healing.stats)
+        dropped = stats.dropped + before
+        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(dropped.items())) or "none"
+        return f"{stats.frames_in + before.total()} captured, {stats.frames_out} shown, dropped: {causes}"
+
+    def _dropped_before(self, source: SourceStats) -> Counter[str]:
+        """Frames that were dropped before the line, by cause."""
+        skipped = 0 if self._thinned is None else self._thinned.skipped
+        return source.dropped.copy() + Counter({CAUSE: skipped})
+
+
+def _capacity(info: StreamInfo, config: CameraConfig) -> int:
+    """Frames that may wait: of a live stream as few as can be, as they only grow older; recordings lose nothing.
+
+    Following takes less time than a frame, so that two which come at once, as they do over networks, are both shown.
+    """
+    if not info.live:
+        return 4
+    return 2 if config.follow else 1
+
+
+class _Watched:
+    """A perception under the eyes of the watchdog."""
+
+    def __init__(self, perception: Perception, watch: AbstractContextManager[object]) -> None:
+        self._perception = perception
+        self._watch = watch
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        with self._watch:
+            return list(self._perception.push(frame))
+
+    def finish(self) -> Iterable[Annotated]:
+        with self._watch:
+            return list(self._perception.finish())
+
+    def close(self) -> None:
+        self._perception.close()

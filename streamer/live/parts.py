@@ -1,0 +1,191 @@
+"""The real parts of a camera, as its settings want them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
+from streamer.detectors.from_settings import DEFAULT_SCORE, style
+from streamer.errors import ConfigError
+from streamer.frame import StreamInfo
+from streamer.live.outputs import Failures, FileSink, Unqueued
+from streamer.live.shared_detector import DetectorClient
+from streamer.perception.selection import Selection, class_ids
+from streamer.perception.waiting import Waiting
+from streamer.pipeline import Render
+from streamer.redact import redact
+from streamer.runtime import import_order
+from streamer.sources.address import Address, parse_address
+from streamer.sources.state import StateChange
+from streamer.stages import Detector, Output, Perception, Reporting, Source, View
+
+PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
+"""What a picture can be published to."""
+
+_FILE_QUEUE = 12
+"""Frames that a file may lag behind before it loses any: a slow disk catches up after half a second."""
+_STREAM_QUEUE = 2
+_FINISH_TIMEOUT_S = 1.5
+_FILE_PRESET = "veryfast"
+"""Encoding keeps up with a camera on two cores, and what it costs in size is little."""
+
+
+class RealParts:
+    """Implements ``camera.Parts`` with one detector."""
+
+    def __init__(self, detector: Detector, process: ProcessOptions) -> None:
+        self._detector = detector
+        self._process = process
+
+    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+        """A source that heals, a recording, or one that is played at its own pace."""
+        from streamer.sources.factory import make_source
+
+        def make_live(address: Address) -> Source:
+            from streamer.sources.live import LiveSource
+
+            return LiveSource(
+                address,
+                transport=config.transport,
+                open_timeout_s=config.open_timeout,
+                read_timeout_s=config.read_timeout,
+                reconnect_initial_delay_s=config.reconnect_initial_delay,
+                reconnect_max_delay_s=config.reconnect_max_delay,
+                reconnect_attempts=config.reconnect_attempts,
+                damaged=config.damaged,
+                on_state=on_state,
+            )
+
+        return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
+
+    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+        """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
+        select = self.selection(config)
+        if not config.follow or not info.live:
+            return Waiting(client, select)
+        from streamer.perception.following import Following
+
+        return Following(client, select, max_mask_age_s=config.max_mask_age)
+
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+        """The renderer in the style that was asked for."""
+        from streamer.render.renderer import Renderer
+
+        return Renderer(
+            self._detector.labels,
+            style=replace(style(config), show_age=config.show_mask_age),
+            sample_aspect_ratio=info.sample_aspect_ratio,
+        )
+
+    def outputs(
+        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+    ) -> tuple[Sequence[Output], Sequence[View]]:
+        """Everything that was asked for; what was built before one that cannot be is given up again."""
+        outputs: list[Output] = []
+        views: list[View] = []
+        try:
+            self._files(camera, config, info, failures, outputs)
+            self._streams(config, info, failures, outputs)
+            if config.show:
+                from streamer.sinks.window import Window
+
+                views.append(Window(info, title=camera, figures=figures))
+        except BaseException:
+            for output in outputs:
+                output.abandon()
+            raise
+        return outputs, views
+
+    def selection(self, config: CameraOptions) -> Selection:
+        """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
+        return Selection(
+            score_threshold=score_threshold(config, self._process.detector),
+            class_ids=None if config.classes is None else class_ids(config.classes, self._detector.labels, self._detector.name),
+            max_instances=config.max_instances,
+        )
+
+    def _files(self, camera: str, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
+        if config.output is not None:
+            from streamer.sinks.encoder import VideoEncoder
+
+            encoder = VideoEncoder(config.output, info, preset=_FILE_PRESET, overwrite=config.overwrite)
+            outputs.append(_queued(FileSink(encoder, config.output), _FILE_QUEUE, failures, live=info.live))
+        if config.record is not None:
+            from streamer.sinks.segments import Segments
+
+            segments = Segments(
+                _made(config.record),
+                info,
+                name=camera,
+                segment_s=config.segment,
+                keep_hours=config.keep_hours,
+                keep_gb=config.keep_gb,
+            )
+            # Many cameras may share a folder: what is said of one must name it.
+            segments.name = f"record {config.record / segments.stem}"
+            outputs.append(_queued(segments, _FILE_QUEUE, failures, live=info.live))
+        if config.detections is not None:
+            from streamer.sinks.records import Records
+
+            records = Records(
+                _made(config.detections.parent) / config.detections.name,
+                info,
+                self._detector.labels,
+                self._detector.name,
+                masks=config.masks,
+                overwrite=config.overwrite,
+            )
+            outputs.append(_queued(FileSink(records, config.detections), _FILE_QUEUE, failures, live=info.live))
+
+    def _streams(self, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
+        from streamer.sinks.publish import Publish
+
+        for address in config.publish:
+            outputs.append(_queued(Publish(address, info), _STREAM_QUEUE, failures, live=True))  # noqa: PERF401  # what was built must be in the list when a later one fails
+
+
+def check_addresses(config: CameraConfig) -> None:
+    """Raise ``ConfigError`` for a source or somewhere to publish to that cannot be; nothing is opened."""
+    if parse_address(config.source).format == "x11grab" and import_order.kept() and "cv2" in sys.modules:
+        raise ConfigError(
+            "cannot capture a screen in a process that can show windows: their libraries do not bear each other",
+            hint="use the command without --show, or import av before streamer",
+        )
+    for address in config.publish:
+        scheme = address.partition("://")[0].lower()
+        if scheme not in PUBLISH_SCHEMES:
+            raise ConfigError(
+                f"cannot publish to {redact(address)}", hint="give an address that begins with rtsp://, rtmp:// or udp://"
+            )
+        parse_address(address)
+
+
+def wanted_score(config: CameraOptions, detector: str) -> float:
+    """The least score that the detector is to give: following keeps objects by detections that it would not show."""
+    shown = score_threshold(config, detector)
+    return 0.5 * shown if config.follow else shown
+
+
+def score_threshold(config: CameraOptions, detector: str) -> float:
+    """The least score that is wanted, or the detector's usual one."""
+    return DEFAULT_SCORE.get(detector, 0.5) if config.score_threshold is None else config.score_threshold
+
+
+def _queued(sink: Reporting, capacity: int, failures: Failures, *, live: bool) -> Output:
+    from streamer.sinks.queued import Queued
+
+    if not live:
+        # Of a recording no frame is lost: the line waits for its files.
+        return sink if isinstance(sink, FileSink) else Unqueued(sink)
+    return Queued(sink, capacity=capacity, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights") from error
+    return folder

@@ -1,0 +1,230 @@
+"""Many cameras at once, and one too: their threads, their detector, their side door, the windows and the signals."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+from streamer.cli.live_table import LiveTable
+from streamer.config.live import CameraConfig, CameraOptions
+from streamer.errors import SourceTimeout, StreamerError
+from streamer.live.camera import DETECTOR, DETECTOR_LIMIT_S, Camera, Parts
+from streamer.live.http import HealthServer
+from streamer.live.shared_detector import SharedDetector
+from streamer.live.status import CameraStatus
+from streamer.live.watchdog import Watchdog
+from streamer.redact import redact
+from streamer.runtime.log import FoldingHandler
+from streamer.runtime.opencv_threads import one_thread_each
+from streamer.runtime.signals import Hangup, Interrupts
+from streamer.stages import Detector
+
+if TYPE_CHECKING:
+    from streamer.sinks.window import Window
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 1.75
+"""How long everything may take to end after it was asked to; then it is given up, so that three seconds are kept."""
+_HURRY_S = 0.75
+"""How long the answers under way are waited for; then the outputs are completed without them."""
+_LEAVE_S = 1.1
+"""How long giving up may take."""
+_JOIN_S = 0.25
+_REPORT_S = 1.0
+_TICK_S = 0.1
+_SHOW_S = 0.02
+_DETECTOR_CLOSE_S = 0.25
+
+
+class Cameras:
+    """Runs cameras that share a detector until all have ended, and owns the detector from :meth:`run` on.
+
+    :meth:`run` is called by the main thread, which the windows and the signals belong to; each camera has a thread of its own.
+    One that fails ends alone. ``patient``: sources that are not there at the start are waited for. ``window_ends``: closing
+    the windows ends everything, not only cameras that nothing but a window shows.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, CameraConfig],
+        detector: Detector,
+        parts: Parts,
+        *,
+        metrics: str | None = None,
+        table: LiveTable | None = None,
+        log_handler: FoldingHandler | None = None,
+        patient: bool = True,
+        window_ends: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.failures: dict[str, BaseException] = {}
+        """What ended cameras, by name, for those that failed."""
+        self.interrupted = False
+        """Whether somebody ended it before its sources did."""
+        self._clock = clock
+        self._watchdog = Watchdog(clock=clock)
+        watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
+        self._shared = SharedDetector(detector, watch=watch, clock=clock)
+        self.cameras = [
+            Camera(name, config, self._shared.client(name, config.weight), parts, self._watchdog, patient=patient, clock=clock)
+            for name, config in configs.items()
+        ]
+        self._window_ends = window_ends
+        self._metrics = metrics
+        self._table = table or LiveTable(quiet=True)
+        self._log_handler = log_handler
+        self._lock = threading.Lock()
+        self._running = set(configs)
+        self._done = threading.Event()
+        self._hurry_at: float | None = None
+        self._stop_at: float | None = None
+
+    def stop(self) -> None:
+        """From any thread (not from a signal handler): read no further, complete the outputs."""
+        self.interrupted = True
+        self._end_all()
+
+    def abandon(self) -> None:
+        """From any thread (not from a signal handler): give up everything."""
+        self.interrupted = True
+        for camera in self.cameras:
+            camera.abandon()
+
+    def statuses(self) -> list[CameraStatus]:
+        """How all cameras are doing, in their order."""
+        return [camera.status() for camera in self.cameras]
+
+    def run(self) -> None:
+        """Work until every camera has ended; what failed is in ``failures``.
+
+        Raises ``ConfigError`` for an address of the metrics that cannot be had.
+        """
+        server = None if self._metrics is None else HealthServer(self._metrics, self.statuses)
+        if server is not None:
+            log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
+        threads = [
+            threading.Thread(target=self._run_one, args=(camera,), name=f"camera-{camera.name}", daemon=True)
+            for camera in self.cameras
+        ]
+        ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+        try:
+            with one_thread_each(), self._table, Interrupts(self.stop, self.abandon), Hangup(self.stop):
+                for thread in (*threads, ticker):
+                    thread.start()
+                self._show()
+                while not self._done.wait(_TICK_S):
+                    # Python runs signal handlers in this thread, but the system may have handed the signal to another: a
+                    # wait without an end would then go on until something else wakes it.
+                    pass
+        finally:
+            self._done.set()
+            deadline = time.monotonic() + _JOIN_S
+            for thread in (*threads, ticker):
+                if thread.ident is not None:
+                    thread.join(max(0.0, deadline - time.monotonic()))
+            if server is not None:
+                server.close()
+            self._close_detector()
+
+    def _run_one(self, camera: Camera) -> None:
+        try:
+            camera.run()
+        except BaseException as error:  # kept for the caller: one camera's failure leaves the others alone
+            self.failures[camera.name] = error
+            if not isinstance(error, StreamerError):
+                log.exception("%s: this should not happen", camera.name, extra={"source": camera.name})
+        finally:
+            with self._lock:
+                self._running.discard(camera.name)
+                if not self._running:
+                    self._done.set()
+
+    def _end_all(self) -> None:
+        now = self._clock()
+        self._hurry_at, self._stop_at = now + _HURRY_S, now + _STOP_S
+        for camera in self.cameras:
+            camera.stop()
+
+    def _tick(self) -> None:
+        """About once a second: rates, watchdog, table; sooner: the end of those that do not end."""
+        report_at = self._clock() + _REPORT_S
+        leave_at = math.inf
+        while not self._done.wait(_TICK_S):
+            now = self._clock()
+            if self._hurry_at is not None and now >= self._hurry_at:
+                self._hurry_at = None
+                for camera in self.cameras:
+                    camera.hurry()
+            if self._stop_at is not None and now >= self._stop_at:
+                self._stop_at, leave_at = None, now + _LEAVE_S
+                log.warning("not everything ended in time: giving up what is left")
+                self.abandon()
+            if now >= leave_at:
+                self._leave()
+                return
+            if now < report_at:
+                continue
+            report_at = now + _REPORT_S
+            for camera in self.cameras:
+                camera.sample(now)
+            self._watchdog.check(now)
+            self._table.update(self.statuses(), now)
+            if self._log_handler is not None:
+                self._log_handler.tell()
+
+    def _leave(self) -> None:
+        """What cannot even be given up is left behind: the end of the process takes it along."""
+        with self._lock:
+            left = sorted(self._running)
+        for name in left:
+            text = f"{name} does not end"
+            self.failures[name] = SourceTimeout(text, hint="its thread is left behind")
+            log.error("%s; its thread is left behind", text, extra={"source": name})
+        self._done.set()
+
+    def _show(self) -> None:
+        """The main thread's work while there may be windows."""
+        showing = [camera for camera in self.cameras if camera.config.show]
+        windows: list[Window] = []
+        try:
+            while showing and not self._done.is_set():
+                for camera in [camera for camera in showing if camera.views]:
+                    if all(view.closed for view in camera.views):
+                        showing.remove(camera)
+                        self._window_closed(camera)
+                windows = [cast("Window", view) for camera in showing for view in camera.views]
+                if windows:
+                    from streamer.sinks.window import show_new  # loads OpenCV, which only a window needs
+
+                    show_new(windows, _SHOW_S)
+                else:
+                    self._done.wait(_SHOW_S)
+        finally:
+            for window in windows:
+                window.close()
+
+    def _window_closed(self, camera: Camera) -> None:
+        for view in camera.views:
+            cast("Window", view).close()
+        if self._window_ends:
+            self._end_all()
+        elif not has_files_or_streams(camera.config):
+            camera.stop()
+
+    def _close_detector(self) -> None:
+        try:
+            self._shared.close(_DETECTOR_CLOSE_S)
+        except StreamerError as error:
+            log.error("%s", redact(str(error)))  # noqa: TRY400  # said to a person; the traceback is that of the waiting
+        except Exception:
+            log.exception("closing the detector failed")
+
+
+def has_files_or_streams(config: CameraOptions) -> bool:
+    """Whether a camera has outputs beside a window."""
+    return bool(config.publish) or any(path is not None for path in (config.output, config.record, config.detections))

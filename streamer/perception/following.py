@@ -1,0 +1,147 @@
+"""Perception that never waits: every frame gets the objects of now, while the detector works on an earlier one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from streamer.follow.follower import Follower
+from streamer.follow.settings import FollowSettings
+from streamer.follow.tracks import TrackSummary
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.perception.selection import Selection
+from streamer.stages import Annotated, DetectorService
+
+log = logging.getLogger(__name__)
+
+MAX_GAP_S = 2.0
+"""After a longer pause between two frames nothing can be followed over it."""
+MIN_MASK_AGE_S = 1.5
+SLOW_FACTOR = 3.0
+"""Unless told otherwise, masks live for so many times what the detector takes, and at least ``MIN_MASK_AGE_S``."""
+SILENT_S = 5.0
+SILENT_FACTOR = 5.0
+"""A detector is silent after this time, and this many times what its last answer took."""
+
+
+class Following:
+    """Perception of live sources. :meth:`push` takes a few milliseconds, whatever the detector takes.
+
+    Starts afresh when the picture's size or the source changes, time jumps, or :meth:`reset` says so. Ids go on.
+    """
+
+    def __init__(
+        self,
+        service: DetectorService,
+        select: Selection,
+        *,
+        max_mask_age_s: float | None = None,
+        settings: FollowSettings | None = None,
+    ) -> None:
+        """``select`` says what is shown; ``max_mask_age_s`` hides older masks, None: as suits the detector's pace."""
+        if max_mask_age_s is not None and not max_mask_age_s > 0:
+            raise ValueError(f"max_mask_age_s: expected more than 0, got {max_mask_age_s}")
+        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
+        self.silent = False
+        """Whether the detector has stopped answering."""
+        self.detection_latency_s = 0.0
+        """From a frame's capture to the use of its detections, for the last one; 0 before it."""
+        self._service = service
+        self._select = select
+        self._max_mask_age_s = max_mask_age_s
+        self._before: Frame | None = None
+        self._since = -np.inf
+        """Capture time of the first frame since the last reset: answers for earlier ones are of another world."""
+        self._answered = -np.inf
+        """Capture time of the newest frame that was answered."""
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        """The frame with the objects as they are in it now. Raises what the detector raised."""
+        if self._jumps(frame):
+            self.reset()
+        if not self.follower.advance(frame) or self._since == -np.inf:
+            self._since = frame.captured_at
+        self._before = frame
+        answer = self._service.poll()
+        if answer is not None:
+            self._use(*answer, now=frame.captured_at)
+        # A damaged frame would be answered with nonsense.
+        if not frame.damaged:
+            self._service.submit(frame)
+        self._expect(frame)
+        self._watch(frame.captured_at)
+        return [Annotated(frame, self._shown(self.follower.instances()))]
+
+    def finish(self) -> Iterable[Annotated]:
+        """Nothing is ever held back."""
+        return []
+
+    def close(self) -> None:
+        """Leave the detector."""
+        self._service.close()
+
+    def reset(self) -> None:
+        """The next frame has nothing to do with those before: a reconnect, another source."""
+        self.follower.reset()
+        self._before = None
+        self._since = -np.inf
+
+    def tracks_summary(self) -> list[TrackSummary]:
+        """What was seen so far."""
+        return self.follower.tracks_summary()
+
+    @property
+    def max_mask_age_s(self) -> float:
+        """Seconds after which a mask is not shown any more."""
+        if self._max_mask_age_s is not None:
+            return self._max_mask_age_s
+        return max(MIN_MASK_AGE_S, SLOW_FACTOR * self.detection_latency_s)
+
+    def _jumps(self, frame: Frame) -> bool:
+        before = self._before
+        return before is not None and (
+            frame.source != before.source
+            or frame.index <= before.index
+            or not 0.0 < frame.time_s - before.time_s <= MAX_GAP_S
+            or (frame.width, frame.height) != (before.width, before.height)
+        )
+
+    def _use(self, frame: Frame, found: Instances, now: float) -> None:
+        self._answered = max(self._answered, frame.captured_at)
+        self.detection_latency_s = now - frame.captured_at
+        if self.silent:
+            log.warning("%s: the detector answers again", frame.source)
+            self.silent = False
+        if frame.captured_at >= self._since:
+            wanted = replace(self._select, score_threshold=0.0, max_instances=None)
+            self.follower.detected(frame.index, wanted(found))
+
+    def _expect(self, newest: Frame) -> None:
+        begun = self._service.begun
+        waiting = [newest.index]
+        if begun is not None and begun.captured_at >= self._since and begun.captured_at > self._answered:
+            waiting.append(begun.index)
+        self.follower.expect(*waiting)
+
+    def _watch(self, now: float) -> None:
+        begun = self._service.begun
+        if self.silent or begun is None or begun.captured_at <= self._answered:
+            return
+        if now - begun.captured_at > max(SILENT_S, SILENT_FACTOR * self.detection_latency_s):
+            self.silent = True
+            log.warning("%s: the detector has not answered for %.0f s", begun.source, now - begun.captured_at)
+
+    def _shown(self, instances: Instances) -> Instances:
+        limit = self.max_mask_age_s
+        young = instances.mask_age_s <= limit
+        if not young.all():
+            instances = instances[young]
+        # The last quarter of the time allowed is for fading, so that nothing goes out at a stroke.
+        fade = np.clip((limit - instances.mask_age_s) / (0.25 * limit), 0.0, 1.0)
+        instances = replace(instances, opacity=np.minimum(instances.opacity, fade))
+        most = self._select.max_instances
+        return instances if most is None else instances[:most]

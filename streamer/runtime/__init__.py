@@ -1,0 +1,1 @@
+"""What holds for the whole process: signals, order of imports, threads of OpenCV, logging."""

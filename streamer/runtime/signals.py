@@ -1,0 +1,101 @@
+"""Signals: the first Ctrl-C or SIGTERM asks for a clean end, the second for an end; SIGHUP when the terminal has gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """While entered, the first signal calls ``stop`` and the next ones call ``abandon``, each in a one-shot thread.
+
+    Another within ``settle_s`` seconds is the same one twice: ``timeout`` signals the process and then its whole group, a
+    terminal and a supervisor may both pass Ctrl-C on. Nobody changes their mind so fast.
+
+    A handler runs between two instructions of the main thread, which may hold any lock: calling ``stop`` from it can
+    deadlock. Outside the main thread, where Python allows no handlers, entering changes nothing.
+    """
+
+    def __init__(
+        self,
+        stop: Callable[[], object],
+        abandon: Callable[[], object],
+        *,
+        settle_s: float = 0.2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.count = 0
+        """Signals seen so far."""
+        self._settle_s = settle_s
+        self._clock = clock
+        self._first_at = 0.0
+        self._stop = stop
+        self._abandon = abandon
+        self._before: dict[signal.Signals, Any] = {}
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        for thread in self._threads:
+            thread.join()
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        now = self._clock()
+        if self.count and now - self._first_at < self._settle_s:
+            return
+        if not self.count:
+            self._first_at = now
+        self.count += 1
+        thread = threading.Thread(target=self._stop if self.count == 1 else self._abandon, name="interrupt", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+
+class Hangup:
+    """While entered, SIGHUP says that nothing is reloaded; when it came because the terminal has gone, it ends the run."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._had_terminal = False
+        self._before: Any = None
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._had_terminal = os.isatty(2)
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+        for thread in self._threads:
+            thread.join()
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        # Nothing but a thread: the main thread, which this interrupts, may hold the locks of log and cameras.
+        thread = threading.Thread(target=self._answer, name="hangup", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _answer(self) -> None:
+        if self._had_terminal and not os.isatty(2):
+            self._stop()
+        else:
+            log.warning("SIGHUP: nothing is reloaded; to change settings end this and start it again")

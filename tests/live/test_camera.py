@@ -1,0 +1,398 @@
+"""One camera's line: what it counts, how it starts, heals and ends, and what a slow detector does to it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from streamer.config.live import CameraConfig
+from streamer.errors import SourceLost, SourceUnavailable, StageFailed
+from streamer.frame import Frame, StreamInfo
+from streamer.live.camera import Camera
+from streamer.live.outputs import Failures
+from streamer.live.shared_detector import DetectorClient, SharedDetector
+from streamer.live.watchdog import Watchdog
+from streamer.perception.selection import Selection
+from streamer.perception.waiting import Waiting
+from streamer.pipeline import Render
+from streamer.render.renderer import Renderer
+from streamer.sinks.queued import Queued
+from streamer.sources.state import SourceState, SourceStats, StateChange
+from streamer.stages import Annotated, Output, Perception, Sink, Source, View
+from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, picture, wait_until
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ScriptedParts:
+    """Implements ``camera.Parts``: sources and sinks of the test's, the real waiting perception."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        sinks: Sequence[Sink],
+        *,
+        queued: bool = True,
+        render: Render = lambda item: setattr(item, "picture", item.frame.picture),
+    ) -> None:
+        self.sources: Iterator[Source] = iter(sources)
+        self.sinks = sinks
+        self.queued = queued
+        self.render = render
+        self.on_state: Callable[[StateChange], None] = lambda _change: None
+
+    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+        assert config.source
+        self.on_state = on_state
+        return next(self.sources)
+
+    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+        assert info.width
+        return Waiting(client, Selection(score_threshold=config.score_threshold or 0.0))
+
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+        assert config.source
+        assert info.width
+        return self.render
+
+    def outputs(
+        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+    ) -> tuple[Sequence[Output], Sequence[View]]:
+        assert camera
+        assert config.source
+        assert info.width
+        assert figures() == []
+        return [Queued(sink, capacity=10_000, on_failure=failures(sink.name)) for sink in self.sinks], []
+
+
+def camera(
+    parts: ScriptedParts,
+    detector: ScriptedDetector | None = None,
+    *,
+    patient: bool = False,
+    clock: Clock | None = None,
+    **options: object,
+) -> tuple[Camera, SharedDetector]:
+    config = CameraConfig.model_validate({"source": "lavfi:testsrc2", "follow": False, **options})
+    if clock is None:
+        shared = SharedDetector(detector or ScriptedDetector())
+        return Camera("gate", config, shared.client("gate"), parts, Watchdog(), patient=patient), shared
+    shared = SharedDetector(detector or ScriptedDetector(), clock=clock)
+    return Camera("gate", config, shared.client("gate"), parts, Watchdog(clock=clock), patient=patient, clock=clock), shared
+
+
+def balanced(line: Camera) -> bool:
+    status = line.status()
+    return status.frames_in == status.frames_out + sum(status.dropped.values())
+
+
+def test_a_line_from_start_to_end_and_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    source, sink = ScriptedSource(frame(index) for index in range(50)), ScriptedSink()
+    line, shared = camera(ScriptedParts([source], [sink]))
+    assert line.status().state == "starting"
+    line.run()
+    shared.close()
+    status = line.status()
+    assert status.state == "ended"
+    assert status.frames_in == 50
+    assert balanced(line)
+    assert sink.indices == sorted(set(sink.indices))
+    assert len(sink.indices) == status.frames_out == status.detections == shared.detector.calls  # type: ignore[attr-defined]  # a scripted one
+    assert sink.indices[-1] == 49, "the newest frame is never the one that is dropped"
+    assert (sink.finished, source.closed) == (1, True)
+    assert [(output.name, output.frames) for output in status.outputs] == [("scripted", status.frames_out)]
+    assert (status.width, status.height) == (64, 48)
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[0] == "gate: running"
+    assert messages[1].startswith("gate: ended (50 captured, ")
+    assert len(messages) == 2
+
+
+def test_damaged_frames_are_shown_but_not_given_to_the_detector() -> None:
+    steps = threading.Semaphore(0)
+    source = ScriptedSource((frame(index, damaged=True) for index in range(5)), before=lambda _i: steps.acquire())
+    sink = ScriptedSink(lambda _item: steps.release())
+    detector = ScriptedDetector()
+    line, shared = camera(ScriptedParts([source], [sink]), detector)
+    steps.release()
+    line.run()
+    shared.close()
+    assert detector.calls == 0
+    assert line.status().frames_out == 5
+    assert line.status().damaged_frames == 5
+
+
+class Failing(ScriptedSource):
+    """Cannot be opened."""
+
+    def open(self) -> StreamInfo:
+        raise SourceUnavailable("rtsp://u:hunter2@192.0.2.7/ refused")
+
+
+def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
+    failing = Failing([])
+    line, shared = camera(ScriptedParts([failing], [ScriptedSink()]))
+    with pytest.raises(SourceUnavailable, match="refused"):
+        line.run()
+    shared.close()
+    assert failing.closed
+    status = line.status()
+    assert status.state == "failed"
+    assert status.reason == "rtsp://u:***@192.0.2.7/ refused"
+
+
+def test_a_patient_camera_waits_for_its_source_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    sink = ScriptedSink()
+    sources = [*(Failing([]) for _ in range(5)), ScriptedSource(frame(index) for index in range(3))]
+    line, shared = camera(
+        ScriptedParts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002
+    )
+    line.run()
+    shared.close()
+    assert balanced(line)
+    assert sink.indices[-1] == 2
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "gate: cannot be opened, trying again: rtsp://u:***@192.0.2.7/ refused"
+    ]
+
+
+def test_a_camera_that_waits_for_its_source_can_be_stopped() -> None:
+    def failing() -> Iterator[Source]:
+        while True:
+            yield Failing([])
+
+    parts = ScriptedParts([], [])
+    parts.sources = failing()
+    line, shared = camera(parts, patient=True, reconnect_initial_delay=30.0)
+    worker = threading.Thread(target=line.run)
+    worker.start()
+    wait_until(lambda: line.status().reason)
+    line.stop()
+    worker.join(5.0)
+    assert not worker.is_alive()
+    assert line.status().state == "ended"
+    shared.close()
+
+
+def test_the_first_failure_ends_the_line_with_its_stage() -> None:
+    def fail(index: int) -> None:
+        if index == 7:
+            raise SourceLost("gone for good")
+
+    sink = ScriptedSink()
+    line, shared = camera(ScriptedParts([ScriptedSource((frame(index) for index in range(50)), fail)], [sink]))
+    with pytest.raises(StageFailed, match="capture failed: gone for good"):
+        line.run()
+    shared.close()
+    assert line.status().state == "failed"
+    assert balanced(line)
+    assert sink.abandoned == 1
+
+
+class HealingSource(ScriptedSource):
+    """Goes away after ten frames, until it is told to come back."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__([])
+        self.stats = SourceStats()
+        self.state = SourceState.RUNNING
+        self.since_s = clock()
+        self.since_utc_s = 5.0
+        self.reason = ""
+        self.back = threading.Event()
+        self._clock = clock
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(10):
+            self.stats.last_frame_at = self._clock()
+            yield frame(index, captured_at=self._clock())
+        self.state, self.since_s, self.reason = SourceState.RECONNECTING, self._clock(), "rtsp://u:hunter2@h/ is gone"
+        self.back.wait(10)
+        self.stats.reconnects += 1
+        self.state, self.reason = SourceState.RUNNING, ""
+        yield frame(10, captured_at=self._clock())
+
+
+class EyesSink(ScriptedSink):
+    """Is told when no frame comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def idle(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
+    clock = Clock()
+    source, eyes, file = HealingSource(clock), EyesSink(), ScriptedSink()
+    line, shared = camera(ScriptedParts([source], [eyes, file]), clock=clock)
+    worker = threading.Thread(target=line.run)
+    worker.start()
+    wait_until(lambda: source.state is SourceState.RECONNECTING)
+    clock.now += 12.0
+    wait_until(lambda: "reconnecting, 12 s" in eyes.texts)
+    status = line.status()
+    assert (status.state, status.state_s, status.since_utc_s) == ("reconnecting", 12.0, 5.0)
+    assert status.reason == "rtsp://u:***@h/ is gone"
+    assert status.frame_age_s == 12.0
+    source.back.set()
+    worker.join(10)
+    shared.close()
+    assert line.status().reconnects == 1
+    assert file.indices == eyes.indices
+    assert file.indices[-1] == 10
+
+
+def test_a_source_that_calls_itself_running_without_frames_is_stuck() -> None:
+    clock = Clock()
+    source = HealingSource(clock)
+    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), clock=clock)
+    worker = threading.Thread(target=line.run)
+    worker.start()
+    wait_until(lambda: source.state is SourceState.RECONNECTING)
+    source.state = SourceState.RUNNING
+    assert line.status().healthy
+    clock.now += 60.0
+    assert line.status().stuck == "capture"
+    assert not line.status().healthy
+    source.back.set()
+    worker.join(10)
+    shared.close()
+
+
+@pytest.mark.parametrize("stream_s", [10, 300])
+def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_one_frame_old(stream_s: int) -> None:
+    """Ten frames come during each call of the detector; the clock is the stream's."""
+    clock = Clock()
+    frame_s, per_call = 0.04, 10
+    permits, taken, written = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(1)
+    latencies: list[float] = []
+    count = round(stream_s / frame_s)
+
+    def live_frames() -> Iterator[Frame]:
+        for index in range(count):
+            permits.acquire()
+            clock.now += frame_s
+            yield frame(index, captured_at=clock.now)
+            # Asked for the next one: this one is in the channel.
+            taken.release()
+
+    def detect(_call: int) -> None:
+        # Not before the last answer is on the screen: drawing takes no time here.
+        written.acquire()
+        permits.release(per_call)
+        for _ in range(per_call):
+            if not taken.acquire(timeout=0.2):
+                break
+
+    def write(item: Annotated) -> None:
+        latencies.append(clock.now - item.frame.captured_at)
+        written.release()
+
+    line, shared = camera(
+        ScriptedParts([ScriptedSource(live_frames())], [ScriptedSink(write)]), ScriptedDetector(detect), clock=clock
+    )
+    permits.release()
+    line.run()
+    shared.close()
+    assert balanced(line)
+    assert line.status().frames_in == count
+    assert len(latencies) == pytest.approx(count / per_call, abs=2)
+    assert max(latencies) <= (per_call + 1) * frame_s + 1e-6
+    assert not line.status().dropped.get("stale")
+    shown = latencies[2:-2]
+    assert max(shown) - min(shown) <= frame_s + 1e-6, "the same at the end as at the beginning"
+
+
+def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> None:
+    source = ScriptedSource(frame(index) for index in range(100))
+    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), max_fps=5)
+    line.run()
+    shared.close()
+    status = line.status()
+    assert status.frames_in == 100
+    assert status.dropped["max_fps"] == 80
+    assert balanced(line)
+
+
+def test_rates_and_figures_follow_the_counters() -> None:
+    clock = Clock()
+    source = HealingSource(clock)
+    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), clock=clock)
+    assert line.figures() == []
+    line.sample(0.0)
+    worker = threading.Thread(target=line.run)
+    worker.start()
+    wait_until(lambda: source.state is SourceState.RECONNECTING)
+    wait_until(lambda: balanced(line) and line.status().frames_in == 10)
+    line.sample(2.0)
+    assert line.status().camera_fps == 5.0
+    assert line.figures()[0] == f"5.0 fps in, {line.status().process_fps:.1f} shown"
+    source.back.set()
+    worker.join(10)
+    shared.close()
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory from /proc: needs Linux")
+def test_memory_is_flat_over_thirty_thousand_frames() -> None:
+    """Real pictures, detections, drawing, records and rates; what is left over from ten thousand frames on is counted."""
+    measured: dict[int, int] = {}
+    count = 30_000
+    held = threading.Semaphore(64)
+    pictures = [picture(shade=shade) for shade in range(0, 200, 10)]
+
+    def frames() -> Iterator[Frame]:
+        for index in range(count):
+            held.acquire()
+            yield replace_picture(frame(index), pictures[index % len(pictures)])
+
+    def write(item: Annotated) -> None:
+        held.release()
+        if item.frame.index in (10_000, count - 1):
+            gc.collect()
+            measured[item.frame.index] = resident_bytes()
+        if not item.frame.index % 100:
+            line.sample(float(item.frame.index))
+            line.status().as_dict()
+
+    renderer = Renderer({1: "person"})
+    line, shared = camera(ScriptedParts([Unhurried(frames())], [ScriptedSink(write)], render=renderer))
+    line.run()
+    shared.close()
+    assert line.status().frames_out == count
+    slope = (measured[count - 1] - measured[10_000]) / (count - 1 - 10_000)
+    assert slope < 100, f"{slope:.0f} bytes a frame"
+
+
+class Unhurried(ScriptedSource):
+    """Waits for the line, as a recording does: nothing is dropped."""
+
+    def open(self) -> StreamInfo:
+        return replace(super().open(), live=False)
+
+
+def replace_picture(item: Frame, drawn: av.VideoFrame) -> Frame:
+    item.picture = drawn
+    return item

@@ -1,0 +1,116 @@
+"""The HTTP side door, asked over real sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from streamer.errors import ConfigError
+from streamer.live.http import HealthServer, parse_address
+from streamer.live.status import CameraStatus
+
+
+def camera(name: str, state: str = "running", **more: Any) -> CameraStatus:
+    return CameraStatus(name=name, source="rtsp://u:***@192.0.2.7/", state=state, state_s=7.0, since_utc_s=1.0, **more)
+
+
+def get(url: str, **headers: str) -> tuple[int, str, str]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, answer.headers["Content-Type"], answer.read().decode()
+
+
+def test_healthz_says_who_is_not_running_and_since_when() -> None:
+    cameras = [camera("gate"), camera("door")]
+    with HealthServer("0", lambda: cameras) as server:
+        assert server.host == "127.0.0.1"
+        status, kind, text = get(f"{server.url}/healthz")
+        assert (status, kind) == (200, "application/json")
+        assert json.loads(text) == {"status": "ok", "sources": 2, "not_running": []}
+        cameras[1] = camera("door", "reconnecting", reason="refused")
+        status, _, text = get(f"{server.url}/healthz")
+        assert status == 503
+        assert json.loads(text)["not_running"] == [
+            {"source": "door", "state": "reconnecting", "since": "1970-01-01T00:00:01Z", "seconds": 7.0, "reason": "refused"}
+        ]
+        cameras[1] = camera("door", stuck="inference")
+        status, _, text = get(f"{server.url}/healthz")
+        assert status == 503
+        assert json.loads(text)["not_running"][0]["state"] == "stuck in inference"
+
+
+def test_no_camera_at_all_is_not_healthy() -> None:
+    with HealthServer("0", list) as server:
+        assert get(f"{server.url}/healthz")[0] == 503
+
+
+def test_status_and_metrics_and_what_is_not_there() -> None:
+    with HealthServer("127.0.0.1:0", lambda: [camera("gate", frames_in=3)]) as server:
+        status, _, text = get(f"{server.url}/status?pretty")
+        assert status == 200
+        assert json.loads(text)["cameras"][0]["frames_in"] == 3
+        status, kind, text = get(f"{server.url}/metrics")
+        assert status == 200
+        assert kind.startswith("text/plain")
+        assert 'streamer_frames_captured_total{source="gate"} 3.0' in text
+        _, kind, text = get(f"{server.url}/metrics", Accept="application/openmetrics-text; version=1.0.0")
+        assert kind.startswith("application/openmetrics-text")
+        assert text.endswith("# EOF\n")
+        assert get(f"{server.url}/")[0] == 404
+
+
+def test_a_failure_behind_the_door_is_a_500_and_the_server_lives_on() -> None:
+    answers: list[CameraStatus] = []
+
+    def fail_without_cameras() -> list[CameraStatus]:
+        if not answers:
+            raise RuntimeError("rtsp://u:hunter2@192.0.2.7/ is gone")
+        return answers
+
+    with HealthServer("0", fail_without_cameras) as server:
+        status, _, text = get(f"{server.url}/status")
+        assert status == 500
+        assert "hunter2" not in text
+        answers.append(camera("gate"))
+        assert get(f"{server.url}/status")[0] == 200
+
+
+def test_a_peer_that_says_nothing_does_not_keep_the_server() -> None:
+    with HealthServer("0", lambda: [camera("gate")]) as server:
+        silent = socket.create_connection(("127.0.0.1", server.port))
+        assert get(f"{server.url}/healthz")[0] == 200
+    with silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_taken_port_is_a_clear_error() -> None:
+    with HealthServer("0", list) as server, pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port}"):
+        HealthServer(str(server.port), list)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("9090", ("127.0.0.1", 9090)),
+        (":9090", ("127.0.0.1", 9090)),
+        ("0.0.0.0:9090", ("0.0.0.0", 9090)),  # parsed, not listened on
+        ("[::1]:9090", ("::1", 9090)),
+        ("localhost:0", ("localhost", 0)),
+    ],
+)
+def test_addresses(text: str, parsed: tuple[str, int]) -> None:
+    assert parse_address(text) == parsed
+
+
+@pytest.mark.parametrize("text", ["", "a", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "99999", "-1", "9090:host"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected PORT or ADDRESS:PORT"):
+        parse_address(text)

@@ -1,0 +1,363 @@
+"""Many cameras at once: one dies alone, all end together, nothing hangs and nothing leaks, whatever fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from streamer.config.live import CameraConfig
+from streamer.errors import DetectorError, OutputWriteFailed, SourceLost, SourceUnavailable, StageFailed
+from streamer.frame import Frame, StreamInfo
+from streamer.live.camera import Camera
+from streamer.live.outputs import Failures
+from streamer.live.shared_detector import DetectorClient
+from streamer.live.supervisor import Cameras
+from streamer.perception.selection import Selection
+from streamer.perception.waiting import Waiting
+from streamer.pipeline import Render
+from streamer.runtime.signals import Hangup
+from streamer.sinks.queued import Queued
+from streamer.sources.state import StateChange
+from streamer.stages import Annotated, Output, Perception, Source, View
+from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, wait_until
+
+STAGES = ("open", "capture", "detector", "render", "write", "finish", "stop", "abandon", "close", "nothing")
+
+
+class Fault(Exception):
+    """Thrown by a stage that was told to."""
+
+
+@dataclass
+class Plan:
+    """What happens to one camera: which stage fails at which frame."""
+
+    stage: str = "nothing"
+    at: int = 0
+    frames: int = 12
+    sink: ScriptedSink = field(default_factory=ScriptedSink)
+    act: Callable[[], object] = lambda: None
+
+    def fail(self, stage: str, index: int) -> None:
+        if stage == self.stage and index >= self.at:
+            if stage in ("stop", "abandon"):
+                self.act()
+            else:
+                raise Fault(stage)
+
+
+class FaultySource(ScriptedSource):
+    def __init__(self, name: str, plan: Plan) -> None:
+        super().__init__(frame(index, source=name) for index in range(plan.frames))
+        self.plan = plan
+
+    def open(self) -> StreamInfo:
+        self.plan.fail("open", self.plan.at)
+        return super().open()
+
+    def frames(self) -> Iterator[Frame]:
+        for item in super().frames():
+            for stage in ("capture", "stop", "abandon"):
+                self.plan.fail(stage, item.index)
+            yield item
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self.plan.fail("close", self.plan.at)
+
+
+class FaultySink(ScriptedSink):
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def write(self, item: Annotated) -> None:
+        self.plan.fail("write", item.frame.index)
+        super().write(item)
+
+    def finish(self) -> None:
+        self.plan.fail("finish", self.plan.at)
+        super().finish()
+
+
+class Plans:
+    """Implements ``camera.Parts`` by plans, by the camera's source."""
+
+    def __init__(self, plans: dict[str, Plan], sources: dict[str, Source] | None = None) -> None:
+        self.plans = plans
+        self.sources = sources or {}
+
+    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+        assert callable(on_state)
+        name = config.source.removeprefix("lavfi:")
+        return self.sources.get(name) or FaultySource(name, self.plans[name])
+
+    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+        assert config.source
+        assert info.width
+        return Waiting(client, Selection())
+
+    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+        assert info.width
+        plan = self.plans[config.source.removeprefix("lavfi:")]
+
+        def render(item: Annotated) -> None:
+            plan.fail("render", item.frame.index)
+            item.picture = item.frame.picture
+
+        return render
+
+    def outputs(
+        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+    ) -> tuple[Sequence[Output], Sequence[View]]:
+        assert config.source
+        assert info.width
+        assert callable(figures)
+        plan = self.plans[camera]
+        plan.sink = FaultySink(plan)
+        return [Queued(plan.sink, capacity=1000, on_failure=failures("file"))], []
+
+
+class FaultyDetector(ScriptedDetector):
+    """Fails when the plan of any camera says so."""
+
+    def __init__(self, plans: dict[str, Plan]) -> None:
+        super().__init__(self._fail)
+        self.plans = plans
+
+    def _fail(self, call: int) -> None:
+        for plan in self.plans.values():
+            plan.fail("detector", call)
+
+
+def cameras_of(plans: dict[str, Plan], parts: Plans | None = None, **options: object) -> Cameras:
+    configs = {name: CameraConfig.model_validate({"source": f"lavfi:{name}", **options}) for name in plans}
+    return Cameras(configs, FaultyDetector(plans), parts or Plans(plans), patient=False)
+
+
+def balanced(camera: Camera) -> bool:
+    status = camera.status()
+    return status.frames_in == status.frames_out + sum(status.dropped.values())
+
+
+def test_a_thousand_random_faults_neither_hang_nor_leak_and_every_frame_is_accounted_for() -> None:
+    logging.disable(logging.CRITICAL)
+    draw = random.Random(20260131)
+    before = set(threading.enumerate())
+    try:
+        for turn in range(1000):
+            plan = Plan(draw.choice(STAGES), draw.randrange(12), draw.randrange(1, 16))
+            cameras = cameras_of({"gate": plan}, max_staleness=draw.choice([0.5, 0.0001]))
+            (camera,) = cameras.cameras
+            plan.act = camera.stop if plan.stage == "stop" else camera.abandon
+            cameras.run()
+            told = f"turn {turn}: {plan.stage} at {plan.at} of {plan.frames}"
+            assert balanced(camera), f"{told}: {camera.status()}"
+            assert camera.status().state in ("ended", "failed"), told
+            assert plan.sink.finished + plan.sink.abandoned <= 1, told
+    finally:
+        logging.disable(logging.NOTSET)
+    wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.mark.parametrize("stage", ["open", "capture", "render", "write", "finish", "close"])
+def test_one_camera_that_dies_leaves_the_others_alone(stage: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    plans = {"gate": Plan(stage, at=3, frames=8), "door": Plan(frames=40), "yard": Plan(frames=40)}
+    cameras = cameras_of(plans)
+    cameras.run()
+    states = {camera.name: camera.status().state for camera in cameras.cameras}
+    assert states["door"] == states["yard"] == "ended"
+    for name in ("door", "yard"):
+        assert plans[name].sink.indices[-1] == 39
+        assert plans[name].sink.finished == 1
+    gate = cameras.cameras[0]
+    assert "gate" in cameras.failures or gate.failed_outputs.errors
+    assert all(balanced(camera) for camera in cameras.cameras)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR and "gate" not in record.getMessage()]
+
+
+def test_a_detector_that_fails_ends_every_camera_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    plans = {"gate": Plan("detector", at=0, frames=30), "door": Plan(frames=30)}
+    cameras = cameras_of(plans)
+    cameras.run()
+    assert set(cameras.failures) == {"gate", "door"}
+    for failure in cameras.failures.values():
+        assert isinstance(failure, StageFailed)
+        assert failure.stage == "inference"
+        assert isinstance(failure.__cause__, DetectorError)
+    assert sum("the detector failed on a frame of" in record.getMessage() for record in caplog.records) == 2
+
+
+class EndlessSource(ScriptedSource):
+    """Waits after three frames until it is interrupted, as a camera that shows a wall."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.running = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(3):
+            yield frame(index)
+        self.running.set()
+        self.stopped.wait(30)
+
+
+def endless(names: Sequence[str]) -> tuple[Cameras, dict[str, Plan], list[EndlessSource]]:
+    plans = {name: Plan() for name in names}
+    sources = {name: EndlessSource() for name in names}
+    return cameras_of(plans, Plans(plans, dict(sources))), plans, list(sources.values())
+
+
+def when_running(sources: Sequence[EndlessSource], act: Callable[[], object]) -> threading.Thread:
+    def wait() -> None:
+        for source in sources:
+            source.running.wait(10)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_all_cameras_and_completes_their_outputs(number: signal.Signals) -> None:
+    cameras, plans, sources = endless(["gate", "door", "yard"])
+    thread = when_running(sources, lambda: os.kill(os.getpid(), number))
+    cameras.run()
+    thread.join()
+    assert cameras.interrupted
+    assert not cameras.failures
+    assert [plan.sink.finished for plan in plans.values()] == [1, 1, 1]
+    assert all(balanced(camera) for camera in cameras.cameras)
+
+
+def test_a_hangup_says_that_nothing_is_reloaded(caplog: pytest.LogCaptureFixture) -> None:
+    cameras, plans, sources = endless(["gate"])
+
+    def hang_up() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_until(lambda: any("SIGHUP" in record.getMessage() for record in caplog.records))
+        assert cameras.statuses()[0].state == "running"
+        cameras.stop()
+
+    thread = when_running(sources, hang_up)
+    cameras.run()
+    thread.join()
+    assert [record.getMessage() for record in caplog.records if "SIGHUP" in record.getMessage()] == [
+        "SIGHUP: nothing is reloaded; to change settings end this and start it again"
+    ]
+    assert plans["gate"].sink.finished == 1
+
+
+def test_a_hangup_with_which_the_terminal_goes_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = threading.Event()
+    answers = iter([True, False])
+    monkeypatch.setattr(os, "isatty", lambda _descriptor: next(answers))
+    before = signal.getsignal(signal.SIGHUP)
+    with Hangup(stopped.set):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stopped.wait(10)
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
+class Stubborn(EndlessSource):
+    """Hears no interrupt; ``in_close`` says whether not even closing it comes back."""
+
+    def __init__(self, release: threading.Event, *, in_close: bool) -> None:
+        super().__init__()
+        self.release = release
+        self.in_close = in_close
+
+    def frames(self) -> Iterator[Frame]:
+        yield frame(0)
+        self.running.set()
+        self.release.wait(30)
+
+    def close(self) -> None:
+        if self.in_close:
+            self.release.wait(30)
+
+
+@pytest.mark.parametrize("in_close", [False, True])
+def test_what_does_not_end_in_time_is_given_up_or_left_behind(
+    in_close: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.live.supervisor._STOP_S", 0.2)
+    release = threading.Event()
+    plans = {"gate": Plan(), "door": Plan()}
+    stubborn, source = Stubborn(release, in_close=in_close), EndlessSource()
+    cameras = cameras_of(plans, Plans(plans, {"gate": stubborn, "door": source}))
+    thread = when_running([stubborn, source], cameras.stop)
+    cameras.run()
+    thread.join()
+    assert plans["door"].sink.finished == 1
+    assert set(cameras.failures) == {"gate"}
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("giving up what is left" in message for message in messages)
+    assert any("gate does not end" in message for message in messages) == in_close
+    release.set()
+
+
+def test_a_detector_that_hangs_costs_no_file(caplog: pytest.LogCaptureFixture) -> None:
+    hanging, release = threading.Event(), threading.Event()
+
+    def hang(_call: int) -> None:
+        hanging.set()
+        release.wait(30)
+
+    plans = {"gate": Plan()}
+    source = EndlessSource()
+    config = CameraConfig.model_validate({"source": "lavfi:gate"})
+    cameras = Cameras({"gate": config}, ScriptedDetector(hang), Plans(plans, {"gate": source}), patient=False)
+
+    def stop_when_hanging() -> None:
+        hanging.wait(10)
+        cameras.stop()
+
+    thread = threading.Thread(target=stop_when_hanging)
+    thread.start()
+    cameras.run()
+    thread.join()
+    assert not cameras.failures
+    assert plans["gate"].sink.finished == 1
+    assert balanced(cameras.cameras[0])
+    assert any("did not come back" in record.getMessage() for record in caplog.records)
+    release.set()
+
+
+def test_statuses_of_cameras_that_have_not_begun_can_be_asked_for() -> None:
+    plans = {"gate": Plan()}
+    cameras = cameras_of(plans)
+    assert [status.state for status in cameras.statuses()] == ["starting"]
+    cameras.stop()
+    cameras.run()
+    assert [status.state for status in cameras.statuses()] == ["ended"]
+    assert plans["gate"].sink.indices == []
+
+
+def test_errors_of_sources_and_outputs_keep_their_kind() -> None:
+    class Refused(ScriptedSource):
+        def open(self) -> StreamInfo:
+            raise SourceUnavailable("refused")
+
+    class Lost(ScriptedSource):
+        def frames(self) -> Iterator[Frame]:
+            yield frame(0)
+            raise SourceLost("gone")
+
+    plans = {"gate": Plan(), "door": Plan(), "yard": Plan("write", at=1)}
+    cameras = cameras_of(plans, Plans(plans, {"gate": Refused([]), "door": Lost([])}))
+    cameras.run()
+    assert isinstance(cameras.failures["gate"], SourceUnavailable)
+    assert isinstance(cameras.failures["door"].__cause__, SourceLost)
+    assert isinstance(cameras.cameras[2].failed_outputs.errors[0], Fault)
+    assert not isinstance(cameras.failures.get("yard"), OutputWriteFailed)

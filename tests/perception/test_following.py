@@ -1,0 +1,228 @@
+"""Perception that never waits, with a scripted detector elsewhere and with a real thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import ParamSpec
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamer.errors import DetectorError
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.live.shared_detector import SharedDetector
+from streamer.perception.following import Following
+from streamer.perception.selection import Selection
+from tests.follow.frames import GROUND, found, frame, scene
+
+P = ParamSpec("P")
+
+
+class Elsewhere:
+    """A detector service that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: Frame | None = None
+        self.newest: Frame | None = None
+        self.answers: deque[tuple[Frame, Instances]] = deque()
+        self.closed = 0
+
+    def submit(self, frame: Frame) -> None:
+        self.newest = frame
+
+    def poll(self) -> tuple[Frame, Instances] | None:
+        return self.answers.popleft() if self.answers else None
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def begin(self) -> None:
+        self.begun = self.newest
+
+    def answer(self, instances: Instances) -> None:
+        assert self.begun is not None
+        self.answers.append((self.begun, instances))
+
+
+def shown(following: Following, item: Frame) -> Instances:
+    (annotated,) = following.push(item)
+    assert annotated.frame is item
+    return annotated.instances
+
+
+def walker(i: int) -> Frame:
+    return scene(i, (9, 20.0 + 4 * i, 60.0))
+
+
+def test_nothing_waits_and_late_answers_are_carried() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5))
+    assert len(shown(following, walker(0))) == 0
+    service.begin()
+    for i in range(1, 5):
+        assert len(shown(following, walker(i))) == 0
+    service.answer(found((20.0, 60.0, 0.9)))
+    instances = shown(following, walker(5))
+    assert instances.boxes_xyxy[0, 0] == pytest.approx(40.0, abs=3.0)
+    assert instances.mask_age_s[0] == pytest.approx(0.5)
+    assert following.detection_latency_s == pytest.approx(0.5)
+    following.close()
+    assert service.closed == 1
+    assert list(following.finish()) == []
+
+
+def test_masks_grow_old_fade_and_go() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5), max_mask_age_s=1.0)
+    shown(following, walker(0))
+    service.begin()
+    service.answer(found((20.0, 60.0, 0.9)))
+    opacities = []
+    for i in range(1, 15):
+        instances = shown(following, walker(i))
+        opacities.append(float(instances.opacity[0]) if len(instances) else 0.0)
+    assert opacities[:6] == [1.0] * 6
+    assert 0.0 < opacities[8] < 1.0
+    assert opacities[10:] == [0.0] * 4
+
+
+def test_a_silent_detector_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    service = Elsewhere()
+    following = Following(service, Selection())
+    shown(following, walker(0))
+    service.begin()
+    with caplog.at_level(logging.WARNING):
+        for i in range(1, 70):
+            shown(following, frame(i, GROUND))
+    assert following.silent
+    assert [record.getMessage() for record in caplog.records] == ["camera: the detector has not answered for 5 s"]
+    service.answer(Instances.empty())
+    shown(following, frame(70, GROUND))
+    assert not following.silent
+
+
+@pytest.mark.parametrize("kind", ["size", "source", "time", "gap"])
+def test_another_picture_starts_afresh_and_ids_go_on(kind: str) -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5))
+    shown(following, walker(0))
+    service.begin()
+    service.answer(found((20.0, 60.0, 0.9)))
+    assert shown(following, walker(1)).track_ids.tolist() == [1]
+    service.begin()
+    later = {
+        "size": frame(2, GROUND[:, :160].copy(), captured_at=0.2),
+        "source": frame(2, GROUND, source="other", captured_at=0.2),
+        "time": frame(0, GROUND, captured_at=0.2),
+        "gap": frame(50, GROUND, captured_at=0.2),
+    }[kind]
+    assert len(shown(following, later)) == 0
+    service.answer(found((24.0, 60.0, 0.9)))
+    after = frame(later.index + 1, later.luma().copy(), source=later.source, captured_at=0.3)
+    assert len(shown(following, after)) == 0, "an answer for a picture before the reset was used"
+    service.begin()
+    service.answer(found((30.0, 60.0, 0.9)))
+    last = frame(later.index + 2, later.luma().copy(), source=later.source, captured_at=0.4)
+    assert shown(following, last).track_ids.tolist() == [2]
+
+
+def test_selection_is_kept() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5, class_ids=frozenset({1}), max_instances=1))
+    shown(following, walker(0))
+    service.begin()
+    service.answer(found((20.0, 60.0, 0.6), (200.0, 60.0, 0.9), (120.0, 60.0, 0.3)))
+    assert shown(following, walker(1)).scores.tolist() == [pytest.approx(0.9, abs=0.02)], "carried by a frame"
+    service.begin()
+    service.answer(found((150.0, 100.0, 0.9), class_id=2))
+    assert 2 not in shown(following, walker(2)).class_ids.tolist()
+
+
+def test_damaged_frames_are_not_asked_about() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection())
+    damaged = walker(0)
+    damaged.damaged = True
+    shown(following, damaged)
+    assert service.newest is None
+
+
+def test_an_age_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_mask_age_s"):
+        Following(Elsewhere(), Selection(), max_mask_age_s=0.0)
+
+
+class Gate:
+    """A real detector that answers once each time a gate opens."""
+
+    name = "gate"
+    labels = {1: "thing"}  # noqa: RUF012  # the protocol's field, never written to
+    input_size = None
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.open = threading.Event()
+        self.called = threading.Event()
+        self.fails = fails
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:  # noqa: ARG002  # it sees without looking
+        self.called.set()
+        assert self.open.wait(20)
+        self.open.clear()
+        if self.fails:
+            raise RuntimeError("the model broke")
+        return found((20.0, 60.0, 0.9))
+
+    def warm_up(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _and_then(call: Callable[P, None], event: threading.Event) -> Callable[P, None]:
+    def both(*args: P.args, **kwargs: P.kwargs) -> None:
+        call(*args, **kwargs)
+        event.set()
+
+    return both
+
+
+def test_with_a_real_thread_frames_pass_while_the_detector_is_busy() -> None:
+    gate = Gate()
+    shared = SharedDetector(gate)
+    client = shared.client("camera")
+    following = Following(client, Selection(score_threshold=0.5))
+    shown(following, walker(0))
+    assert gate.called.wait(20)
+    for i in range(1, 4):
+        assert len(shown(following, walker(i))) == 0
+    answered = threading.Event()
+    client.answered = _and_then(client.answered, answered)  # type: ignore[method-assign]  # to wait without sleeping
+    gate.open.set()
+    assert answered.wait(20)
+    instances = shown(following, walker(4))
+    assert instances.boxes_xyxy[0, 0] == pytest.approx(36.0, abs=3.0)
+    gate.open.set()
+    following.close()
+    shared.close()
+
+
+def test_a_detector_that_fails_is_told() -> None:
+    gate = Gate(fails=True)
+    gate.open.set()
+    shared = SharedDetector(gate)
+    client = shared.client("camera")
+    following = Following(client, Selection())
+    failed = threading.Event()
+    client.failed = _and_then(client.failed, failed)  # type: ignore[method-assign]  # to wait without sleeping
+    shown(following, walker(0))
+    assert failed.wait(20)
+    with pytest.raises(DetectorError, match="the model broke"):
+        following.push(walker(1))
+    following.close()
+    shared.close()
