@@ -56,6 +56,12 @@ def live(
         float | None,
         typer.Option(help="Remove the oldest segments beyond so much.", show_default=False, rich_help_panel=_OUTPUT),
     ] = None,
+    record_buffer: Annotated[
+        str | None,
+        typer.Option(
+            help="Seconds of video that may wait for the files. (default: 5)", show_default=False, rich_help_panel=_OUTPUT
+        ),
+    ] = None,
     detections: Annotated[
         Path | None, typer.Option(help="Records as JSON Lines: FILE.jsonl", show_default=False, rich_help_panel=_OUTPUT)
     ] = None,
@@ -112,7 +118,7 @@ def live(
     max_staleness: Annotated[
         str | None,
         typer.Option(
-            help="Drop frames older than so many seconds. (default: 0.5)", show_default=False, rich_help_panel=_SOURCE
+            help="Do not show frames older than so many seconds. (default: 0.5)", show_default=False, rich_help_panel=_SOURCE
         ),
     ] = None,
     max_fps: Annotated[

@@ -59,7 +59,7 @@ class CameraOptions(Settings):
     damaged: Annotated[Literal["show", "drop"], Expected("show or drop")] = "show"
     """What becomes of frames in which the decoder had to conceal errors; the detector never gets them."""
     max_staleness: Timeout = 0.5
-    """Seconds after which a frame is too old to be worked on."""
+    """Seconds after which a frame is too old to be shown; it is still recorded."""
     max_fps: Positive | None = None
     """Most frames a second that are worked on; None: as many as come."""
     score_threshold: Share | None = None
@@ -97,6 +97,8 @@ class CameraOptions(Settings):
     """Hours after which segments are removed; None: never."""
     keep_gb: Positive | None = None
     """Gigabytes (10^9 bytes) of segments beyond which the oldest are removed; None: no limit."""
+    record_buffer: Timeout = 5.0
+    """Seconds of video that may wait for the files (output, record, detections) before the oldest frames are lost."""
     detections: FilePath | None = None
     """Path of the records, as JSON Lines."""
     masks: Annotated[Literal["rle", "polygon", "none"], Expected("rle, polygon or none")] = "rle"
