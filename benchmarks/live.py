@@ -33,7 +33,7 @@ from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras
 from streamer.sources.state import StateChange
 from streamer.stages import Detector, Source
-from tests.scripted import ScriptedDetector
+from tests.fakes import FakeDetector
 
 FPS = 25.0
 
@@ -62,7 +62,7 @@ def run(
     beside: Callable[[Cameras], None] = lambda _cameras: None,
 ) -> list[CameraStatus]:
     """Run cameras, ``beside`` in another thread meanwhile; how they were at the end."""
-    used: Detector = detector or ScriptedDetector()
+    used: Detector = detector or FakeDetector()
     used.warm_up()
     settings = {name: CameraConfig.model_validate({"source": "test:", **options}) for name, options in configs.items()}
     cameras = Cameras(settings, used, ClockParts(used, size, fps, seconds))

@@ -9,9 +9,8 @@ from typing import Any
 from streamer.pipeline import Pipeline
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sources.video import VideoFile
-from streamer.stages import Annotated
 from streamer.stats import Stats
-from tests.fakes import FakePerception
+from tests.fakes import FakePerception, draw_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,6 @@ class Road:
     stats: Stats
 
 
-def show_as_is(item: Annotated) -> None:
-    """A renderer that draws nothing."""
-    item.picture = item.frame.picture
-
-
 def reencode(
     path: Path | str, output: Path | str, *, start_s: float | None = None, end_s: float | None = None, **options: Any
 ) -> Road:
@@ -37,5 +31,5 @@ def reencode(
     if options.get("encoder", "libx264") == "libx264":
         options.setdefault("preset", "ultrafast")
     encoder = VideoEncoder(output, info, source=source, **options)
-    stats = Pipeline(source, FakePerception(), show_as_is, [encoder]).run()
+    stats = Pipeline(source, FakePerception(), draw_nothing, [encoder]).run()
     return Road(source, encoder, stats)

@@ -13,7 +13,7 @@ from streamer.channel import Overflow
 from streamer.errors import DetectorTimeout, SourceLost, StageFailed
 from streamer.pipeline import Pipeline
 from streamer.stages import Annotated, GivenUp
-from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, raise_at
+from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, frame, raise_at
 
 WAIT_S = 10.0
 
@@ -160,9 +160,14 @@ def test_abandon_reaches_a_sink_that_is_finishing() -> None:
 def test_stale_frames_are_dropped_and_counted() -> None:
     now = 100.0
     pipeline = Pipeline(
-        FakeSource(4), FakePerception(), draw_nothing, [sink := FakeSink()], max_staleness_s=0.5, clock=lambda: now
+        FakeSource(frame(index, captured_at=99.0) for index in range(4)),
+        FakePerception(),
+        draw_nothing,
+        [sink := FakeSink()],
+        max_staleness_s=0.5,
+        clock=lambda: now,
     )
-    stats = pipeline.run()  # the fake frames were captured at 0.0
+    stats = pipeline.run()
     assert sink.written == []
     assert stats.dropped == {"stale": 4}
 

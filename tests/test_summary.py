@@ -12,7 +12,7 @@ from rich.console import Console
 
 from streamer.stats import Stats
 from streamer.summary import Summary
-from tests.sinks.scripted import INFO, LABELS
+from tests.fakes import INFO, LABELS
 
 
 def a_run() -> Stats:

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -26,8 +25,9 @@ from streamer.pipeline import Render
 from streamer.render.renderer import Renderer
 from streamer.sinks.queued import Queued
 from streamer.sources.state import SourceState, SourceStats, StateChange
-from streamer.stages import Annotated, Output, Perception, Sink, Source, View
-from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, picture, wait_until
+from streamer.stages import Output, Perception, Sink, Source, View
+from tests.fakes import FakeDetector, FakeSink, FakeSource, draw_nothing, frame, picture
+from tests.waiting import wait_until
 
 
 class Clock:
@@ -38,7 +38,7 @@ class Clock:
         return self.now
 
 
-class ScriptedParts:
+class FakeParts:
     """Implements ``camera.Parts``: sources and sinks of the test's, the real waiting perception."""
 
     def __init__(
@@ -47,7 +47,7 @@ class ScriptedParts:
         sinks: Sequence[Sink],
         *,
         queued: bool = True,
-        render: Render = lambda item: setattr(item, "picture", item.frame.picture),
+        render: Render = draw_nothing,
     ) -> None:
         self.sources: Iterator[Source] = iter(sources)
         self.sinks = sinks
@@ -80,8 +80,8 @@ class ScriptedParts:
 
 
 def camera(
-    parts: ScriptedParts,
-    detector: ScriptedDetector | None = None,
+    parts: FakeParts,
+    detector: FakeDetector | None = None,
     *,
     patient: bool = False,
     clock: Clock | None = None,
@@ -89,9 +89,9 @@ def camera(
 ) -> tuple[Camera, SharedDetector]:
     config = CameraConfig.model_validate({"source": "lavfi:testsrc2", "follow": False, **options})
     if clock is None:
-        shared = SharedDetector(detector or ScriptedDetector())
+        shared = SharedDetector(detector or FakeDetector())
         return Camera("gate", config, shared.client("gate"), parts, Watchdog(), patient=patient), shared
-    shared = SharedDetector(detector or ScriptedDetector(), clock=clock)
+    shared = SharedDetector(detector or FakeDetector(), clock=clock)
     return Camera("gate", config, shared.client("gate"), parts, Watchdog(clock=clock), patient=patient, clock=clock), shared
 
 
@@ -102,8 +102,8 @@ def balanced(line: Camera) -> bool:
 
 def test_a_line_from_start_to_end_and_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    source, sink = ScriptedSource(frame(index) for index in range(50)), ScriptedSink()
-    line, shared = camera(ScriptedParts([source], [sink]))
+    source, sink = FakeSource(frame(index) for index in range(50)), FakeSink()
+    line, shared = camera(FakeParts([source], [sink]))
     assert line.status().state == "starting"
     line.run()
     shared.close()
@@ -111,11 +111,12 @@ def test_a_line_from_start_to_end_and_what_it_says(caplog: pytest.LogCaptureFixt
     assert status.state == "ended"
     assert status.frames_in == 50
     assert balanced(line)
-    assert sink.indices == sorted(set(sink.indices))
-    assert len(sink.indices) == status.frames_out == status.detections == shared.detector.calls  # type: ignore[attr-defined]  # a scripted one
-    assert sink.indices[-1] == 49, "the newest frame is never the one that is dropped"
-    assert (sink.finished, source.closed) == (1, True)
-    assert [(output.name, output.frames) for output in status.outputs] == [("scripted", status.frames_out)]
+    assert sink.written == sorted(set(sink.written))
+    assert len(sink.written) == status.frames_out == status.detections == shared.detector.calls  # type: ignore[attr-defined]  # a fake one
+    assert sink.written[-1] == 49, "the newest frame is never the one that is dropped"
+    assert sink.ends == ["finish"]
+    assert source.closed
+    assert [(output.name, output.frames) for output in status.outputs] == [("fake", status.frames_out)]
     assert (status.width, status.height) == (64, 48)
     messages = [record.getMessage() for record in caplog.records]
     assert messages[0] == "gate: running"
@@ -125,10 +126,10 @@ def test_a_line_from_start_to_end_and_what_it_says(caplog: pytest.LogCaptureFixt
 
 def test_damaged_frames_are_shown_but_not_given_to_the_detector() -> None:
     steps = threading.Semaphore(0)
-    source = ScriptedSource((frame(index, damaged=True) for index in range(5)), before=lambda _i: steps.acquire())
-    sink = ScriptedSink(lambda _item: steps.release())
-    detector = ScriptedDetector()
-    line, shared = camera(ScriptedParts([source], [sink]), detector)
+    source = FakeSource((frame(index, damaged=True) for index in range(5)), at=lambda _index: steps.acquire())
+    sink = FakeSink(at=lambda _index: steps.release())
+    detector = FakeDetector()
+    line, shared = camera(FakeParts([source], [sink]), detector)
     steps.release()
     line.run()
     shared.close()
@@ -137,7 +138,7 @@ def test_damaged_frames_are_shown_but_not_given_to_the_detector() -> None:
     assert line.status().damaged_frames == 5
 
 
-class Failing(ScriptedSource):
+class Failing(FakeSource):
     """Cannot be opened."""
 
     def open(self) -> StreamInfo:
@@ -146,7 +147,7 @@ class Failing(ScriptedSource):
 
 def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
     failing = Failing([])
-    line, shared = camera(ScriptedParts([failing], [ScriptedSink()]))
+    line, shared = camera(FakeParts([failing], [FakeSink()]))
     with pytest.raises(SourceUnavailable, match="refused"):
         line.run()
     shared.close()
@@ -157,15 +158,13 @@ def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
 
 
 def test_a_patient_camera_waits_for_its_source_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    sink = ScriptedSink()
-    sources = [*(Failing([]) for _ in range(5)), ScriptedSource(frame(index) for index in range(3))]
-    line, shared = camera(
-        ScriptedParts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002
-    )
+    sink = FakeSink()
+    sources = [*(Failing([]) for _ in range(5)), FakeSource(frame(index) for index in range(3))]
+    line, shared = camera(FakeParts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002)
     line.run()
     shared.close()
     assert balanced(line)
-    assert sink.indices[-1] == 2
+    assert sink.written[-1] == 2
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
         "gate: cannot be opened, trying again: rtsp://u:***@192.0.2.7/ refused"
     ]
@@ -176,7 +175,7 @@ def test_a_camera_that_waits_for_its_source_can_be_stopped() -> None:
         while True:
             yield Failing([])
 
-    parts = ScriptedParts([], [])
+    parts = FakeParts([], [])
     parts.sources = failing()
     line, shared = camera(parts, patient=True, reconnect_initial_delay=30.0)
     worker = threading.Thread(target=line.run)
@@ -194,17 +193,17 @@ def test_the_first_failure_ends_the_line_with_its_stage() -> None:
         if index == 7:
             raise SourceLost("gone for good")
 
-    sink = ScriptedSink()
-    line, shared = camera(ScriptedParts([ScriptedSource((frame(index) for index in range(50)), fail)], [sink]))
+    sink = FakeSink()
+    line, shared = camera(FakeParts([FakeSource((frame(index) for index in range(50)), fail)], [sink]))
     with pytest.raises(StageFailed, match="capture failed: gone for good"):
         line.run()
     shared.close()
     assert line.status().state == "failed"
     assert balanced(line)
-    assert sink.abandoned == 1
+    assert sink.ends == ["abandon"]
 
 
-class HealingSource(ScriptedSource):
+class HealingSource(FakeSource):
     """Goes away after ten frames, until it is told to come back."""
 
     def __init__(self, clock: Clock) -> None:
@@ -228,7 +227,7 @@ class HealingSource(ScriptedSource):
         yield frame(10, captured_at=self._clock())
 
 
-class EyesSink(ScriptedSink):
+class EyesSink(FakeSink):
     """Is told when no frame comes."""
 
     def __init__(self) -> None:
@@ -241,8 +240,8 @@ class EyesSink(ScriptedSink):
 
 def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
     clock = Clock()
-    source, eyes, file = HealingSource(clock), EyesSink(), ScriptedSink()
-    line, shared = camera(ScriptedParts([source], [eyes, file]), clock=clock)
+    source, eyes, file = HealingSource(clock), EyesSink(), FakeSink()
+    line, shared = camera(FakeParts([source], [eyes, file]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
     wait_until(lambda: source.state is SourceState.RECONNECTING)
@@ -256,14 +255,14 @@ def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
     worker.join(10)
     shared.close()
     assert line.status().reconnects == 1
-    assert file.indices == eyes.indices
-    assert file.indices[-1] == 10
+    assert file.written == eyes.written
+    assert file.written[-1] == 10
 
 
 def test_a_source_that_calls_itself_running_without_frames_is_stuck() -> None:
     clock = Clock()
     source = HealingSource(clock)
-    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), clock=clock)
+    line, shared = camera(FakeParts([source], [FakeSink()]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
     wait_until(lambda: source.state is SourceState.RECONNECTING)
@@ -283,6 +282,7 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
     clock = Clock()
     frame_s, per_call = 0.04, 10
     permits, taken, written = threading.Semaphore(0), threading.Semaphore(0), threading.Semaphore(1)
+    captured: list[float] = []
     latencies: list[float] = []
     count = round(stream_s / frame_s)
 
@@ -290,6 +290,7 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
         for index in range(count):
             permits.acquire()
             clock.now += frame_s
+            captured.append(clock.now)
             yield frame(index, captured_at=clock.now)
             # Asked for the next one: this one is in the channel.
             taken.release()
@@ -302,13 +303,11 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
             if not taken.acquire(timeout=0.2):
                 break
 
-    def write(item: Annotated) -> None:
-        latencies.append(clock.now - item.frame.captured_at)
+    def write(index: int) -> None:
+        latencies.append(clock.now - captured[index])
         written.release()
 
-    line, shared = camera(
-        ScriptedParts([ScriptedSource(live_frames())], [ScriptedSink(write)]), ScriptedDetector(detect), clock=clock
-    )
+    line, shared = camera(FakeParts([FakeSource(live_frames())], [FakeSink(at=write)]), FakeDetector(detect), clock=clock)
     permits.release()
     line.run()
     shared.close()
@@ -322,8 +321,8 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
 
 
 def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> None:
-    source = ScriptedSource(frame(index) for index in range(100))
-    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), max_fps=5)
+    source = FakeSource(frame(index) for index in range(100))
+    line, shared = camera(FakeParts([source], [FakeSink()]), max_fps=5)
     line.run()
     shared.close()
     status = line.status()
@@ -335,7 +334,7 @@ def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> Non
 def test_rates_and_figures_follow_the_counters() -> None:
     clock = Clock()
     source = HealingSource(clock)
-    line, shared = camera(ScriptedParts([source], [ScriptedSink()]), clock=clock)
+    line, shared = camera(FakeParts([source], [FakeSink()]), clock=clock)
     assert line.figures() == []
     line.sample(0.0)
     worker = threading.Thread(target=line.run)
@@ -368,29 +367,23 @@ def test_memory_is_flat_over_thirty_thousand_frames() -> None:
             held.acquire()
             yield replace_picture(frame(index), pictures[index % len(pictures)])
 
-    def write(item: Annotated) -> None:
+    def write(index: int) -> None:
         held.release()
-        if item.frame.index in (10_000, count - 1):
+        if index in (10_000, count - 1):
             gc.collect()
-            measured[item.frame.index] = resident_bytes()
-        if not item.frame.index % 100:
-            line.sample(float(item.frame.index))
+            measured[index] = resident_bytes()
+        if not index % 100:
+            line.sample(float(index))
             line.status().as_dict()
 
     renderer = Renderer({1: "person"})
-    line, shared = camera(ScriptedParts([Unhurried(frames())], [ScriptedSink(write)], render=renderer))
+    # A recording waits for the pipeline: nothing is dropped.
+    line, shared = camera(FakeParts([FakeSource(frames(), live=False)], [FakeSink(at=write)], render=renderer))
     line.run()
     shared.close()
     assert line.status().frames_out == count
     slope = (measured[count - 1] - measured[10_000]) / (count - 1 - 10_000)
     assert slope < 100, f"{slope:.0f} bytes a frame"
-
-
-class Unhurried(ScriptedSource):
-    """Waits for the line, as a recording does: nothing is dropped."""
-
-    def open(self) -> StreamInfo:
-        return replace(super().open(), live=False)
 
 
 def replace_picture(item: Frame, drawn: av.VideoFrame) -> Frame:

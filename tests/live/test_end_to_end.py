@@ -24,13 +24,13 @@ from streamer.sinks.records import read_records
 from tests.display import VirtualDisplay, why_not
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.runtime.test_log import restore_logging
-from tests.scripted import wait_until
+from tests.waiting import wait_until
 
 __all__ = ["restore_logging", "rtsp_server"]
 
 ROOT = Path(__file__).parents[2]
 SECRETS = (PASSWORD, "hunter2-publish", "hunter2-away", "hunter2-query")
-DETECTOR = "tests.scripted:ScriptedDetector"
+DETECTOR = "tests.fakes:FakeDetector"
 
 
 def closed_port() -> int:

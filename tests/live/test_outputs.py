@@ -13,10 +13,11 @@ from streamer.instances import Instances
 from streamer.live.outputs import Failures, FileSink, Outputs
 from streamer.sinks.queued import Queued
 from streamer.stages import Annotated, OutputStatus
-from tests.scripted import ScriptedSink, frame, wait_until
+from tests.fakes import FakeSink, frame
+from tests.waiting import wait_until
 
 
-class ScriptedView(ScriptedSink):
+class FakeView(FakeSink):
     """A window for the tests."""
 
     closed = False
@@ -29,35 +30,35 @@ class ScriptedView(ScriptedSink):
         self.texts.append(text)
 
     def status(self) -> OutputStatus:
-        return OutputStatus(name="window", frames=len(self.indices))
+        return OutputStatus(name="window", frames=len(self.written))
 
 
 def item(index: int) -> Annotated:
     return Annotated(frame(index), Instances.empty())
 
 
-def fail(_item: Annotated) -> None:
+def fail(_index: int) -> None:
     raise OutputWriteFailed("rtsp://u:hunter2@192.0.2.1/ is gone")
 
 
 def test_every_output_gets_every_frame_and_only_views_hear_that_none_comes() -> None:
     failures = Failures("gate")
-    sinks, view = [ScriptedSink(), ScriptedSink()], ScriptedView()
+    sinks, view = [FakeSink(), FakeSink()], FakeView()
     outputs = Outputs([Queued(sink, capacity=8) for sink in sinks], [view], failures)
     for index in range(5):
         outputs.write(item(index))
     outputs.idle("reconnecting, 3 s")
     outputs.finish()
-    assert [sink.indices for sink in sinks] == [list(range(5))] * 2
-    assert view.indices == list(range(5))
+    assert [sink.written for sink in sinks] == [list(range(5))] * 2
+    assert view.written == list(range(5))
     assert view.texts == ["reconnecting, 3 s"]
-    assert [sink.finished for sink in (*sinks, view)] == [1, 1, 1]
+    assert [sink.ends for sink in (*sinks, view)] == [["finish"]] * 3
     assert [status.frames for status in outputs.statuses()] == [5, 5, 5]
 
 
 def test_one_failing_output_leaves_the_others_alone(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures("gate")
-    good, bad = ScriptedSink(), ScriptedSink(fail)
+    good, bad = FakeSink(), FakeSink(at=fail)
     queued = [Queued(good, capacity=8), Queued(bad, on_failure=failures("publish"))]
     outputs = Outputs(queued, [], failures)
     with caplog.at_level(logging.ERROR):
@@ -65,14 +66,14 @@ def test_one_failing_output_leaves_the_others_alone(caplog: pytest.LogCaptureFix
         wait_until(lambda: failures.errors)
         outputs.write(item(1))
         outputs.finish()
-    assert good.indices == [0, 1]
+    assert good.written == [0, 1]
     assert [record.getMessage() for record in caplog.records] == ["gate: publish failed: rtsp://u:***@192.0.2.1/ is gone"]
     assert [status.state for status in outputs.statuses()] == ["ended", "failed"]
 
 
 def test_when_the_last_output_has_failed_the_line_ends_with_its_error() -> None:
     failures = Failures("gate")
-    outputs = Outputs([Queued(ScriptedSink(fail), on_failure=failures("publish"))], [], failures)
+    outputs = Outputs([Queued(FakeSink(at=fail), on_failure=failures("publish"))], [], failures)
     outputs.write(item(0))
     wait_until(lambda: failures.errors)
     with pytest.raises(OutputWriteFailed, match="is gone"):
@@ -82,8 +83,8 @@ def test_when_the_last_output_has_failed_the_line_ends_with_its_error() -> None:
 
 def test_a_window_that_is_still_open_keeps_the_line_going() -> None:
     failures = Failures("gate")
-    view = ScriptedView()
-    outputs = Outputs([Queued(ScriptedSink(fail), on_failure=failures("publish"))], [view], failures)
+    view = FakeView()
+    outputs = Outputs([Queued(FakeSink(at=fail), on_failure=failures("publish"))], [view], failures)
     outputs.write(item(0))
     wait_until(lambda: failures.errors)
     outputs.write(item(1))
@@ -91,14 +92,14 @@ def test_a_window_that_is_still_open_keeps_the_line_going() -> None:
     with pytest.raises(OutputWriteFailed):
         outputs.write(item(2))
     outputs.abandon()
-    assert view.indices == [0, 1]
+    assert view.written == [0, 1]
 
 
 def test_outputs_end_at_the_same_time() -> None:
     # Each can only end while the other ends as well.
     together = threading.Barrier(3)
 
-    class Slow(ScriptedSink):
+    class Slow(FakeSink):
         def finish(self) -> None:
             together.wait(timeout=10)
             super().finish()
@@ -108,17 +109,17 @@ def test_outputs_end_at_the_same_time() -> None:
     outputs = Outputs([Queued(sink, finish_timeout_s=10) for sink in sinks], [], failures)
     outputs.write(item(0))
     outputs.finish()
-    assert [sink.finished for sink in sinks] == [1, 1, 1]
+    assert [sink.ends for sink in sinks] == [["finish"]] * 3
 
 
 def test_a_file_says_how_large_it_is_while_it_grows_and_after(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     partial = tmp_path / ".out.partial-abc.mp4"
-    sink = FileSink(ScriptedSink(), path)
-    assert sink.status() == OutputStatus(name="scripted out.mp4", state="starting")
+    sink = FileSink(FakeSink(), path)
+    assert sink.status() == OutputStatus(name="fake out.mp4", state="starting")
     partial.write_bytes(b"1234")
     sink.write(item(0))
-    assert sink.status() == OutputStatus(name="scripted out.mp4", state="running", frames=1, bytes=4)
+    assert sink.status() == OutputStatus(name="fake out.mp4", state="running", frames=1, bytes=4)
     partial.rename(path)
     sink.finish()
-    assert sink.status() == OutputStatus(name="scripted out.mp4", state="ended", frames=1, bytes=4)
+    assert sink.status() == OutputStatus(name="fake out.mp4", state="ended", frames=1, bytes=4)

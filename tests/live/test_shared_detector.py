@@ -11,7 +11,8 @@ import pytest
 
 from streamer.errors import DetectorError, DetectorTimeout
 from streamer.live.shared_detector import DetectorClient, SharedDetector
-from tests.scripted import ScriptedDetector, frame, wait_until
+from tests.fakes import FakeDetector, frame
+from tests.waiting import wait_until
 
 
 class Steps:
@@ -45,7 +46,7 @@ def answer_of(client: DetectorClient) -> tuple[int, float]:
 
 def test_the_newest_frame_is_worked_on_and_its_answer_is_in_its_own_pixels() -> None:
     steps = Steps()
-    shared = SharedDetector(ScriptedDetector(steps))
+    shared = SharedDetector(FakeDetector(steps))
     gate = shared.client("gate")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
@@ -68,7 +69,7 @@ def test_the_newest_frame_is_worked_on_and_its_answer_is_in_its_own_pixels() -> 
 
 def test_eight_cameras_that_always_have_a_frame_get_the_same_share() -> None:
     steps = Steps()
-    shared = SharedDetector(ScriptedDetector(steps))
+    shared = SharedDetector(FakeDetector(steps))
     clients = {f"camera {n}": shared.client(f"camera {n}") for n in range(8)}
     served: Counter[str] = Counter()
     for client in clients.values():
@@ -89,7 +90,7 @@ def test_eight_cameras_that_always_have_a_frame_get_the_same_share() -> None:
 
 def test_a_camera_that_dies_does_not_disturb_the_others() -> None:
     steps = Steps()
-    shared = SharedDetector(ScriptedDetector(steps))
+    shared = SharedDetector(FakeDetector(steps))
     gate, door = shared.client("gate"), shared.client("door")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
@@ -108,7 +109,7 @@ def test_a_camera_that_dies_does_not_disturb_the_others() -> None:
 
 def test_what_the_detector_raises_comes_out_at_the_camera_whose_frame_it_was(caplog: pytest.LogCaptureFixture) -> None:
     steps = Steps()
-    shared = SharedDetector(ScriptedDetector(steps))
+    shared = SharedDetector(FakeDetector(steps))
     gate, door = shared.client("gate"), shared.client("door")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
@@ -129,12 +130,12 @@ def test_what_the_detector_raises_comes_out_at_the_camera_whose_frame_it_was(cap
 
 def test_closing_waits_for_the_call_and_closes_the_detector_in_its_own_thread() -> None:
     steps = Steps()
-    detector = ScriptedDetector(steps)
+    detector = FakeDetector(steps)
     shared = SharedDetector(detector)
     gate = shared.client("gate")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
-    with pytest.raises(DetectorTimeout, match="scripted did not come back"):
+    with pytest.raises(DetectorTimeout, match="fake did not come back"):
         shared.close(timeout_s=0.01)
     before = detector.closed
     steps.let_go.put(None)
@@ -146,14 +147,14 @@ def test_closing_waits_for_the_call_and_closes_the_detector_in_its_own_thread() 
 
 
 def test_a_detector_that_was_never_asked_is_closed_as_well() -> None:
-    detector = ScriptedDetector()
+    detector = FakeDetector()
     SharedDetector(detector).close()
     assert detector.closed == 1
     assert not [thread for thread in threading.enumerate() if thread.name == "detector"]
 
 
 def test_weights_and_names_are_checked() -> None:
-    shared = SharedDetector(ScriptedDetector())
+    shared = SharedDetector(FakeDetector())
     shared.client("gate")
     with pytest.raises(ValueError, match="already"):
         shared.client("gate")

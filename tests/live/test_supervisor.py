@@ -26,7 +26,8 @@ from streamer.runtime.signals import Hangup
 from streamer.sinks.queued import Queued
 from streamer.sources.state import StateChange
 from streamer.stages import Annotated, Output, Perception, Source, View
-from tests.scripted import ScriptedDetector, ScriptedSink, ScriptedSource, frame, wait_until
+from tests.fakes import FakeDetector, FakeSink, FakeSource, frame
+from tests.waiting import wait_until
 
 STAGES = ("open", "capture", "detector", "render", "write", "finish", "stop", "abandon", "close", "nothing")
 
@@ -42,7 +43,7 @@ class Plan:
     stage: str = "nothing"
     at: int = 0
     frames: int = 12
-    sink: ScriptedSink = field(default_factory=ScriptedSink)
+    sink: FakeSink = field(default_factory=FakeSink)
     act: Callable[[], object] = lambda: None
 
     def fail(self, stage: str, index: int) -> None:
@@ -53,7 +54,7 @@ class Plan:
                 raise Fault(stage)
 
 
-class FaultySource(ScriptedSource):
+class FaultySource(FakeSource):
     def __init__(self, name: str, plan: Plan) -> None:
         super().__init__(frame(index, source=name) for index in range(plan.frames))
         self.plan = plan
@@ -74,7 +75,7 @@ class FaultySource(ScriptedSource):
             self.plan.fail("close", self.plan.at)
 
 
-class FaultySink(ScriptedSink):
+class FaultySink(FakeSink):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
@@ -126,7 +127,7 @@ class Plans:
         return [Queued(plan.sink, capacity=1000, on_failure=failures("file"))], []
 
 
-class FaultyDetector(ScriptedDetector):
+class FaultyDetector(FakeDetector):
     """Fails when the plan of any camera says so."""
 
     def __init__(self, plans: dict[str, Plan]) -> None:
@@ -162,7 +163,7 @@ def test_a_thousand_random_faults_neither_hang_nor_leak_and_every_frame_is_accou
             told = f"turn {turn}: {plan.stage} at {plan.at} of {plan.frames}"
             assert balanced(camera), f"{told}: {camera.status()}"
             assert camera.status().state in ("ended", "failed"), told
-            assert plan.sink.finished + plan.sink.abandoned <= 1, told
+            assert len(plan.sink.ends) <= 1, told
     finally:
         logging.disable(logging.NOTSET)
     wait_until(lambda: set(threading.enumerate()) <= before)
@@ -177,8 +178,8 @@ def test_one_camera_that_dies_leaves_the_others_alone(stage: str, caplog: pytest
     states = {camera.name: camera.status().state for camera in cameras.cameras}
     assert states["door"] == states["yard"] == "ended"
     for name in ("door", "yard"):
-        assert plans[name].sink.indices[-1] == 39
-        assert plans[name].sink.finished == 1
+        assert plans[name].sink.written[-1] == 39
+        assert plans[name].sink.ends == ["finish"]
     gate = cameras.cameras[0]
     assert "gate" in cameras.failures or gate.failed_outputs.errors
     assert all(balanced(camera) for camera in cameras.cameras)
@@ -197,7 +198,7 @@ def test_a_detector_that_fails_ends_every_camera_loudly(caplog: pytest.LogCaptur
     assert sum("the detector failed on a frame of" in record.getMessage() for record in caplog.records) == 2
 
 
-class EndlessSource(ScriptedSource):
+class EndlessSource(FakeSource):
     """Waits after three frames until it is interrupted, as a camera that shows a wall."""
 
     def __init__(self) -> None:
@@ -208,7 +209,7 @@ class EndlessSource(ScriptedSource):
         for index in range(3):
             yield frame(index)
         self.running.set()
-        self.stopped.wait(30)
+        self.interrupted.wait(30)
 
 
 def endless(names: Sequence[str]) -> tuple[Cameras, dict[str, Plan], list[EndlessSource]]:
@@ -236,7 +237,7 @@ def test_the_first_signal_ends_all_cameras_and_completes_their_outputs(number: s
     thread.join()
     assert cameras.interrupted
     assert not cameras.failures
-    assert [plan.sink.finished for plan in plans.values()] == [1, 1, 1]
+    assert [plan.sink.ends for plan in plans.values()] == [["finish"]] * 3
     assert all(balanced(camera) for camera in cameras.cameras)
 
 
@@ -255,7 +256,7 @@ def test_a_hangup_says_that_nothing_is_reloaded(caplog: pytest.LogCaptureFixture
     assert [record.getMessage() for record in caplog.records if "SIGHUP" in record.getMessage()] == [
         "SIGHUP: nothing is reloaded; to change settings end this and start it again"
     ]
-    assert plans["gate"].sink.finished == 1
+    assert plans["gate"].sink.ends == ["finish"]
 
 
 def test_a_hangup_with_which_the_terminal_goes_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +300,7 @@ def test_what_does_not_end_in_time_is_given_up_or_left_behind(
     thread = when_running([stubborn, source], cameras.stop)
     cameras.run()
     thread.join()
-    assert plans["door"].sink.finished == 1
+    assert plans["door"].sink.ends == ["finish"]
     assert set(cameras.failures) == {"gate"}
     messages = [record.getMessage() for record in caplog.records]
     assert any("giving up what is left" in message for message in messages)
@@ -317,7 +318,7 @@ def test_a_detector_that_hangs_costs_no_file(caplog: pytest.LogCaptureFixture) -
     plans = {"gate": Plan()}
     source = EndlessSource()
     config = CameraConfig.model_validate({"source": "lavfi:gate"})
-    cameras = Cameras({"gate": config}, ScriptedDetector(hang), Plans(plans, {"gate": source}), patient=False)
+    cameras = Cameras({"gate": config}, FakeDetector(hang), Plans(plans, {"gate": source}), patient=False)
 
     def stop_when_hanging() -> None:
         hanging.wait(10)
@@ -328,7 +329,7 @@ def test_a_detector_that_hangs_costs_no_file(caplog: pytest.LogCaptureFixture) -
     cameras.run()
     thread.join()
     assert not cameras.failures
-    assert plans["gate"].sink.finished == 1
+    assert plans["gate"].sink.ends == ["finish"]
     assert balanced(cameras.cameras[0])
     assert any("did not come back" in record.getMessage() for record in caplog.records)
     release.set()
@@ -341,15 +342,15 @@ def test_statuses_of_cameras_that_have_not_begun_can_be_asked_for() -> None:
     cameras.stop()
     cameras.run()
     assert [status.state for status in cameras.statuses()] == ["ended"]
-    assert plans["gate"].sink.indices == []
+    assert plans["gate"].sink.written == []
 
 
 def test_errors_of_sources_and_outputs_keep_their_kind() -> None:
-    class Refused(ScriptedSource):
+    class Refused(FakeSource):
         def open(self) -> StreamInfo:
             raise SourceUnavailable("refused")
 
-    class Lost(ScriptedSource):
+    class Lost(FakeSource):
         def frames(self) -> Iterator[Frame]:
             yield frame(0)
             raise SourceLost("gone")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.display import VirtualDisplay, why_not
-from tests.scripted import wait_until
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def test_a_screen_can_be_captured_by_the_command(tmp_path: Path) -> None:
     display = VirtualDisplay()
     name = display.environ["DISPLAY"]
     command = [sys.executable, "-m", "streamer", "live", f"x11grab:{name}?video_size=320x240", "--max-fps", "10"]
-    command += ["--detections", str(tmp_path / "d.jsonl"), "--detector", "tests.scripted:ScriptedDetector"]
+    command += ["--detections", str(tmp_path / "d.jsonl"), "--detector", "tests.fakes:FakeDetector"]
     try:
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         records = tmp_path / "d.jsonl"

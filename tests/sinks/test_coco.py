@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.instances import Instances
 from streamer.sinks.coco import CocoResults
-from tests.sinks.scripted import INFO, annotated, person_and_car
+from tests.fakes import INFO, annotated, person_and_car
 from tests.sinks.test_records import largest_file
 
 

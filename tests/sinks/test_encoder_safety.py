@@ -19,9 +19,9 @@ from streamer.pipeline import Pipeline
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
-from tests.fakes import FakePerception
+from tests.fakes import FakePerception, draw_nothing
 from tests.media import Clip, frame_times, packet_times
-from tests.road import reencode, show_as_is
+from tests.road import reencode
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_failing_detector_leaves_nothing(clip: Path, out: Path) -> None:
     source = VideoFile(clip)
     encoder = VideoEncoder(out / "o.mp4", source.open(), source=source)
     with pytest.raises(StageFailed, match="broken"):
-        Pipeline(source, FakePerception(fail), show_as_is, [encoder]).run()
+        Pipeline(source, FakePerception(fail), draw_nothing, [encoder]).run()
     assert list(out.iterdir()) == []
 
 
@@ -172,7 +172,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(ending: str, share: float, clip:
             Pipeline(
                 source,
                 FakePerception(),
-                show_as_is,
+                draw_nothing,
                 [VideoEncoder(out / f"o.{ending}", info, source=source, preset="ultrafast")],
             ).run()
     finally:

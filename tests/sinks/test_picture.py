@@ -14,9 +14,8 @@ from streamer.pipeline import Pipeline
 from streamer.sinks.picture import PictureFile
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
-from tests.fakes import FakePerception
+from tests.fakes import FakePerception, draw_nothing
 from tests.media import Clip, ffmpeg
-from tests.road import show_as_is
 from tests.sources.test_video import exif
 
 
@@ -34,7 +33,7 @@ def photo(tmp_path: Path) -> Path:
 def test_a_photo_comes_out_upright(ending: str, photo: Path) -> None:
     output = photo.parent / "out" / f"o.{ending}"
     source = VideoFile(photo)
-    stats = Pipeline(source, FakePerception(), show_as_is, [PictureFile(output, source.open(), source=source)]).run()
+    stats = Pipeline(source, FakePerception(), draw_nothing, [PictureFile(output, source.open(), source=source)]).run()
     assert stats.frames_out == 1
     written = cv2.imread(str(output))
     expected = cv2.imread(str(photo))

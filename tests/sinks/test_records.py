@@ -24,7 +24,7 @@ from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
 from streamer.sinks.records import MaskKind, Records, read_records
-from tests.sinks.scripted import INFO, LABELS, annotated, person_and_car
+from tests.fakes import INFO, LABELS, annotated, person_and_car
 
 
 def records(path: Path, *, masks: MaskKind = "rle", overwrite: bool = False) -> Records:
@@ -55,7 +55,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
         "source": "in.mp4",
         "width": 64,
         "height": 48,
-        "time_base": "1/12800",
+        "time_base": "1/90000",
         "detector": "scripted",
         "streamer": __version__,
         "rate": "30000/1001",
@@ -78,7 +78,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
     }
     assert car["box_xyxy"] == [30.13, -2.0, 70.0, 20.0]
     assert car["mask"] is None
-    assert second == {"type": "frame", "frame": 1, "pts": 512, "time_s": 0.04, "instances": []}
+    assert second == {"type": "frame", "frame": 1, "pts": 3600, "time_s": 0.04, "instances": []}
     assert end == {
         "type": "end",
         "frames": 2,
@@ -138,11 +138,11 @@ def test_no_masks(tmp_path: Path) -> None:
 def test_negative_pts_a_hole_in_the_labels_and_more_totals(tmp_path: Path) -> None:
     found = replace(person_and_car(), class_ids=np.array([1, 12], np.int64))
     sink = Records(tmp_path / "found.jsonl", INFO, LABELS, "scripted", totals=lambda: {"tracks": {"person": 1}})
-    sink.write(annotated(0, found, pts=-512))
-    sink.write(annotated(1, Instances.empty(), pts=12800, duration=0))
+    sink.write(annotated(0, found, pts=-3600))
+    sink.write(annotated(1, Instances.empty(), pts=90000, duration=0))
     sink.finish()
     _, frame, _, end = read_records(sink.path)
-    assert frame["pts"] == -512
+    assert frame["pts"] == -3600
     assert frame["time_s"] == -0.04
     assert frame["instances"][1]["class"] == "class 12"
     assert end["by_class"] == {"person": 1, "class 12": 1}
@@ -170,7 +170,7 @@ def test_a_killed_process_leaves_its_lines(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from tests.sinks.scripted import annotated, person_and_car
+        from tests.fakes import annotated, person_and_car
         from tests.sinks.test_records import records
 
         sink = records(Path(sys.argv[1]))

@@ -7,12 +7,12 @@ import itertools
 import pytest
 
 from streamer.sources.rate_limit import Thinned
-from tests.scripted import ScriptedSource, frame
+from tests.fakes import FakeSource, frame
 
 
 @pytest.mark.parametrize(("fps", "most", "expected"), [(25, 10, 100), (30, 15, 150), (25, 25, 250), (10, 30, 100), (60, 7, 70)])
 def test_the_rate_is_what_was_asked_for(fps: float, most: float, expected: int) -> None:
-    source = ScriptedSource(frame(index, fps=fps) for index in range(int(10 * fps)))
+    source = FakeSource(frame(index, fps=fps) for index in range(int(10 * fps)))
     thinned = Thinned(source, most)
     given = list(thinned.frames())
     assert len(given) == pytest.approx(expected, abs=1)
@@ -24,20 +24,20 @@ def test_the_rate_is_what_was_asked_for(fps: float, most: float, expected: int) 
 
 def test_time_stamps_that_jump_do_not_stop_it() -> None:
     indices = [*range(50), *range(10_000, 10_050), *range(50)]
-    thinned = Thinned(ScriptedSource(frame(index) for index in indices), 5)
+    thinned = Thinned(FakeSource(frame(index) for index in indices), 5)
     assert len(list(thinned.frames())) == pytest.approx(30, abs=2)
 
 
 def test_the_rest_is_the_sources_own_affair() -> None:
-    source = ScriptedSource([frame(0)])
+    source = FakeSource([frame(0)])
     thinned = Thinned(source, 5)
     assert thinned.open() == source.open()
     thinned.interrupt()
     thinned.close()
-    assert source.stopped.is_set()
+    assert source.interrupted.is_set()
     assert source.closed
 
 
 def test_no_frames_a_second_are_refused() -> None:
     with pytest.raises(ValueError, match="expected more than 0, got 0"):
-        Thinned(ScriptedSource([]), 0)
+        Thinned(FakeSource([]), 0)
