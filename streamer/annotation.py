@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamer.cli.progress import Progress
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
 from streamer.detectors.from_settings import load, load_copies, selection, style
-from streamer.errors import ConfigError, OutputRefused
+from streamer.errors import ConfigError
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
 from streamer.pipeline import Pipeline
@@ -24,6 +24,7 @@ from streamer.sinks.coco import CocoResults
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
+from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Sink
 from streamer.summary import Summary
@@ -56,7 +57,7 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
     """The same with checked settings, and progress on stderr unless they say ``quiet``."""
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
-    refuse_clashes(config.input, output, config.detections, config.coco)
+    refuse_clashes({"the input": config.input, "the file of labels": config.labels}, (output, config.detections, config.coco))
     for path in (config.detections, config.coco):
         # A pipe or a device is there already and may be written to.
         if path is not None and (path.is_file() or not path.exists()):
@@ -172,14 +173,3 @@ def default_output(source: str) -> Path:
         raise ConfigError("an address needs an OUTPUT", hint="name one with -o, such as -o annotated.mp4")
     path = Path(source)
     return path.with_name(f"{path.stem}-annotated{path.suffix}")
-
-
-def refuse_clashes(source: str, *outputs: Path | None) -> None:
-    """Raise ``OutputRefused`` when two of the outputs, or an output and the input, are the same file."""
-    seen: dict[Path, str] = {Path(source).resolve(): "INPUT"} if "://" not in source else {}
-    for path in outputs:
-        if path is None:
-            continue
-        if path.resolve() in seen:
-            raise OutputRefused(f"{path} is {seen[path.resolve()]} already", hint="give every file a name of its own")
-        seen[path.resolve()] = "another output"

@@ -14,6 +14,7 @@ from streamer.live.http import parse_address as parse_metrics_address
 from streamer.live.parts import RealParts, check_addresses, wanted_score
 from streamer.live.supervisor import Cameras, has_files_or_streams
 from streamer.runtime.log import FoldingHandler, set_up
+from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import parse_address
 from streamer.stages import Detector
 
@@ -37,6 +38,7 @@ def live_with(config: LiveConfig) -> int:
     """The same with checked settings, for the command."""
     handler = set_up_log(config)
     check_addresses(config)
+    _check_files({camera_name(config.source): config}, config)
     if config.metrics is not None:
         parse_metrics_address(config.metrics)
     if not has_files_or_streams(config) and config.metrics is None:
@@ -147,7 +149,16 @@ def checked(config: RunConfig) -> dict[str, CameraConfig]:
         for path in (camera.output, camera.detections):
             if path is not None and path.exists() and path.is_file() and not camera.overwrite:
                 raise ConfigError(f"cameras.{name}: {path} is there already", hint="name another file, or set overwrite: true")
+    _check_files(configs, config)
     return configs
+
+
+def _check_files(cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
+    """Raise ``OutputRefused`` where a file that is read, or written already, is to be written under any of its names."""
+    refuse_clashes(
+        {"the file of labels": process.labels, **{f"the source of {name}": camera.source for name, camera in cameras.items()}},
+        [path for camera in cameras.values() for path in (camera.output, camera.detections)],
+    )
 
 
 def report(config: RunConfig) -> list[str]:
