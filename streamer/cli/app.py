@@ -121,7 +121,7 @@ def annotate(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc. (default: libx264)",
+            help="libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc … (default: libx264; libvpx-vp9 for .webm)",
             show_default=False,
             rich_help_panel="Encoding",
         ),

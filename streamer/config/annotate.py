@@ -60,7 +60,8 @@ class AnnotateConfig(Settings):
     """Seconds into the recording of the first frame; None: its beginning."""
     end: Seconds | None = None
     """Seconds into the recording before which the last frame lies; None: its end."""
-    encoder: Text = "libx264"
+    encoder: Text | None = None
+    """Video encoder; None: the one for the output's container, libx264, or libvpx-vp9 for .webm."""
     crf: Annotated[float, BeforeValidator(number), Field(ge=0, le=63), Expected("a number 0..63")] | None = None
     """Constant quality of the encoder, lower is better; None: a good one for that encoder."""
     preset: (

@@ -49,8 +49,9 @@ def container_for(path: Path) -> Container:
     """The container that ``path``'s ending asks for. Raises ``OutputRefused`` for others, listing those that work."""
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
-        ending = f"the ending {path.suffix}" if path.suffix else "a name without an ending"
+        ending = f"as {path.suffix}" if path.suffix else "to a name without an ending"
         raise OutputRefused(
-            f"{path}: no video can be written under {ending}", hint=f"take one of {', '.join(sorted(CONTAINERS))}"
+            f"{path}: video is not written {ending}",
+            hint=f"give one of {', '.join(sorted(CONTAINERS))}, such as -o {path.with_suffix('.mp4').name}",
         )
     return container

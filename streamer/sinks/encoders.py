@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from streamer.errors import ConfigError, EncoderUnavailable, OutputRefused
 from streamer.sinks.containers import CONTAINERS, Container
+from streamer.suggest import nearest
 
 _X26X_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -117,9 +117,11 @@ def choose_encoder(name: str | None, container: Container, path: object) -> Enco
     if name is None:
         name = container.encoders[0]
     if name not in ENCODERS:
-        near = difflib.get_close_matches(name, ENCODERS, 1, 0.4)
+        near = nearest(name, ENCODERS, most=1)
         guess = f"did you mean {near[0]}? " if near else ""
-        raise EncoderUnavailable(f"there is no encoder {name}", hint=f"{guess}here work {', '.join(available_encoders())}")
+        raise EncoderUnavailable(
+            f"there is no encoder {name}", hint=f"{guess}those that work here: {', '.join(available_encoders())}"
+        )
     if name not in container.encoders:
         fitting = sorted(suffix for suffix, other in CONTAINERS.items() if name in other.encoders)
         raise OutputRefused(

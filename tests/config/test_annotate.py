@@ -50,7 +50,7 @@ def test_the_example_tells_of_every_key() -> None:
 def test_what_stands_when_nothing_is_said() -> None:
     config = load_annotate_config(None, {"input": "in.mp4"})
     assert (config.detector, config.score_threshold, config.inference_interval) == ("people", None, 1)
-    assert (config.encoder, config.audio, config.masks) == ("libx264", "copy", "rle")
+    assert (config.encoder, config.audio, config.masks) == (None, "copy", "rle")
     assert config.draw is None
     assert not config.overwrite
     with pytest.raises(ValidationError, match="frozen"):

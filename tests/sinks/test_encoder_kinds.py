@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
+from streamer.annotation import annotate
 from tests.media import Clip, ffmpeg, frame_times, video_stream
 from tests.road import reencode
 
@@ -165,3 +166,13 @@ def test_frames_before_zero_are_moved_and_a_note_says_so(tmp_path: Path) -> None
         road = reencode(clip, output)
         assert frame_times(output) == [f"{index / 25:.6f}" for index in range(10)]
         assert any("0.2 s later" in note for note in road.encoder.notes)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("webm", "vp9"), ("mp4", "h264"), ("mkv", "h264"), ("mov", "h264"), ("ts", "h264")]
+)
+def test_the_container_chooses_the_encoder(ending: str, codec: str, tmp_path: Path) -> None:
+    clip = Clip(seconds=0.2).write(tmp_path / "in.mp4")
+    summary = annotate(clip, tmp_path / f"o.{ending}", detector="tests.bright:Bright")
+    assert summary.frames_out == 5
+    assert video_stream(tmp_path / f"o.{ending}")["codec_name"] == codec

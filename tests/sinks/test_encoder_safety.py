@@ -70,7 +70,7 @@ def test_a_link_to_the_output_is_followed(clip: Path, out: Path) -> None:
     [
         ("missing/o.mp4", {}, OutputRefused, "no folder"),
         (".", {}, OutputRefused, "is a folder"),
-        ("o.xyz", {}, OutputRefused, r"\.xyz; take one of .*\.mkv.*\.mp4"),
+        ("o.xyz", {}, OutputRefused, r"\.xyz; give one of .*\.mkv.*\.mp4"),
         ("o", {}, OutputRefused, "without an ending"),
         ("o.avi", {}, OutputRefused, r"\.avi"),
         ("o.webm", {"encoder": "libx264"}, OutputRefused, "libvpx-vp9"),
