@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamer.cli.progress import Progress
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
 from streamer.detectors.from_settings import load, load_copies, selection, style
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
 from streamer.pipeline import Pipeline
@@ -47,7 +47,7 @@ def annotate(
     finishes a playable file with what was done (``summary.interrupted``).
 
     Raises ``ConfigError`` for bad options, ``SourceError``, ``DetectorError`` or ``SinkError`` before the first frame, and
-    ``StageFailed`` after it; then no OUTPUT is there, nor anything half done.
+    ``StageFailed`` after it; what was done until then is completed into playable files, which the error's hint names.
     """
     overrides = {"input": os.fspath(input), "output": None if output is None else Path(output), "quiet": True, **options}
     return annotate_with(load_annotate_config(None, overrides), on_frame=on_frame)
@@ -113,7 +113,13 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
 
             pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
             with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
-                stats = pipeline.run()
+                try:
+                    stats = pipeline.run()
+                except StageFailed as failure:
+                    files = [output, config.detections, config.coco]
+                    paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
+                    failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
+                    raise
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco]
     if pipeline.abandoned:
@@ -131,6 +137,12 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
     )
+
+
+def _what_is_left(frames: int, paths: Sequence[Path]) -> str:
+    if not paths:
+        return "nothing was written"
+    return f"the {frames} frames before that are in {', '.join(map(str, paths))}"
 
 
 def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Interval, Detector]:

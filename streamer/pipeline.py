@@ -1,4 +1,4 @@
-"""The line: capture thread, inference thread, and the calling thread that renders and writes."""
+"""The pipeline: capture thread, inference thread, and the calling thread that renders and writes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Render = Callable[[Annotated], None]
 class Pipeline:
     """Runs one source through perception and renderer into its sinks, and owns all of them from :meth:`run` on.
 
-    Three threads, two bounded channels. The first failure of any stage is kept; both channels are abandoned, the source is
-    interrupted, the threads are joined with a deadline, the sinks are abandoned, and :meth:`run` raises ``StageFailed``
-    from the cause. ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
+    Three threads, two bounded channels. After the first failure of any stage nothing more is read, the frames that are past
+    that stage are still written, the sinks are completed (one that failed itself is abandoned), the threads are joined with a
+    deadline, and :meth:`run` raises ``StageFailed`` from the cause. Without a single frame the sinks are abandoned.
+    ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
 
     ``on_item`` is called after each frame has been written, ``on_idle`` every ``idle_interval_s`` seconds while none comes,
     both in the rendering thread.
@@ -44,6 +45,8 @@ class Pipeline:
         join_timeout_s: float = 5.0,
     ) -> None:
         self.stats = Stats()
+        self.completed: list[Sink] = []
+        """The sinks whose outputs are whole, once :meth:`run` has ended."""
         self._source = source
         self._perception = perception
         self._render = render
@@ -57,6 +60,8 @@ class Pipeline:
         self._frames: Channel[Frame] = Channel(capacity, overflow, self._dropped_when_full)
         self._results: Channel[Annotated] = Channel(capacity, Overflow.WAIT)
         self._failure: StageFailed | None = None
+        self._broken: Sink | None = None
+        """The sink that failed while it was written to."""
         self._lock = threading.Lock()
         self._stopping = False
         self._abandoned = False
@@ -64,8 +69,8 @@ class Pipeline:
 
     @property
     def interrupted(self) -> bool:
-        """Whether :meth:`stop` or :meth:`abandon` ended the run before the source did."""
-        return self._stopping
+        """Whether :meth:`stop`, :meth:`abandon` or a failure ended the run before the source did."""
+        return self._stopping or self._failure is not None
 
     @property
     def abandoned(self) -> bool:
@@ -99,20 +104,20 @@ class Pipeline:
         Raises ``StageFailed`` with the first failure as its cause.
         """
         threads = [
-            threading.Thread(target=self._guard, args=("capture", self._capture), name="capture", daemon=True),
-            threading.Thread(target=self._guard, args=("inference", self._infer), name="inference", daemon=True),
+            threading.Thread(target=self._capture, name="capture", daemon=True),
+            threading.Thread(target=self._infer, name="inference", daemon=True),
         ]
         self.stats.started_at = self._clock()
         for thread in threads:
             thread.start()
-        finished = 0
         try:
-            self._guard("render", self._render_all)
-            if self._failure is None and not self._abandoned:
-                finished = self._finish_sinks()
+            if not self._guard("render", self._render_all):
+                self._discard()
+            self._complete_sinks()
         finally:
-            for sink in self._sinks[finished:]:
-                sink.abandon()
+            for sink in self._sinks:
+                if sink not in self.completed:
+                    sink.abandon()
             self._join(threads)
             self.stats.ended_at = self._clock()
         if self._failure is not None:
@@ -120,6 +125,11 @@ class Pipeline:
         return self.stats
 
     def _capture(self) -> None:
+        self._guard("capture", self._capture_all)
+        # Also after a failure: what was read before it is worked off.
+        self._frames.finish()
+
+    def _capture_all(self) -> None:
         try:
             before = self._clock()
             for frame in self._source.frames():
@@ -134,9 +144,16 @@ class Pipeline:
                 before = self._clock()
         finally:
             self._source.close()
-        self._frames.finish()
 
     def _infer(self) -> None:
+        if not self._guard("inference", self._infer_all):
+            self._drop("abandoned", len(self._frames.abandon()))
+        self._busy_with = "closing the detector"
+        # What was read has been handed on before the detector closes, so that one which hangs there costs no frame.
+        self._results.finish()
+        self._guard("inference", self._perception.close)
+
+    def _infer_all(self) -> None:
         held = 0  # frames that perception keeps to look ahead
         try:
             for frame in self._frames:
@@ -161,7 +178,7 @@ class Pipeline:
                         self.stats.latencies["inference"].add(inference_s)
                 if not self._pass_on(ready):
                     return
-            if not self._abandoned and self._failure is None:
+            if not self._results.closed:
                 for item in self._perception.finish():
                     held -= 1
                     if item.inference_s is not None:
@@ -170,10 +187,6 @@ class Pipeline:
                         return
         finally:
             self._drop("abandoned", held)
-            self._busy_with = "closing the detector"
-            # What was read has been handed on before the detector closes, so that one which hangs there costs no frame.
-            self._results.finish()
-            self._perception.close()
 
     def _pass_on(self, items: list[Annotated]) -> bool:
         for sent, item in enumerate(items):
@@ -220,36 +233,44 @@ class Pipeline:
             try:
                 sink.write(item)
             except Exception as error:
+                self._broken = sink
                 raise StageFailed(sink.name, error) from error
 
-    def _finish_sinks(self) -> int:
-        finished = 0
+    def _complete_sinks(self) -> None:
+        """Complete each sink whose frames are good; what cannot be completed is left for :meth:`run` to abandon."""
+        if self._failure is not None and not self.stats.frames_out:
+            return
         for sink in self._sinks:
             if self._abandoned:
-                return finished
+                return
+            if sink is self._broken:
+                continue
             try:
                 sink.finish()
             except GivenUp:
-                return finished
+                return
             except Exception as error:  # noqa: BLE001  # kept and raised by run(), with the sink's name
                 self._fail(StageFailed(sink.name, error))
-                return finished
-            finished += 1
-        return finished
+            else:
+                self.completed.append(sink)
 
-    def _guard(self, stage: str, work: Callable[[], None]) -> None:
+    def _guard(self, stage: str, work: Callable[[], None]) -> bool:
+        """Do ``work``; a failure is kept for :meth:`run`. Whether it went well."""
         try:
             work()
         except StageFailed as failure:
             self._fail(failure)
         except BaseException as error:  # noqa: BLE001  # kept and raised by run(): no failure of a thread may end quietly
             self._fail(StageFailed(stage, error))
+        else:
+            return True
+        return False
 
     def _fail(self, failure: StageFailed) -> None:
         with self._lock:
             if self._failure is None:
                 self._failure = failure
-        self._discard()
+        self._source.interrupt()
 
     def _discard(self) -> None:
         self._source.interrupt()

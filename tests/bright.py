@@ -43,6 +43,13 @@ class Broken(Bright):
         return super().detect(image)
 
 
+class Cold(Bright):
+    """Cannot be warmed up."""
+
+    def warm_up(self) -> None:
+        raise RuntimeError("no device")
+
+
 class Wrong(Bright):
     """Answers with arrays that do not fit together."""
 

@@ -175,7 +175,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/clip.mp4", "--start", "5", "--end", "3"], 2, "end"),
     (["annotate", "--config", "{}/typo.yaml"], 2, "typo.yaml:2.*did you mean 'detector'"),
     (["annotate"], 2, "input"),
-    (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Broken"], 1, "inference failed: .*the tensor fell over"),
+    (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Cold"], 1, "cannot be warmed up: RuntimeError: no device"),
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Wrong"], 1, r"scores: expected shape \(1,\), got \(7,\)"),
     (["probe", "{}/none.mp4"], 2, "there is no file"),
     (["models", "check", "peopel"], 2, "did you mean people"),
@@ -207,6 +207,34 @@ def test_a_mistake_ends_in_one_clear_line(mistakes_folder: Path, arguments: list
     assert {path.name: path.read_bytes() for path in mistakes_folder.iterdir()} == before, "a stray file, or a changed one"
 
 
+@pytest.mark.parametrize("options", [(), ("--inference-interval", "2")])
+def test_what_was_done_before_a_detector_failed_is_completed_and_named(
+    clip: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    output, detections, coco = tmp_path / "out.mp4", tmp_path / "out.jsonl", tmp_path / "out.json"
+    arguments = ("annotate", clip, "-o", output, "--detections", detections, "--coco", coco, *options)
+    done = run(*arguments, "--detector", "tests.bright:Broken")
+    assert done.returncode == 1
+    complaint = done.stderr.strip().splitlines()[-1]
+    frames = len(frame_times(output))
+    assert frames >= 4
+    assert frame_times(output) == frame_times(clip)[:frames]
+    assert stream_kinds(output) == stream_kinds(clip)
+    assert complaint.startswith("error: inference failed: RuntimeError: the tensor fell over; ")
+    assert complaint.endswith(f"the {frames} frames before that are in {output}, {detections}, {coco}")
+    records = list(read_records(detections))
+    assert len(records) == frames + 2
+    assert records[-1]["interrupted"] is True
+    assert {result["image_id"] for result in json.loads(coco.read_text())} <= set(range(frames + 1))
+
+
+def test_a_detector_that_fails_on_the_first_frame_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+    done = run("annotate", clip, "-o", tmp_path / "out.mp4", "--detector", "tests.bright:Wrong")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].endswith("; nothing was written")
+    assert leftovers(tmp_path, "clip.mp4") == []
+
+
 def test_debug_shows_the_traceback(mistakes_folder: Path) -> None:
     done = run("annotate", mistakes_folder / "clip.mp4", "--detector", "tests.bright:Broken", "--debug")
     assert done.returncode == 1
@@ -225,7 +253,7 @@ def test_python_errors_are_of_the_tree(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(StageFailed) as failed:
         streamer.annotate(clip, tmp_path / "out.mp4", detector="tests.bright:Broken")
     assert failed.value.stage == "inference"
-    assert leftovers(tmp_path, "clip.mp4") == []
+    assert leftovers(tmp_path, "clip.mp4") == ["out.mp4"]
     with pytest.raises(OutputRefused):
         streamer.annotate(clip, clip)
     with pytest.raises(ConfigError, match="did you mean 'detector'"):

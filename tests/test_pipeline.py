@@ -92,6 +92,29 @@ def test_a_failure_reaches_the_caller_with_its_stage_and_cause(where: str, stage
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("where", ["capture", "inference", "render", "sink"])
+def test_after_a_failure_the_frames_before_it_are_completed(where: str) -> None:
+    pipeline = _fails(where, ZeroDivisionError("oops"))
+    with pytest.raises(StageFailed):
+        pipeline.run()
+    first, second = pipeline._sinks
+    assert isinstance(first, FakeSink)
+    assert isinstance(second, FakeSink)
+    assert first.written == list(range(6 if where == "sink" else 5))
+    assert first.ends == ["finish"]
+    assert second.ends == ["abandon" if where == "sink" else "finish"]
+    assert pipeline.completed == ([first] if where == "sink" else [first, second])
+    assert pipeline.interrupted
+
+
+def test_a_failure_on_the_first_frame_leaves_nothing() -> None:
+    sink = FakeSink()
+    pipeline = Pipeline(FakeSource(None), FakePerception(raise_at(0, ZeroDivisionError())), draw_nothing, [sink])
+    with pytest.raises(StageFailed):
+        pipeline.run()
+    assert sink.ends == ["abandon"]
+
+
 def test_after_a_failure_no_sink_is_left_open() -> None:
     first, second, third = (
         FakeSink("first"),
@@ -100,7 +123,7 @@ def test_after_a_failure_no_sink_is_left_open() -> None:
     )
     with pytest.raises(StageFailed):
         Pipeline(FakeSource(3), FakePerception(), draw_nothing, [first, second, third]).run()
-    assert (first.ends, second.ends, third.ends) == (["finish"], ["abandon"], ["abandon"])
+    assert (first.ends, second.ends, third.ends) == (["finish"], ["abandon"], ["finish"])
 
 
 def test_a_detector_that_hangs_while_closing_costs_no_frame_and_is_reported() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import DetectorContractError
+from streamer.errors import DetectorContractError, DetectorUnavailable
 from streamer.instances import Instances
 
 ARRAYS = ("boxes_xyxy", "scores", "class_ids", "masks", "has_mask")
@@ -61,8 +61,13 @@ class PluginDetector:
         return found
 
     def warm_up(self) -> None:
-        """The plugin's own ``warm_up``, if it has one."""
-        _call(self._plugin, "warm_up")
+        """The plugin's own ``warm_up``, if it has one. Raises ``DetectorUnavailable`` when that raises."""
+        try:
+            _call(self._plugin, "warm_up")
+        except Exception as error:
+            raise DetectorUnavailable(
+                f"the detector {self._spec} cannot be warmed up: {type(error).__name__}: {error}", hint="mend its warm_up"
+            ) from error
 
     def close(self) -> None:
         """The plugin's own ``close``, if it has one."""

@@ -200,7 +200,7 @@ def test_the_first_failure_ends_the_line_with_its_stage() -> None:
     shared.close()
     assert line.status().state == "failed"
     assert balanced(line)
-    assert sink.ends == ["abandon"]
+    assert sink.ends == ["finish"]
 
 
 class HealingSource(FakeSource):

@@ -144,16 +144,19 @@ def test_no_frame_no_file(clip: Path, out: Path) -> None:
     assert encoder.notes == [f"no frame came: {out / 'o.mp4'} was not written"]
 
 
-def test_a_failing_detector_leaves_nothing(clip: Path, out: Path) -> None:
+@pytest.mark.parametrize("at", [0, 7])
+def test_the_frames_before_a_detector_failed_are_a_whole_file(at: int, clip: Path, out: Path) -> None:
     def fail(index: int) -> None:
-        if index == 7:
+        if index == at:
             raise RuntimeError("broken")
 
     source = VideoFile(clip)
     encoder = VideoEncoder(out / "o.mp4", source.open(), source=source)
     with pytest.raises(StageFailed, match="broken"):
         Pipeline(source, FakePerception(fail), draw_nothing, [encoder]).run()
-    assert list(out.iterdir()) == []
+    assert list(out.iterdir()) == ([out / "o.mp4"] if at else [])
+    if at:
+        assert frame_times(out / "o.mp4") == frame_times(clip)[:at]
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
