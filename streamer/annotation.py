@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.cli.progress import Progress
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
-from streamer.detectors.from_settings import load, load_copies, selection, style
+from streamer.detectors.from_settings import load, load_copies
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
+from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
-from streamer.render.renderer import Renderer
+from streamer.render.renderer import Renderer, style
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output

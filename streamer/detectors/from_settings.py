@@ -1,14 +1,12 @@
-"""From settings to what stands in the line: the detector, the wanted instances, the style of drawing."""
+"""The detector that the settings name, with their score threshold and threads."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from streamer.perception.selection import Selection, class_ids
-from streamer.render.renderer import Style
 from streamer.stages import Detector
 
 DEFAULT_SCORE = {"people": 0.4}
@@ -18,7 +16,7 @@ _MOST_COPIES = 8
 
 
 class DetectorSettings(Protocol):
-    """The settings that choose a detector and its finds; of recordings and of live streams alike."""
+    """The settings that choose a detector and its detections; of recordings and of live streams alike."""
 
     @property
     def detector(self) -> str: ...
@@ -63,31 +61,3 @@ def load_copies(settings: DetectorSettings) -> list[Detector]:
 def score_threshold(settings: DetectorSettings) -> float:
     """The least score that the user wants, or the detector's usual one."""
     return DEFAULT_SCORE.get(settings.detector, 0.5) if settings.score_threshold is None else settings.score_threshold
-
-
-def selection(settings: DetectorSettings, detector: Detector) -> Selection:
-    """Which instances the settings want. Raises ``ConfigError`` for a class that the detector does not know."""
-    return Selection(
-        score_threshold=score_threshold(settings),
-        class_ids=None if settings.classes is None else class_ids(settings.classes, detector.labels, detector.name),
-        max_instances=settings.max_instances,
-    )
-
-
-class StyleSettings(Protocol):
-    """The settings that choose how instances are drawn."""
-
-    @property
-    def draw(self) -> Collection[str] | None: ...
-    @property
-    def mask_opacity(self) -> float | None: ...
-
-
-def style(settings: StyleSettings) -> Style:
-    """The renderer's style, its own choice where the settings leave it."""
-    chosen: dict[str, Any] = {}
-    if settings.draw is not None:
-        chosen["draw"] = frozenset(settings.draw)
-    if settings.mask_opacity is not None:
-        chosen["mask_opacity"] = settings.mask_opacity
-    return Style(**chosen)

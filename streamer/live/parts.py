@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
-from streamer.detectors.from_settings import DEFAULT_SCORE, style
+from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.live.outputs import Failures, FileSink, Unqueued
@@ -72,7 +72,7 @@ class RealParts:
 
     def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
-        from streamer.render.renderer import Renderer
+        from streamer.render.renderer import Renderer, style
 
         return Renderer(
             self._detector.labels,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamer.detectors.from_settings import DetectorSettings, score_threshold
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -66,3 +67,12 @@ def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: st
             )
         found |= ids[name.casefold()]
     return frozenset(found)
+
+
+def selection(settings: DetectorSettings, detector: Detector) -> Selection:
+    """Which instances the settings want. Raises ``ConfigError`` for a class that the detector does not know."""
+    return Selection(
+        score_threshold=score_threshold(settings),
+        class_ids=None if settings.classes is None else class_ids(settings.classes, detector.labels, detector.name),
+        max_instances=settings.max_instances,
+    )
