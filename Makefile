@@ -15,10 +15,11 @@ demo: setup ## annotate the sample clip: annotated.mp4 and annotated.jsonl
 test: setup-test ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup-test ## lint and types
+check: setup-test ## lint, types, and which module may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: setup-test ## print every figure of the README
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
