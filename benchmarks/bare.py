@@ -18,7 +18,7 @@ def transcode(source: str, target: str, preset: str, crf: str) -> None:
         video.thread_type = "AUTO"
         stream = output.add_stream("libx264", rate=video.average_rate, options={"preset": preset, "crf": crf})
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
-        if video.time_base is not None:
+        if video.time_base:
             stream.codec_context.time_base = video.time_base
         for frame in input_.decode(video):
             frame.pict_type = 0

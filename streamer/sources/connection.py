@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.channel import Channel, Closed, Overflow
 from streamer.errors import SourceError, SourceUnsupported
-from streamer.runtime import import_order
+from streamer.runtime import import_order, pyav
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
@@ -195,9 +195,9 @@ class Connection:
     def _opened(self, options: dict[str, str]) -> InputContainer:
         # Twice the patience of next(), which gives up first: this is for the day that an interruption does not work.
         timeout = (2 * self._timeouts.open_s, 2 * self._timeouts.read_s)
-        return av.open(
-            self._address.url, "r", self._address.format, options=options, timeout=timeout, metadata_errors="replace"
-        )
+        url, form = self._address.url, self._address.format
+        container: InputContainer = av.open(url, "r", form, options=options, timeout=timeout, **pyav.READ)
+        return container
 
     def _read(self, container: InputContainer) -> None:
         stream = self._video(container)
@@ -218,7 +218,7 @@ class Connection:
             for picture in decoded:
                 if pacer is not None and picture.time is not None:
                     self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
-                aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
+                aspect = pyav.fraction(stream.codec_context.sample_aspect_ratio) or Fraction(1)
                 self._hand_over(picture, aspect, arrival=arrival)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
@@ -240,7 +240,7 @@ class Connection:
         now = self._clock()
         if not picture.is_corrupt:
             self._heard_at = self._sound_at = now
-        pts, time_base = (None, None) if arrival else (picture.pts, picture.time_base)
+        pts, time_base = (None, None) if arrival else (picture.pts, pyav.fraction(picture.time_base))
         self._pictures.send(
             Picture(
                 picture=picture,
@@ -293,7 +293,7 @@ def _codec_names(container: InputContainer) -> set[str]:
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
-    for rate in (stream.average_rate, stream.guessed_rate):
+    for rate in map(pyav.fraction, (stream.average_rate, stream.guessed_rate)):
         if rate is not None and _SANE_RATES[0] <= rate <= _SANE_RATES[1]:
             return rate
     return None

@@ -106,7 +106,7 @@ def widened(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 def _take_time(picture: av.VideoFrame, of: av.VideoFrame) -> None:
     picture.pts, picture.duration = of.pts, of.duration
-    if of.time_base is not None:
+    if of.time_base:
         picture.time_base = of.time_base
 
 

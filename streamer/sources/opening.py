@@ -22,6 +22,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.redact import redact
+from streamer.runtime import pyav
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 # FFmpeg plays text files as pictures of text; nobody who names a .txt here wants that.
@@ -50,10 +51,10 @@ def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: f
     """
     try:
         if is_url(path):
-            return _refuse_text(av.open(path, "r", timeout=(open_timeout_s, read_timeout_s)), path)
+            return _refuse_text(av.open(path, "r", timeout=(open_timeout_s, read_timeout_s), **pyav.READ), path)
         _check_file(path)
         # "file:" because a name with a colon would be taken for a protocol; no patterns, or holiday%d.jpg is a sequence.
-        return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, metadata_errors="replace"), path)
+        return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, **pyav.READ), path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise opening_error(path, error) from error
 

@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from streamer.runtime import pyav
 from streamer.sources.conversion import display_matrix, orientation
 from streamer.sources.opening import is_picture, open_container, reading_error, shown
 
@@ -146,13 +147,13 @@ def probe(path: str) -> ProbeReport:
             ],
             chapters=[
                 {
-                    "title": chapter["metadata"].get("title", ""),
+                    "title": pyav.readable(chapter["metadata"]).get("title", ""),
                     "start_s": float(chapter["start"] * (chapter["time_base"] or 1)),
                     "end_s": float(chapter["end"] * (chapter["time_base"] or 1)),
                 }
                 for chapter in container.chapters()
             ],
-            metadata=dict(container.metadata),
+            metadata=pyav.readable(container.metadata),
             damaged_packets=damaged,
         )
 
@@ -225,21 +226,21 @@ def _first_pictures(path: str, indexes: list[int]) -> dict[int, av.VideoFrame]:
 
 
 def _report(stream: Stream, measure: _Measure, picture: av.VideoFrame | None, photo: bytes, *, chosen: bool) -> StreamReport:
-    time_base = stream.time_base or Fraction(1)
+    time_base = pyav.fraction(stream.time_base) or Fraction(1)
     duration_s = float(stream.duration * time_base) if stream.duration is not None else None
     common: dict[str, Any] = {
         "index": stream.index,
         "kind": stream.type,
         "codec": getattr(stream, "name", None),
         "chosen": chosen,
-        "time_base": str(stream.time_base) if stream.time_base else None,
+        "time_base": str(time_base) if stream.time_base else None,
         "start_s": float(stream.start_time * time_base) if stream.start_time is not None else None,
         "duration_s": duration_s,
         "packets": measure.packets,
         "bit_rate": round(measure.bytes * 8 / duration_s) if duration_s else None,
         "language": stream.language,
         "disposition": [flag.name for flag in Disposition if flag & stream.disposition],
-        "metadata": dict(stream.metadata),
+        "metadata": pyav.readable(stream.metadata),
     }
     if isinstance(stream, AudioStream) and stream.codec_context is not None:
         return StreamReport(**common, sample_rate=stream.sample_rate, channels=stream.channels)
@@ -252,11 +253,11 @@ def _report(stream: Stream, measure: _Measure, picture: av.VideoFrame | None, ph
         width=context.width,
         height=context.height,
         pixel_format=context.pix_fmt,
-        declared_rate=str(stream.average_rate) if stream.average_rate else None,
+        declared_rate=str(pyav.fraction(stream.average_rate)) if stream.average_rate else None,
         spacing=measure.spacing(time_base),
         rotation=None if upright is None else upright.quarter_turns * 90,
         mirrored=None if upright is None else upright.mirrored,
-        sample_aspect_ratio=str(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
+        sample_aspect_ratio=str(pyav.fraction(stream.sample_aspect_ratio)) if stream.sample_aspect_ratio else None,
         color=_color(context if picture is None else picture),
     )
 

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
+from streamer.runtime import pyav
 from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.file_timestamps import Timeline
 from streamer.sources.opening import is_picture, is_url, open_container, reading_error, shown
@@ -94,8 +95,8 @@ class VideoFile:
         upright = orientation(matrix)
         size = (first.width, first.height)
         width, height = reversed(size) if upright.sideways else size
-        time_base = stream.time_base or Fraction(1, 90_000)
-        rate = stream.average_rate or stream.guessed_rate
+        time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
+        rate = pyav.fraction(stream.average_rate) or pyav.fraction(stream.guessed_rate)
         self._timeline = Timeline(time_base, rate, trust_dts=container.format.name == "avi")
         self._info = StreamInfo(
             source=self.name,
@@ -105,7 +106,7 @@ class VideoFile:
             rate=None if self.still else rate,
             orientation=upright,
             display_matrix=matrix,
-            sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(1),
+            sample_aspect_ratio=pyav.fraction(stream.sample_aspect_ratio) or Fraction(1),
             color=self._converter.color,
             frames=1 if self.still else self._frames_expected(stream, rate),
             duration_s=None if self.still else self._duration_s(container, stream),
@@ -203,7 +204,7 @@ class VideoFile:
 
         The container may have been opened anew: its former streams must not be touched any more.
         """
-        time_base = stream.time_base or Fraction(1, 90_000)
+        time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
         start_time = container.start_time if container.start_time is not None else 0
         self._origin_s = Fraction(start_time, 1_000_000)
         self._shift_ticks = 0
@@ -312,7 +313,7 @@ class VideoFile:
 
     def _duration_s(self, container: InputContainer | None, stream: VideoStream) -> float | None:
         """Seconds that will come: the stream's, or else the container's, less what is cut away."""
-        if stream.duration is not None and stream.time_base is not None:
+        if stream.duration is not None and stream.time_base:
             whole_s = float(stream.duration * stream.time_base)
         elif container is not None and container.duration is not None:
             whole_s = float(container.duration) / 1_000_000
@@ -348,7 +349,7 @@ def _end_of(stream: VideoStream) -> av.Packet[VideoStream]:
     """The packet that asks a decoder for all that it still holds."""
     packet: av.Packet[VideoStream] = av.Packet()  # type: ignore[assignment]  # its stream is set in the next line
     packet.stream = stream
-    packet.time_base = stream.time_base or Fraction(1, 90_000)
+    packet.time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
     return packet
 
 

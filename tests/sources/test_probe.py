@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def test_a_recording_is_described(tmp_path: Path) -> None:
     assert report.metadata["title"] == "A film"
     assert report.damaged_packets == 0
     assert json.loads(json.dumps(report.as_dict()))["streams"][0]["codec"] == "h264"
+
+
+def test_a_title_that_is_not_utf8_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
+    clip = Clip(output=("-metadata", os.fsdecode(b"title=caf\xe9"))).write(tmp_path / "clip.mkv")
+    assert probe(str(clip)).metadata["title"] == "caf\ufffd"
 
 
 def test_a_variable_rate_is_measured(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What differs between the releases of PyAV that streamer runs with: 18.1 for Python 3.11, 19 for newer ones."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+
+READ: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""Options of ``av.open`` for reading files whose metadata may not be UTF-8: PyAV 18 would refuse them."""
+
+
+class Ratio(Protocol):
+    """A ``Fraction``, or the ``AVRational`` of PyAV 19."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
+
+
+def fraction(ratio: Ratio | None) -> Fraction | None:
+    """``ratio`` exactly, or None where it is not set, which PyAV 19 tells by a numerator or denominator of 0.
+
+    Its ``AVRational`` goes no further than here: it lacks half of a number's methods, and rounds where two are multiplied.
+    """
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
+
+
+def readable(metadata: dict[str, str]) -> dict[str, str]:
+    """``metadata`` with U+FFFD for bytes that are not UTF-8, which PyAV 19 hands on as lone surrogates, unfit to be printed."""
+    return {_readable(key): _readable(value) for key, value in metadata.items()}
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
