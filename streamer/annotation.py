@@ -17,7 +17,7 @@ from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
-from streamer.render.renderer import Renderer, style
+from streamer.render.renderer import Renderer, Style
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
@@ -100,7 +100,8 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
             coco = CocoResults(config.coco, info, overwrite=config.overwrite)
             undo.callback(coco.abandon)
             sinks.append(coco)
-        renderer = Renderer(detector.labels, style=style(config), sample_aspect_ratio=info.sample_aspect_ratio)
+        style = Style(draw=config.draw, mask_opacity=config.mask_opacity)
+        renderer = Renderer(detector.labels, style=style, sample_aspect_ratio=info.sample_aspect_ratio)
         # From here on the pipeline owns them all.
         undo.pop_all()
         with Progress(quiet=config.quiet) as progress:

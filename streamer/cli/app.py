@@ -10,6 +10,7 @@ import typer
 
 from streamer.cli.errors import INTERRUPTED, Debug, guarded
 from streamer.cli.live import add_to
+from streamer.cli.options import ConfigFile, given, with_options_of
 from streamer.runtime.signals import SIGNALS
 
 app = typer.Typer(
@@ -44,122 +45,27 @@ def root(
     pass
 
 
-@app.command(epilog="Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (what was done is a playable file).")
+@app.command(
+    cls=with_options_of("streamer.config.annotate:AnnotateConfig"),
+    epilog="\n\n".join(
+        [
+            "Examples:",
+            "  streamer annotate holiday.mov -o annotated.mp4",
+            "  streamer annotate talk.mkv -o talk.webm --encoder libvpx-vp9 --start 1:30 --end 2:00 --classes person",
+            "  streamer annotate match.mp4 -o out.mp4 --inference-interval 5 --detections out.jsonl --masks none",
+            "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (what was done is a playable file).",
+        ]
+    ),
+)
 @guarded
-def annotate(
-    input: Annotated[
-        str | None, typer.Argument(metavar="INPUT", help="Recording or picture: anything FFmpeg reads.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Annotated copy (.mp4, .mkv, .mov, .webm, .jpg …). (default: INPUT-annotated)",
-            show_default=False,
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="The same options from a YAML file; the command line wins.", show_default=False),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            help="people, mask-rcnn, hub:HANDLE, PATH of a SavedModel, package.module:Class. (default: people)",
-            show_default=False,
-            rich_help_panel="Detector",
-        ),
-    ] = None,
-    score_threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Least score, 0..1. (default: 0.4 for people, else 0.5)", show_default=False, rich_help_panel="Detector"
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="Only these classes: person,car", show_default=False, rich_help_panel="Detector")
-    ] = None,
-    max_instances: Annotated[
-        int | None, typer.Option(help="At most so many of a frame, best first.", show_default=False, rich_help_panel="Detector")
-    ] = None,
-    inference_interval: Annotated[
-        str | None,
-        typer.Option(
-            help="Run the detector on every N-th frame and follow in between, or auto. (default: 1)",
-            show_default=False,
-            rich_help_panel="Detector",
-        ),
-    ] = None,
-    track: Annotated[
-        bool,
-        typer.Option(
-            "--track", help="Identities also where every frame is inferred.", show_default=False, rich_help_panel="Detector"
-        ),
-    ] = False,
-    labels: Annotated[
-        Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False, rich_help_panel="Detector")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads of the detector on a CPU.", show_default=False, rich_help_panel="Detector")
-    ] = None,
-    draw: Annotated[
-        str | None,
-        typer.Option(help="Any of masks,outlines,boxes,labels, or none.", show_default=False, rich_help_panel="Picture"),
-    ] = None,
-    mask_opacity: Annotated[
-        float | None,
-        typer.Option(help="How strongly masks cover the picture, 0..1.", show_default=False, rich_help_panel="Picture"),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(help="First moment: seconds or HH:MM:SS.", show_default=False, rich_help_panel="Picture")
-    ] = None,
-    end: Annotated[
-        str | None,
-        typer.Option(help="Moment to stop before: seconds or HH:MM:SS.", show_default=False, rich_help_panel="Picture"),
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(
-            help="libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc … (default: libx264; libvpx-vp9 for .webm)",
-            show_default=False,
-            rich_help_panel="Encoding",
-        ),
-    ] = None,
-    crf: Annotated[
-        float | None, typer.Option(help="Quality: lower is better and larger.", show_default=False, rich_help_panel="Encoding")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="The encoder's effort, in its own words.", show_default=False, rich_help_panel="Encoding")
-    ] = None,
-    audio: Annotated[
-        str | None, typer.Option(help="copy or none. (default: copy)", show_default=False, rich_help_panel="Encoding")
-    ] = None,
-    detections: Annotated[
-        Path | None, typer.Option(help="Records as JSON Lines: FILE.jsonl", show_default=False, rich_help_panel="Records")
-    ] = None,
-    masks: Annotated[
-        str | None,
-        typer.Option(
-            help="Masks in the records: rle, polygon, none. (default: rle)", show_default=False, rich_help_panel="Records"
-        ),
-    ] = None,
-    coco: Annotated[
-        Path | None, typer.Option(help="Results in COCO's format: FILE.json", show_default=False, rich_help_panel="Records")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.", show_default=False)] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.", show_default=False)] = False,
-    debug: Debug = False,
-) -> int:
+def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = False) -> int:
     """Annotate a recording or a picture: every frame once, at its own time, with audio and all else kept.
 
     OUTPUT appears whole or not at all. The first Ctrl-C finishes a playable file with what was done, the second abandons.
     """
-    # The options are the settings by name; a switch that is not set leaves the word to the configuration file.
-    overrides = {name: None if value is False else value for name, value in locals().items() if name not in {"config", "debug"}}
     from streamer.config.annotate import load_annotate_config
 
-    settings = load_annotate_config(config, overrides)
+    settings = load_annotate_config(config, given(context))
     from streamer.annotation import annotate_with
 
     summary = annotate_with(settings)

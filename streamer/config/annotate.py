@@ -4,82 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from streamer.config.document import load_yaml
-from streamer.config.fields import (
-    Count,
-    Drawn,
-    Expected,
-    FilePath,
-    Seconds,
-    Settings,
-    Share,
-    Switch,
-    Text,
-    Unfit,
-    listed,
-    number,
-)
-from streamer.config.validation import build
+from streamer.config.fields import FilePath, Interval, Name, Option, Quality, Seconds, Settings, Switch, Text, Unfit, Unset
+from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
+from streamer.config.validation import load
 
 
-class AnnotateConfig(Settings):
-    """Everything that ``streamer annotate`` can be told."""
+class RecordingOptions(Settings):
+    """Which recording, and which part of it."""
 
-    input: Annotated[Text, Field(repr=False)]  # an address may hold a password
-    """Path or URL of the recording or picture."""
-    output: FilePath | None = None
-    """Path of the annotated recording; None: beside the input, ``-annotated`` added to its name."""
-    detector: Text = "people"
-    """``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
-    labels: FilePath | None = None
-    """File of class names that replaces the detector's own."""
-    threads: Count | None = None
-    """Threads of the detector; None: as many as it finds good."""
-    score_threshold: Share | None = None
-    """Least score, 0..1; None: the detector's own default (0.4 for ``people``)."""
-    classes: Annotated[tuple[Text, ...], BeforeValidator(listed), Expected("names, separated by commas")] | None = None
-    """Names of the classes to keep; None: all."""
-    max_instances: Count | None = None
-    """Most instances of a frame, best first; None: all."""
-    inference_interval: Annotated[
-        Literal["auto"] | Count, BeforeValidator(number), Expected("a whole number, 1 or more, or auto")
-    ] = 1
-    """Run the detector on every N-th frame and follow the instances in between; 1: on every frame; ``auto``: the more often
-    the more the picture changes."""
-    track: Switch = False
-    """Give instances identities also with an interval of 1; with a longer one they always have them."""
-    draw: Drawn | None = None
-    """What to draw of each instance; None: the renderer's own choice."""
-    mask_opacity: Share | None = None
-    """How strongly masks cover the picture, 0..1; None: the renderer's own choice."""
-    start: Seconds | None = None
-    """Seconds into the recording of the first frame; None: its beginning."""
-    end: Seconds | None = None
-    """Seconds into the recording before which the last frame lies; None: its end."""
-    encoder: Text | None = None
-    """Video encoder; None: the one for the output's container, libx264, or libvpx-vp9 for .webm."""
-    crf: Annotated[float, BeforeValidator(number), Field(ge=0, le=63), Expected("a number 0..63")] | None = None
-    """Constant quality of the encoder, lower is better; None: a good one for that encoder."""
-    preset: (
-        Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Expected("a name")] | None
-    ) = None
-    """How hard the encoder tries, in its own words; None: a good one for that encoder."""
-    audio: Annotated[Literal["copy", "none"], Expected("copy or none")] = "copy"
-    """Whether the input's audio goes into the output."""
-    detections: FilePath | None = None
-    """Path of the records, as JSON Lines."""
-    masks: Annotated[Literal["rle", "polygon", "none"], Expected("rle, polygon or none")] = "rle"
-    """How the records hold masks."""
-    coco: FilePath | None = None
-    """Path of the results in COCO's format."""
-    overwrite: Switch = False
-    """Whether files of these names may be replaced."""
-    quiet: Switch = False
-    """No progress, no summary."""
+    panel: ClassVar[str] = "Source"
+
+    input: Annotated[Text, Option(argument=True), Field(repr=False)]  # an address may hold a password
+    """Recording or picture: a path or URL of anything that FFmpeg reads."""
+    start: Annotated[Seconds | None, Unset("the beginning")] = None
+    """Time of the first frame: seconds, MM:SS or HH:MM:SS."""
+    end: Annotated[Seconds | None, Unset("the end")] = None
+    """Time before which the last frame lies: seconds, MM:SS or HH:MM:SS."""
 
     @field_validator("end")
     @classmethod
@@ -90,9 +34,82 @@ class AnnotateConfig(Settings):
         return end
 
 
-def load_annotate_config(path: str | os.PathLike[str] | None, overrides: Mapping[str, object]) -> AnnotateConfig:
+class OutputOptions(Settings):
+    """The annotated recording."""
+
+    panel: ClassVar[str] = "Output"
+
+    output: Annotated[FilePath | None, Option(short="-o"), Unset("INPUT-annotated, beside the input")] = None
+    """Annotated copy: .mp4, .mkv, .mov, .webm, .jpg and others."""
+
+
+class TrackingOptions(Settings):
+    """How often the detector runs."""
+
+    panel: ClassVar[str] = "Detector"
+
+    inference_interval: Interval = 1
+    """Run the detector on every N-th frame and follow the instances in between; 1: on every frame; ``auto``: the more often
+    the more the picture changes."""
+    track: Switch = False
+    """Give instances identities also with an interval of 1; with a longer one they always have them."""
+
+
+class EncodingOptions(Settings):
+    """How the annotated recording is encoded."""
+
+    panel: ClassVar[str] = "Encoding"
+
+    encoder: Annotated[Text | None, Option(metavar="NAME"), Unset("libx264; libvpx-vp9 for .webm")] = None
+    """Video encoder: libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc and others that open here."""
+    crf: Annotated[Quality | None, Unset("a good one for the encoder, 20 for libx264")] = None
+    """Constant quality: lower is better and larger."""
+    preset: Annotated[Name | None, Unset("a good one for the encoder")] = None
+    """How hard the encoder tries, in its own words."""
+    audio: Literal["copy", "none"] = "copy"
+    """Whether the input's audio goes into the output."""
+
+
+class ResultsOptions(Settings):
+    """Files of what was found, besides the records."""
+
+    panel: ClassVar[str] = "Records"
+
+    coco: Annotated[FilePath | None, Option(metavar="FILE.json"), Unset("not written")] = None
+    """File of the results in COCO's format."""
+
+
+class ReportOptions(Settings):
+    """What the command says."""
+
+    panel: ClassVar[str] = "Process"
+
+    quiet: Annotated[Switch, Option(short="-q")] = False
+    """No progress, no summary."""
+
+
+class AnnotateConfig(  # pydantic takes the fields of the last base first
+    ReportOptions,
+    EncodingOptions,
+    ResultsOptions,
+    RecordsOptions,
+    DrawingOptions,
+    TrackingOptions,
+    SelectionOptions,
+    DetectorOptions,
+    FileOptions,
+    OutputOptions,
+    RecordingOptions,
+):
+    """Everything that ``streamer annotate`` can be told."""
+
+
+def load_annotate_config(
+    path: str | os.PathLike[str] | None, overrides: Mapping[str, object], environ: Mapping[str, str] = os.environ
+) -> AnnotateConfig:
     """Settings of ``annotate`` from a YAML file (or none) and ``overrides``, which win unless they are None.
 
-    Raises ``ConfigError`` that names file and line or the option, the value and what was expected.
+    ``${VAR}`` in the file comes from the environment. Raises ``ConfigError`` that names file and line or the option, the
+    value and what was expected.
     """
-    return build(AnnotateConfig, None if path is None else load_yaml(path), overrides)
+    return load(AnnotateConfig, path, overrides, environ)

@@ -1,31 +1,93 @@
-"""Types of settings: what a good value is, in words, and how text becomes one."""
+"""Types of settings: what a good value is, in words and as a JSON schema, and how text becomes one."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.annotated_handlers import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
-_CLOCK = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)", re.ASCII)
-
+_CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
+_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
 """What can be drawn of an instance."""
+PANELS = ("Source", "Output", "Detector", "Picture", "Encoding", "Records", "Process")
+"""Headings that settings stand under, in their order; a class of settings names its own as ``panel``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # annotations are hashed, which schemas cannot be
+class Expected:
+    """Beside a field's type: what a good value is."""
+
+    words: str
+    """For people, in the message about a bad value."""
+    metavar: str = ""
+    """What stands for a value in the help of a command."""
+    schema: tuple[dict[str, Any], ...] = ()
+    """The forms of a value, as JSON schemas; empty: what pydantic makes of the type."""
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        if not self.schema:
+            return handler(core_schema)
+        return self.schema[0] if len(self.schema) == 1 else {"anyOf": list(self.schema)}
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """Beside a field's type: what a good value is, in words for the message about a bad one."""
+class Unset:
+    """Beside a field that may be left out: what holds then, in words."""
 
     words: str
+    by_none: bool = True
+    """Whether the text ``none`` leaves it out: a camera of a run says so against the defaults, an option against the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Beside a field: how a command shows it, where that does not follow from the type."""
+
+    short: str = ""
+    """Its short flag, such as ``-o``."""
+    metavar: str = ""
+    """What stands for a value, in place of the type's own."""
+    argument: bool = False
+    """Whether it is the command's argument."""
+    repeated: bool = False
+    """Whether the option may be given several times."""
+    file_only: bool = False
+    """Whether no command has such an option."""
 
 
 class Unfit(ValueError):
     """Raised by a validator that knows better than the field's ``Expected`` what it wants: its text are those words."""
+
+
+class TextForm(NamedTuple):
+    """A number as text, which the command line and the environment give."""
+
+    type: str
+    pattern: str
+    bounds: dict[str, float]
+
+    @property
+    def schema(self) -> tuple[dict[str, Any], ...]:
+        """As a number and as text."""
+        return {"type": self.type, **self.bounds}, text_schema(self.pattern)
+
+
+def text_schema(pattern: str) -> dict[str, Any]:
+    """The JSON schema of a text that matches as a whole, but for spaces around it."""
+    digits = pattern.replace(r"\d", "[0-9]")  # \d may stand for the digits of all scripts
+    return {"type": "string", "pattern": rf"^\s*(?:{digits})\s*$"}
+
+
+def any_case(*words: str) -> str:
+    """A pattern for any of ``words`` in upper or lower case, without flags, which JSON schemas do not have."""
+    return "|".join("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
 
 
 def parse_time(value: object) -> float:
@@ -33,58 +95,142 @@ def parse_time(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("no time")  # noqa: TRY004  # pydantic reports a ValueError and lets a TypeError through
     if isinstance(value, str):
-        match = _CLOCK.fullmatch(value.strip())
+        match = re.fullmatch(_CLOCK, value.strip(), re.ASCII)
         if match is None:
             raise ValueError("no time")
-        hours, minutes, seconds = match.groups()
-        if minutes is not None and float(seconds) >= 60:
-            raise ValueError("60 seconds or more after a colon")
-        value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
-    if not math.isfinite(value) or value < 0:
+        hours, minutes, all_minutes, seconds, all_seconds = match.groups()
+        value = int(hours or 0) * 3600 + int(minutes or all_minutes or 0) * 60 + float(seconds or all_seconds)
+    if not 0 <= value <= _MOST_SECONDS:
         raise ValueError("no time")
     return float(value)
 
 
-def listed(value: object) -> object:
-    """``a, b`` as ``[a, b]``; ``none`` and the empty text as no items."""
-    if isinstance(value, str):
-        return [] if value.strip() == "none" else [part.strip() for part in value.split(",") if part.strip()]
-    return value
+_MOST_SECONDS = 1e9
+"""More than 30 years are a mistake."""
 
 
 def number(value: object) -> object:
-    """Refuse yes and no where a number is meant; Python takes them for 1 and 0."""
+    """Refuse yes and no where a number is meant, which Python takes for 1 and 0, and text that is no plain number."""
     if isinstance(value, bool):
         raise ValueError("no number")  # noqa: TRY004  # as in parse_time
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        raise ValueError("no number")
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(parse_time), Expected("seconds, MM:SS or HH:MM:SS.mmm, 0 or more")]
+def number_or_auto(value: object) -> object:
+    """The same where ``auto`` is a good value, too."""
+    return value if value == "auto" else number(value)
 
 
-Share = Annotated[float, BeforeValidator(number), Field(ge=0, le=1, allow_inf_nan=False), Expected("a number 0..1")]
+def listed(value: object) -> object:
+    """``a, b`` as ``[a, b]``; ``none`` as no items. Raises ``ValueError`` for a text without items."""
+    if not isinstance(value, str):
+        return value
+    items = [part.strip() for part in value.split(",") if part.strip()]
+    if not items:
+        raise ValueError("empty")
+    return [] if items == ["none"] else items
 
 
-Count = Annotated[int, BeforeValidator(number), Field(ge=1), Expected("a whole number, 1 or more")]
+def listed_or_all(value: object) -> object:
+    """The same where ``all`` is a good value, too: None."""
+    return None if isinstance(value, str) and value.strip() == "all" else listed(value)
 
 
-FilePath = Annotated[Path, Expected("a path")]
+def as_text(value: object) -> object:
+    """A whole number as text: a camera, a port, a preset."""
+    return str(value) if type(value) is int else value
 
 
-Text = Annotated[str, Field(min_length=1), Expected("a text")]
+def _path(value: object) -> object:
+    if value == "":
+        raise ValueError("empty")
+    return value
 
 
-Switch = Annotated[bool, Expected("true or false")]
+_SWITCH_WORDS = ("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0")
+_SHARE = TextForm("number", r"\+?(?:0*\.\d+|0+\.?|0*1(?:\.0*)?)", {"minimum": 0, "maximum": 1})
+_POSITIVE = TextForm("number", r"(?=.*[1-9])\+?(?:\d+\.?\d*|\.\d+)", {"exclusiveMinimum": 0})
+_COUNT = TextForm("integer", r"\+?0*[1-9]\d*", {"minimum": 1})
+_WHOLE = TextForm("integer", r"\+?\d+", {"minimum": 0})
+_CRF = TextForm("number", r"\+?(?:0*(?:[0-5]?\d|6[0-2])(?:\.\d*)?|\.\d+|0*63(?:\.0*)?)", {"minimum": 0, "maximum": 63})
+_TIME = TextForm("number", _CLOCK, {"minimum": 0, "maximum": _MOST_SECONDS})
+_TIMEOUT = TextForm("number", rf"(?=.*[1-9])(?:{_CLOCK})", {"exclusiveMinimum": 0, "maximum": _MOST_SECONDS})
+_NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_DRAWN = "|".join(DRAWABLE)
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 
-
+Seconds = Annotated[
+    float, BeforeValidator(parse_time), Expected("seconds, MM:SS or HH:MM:SS.mmm, 0 or more", "TIME", _TIME.schema)
+]
+Timeout = Annotated[
+    float, BeforeValidator(parse_time), Field(gt=0), Expected("seconds, more than 0", "SECONDS", _TIMEOUT.schema)
+]
+Share = Annotated[
+    float,
+    BeforeValidator(number),
+    Field(ge=0, le=1, allow_inf_nan=False),
+    Expected("a number 0..1", "0..1", _SHARE.schema),
+]
+Positive = Annotated[
+    float,
+    BeforeValidator(number),
+    Field(gt=0, allow_inf_nan=False),
+    Expected("a number above 0", "NUMBER", _POSITIVE.schema),
+]
+Count = Annotated[int, BeforeValidator(number), Field(ge=1), Expected("a whole number, 1 or more", "N", _COUNT.schema)]
+Attempts = Annotated[int, BeforeValidator(number), Field(ge=0), Expected("a whole number; 0 for ever", "N", _WHOLE.schema)]
+Interval = Annotated[
+    Literal["auto"] | Count,
+    BeforeValidator(number_or_auto),
+    Expected("a whole number, 1 or more, or auto", "N|auto", ({"const": "auto"}, *_COUNT.schema)),
+]
+Quality = Annotated[
+    float, BeforeValidator(number), Field(ge=0, le=63, allow_inf_nan=False), Expected("a number 0..63", "0..63", _CRF.schema)
+]
+FilePath = Annotated[Path, BeforeValidator(_path), Expected("a path", "FILE", (_TEXT,))]
+Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]
+Name = Annotated[str, BeforeValidator(as_text), Field(min_length=1), Expected("a name", "NAME", (_TEXT, {"type": "integer"}))]
+Switch = Annotated[
+    bool,
+    Expected("true or false", schema=({"type": "boolean"}, {"enum": [0, 1]}, text_schema(any_case(*_SWITCH_WORDS)))),
+]
+Names = Annotated[
+    tuple[Text, ...] | None,
+    BeforeValidator(listed_or_all),
+    Expected("names, separated by commas", "NAME,…", (_NAMES, {"type": "string", "pattern": r"[^\s,]"})),
+]
 Drawn = Annotated[
     frozenset[Literal["masks", "outlines", "boxes", "labels"]],
     BeforeValidator(listed),
-    Expected(f"{', '.join(DRAWABLE)}, separated by commas, or none"),
+    Expected(
+        f"{', '.join(DRAWABLE)}, separated by commas, or none",
+        "PART,…",
+        (
+            {"type": "array", "items": {"enum": list(DRAWABLE)}},
+            text_schema(rf"[\s,]*(?:(?:{_DRAWN})(?:\s*,[\s,]*(?:{_DRAWN}))*|none)[\s,]*"),
+        ),
+    ),
 ]
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and unknown keys are refused."""
+    """Base of all settings: frozen, and unknown keys are refused. The text under a field is its help and its description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_leaves_out(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        fields = cls.model_fields
+        return {
+            key: None if value == "none" and key in fields and _left_out_by_none(fields[key].metadata) else value
+            for key, value in data.items()
+        }
+
+
+def _left_out_by_none(metadata: list[Any]) -> bool:
+    return any(isinstance(item, Unset) and item.by_none for item in metadata)

@@ -6,23 +6,31 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from streamer.config.document import Document, load_yaml
-from streamer.config.environment import expand, hidden
-from streamer.config.fields import Count, Drawn, Expected, FilePath, Settings, Share, Switch, Text, listed, number, parse_time
-from streamer.config.validation import S, build
+from streamer.config.document import Document
+from streamer.config.environment import expand
+from streamer.config.fields import (
+    Attempts,
+    Expected,
+    FilePath,
+    Option,
+    Positive,
+    Settings,
+    Switch,
+    Text,
+    Timeout,
+    Unset,
+    as_text,
+)
+from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
+from streamer.config.validation import load
 from streamer.errors import ConfigError
 from streamer.redact import redact
 
 _CAMERA_NAME = re.compile(r"[\w][\w .-]{0,63}")
-
-
-def _as_text(value: object) -> object:
-    """The number of a camera or a port as text."""
-    return str(value) if type(value) is int else value
 
 
 def _several(value: object) -> object:
@@ -31,20 +39,44 @@ def _several(value: object) -> object:
 
 
 SourceAddress = Annotated[
-    str, BeforeValidator(_as_text), Field(min_length=1, repr=False), Expected("a camera's number, a device, a URL or a path")
+    str,
+    BeforeValidator(as_text),
+    Field(min_length=1, repr=False),  # an address may hold a password
+    Expected(
+        "a camera's number, a device, a URL or a path", "SOURCE", ({"type": "string", "minLength": 1}, {"type": "integer"})
+    ),
 ]
-Positive = Annotated[float, BeforeValidator(number), Field(gt=0, allow_inf_nan=False), Expected("a number above 0")]
-Timeout = Annotated[float, BeforeValidator(parse_time), Field(gt=0), Expected("seconds, more than 0")]
+Addresses = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_several),
+    Field(repr=False),
+    Expected(
+        "rtsp://, rtmp:// or udp:// addresses",
+        "URL",
+        ({"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}),
+    ),
+]
+Endpoint = Annotated[
+    str,
+    BeforeValidator(as_text),
+    Expected(
+        "PORT or ADDRESS:PORT",
+        "[ADDRESS:]PORT",
+        ({"type": "integer", "minimum": 0, "maximum": 65535}, {"type": "string", "minLength": 1}),
+    ),
+]
 
 
-class CameraOptions(Settings):
-    """What can be said of each camera, or of all in ``defaults``. In paths and addresses ``{name}`` is the camera's name."""
+class SourceOptions(Settings):
+    """How the source is read."""
 
-    live: Switch | None = None
-    """Whether frames come at the world's pace; None: guessed from the source."""
+    panel: ClassVar[str] = "Source"
+
+    live: Annotated[Switch | None, Unset("guessed from the source")] = None
+    """Whether frames come at the world's pace and the oldest may be dropped, or all are worked on."""
     loop: Switch = False
     """Play a file that is played at its own pace (``live``) again and again."""
-    transport: Annotated[Literal["auto", "tcp", "udp"], Expected("auto, tcp or udp")] = "auto"
+    transport: Literal["auto", "tcp", "udp"] = "auto"
     """How RTSP carries the video."""
     open_timeout: Timeout = 5.0
     """Seconds that connecting may take."""
@@ -54,83 +86,98 @@ class CameraOptions(Settings):
     """Seconds before the first attempt to connect again."""
     reconnect_max_delay: Timeout = 30.0
     """Most seconds between two attempts."""
-    reconnect_attempts: Annotated[int, BeforeValidator(number), Field(ge=0), Expected("a whole number; 0 for ever")] = 0
+    reconnect_attempts: Attempts = 0
     """Attempts after which the source has failed; 0: for ever."""
-    damaged: Annotated[Literal["show", "drop"], Expected("show or drop")] = "show"
+    damaged: Literal["show", "drop"] = "show"
     """What becomes of frames in which the decoder had to conceal errors; the detector never gets them."""
     max_staleness: Timeout = 0.5
-    """Seconds after which a frame is too old to be shown; it is still recorded."""
-    max_fps: Positive | None = None
-    """Most frames a second that are worked on; None: as many as come."""
-    score_threshold: Share | None = None
-    """Least score, 0..1; None: the detector's own default."""
-    classes: Annotated[tuple[Text, ...], BeforeValidator(listed), Expected("names, separated by commas")] | None = None
-    """Names of the classes to keep; None: all."""
-    max_instances: Count | None = None
-    """Most instances of a frame, best first; None: all."""
+    """Seconds after which a frame is too old to be worked on."""
+    max_fps: Annotated[Positive | None, Unset("as many as come")] = None
+    """Most frames a second that are worked on."""
+
+
+class FollowingOptions(Settings):
+    """How masks are carried along."""
+
+    panel: ClassVar[str] = "Detector"
+
     follow: Switch = True
     """Show every frame with masks that are carried along; false: wait for the detector on each frame that is shown."""
-    max_mask_age: Timeout | None = None
-    """Seconds after which a mask is not shown any more; None: the follower's own choice."""
-    draw: Drawn | None = None
-    """What to draw of each instance; None: the renderer's own choice."""
-    mask_opacity: Share | None = None
-    """How strongly masks cover the picture, 0..1."""
+    max_mask_age: Annotated[Timeout | None, Unset("the follower's own choice")] = None
+    """Seconds after which a mask is not shown any more."""
+
+
+class OverlayOptions(Settings):
+    """What else is drawn."""
+
+    panel: ClassVar[str] = "Picture"
+
     show_mask_age: Switch = False
     """Write the age of its mask on each label."""
+
+
+class OutputOptions(Settings):
+    """Where the pictures go."""
+
+    panel: ClassVar[str] = "Output"
+
     show: Switch = False
-    """Show a window."""
-    publish: Annotated[
-        tuple[Text, ...],
-        BeforeValidator(_several),
-        Field(repr=False),
-        Expected("rtsp://, rtmp:// or udp:// addresses"),
-    ] = ()
-    """Where to send the picture as a stream."""
-    output: FilePath | None = None
-    """Path of one annotated recording of the whole run."""
-    record: FilePath | None = None
+    """Show a window; h shows its keys."""
+    publish: Annotated[Addresses, Option(repeated=True)] = ()
+    """Send the picture as a stream to ``rtsp://…``, ``rtmp://…`` or ``udp://…``; may be repeated."""
+    output: Annotated[FilePath | None, Option(short="-o"), Unset("not written")] = None
+    """One annotated recording of the whole run."""
+    record: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
     """Folder of an endless recording in segments."""
     segment: Timeout = 60.0
-    """Seconds of one segment."""
-    keep_hours: Positive | None = None
-    """Hours after which segments are removed; None: never."""
-    keep_gb: Positive | None = None
-    """Gigabytes (10^9 bytes) of segments beyond which the oldest are removed; None: no limit."""
+    """Seconds of one segment of ``record``."""
     record_buffer: Timeout = 5.0
     """Seconds of video that may wait for the files (output, record, detections) before the oldest frames are lost."""
-    detections: FilePath | None = None
-    """Path of the records, as JSON Lines."""
-    masks: Annotated[Literal["rle", "polygon", "none"], Expected("rle, polygon or none")] = "rle"
-    """How the records hold masks."""
-    overwrite: Switch = False
-    """Whether files of these names may be replaced."""
+    keep_hours: Annotated[Positive | None, Unset("never removed")] = None
+    """Hours after which segments are removed."""
+    keep_gb: Annotated[Positive | None, Unset("no limit")] = None
+    """Gigabytes (10^9 bytes) of segments beyond which the oldest are removed."""
+
+
+class CameraOptions(
+    RecordsOptions,
+    FileOptions,
+    OutputOptions,
+    OverlayOptions,
+    DrawingOptions,
+    FollowingOptions,
+    SelectionOptions,
+    SourceOptions,
+):
+    """What can be said of each camera, or of all in ``defaults``. In paths and addresses ``{name}`` is the camera's name."""
 
 
 class CameraConfig(CameraOptions):
     """One camera of a run."""
 
-    source: SourceAddress
+    panel: ClassVar[str] = "Source"
+
+    source: Annotated[SourceAddress, Option(argument=True)]
     """``0``, ``/dev/video0``, ``rtsp://…``, ``http://…``, ``udp://…``, a file, ``x11grab:…``, ``lavfi:…`` or ``test:``."""
-    weight: Positive = 1.0
-    """Share of the detector, relative to the other cameras."""
+    weight: Annotated[Positive, Option(file_only=True)] = 1.0
+    """Share of the detector, relative to the other cameras of a run."""
 
 
-class ProcessOptions(Settings):
+class ServiceOptions(Settings):
     """What is said once, for the whole process."""
 
-    detector: Text = "people"
-    """``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
-    labels: FilePath | None = None
-    """File of class names that replaces the detector's own."""
-    threads: Count | None = None
-    """Threads of the detector; None: as many as it finds good."""
-    metrics: Annotated[str, BeforeValidator(_as_text), Expected("PORT or ADDRESS:PORT")] | None = None
-    """Where metrics, health and status are served; None: nowhere."""
-    log_format: Annotated[Literal["human", "json"], Expected("human or json")] = "human"
+    panel: ClassVar[str] = "Process"
+
+    metrics: Annotated[Endpoint | None, Unset("not served")] = None
+    """Serve /metrics, /healthz and /status there; the address is 127.0.0.1 where only a port is named."""
+    log_format: Literal["human", "json"] = "human"
     """How the log is written."""
-    quiet: Switch = False
+    quiet: Annotated[Switch, Option(short="-q")] = False
     """No live table, and only warnings in the log."""
+
+
+class ProcessOptions(ServiceOptions, DetectorOptions):
+    """What is said once, for the whole process: the detector and the services."""
 
 
 class LiveConfig(CameraConfig, ProcessOptions):
@@ -191,7 +238,7 @@ def load_live_config(
     named = {key: value for key in ("source", "publish") if (value := overrides.get(key)) is not None}
     expanded, _ = expand(Document("command line", named, {}), environ)
     overrides = {**overrides, **expanded.data}
-    config = _build(LiveConfig, None if path is None else load_yaml(path), overrides, environ)
+    config = load(LiveConfig, path, overrides, environ)
     check(config)
     return config
 
@@ -200,7 +247,7 @@ def load_run_config(
     path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ
 ) -> RunConfig:
     """Settings of ``run`` from a YAML file. Raises ``ConfigError`` as :func:`load_live_config` does."""
-    config = _build(RunConfig, load_yaml(path), overrides or {}, environ)
+    config = load(RunConfig, path, overrides or {}, environ)
     config.resolved()
     return config
 
@@ -213,18 +260,6 @@ def schema(command: Literal["live", "run"] = "run") -> dict[str, Any]:
         **model.model_json_schema(),
         "title": f"streamer {command}",
     }
-
-
-def _build(model: type[S], document: Document | None, overrides: Mapping[str, object], environ: Mapping[str, str]) -> S:
-    secrets: frozenset[str] = frozenset()
-    if document is not None:
-        document, secrets = expand(document, environ)
-    try:
-        return build(model, document, overrides)
-    except ConfigError as error:
-        complaint = error
-    # Outside of the handler, so that the error's context does not show what is hidden here.
-    raise ConfigError(hidden(complaint.message, secrets), hint=hidden(complaint.hint, secrets))
 
 
 def _said(options: CameraOptions) -> dict[str, object]:

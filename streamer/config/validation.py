@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamer.config.document import Document, Location
+from streamer.config.description import any_of, parts_of
+from streamer.config.document import Document, Location, load_yaml
+from streamer.config.environment import expand, hidden
 from streamer.config.fields import Expected, Settings, Unfit
 from streamer.errors import ConfigError
 from streamer.redact import redact
 from streamer.suggest import did_you_mean, nearest
 
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_COMPLAINTS = 3
-
-
 _MOST_CHARACTERS = 60
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def load(model: type[S], path: str | os.PathLike[str] | None, overrides: Mapping[str, object], environ: Mapping[str, str]) -> S:
+    """The settings of a YAML file, or of none, with ``${VAR}`` from ``environ``, under ``overrides`` that are not None.
+
+    Raises ``ConfigError`` as :func:`build` does; values from the environment are not shown.
+    """
+    if path is None:
+        return build(model, None, overrides)
+    document, secrets = expand(load_yaml(path), environ)
+    try:
+        return build(model, document, overrides)
+    except ConfigError as error:
+        complaint = error
+    # Outside of the handler, so that the error's context does not show what is hidden here.
+    raise ConfigError(hidden(complaint.message, secrets), hint=hidden(complaint.hint, secrets))
 
 
 def build(model: type[S], document: Document | None, overrides: Mapping[str, object]) -> S:
@@ -60,14 +79,14 @@ def _complaint(detail: ErrorDetails, path: Location, owner: type[BaseModel], fie
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}", did_you_mean(str(path[-1]), owner.model_fields)
     cause = detail.get("ctx", {}).get("error")
-    annotations = _annotations(field)
-    words = next((item.words for item in annotations if isinstance(item, Expected)), detail["msg"])
+    parts = parts_of(field)
+    choices = [str(choice) for item in parts if get_origin(item) is Literal for choice in get_args(item)]
+    words = next((item.words for item in parts if isinstance(item, Expected)), any_of(choices) or detail["msg"])
     if isinstance(cause, Unfit):
         words = str(cause)
     if detail["type"] == "missing":
         return f"{key}: missing, expected {words}", ""
     value = detail["input"]
-    choices = [str(choice) for item in annotations if get_origin(item) is Literal for choice in get_args(item)]
     near = nearest(value, choices) if isinstance(value, str) else []
     return f"{key}: expected {words}, got {_shown(value)}", did_you_mean(str(value), near) if near else ""
 
@@ -88,20 +107,12 @@ def _resolve(
         data = data[part] if present else None  # type: ignore[index]  # present says that it can be indexed so
         if known is not None:
             field = known
-            inner = [item for item in _annotations(known) if isinstance(item, type) and issubclass(item, BaseModel)]
+            inner = [item for item in parts_of(known) if isinstance(item, type) and issubclass(item, BaseModel)]
             owner = inner[0] if inner and path != reported else owner
     return path, owner, field
 
 
-def _annotations(field: FieldInfo | None) -> list[Any]:
-    """A field's type and everything that its type is made of, with what stands beside each part."""
-    found: list[Any] = [] if field is None else [*field.metadata, field.annotation]
-    for item in found:  # grows while it is read
-        if get_origin(item) is not Literal:
-            found += get_args(item)
-    return found
-
-
 def _shown(value: object) -> str:
-    text = redact(repr(value))
+    # A number from the command line is a text, too: quotes would tell of what its author did not write.
+    text = redact(value if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value) else repr(value))
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
@@ -72,11 +71,11 @@ class RealParts:
 
     def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
-        from streamer.render.renderer import Renderer, style
+        from streamer.render.renderer import Renderer, Style
 
         return Renderer(
             self._detector.labels,
-            style=replace(style(config), show_age=config.show_mask_age),
+            style=Style(draw=config.draw, mask_opacity=config.mask_opacity, show_age=config.show_mask_age),
             sample_aspect_ratio=info.sample_aspect_ratio,
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Protocol
 
 import av
 import av.filter
@@ -56,25 +55,6 @@ class Style:
             raise ValueError(f"mask_opacity: expected 0..1, got {self.mask_opacity}")
         if not 0.1 <= self.scale <= 10:
             raise ValueError(f"scale: expected 0.1..10, got {self.scale}")
-
-
-class StyleSettings(Protocol):
-    """The settings that choose how instances are drawn."""
-
-    @property
-    def draw(self) -> Collection[str] | None: ...
-    @property
-    def mask_opacity(self) -> float | None: ...
-
-
-def style(settings: StyleSettings) -> Style:
-    """The style that the settings ask for, with the renderer's own values where they say nothing."""
-    chosen: dict[str, Any] = {}
-    if settings.draw is not None:
-        chosen["draw"] = frozenset(settings.draw)
-    if settings.mask_opacity is not None:
-        chosen["mask_opacity"] = settings.mask_opacity
-    return Style(**chosen)
 
 
 class Renderer:

@@ -17,6 +17,7 @@ from streamer.config.document import load_yaml, parse_yaml
 from streamer.config.fields import Expected, Settings, parse_time
 from streamer.config.validation import build
 from streamer.errors import ConfigError
+from streamer.render.renderer import Style
 from streamer.suggest import did_you_mean, nearest
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "annotate.yaml"
@@ -51,7 +52,7 @@ def test_what_stands_when_nothing_is_said() -> None:
     config = load_annotate_config(None, {"input": "in.mp4"})
     assert (config.detector, config.score_threshold, config.inference_interval) == ("people", None, 1)
     assert (config.encoder, config.audio, config.masks) == (None, "copy", "rle")
-    assert config.draw is None
+    assert Style(draw=config.draw, mask_opacity=config.mask_opacity) == Style()
     assert not config.overwrite
     with pytest.raises(ValidationError, match="frozen"):
         config.crf = 3.0
@@ -93,7 +94,7 @@ def test_times(written: str, seconds: float) -> None:
     ],
 )
 def test_what_is_no_time(wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"no time|after a colon"):
+    with pytest.raises(ValueError, match="no time"):
         parse_time(wrong)
 
 
@@ -241,8 +242,8 @@ paths = st.none() | st.text(st.characters(categories=["L", "N"], include_charact
             "classes": st.none() | st.lists(st.text(min_size=1)).map(tuple),
             "max_instances": st.none() | st.integers(1, 10**6),
             "inference_interval": st.just("auto") | st.integers(1, 1000),
-            "draw": st.none() | st.frozensets(st.sampled_from(["masks", "outlines", "boxes", "labels"])),
-            "mask_opacity": st.none() | st.floats(0, 1),
+            "draw": st.frozensets(st.sampled_from(["masks", "outlines", "boxes", "labels"])),
+            "mask_opacity": st.floats(0, 1),
             "start": times,
             "crf": st.none() | st.floats(0, 63),
             "preset": st.none() | st.sampled_from(["slow", "8", "on", "null", "1e3"]),

@@ -1,0 +1,64 @@
+"""Settings that recordings and cameras have in common. A class is a panel of the commands' help."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from streamer.config.fields import Count, Drawn, FilePath, Names, Option, Settings, Share, Switch, Text, Unset
+
+
+class DetectorOptions(Settings):
+    """Which detector."""
+
+    panel: ClassVar[str] = "Detector"
+
+    detector: Annotated[Text, Option(metavar="NAME")] = "people"
+    """``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
+    labels: Annotated[FilePath | None, Unset("the detector's own")] = None
+    """File of class names for a SavedModel: one name a line, ``1 name`` lines, JSON, or a ``.pbtxt`` label map."""
+    threads: Annotated[Count | None, Unset("as many as it finds good")] = None
+    """Threads of the detector on a CPU."""
+
+
+class SelectionOptions(Settings):
+    """Which of the detections count."""
+
+    panel: ClassVar[str] = "Detector"
+
+    score_threshold: Annotated[Share | None, Unset("0.4 for people, else 0.5")] = None
+    """Least score of an instance."""
+    classes: Annotated[Names, Unset("all", by_none=False)] = None
+    """Names of the classes to keep, such as ``person,car``."""
+    max_instances: Annotated[Count | None, Unset("all")] = None
+    """Most instances of a frame, best first."""
+
+
+class DrawingOptions(Settings):
+    """What is drawn, and how."""
+
+    panel: ClassVar[str] = "Picture"
+
+    draw: Drawn = frozenset({"masks", "outlines", "labels"})
+    """What to draw of each instance: any of ``masks``, ``outlines``, ``boxes``, ``labels``, or ``none``."""
+    mask_opacity: Share = 0.45
+    """How strongly masks cover the picture."""
+
+
+class RecordsOptions(Settings):
+    """Files of what was found."""
+
+    panel: ClassVar[str] = "Records"
+
+    detections: Annotated[FilePath | None, Option(metavar="FILE.jsonl"), Unset("not written")] = None
+    """File of the records: one JSON line for each frame."""
+    masks: Literal["rle", "polygon", "none"] = "rle"
+    """How the records hold masks."""
+
+
+class FileOptions(Settings):
+    """How files are written."""
+
+    panel: ClassVar[str] = "Output"
+
+    overwrite: Switch = False
+    """Replace files that exist."""
