@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.cli.progress import Progress
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
 from streamer.detectors.from_settings import load, load_copies
 from streamer.errors import ConfigError, StageFailed
@@ -28,6 +27,7 @@ from streamer.sinks.records import Records
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Sink
+from streamer.stats import Stats
 from streamer.summary import Summary
 
 if TYPE_CHECKING:
@@ -50,12 +50,21 @@ def annotate(
     Raises ``ConfigError`` for bad options, ``SourceError``, ``DetectorError`` or ``SinkError`` before the first frame, and
     ``StageFailed`` after it; what was done until then is completed into playable files, which the error's hint names.
     """
-    overrides = {"input": os.fspath(input), "output": None if output is None else Path(output), "quiet": True, **options}
+    overrides = {"input": os.fspath(input), "output": None if output is None else Path(output), **options}
     return annotate_with(load_annotate_config(None, overrides), on_frame=on_frame)
 
 
-def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], None] | None = None) -> Summary:
-    """The same with checked settings, and progress on stderr unless they say ``quiet``."""
+def annotate_with(
+    config: AnnotateConfig,
+    *,
+    on_frame: Callable[[Annotated], None] | None = None,
+    on_progress: Callable[[Stats, int | None, float], None] | None = None,
+) -> Summary:
+    """The same with checked settings.
+
+    ``on_progress`` is called after each frame with the figures so far, the number of frames that will come (None where it is
+    not known) and the time (monotonic seconds).
+    """
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
     refuse_clashes({"the input": config.input, "the file of labels": config.labels}, (output, config.detections, config.coco))
@@ -104,24 +113,24 @@ def annotate_with(config: AnnotateConfig, *, on_frame: Callable[[Annotated], Non
         renderer = Renderer(detector.labels, style=style, sample_aspect_ratio=info.sample_aspect_ratio)
         # From here on the pipeline owns them all.
         undo.pop_all()
-        with Progress(quiet=config.quiet) as progress:
-            # A cut's number of frames is known when it is read; the container counts the whole.
-            total = None if config.start is not None or config.end is not None else info.frames
+        # A cut's number of frames is known when it is read; the container counts the whole.
+        total = None if config.start is not None or config.end is not None else info.frames
 
-            def on_item(item: Annotated) -> None:
-                progress.update(pipeline.stats, total, time.monotonic())
-                if on_frame is not None:
-                    on_frame(item)
+        def on_item(item: Annotated) -> None:
+            if on_progress is not None:
+                on_progress(pipeline.stats, total, time.monotonic())
+            if on_frame is not None:
+                on_frame(item)
 
-            pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
-            with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
-                try:
-                    stats = pipeline.run()
-                except StageFailed as failure:
-                    files = [output, config.detections, config.coco]
-                    paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
-                    failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
-                    raise
+        pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
+        with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
+            try:
+                stats = pipeline.run()
+            except StageFailed as failure:
+                files = [output, config.detections, config.coco]
+                paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
+                failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
+                raise
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco]
     if pipeline.abandoned:

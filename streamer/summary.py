@@ -1,4 +1,4 @@
-"""What a run did, in figures: for people as a table, for programs as a dictionary."""
+"""What a run did, in figures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from streamer.cli.progress import clock
 from streamer.frame import StreamInfo
 from streamer.instances import class_name
 from streamer.stats import STAGES, Stats
@@ -121,50 +116,3 @@ class Summary:
         plain["files"] = list(self.files)
         plain["notes"] = list(self.notes)
         return plain
-
-    def print(self, console: Console | None = None) -> None:
-        """Write it as a table, to stderr unless told otherwise."""
-        console = console or Console(stderr=True)
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        dropped = sum(self.dropped.values())
-        causes = ", ".join(f"{cause} {n}" for cause, n in sorted(self.dropped.items()))
-        table.add_row(
-            "frames", f"{self.frames_in} in, {self.frames_out} out, {dropped} dropped" + (f" ({causes})" if causes else "")
-        )
-        if self.damaged_frames or self.damaged_packets:
-            table.add_row("damage", f"{self.damaged_frames} frames concealed, {self.damaged_packets} packets unreadable")
-        table.add_row("time", f"{_duration(self.seconds)}, {self.fps:.1f} frames/s")
-        if self.latencies:
-            table.add_row("latency", self._latency_table())
-        names = ", ".join(f"{name} {n}" for name, n in self.instances.items())
-        table.add_row("instances", escape(names) or "none")
-        if self.tracks is not None:
-            counts = Counter(track.class_name for track in self.tracks)
-            kinds = ", ".join(f"{name} {n}" for name, n in counts.most_common())
-            table.add_row("tracks", f"{len(self.tracks)} objects" + (f": {escape(kinds)}" if kinds else ""))
-        for row, path in enumerate(self.files):
-            table.add_row("" if row else "written", escape(path))
-        for row, note in enumerate(self.notes):
-            table.add_row("" if row else "note", escape(note))
-        if self.interrupted:
-            table.add_row("stopped", "before the end of the input; what was done is whole")
-        console.print(table, highlight=False)
-
-    def _latency_table(self) -> Table:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("")
-        table.add_column("median", justify="right")
-        table.add_column("p95", justify="right")
-        for name, latency in self.latencies.items():
-            table.add_row(name.removesuffix("_latency"), _milliseconds(latency.median_s), _milliseconds(latency.p95_s))
-        return table
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)

@@ -96,7 +96,7 @@ def test_the_mask_lies_where_the_object_is(clip: Path, tmp_path: Path) -> None:
             assert edges == pytest.approx([4 * index, 40, 4 * index + 40, 80], abs=2)
 
 
-def test_python_gets_a_summary_and_every_frame(clip: Path, tmp_path: Path) -> None:
+def test_python_gets_a_summary_and_every_frame(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     seen: list[int] = []
 
     def on_frame(item: streamer.Annotated) -> None:
@@ -114,6 +114,7 @@ def test_python_gets_a_summary_and_every_frame(clip: Path, tmp_path: Path) -> No
     assert summary.instances == {"light": 15}
     assert summary.dropped == {}
     assert not summary.interrupted
+    assert capfd.readouterr() == ("", ""), "only the command prints"
 
 
 def test_the_output_has_a_name_of_its_own(clip: Path) -> None:

@@ -67,10 +67,13 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
 
     settings = load_annotate_config(config, given(context))
     from streamer.annotation import annotate_with
+    from streamer.cli.progress import Progress
+    from streamer.cli.tables import print_summary
 
-    summary = annotate_with(settings)
+    with Progress(quiet=settings.quiet) as progress:
+        summary = annotate_with(settings, on_progress=progress.update)
     if not settings.quiet:
-        summary.print()
+        print_summary(summary)
     return INTERRUPTED if summary.interrupted else 0
 
 

@@ -23,7 +23,8 @@ _LINE_SHARE = 0.1
 class Progress:
     """Shows frames done, frames per second, time left and what the detector takes; a context manager.
 
-    On a terminal it redraws one line, at most ten times a second and only from :meth:`update`: it has no thread of its own.
+    On a terminal it redraws one line, at most ten times a second and only from :meth:`update`: it has no thread of its own,
+    and nothing is shown before the first frame.
     Elsewhere it prints a line every 5 s, and for each tenth of the frames but not twice a second. ``quiet`` shows nothing.
     """
 
@@ -41,18 +42,6 @@ class Progress:
         self._samples: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
 
     def __enter__(self) -> Self:
-        if self._on_terminal and not self._quiet:
-            self._bar = Bar(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.fields[figures]}"),
-                console=self._console,
-                auto_refresh=False,  # its refreshing thread would draw between our frames and outlive a failure
-                get_time=lambda: self._now,
-                expand=True,
-            )
-            self._task = self._bar.add_task(self._title, total=None, figures="")
-            self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -69,6 +58,8 @@ class Progress:
         if self._quiet:
             return
         self._now = now
+        if self._on_terminal and self._bar is None:
+            self._bar = self._started()
         done = stats.frames_out
         if total is not None and (total <= 0 or done > total):
             total = None  # the container was wrong
@@ -84,6 +75,20 @@ class Progress:
             self._console.print(
                 f"{self._title}: {self._figures(stats, total, now)}", highlight=False, markup=False, soft_wrap=True
             )
+
+    def _started(self) -> Bar:
+        bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            auto_refresh=False,  # its refreshing thread would draw between our frames and outlive a failure
+            get_time=lambda: self._now,
+            expand=True,
+        )
+        self._task = bar.add_task(self._title, total=None, figures="")
+        bar.start()
+        return bar
 
     def _line_due(self, done: int, total: int | None, now: float) -> bool:
         if self._line_at is None:

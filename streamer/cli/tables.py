@@ -1,7 +1,8 @@
-"""Tables for people, on stdout."""
+"""Tables for people."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -12,12 +13,51 @@ from streamer.cli.progress import clock
 from streamer.detectors.check import CheckReport
 from streamer.detectors.registry import KnownDetector
 from streamer.sources.probe import ProbeReport, StreamReport
+from streamer.summary import Summary
 
 
 def _grid() -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    return table
+
+
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """The figures of a run that has ended, on stderr unless told otherwise."""
+    console = console or Console(stderr=True)
+    table = _grid()
+    dropped = sum(summary.dropped.values())
+    causes = ", ".join(f"{cause} {n}" for cause, n in sorted(summary.dropped.items()))
+    frames = f"{summary.frames_in} in, {summary.frames_out} out, {dropped} dropped"
+    table.add_row("frames", frames + (f" ({causes})" if causes else ""))
+    if summary.damaged_frames or summary.damaged_packets:
+        table.add_row("damage", f"{summary.damaged_frames} frames concealed, {summary.damaged_packets} packets unreadable")
+    table.add_row("time", f"{_duration(summary.seconds)}, {summary.fps:.1f} frames/s")
+    if summary.latencies:
+        table.add_row("latency", _latencies(summary))
+    names = ", ".join(f"{name} {n}" for name, n in summary.instances.items())
+    table.add_row("instances", escape(names) or "none")
+    if summary.tracks is not None:
+        counts = Counter(track.class_name for track in summary.tracks)
+        kinds = ", ".join(f"{name} {n}" for name, n in counts.most_common())
+        table.add_row("tracks", f"{len(summary.tracks)} objects" + (f": {escape(kinds)}" if kinds else ""))
+    for row, path in enumerate(summary.files):
+        table.add_row("" if row else "written", escape(path))
+    for row, note in enumerate(summary.notes):
+        table.add_row("" if row else "note", escape(note))
+    if summary.interrupted:
+        table.add_row("stopped", "before the end of the input; what was done is whole")
+    console.print(table, highlight=False)
+
+
+def _latencies(summary: Summary) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    table.add_column("median", justify="right")
+    table.add_column("p95", justify="right")
+    for name, latency in summary.latencies.items():
+        table.add_row(name.removesuffix("_latency"), _milliseconds(latency.median_s), _milliseconds(latency.p95_s))
     return table
 
 
@@ -108,3 +148,11 @@ def _rates(stream: StreamReport) -> str:
 
 def _bits(per_second: int) -> str:
     return f"{per_second / 1e6:.2f} Mbit/s" if per_second >= 1e6 else f"{per_second / 1e3:.0f} kbit/s"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)

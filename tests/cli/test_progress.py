@@ -97,9 +97,14 @@ def test_a_bar_without_a_total() -> None:
 
 
 def test_the_bar_goes_away_when_the_run_fails() -> None:
+    def failing(on: Console) -> None:
+        with Progress(on) as progress:
+            run(progress, 5, 100, fps=10)
+            raise ZeroDivisionError
+
     on, written = console(terminal=True)
-    with pytest.raises(ZeroDivisionError), Progress(on) as progress:
-        run(progress, 5, 100, fps=0)
+    with pytest.raises(ZeroDivisionError):
+        failing(on)
     assert written.getvalue().endswith("\x1b[?25h"), "the cursor is back"
 
 
@@ -108,6 +113,13 @@ def test_quiet_shows_nothing(terminal: bool) -> None:
     on, written = console(terminal=terminal)
     with Progress(on, quiet=True) as progress:
         run(progress, 1000, 1000, fps=10)
+    assert written.getvalue() == ""
+
+
+def test_nothing_is_shown_before_the_first_frame() -> None:
+    on, written = console(terminal=True)
+    with pytest.raises(ZeroDivisionError), Progress(on):
+        raise ZeroDivisionError
     assert written.getvalue() == ""
 
 
