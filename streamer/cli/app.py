@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -154,6 +156,9 @@ def main() -> None:
     """
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name may hold bytes that are not UTF-8: shown as \\xNN, as stderr does by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     finally:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from streamer.config.fields import FilePath, Interval, Name, Option, Quality, Seconds, Settings, Switch, Text, Unfit, Unset
+from streamer.config.fields import Address, FilePath, Interval, Name, Option, Quality, Seconds, Settings, Switch, Text, Unfit, Unset
 from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
 from streamer.config.validation import load
 
@@ -18,7 +18,7 @@ class RecordingOptions(Settings):
 
     panel: ClassVar[str] = "Source"
 
-    input: Annotated[Text, Option(argument=True), Field(repr=False)]  # an address may hold a password
+    input: Annotated[Address, Option(argument=True), Field(repr=False)]  # an address may hold a password
     """Recording or picture: a path or URL of anything that FFmpeg reads."""
     start: Annotated[Seconds | None, Unset("the beginning")] = None
     """Time of the first frame: seconds, MM:SS or HH:MM:SS."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
@@ -149,6 +149,13 @@ def _path(value: object) -> object:
     return value
 
 
+def _address(value: object) -> object:
+    # pydantic's own str refuses the surrogates by which Python writes the bytes of a file name that is not UTF-8.
+    if not isinstance(value, str) or not value:
+        raise ValueError("no text")
+    return value
+
+
 _SWITCH_WORDS = ("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0")
 _SHARE = TextForm("number", r"\+?(?:0*\.\d+|0+\.?|0*1(?:\.0*)?)", {"minimum": 0, "maximum": 1})
 _POSITIVE = TextForm("number", r"(?=.*[1-9])\+?(?:\d+\.?\d*|\.\d+)", {"exclusiveMinimum": 0})
@@ -191,6 +198,8 @@ Quality = Annotated[
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), Expected("a path", "FILE", (_TEXT,))]
 Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]
+Address = Annotated[str, PlainValidator(_address), Expected("a text", "TEXT", (_TEXT,))]
+"""A path or a URL."""
 Name = Annotated[str, BeforeValidator(as_text), Field(min_length=1), Expected("a name", "NAME", (_TEXT, {"type": "integer"}))]
 Switch = Annotated[
     bool,
