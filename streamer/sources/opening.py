@@ -23,6 +23,8 @@ from streamer.errors import (
 )
 from streamer.redact import redact
 from streamer.runtime import pyav
+from streamer.sources.boxes import missing_index
+from streamer.sources.webp import animated_webp
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 # FFmpeg plays text files as pictures of text; nobody who names a .txt here wants that.
@@ -35,13 +37,30 @@ def is_url(path: str) -> bool:
 
 
 def shown(path: str) -> str:
-    """``path`` for people: without credentials."""
-    return redact(path)
+    """``path`` for people: without credentials, and in UTF-8: bytes of a name that are not are written as ``\\xNN``."""
+    return redact(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def is_picture(container: InputContainer) -> bool:
-    """Whether it is a still picture's file (jpg, png, webp), no video."""
-    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+    """Whether it is a still picture's file (jpg, png, webp, avif), no video.
+
+    True also for pictures one after the other without a container (``.mjpeg``): only a second picture tells.
+    """
+    return container.format.name == "image2" or is_picture_stream(container) or is_heif(container)
+
+
+def is_picture_stream(container: InputContainer) -> bool:
+    """Whether it is picture after picture with nothing around them; it may be a single one."""
+    return container.format.name.endswith("_pipe")
+
+
+def is_heif(container: InputContainer) -> bool:
+    """Whether it is a photo in an ISO base media file (AVIF, HEIC), no sequence of them."""
+    brand = container.metadata.get("major_brand", "")
+    if brand in ("mif1", "heic"):
+        # Both may also begin a sequence of pictures, which is a track with a duration.
+        return all(stream.frames <= 1 for stream in container.streams.video)
+    return brand in ("avif", "heix", "heim", "heis", "mif2", "avci")
 
 
 def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: float = 30.0) -> InputContainer:
@@ -53,6 +72,8 @@ def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: f
         if is_url(path):
             return _refuse_text(av.open(path, "r", timeout=(open_timeout_s, read_timeout_s), **pyav.READ), path)
         _check_file(path)
+        if (animation := animated_webp(path)) is not None:
+            return av.open(animation, "r")
         # "file:" because a name with a colon would be taken for a protocol; no patterns, or holiday%d.jpg is a sequence.
         return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, **pyav.READ), path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -101,11 +122,21 @@ def opening_error(path: str, error: Exception) -> SourceError:
         return SourceTimeout(f"{name} does not answer in time", hint="check the address and the network")
     if isinstance(error, av.error.ProtocolNotFoundError):
         return SourceUnsupported(f"{name} has a scheme that is not known here", hint="give a file, http(s), rtsp or rtmp")
+    if isinstance(error, av.error.InvalidDataError) and (unfinished := unfinished_error(path)) is not None:
+        return unfinished
     if isinstance(
         error, av.error.InvalidDataError | av.error.DemuxerNotFoundError | av.error.DecoderNotFoundError | ValueError
     ):
         return SourceUnsupported(f"{name} is no video or picture that can be read ({reason})", hint="does it play elsewhere?")
     return SourceUnavailable(f"{name} cannot be opened ({reason})", hint="check the file or the address")
+
+
+def unfinished_error(path: str) -> SourceUnsupported | None:
+    """The error for an MP4 or MOV file that lacks its index, or a part of it; None for any other."""
+    missing = None if is_url(path) else missing_index(path)
+    if missing is None:
+        return None
+    return SourceUnsupported(f"{shown(path)} {missing}", hint="copy it again, or rebuild it with a tool such as untrunc")
 
 
 def reading_error(path: str, error: Exception) -> SourceError:
