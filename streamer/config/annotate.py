@@ -8,7 +8,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from streamer.config.fields import Address, FilePath, Interval, Name, Option, Quality, Seconds, Settings, Switch, Text, Unfit, Unset
+from streamer.config.fields import (
+    Address,
+    FilePath,
+    Interval,
+    Name,
+    Option,
+    Quality,
+    Seconds,
+    Settings,
+    Switch,
+    Text,
+    Unfit,
+    Unset,
+)
 from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
 from streamer.config.validation import load
 

@@ -10,15 +10,14 @@ from typing import Any
 import av
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamer.frame import UPRIGHT, Color, Orientation, plane_views
 from streamer.sources.exif import exif_matrix
 
-# AVColorSpace and AVColorRange.
+# AVColorSpace.
 RGB_MATRIX, BT709, UNSPECIFIED, SMPTE170M = 0, 1, 2, 6
-LIMITED, FULL = 1, 2
-_NATIVE = ("yuv420p", "yuvj420p")
+_LIMITED_GRAY = frozenset({"h264", "hevc", "vvc", "libdav1d", "av1", "libvpx-vp9", "vp9", "vp8", "mpeg1video", "mpeg2video"})
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
@@ -26,24 +25,28 @@ class Converter:
     """Turns decoded frames into ``yuv420p`` (or ``yuvj420p`` where the range is full) of the first frame's size.
 
     Range, matrix, primaries and transfer stay as they are. RGB becomes limited range, BT.709 from 720 lines up and
-    SMPTE 170M below; alpha is left out; gray gets neutral chroma; more than 8 bits are rounded.
+    SMPTE 170M below; alpha is left out; gray gets neutral chroma; more than 8 bits are rounded. A frame of another size is
+    fitted into the first one's, its shape kept, with black borders.
     """
 
-    def __init__(self, first: av.VideoFrame) -> None:
+    def __init__(self, first: av.VideoFrame, *, codec: str = "") -> None:
+        """``codec``: FFmpeg's name of the decoder, which tells what gray means where the frame does not."""
         self._size = (first.width, first.height)
-        self._rgb = first.format.is_rgb or first.format.has_palette
+        self._rgb = _is_rgb(first)
+        # Video codecs mean limited range unless they say otherwise; all others (JPEG, PNG, FFV1) mean full range.
+        self._full_gray = bool(codec) and codec not in _LIMITED_GRAY
         self._reformatter = VideoReformatter()
-        full = not self._rgb and _is_full(first)
+        full = not self._rgb and self._is_full(first)
         self._format = "yuvj420p" if full else "yuv420p"
         if self._rgb:
             matrix = BT709 if first.height >= 720 else SMPTE170M  # where HD begins
-            self.color = Color(matrix=matrix, range=LIMITED, primaries=first.color_primaries, transfer=first.color_trc)
+            self.color = Color(matrix=matrix, range=ColorRange.MPEG, primaries=first.color_primaries, transfer=first.color_trc)
         else:
             # A YUV picture tagged "RGB" (0) would be shown green by a player that believed it.
             matrix = UNSPECIFIED if first.colorspace == RGB_MATRIX else first.colorspace
             self.color = Color(
                 matrix=matrix,
-                range=FULL if full else first.color_range,
+                range=ColorRange.JPEG if full else first.color_range,
                 primaries=first.color_primaries,
                 transfer=first.color_trc,
             )
@@ -51,29 +54,55 @@ class Converter:
 
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself where nothing is to be done, else a new one with the same pts, time base and duration."""
-        same_size = (frame.width, frame.height) == self._size
-        if same_size and frame.format.name == self._format:
+        if (frame.width, frame.height) != self._size:
+            return self._fitted(frame)
+        if frame.format.name == self._format:
             return frame
-        if same_size and frame.format.name == "gray" and _is_full(frame) == (self._format == "yuvj420p"):
+        if frame.format.name == "gray" and self._is_full(frame) == (self._format == "yuvj420p"):
             return self._with_neutral_chroma(frame)
-        rgb = frame.format.is_rgb or frame.format.has_palette
-        gray = frame.format.name.startswith("gray")
+        return self._reformatted(frame, *self._size)
+
+    def _reformatted(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        rgb = _is_rgb(frame)
+        gray = _is_gray(frame)
         to_full = self._format == "yuvj420p"
         converted = self._reformatter.reformat(
             frame,
-            *self._size,
+            width,
+            height,
             format=self._format,
             # From YUV to YUV both sides name the same matrix, whichever: the samples keep the one that they have.
             src_colorspace=None if rgb else SMPTE170M,
             dst_colorspace=self.color.matrix if rgb and self._rgb else SMPTE170M,
             # swscale takes gray for full range whatever it is told: then both sides are called so, and nothing is stretched.
-            src_color_range=FULL if rgb or gray or _is_full(frame) else LIMITED,
-            dst_color_range=FULL if to_full or gray else LIMITED,
+            src_color_range=ColorRange.JPEG if rgb or gray or self._is_full(frame) else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG if to_full or gray else ColorRange.MPEG,
             interpolation=_SCALING,
         )
         self._tag(converted)
         _take_time(converted, frame)
         return converted
+
+    def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame as large as it goes into the first one's size, in the middle, its shape kept; the rest is black."""
+        width, height = self._size
+        scale = min(width / frame.width, height / frame.height)
+        # Even numbers, so that a chroma sample is either of the picture or of the border.
+        inner_width = min(width, max(2, round(frame.width * scale / 2) * 2))
+        inner_height = min(height, max(2, round(frame.height * scale / 2) * 2))
+        inner = self._reformatted(frame, inner_width, inner_height)
+        if (inner_width, inner_height) == self._size:
+            return inner
+        left, top = (width - inner_width) // 4 * 2, (height - inner_height) // 4 * 2
+        picture = av.VideoFrame(width, height, self._format)
+        blacks = (0 if self._format == "yuvj420p" else 16, 128, 128)
+        for plane, given, black, step in zip(plane_views(picture), plane_views(inner), blacks, (1, 2, 2), strict=True):
+            plane.fill(black)
+            rows, columns = given.shape
+            plane[top // step : top // step + rows, left // step : left // step + columns] = given
+        _take_time(picture, frame)
+        self._tag(picture)
+        return picture
 
     def _with_neutral_chroma(self, frame: av.VideoFrame) -> av.VideoFrame:
         # By hand: swscale takes gray for full range whatever its tag says, and would stretch it.
@@ -89,6 +118,13 @@ class Converter:
     def _tag(self, picture: av.VideoFrame) -> None:
         picture.colorspace, picture.color_range = self.color.matrix, self.color.range
         picture.color_primaries, picture.color_trc = self.color.primaries, self.color.transfer
+
+    def _is_full(self, frame: av.VideoFrame) -> bool:
+        if frame.format.name.startswith("yuvj"):
+            return True
+        if frame.color_range == ColorRange.UNSPECIFIED:
+            return self._full_gray and _is_gray(frame)
+        return frame.color_range == ColorRange.JPEG
 
 
 def widened(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -110,8 +146,13 @@ def _take_time(picture: av.VideoFrame, of: av.VideoFrame) -> None:
         picture.time_base = of.time_base
 
 
-def _is_full(frame: av.VideoFrame) -> bool:
-    return frame.color_range == FULL or frame.format.name.startswith("yuvj")
+def _is_gray(frame: av.VideoFrame) -> bool:
+    return frame.format.name.startswith(("gray", "ya8", "ya16"))
+
+
+def _is_rgb(frame: av.VideoFrame) -> bool:
+    """Whether swscale makes RGB of it: RGB itself, palettes, black and white, and cinema's XYZ."""
+    return frame.format.is_rgb or frame.format.has_palette or frame.format.name.startswith(("mono", "xyz"))
 
 
 def display_matrix(frame: av.VideoFrame, photo: bytes = b"") -> tuple[int, ...] | None:

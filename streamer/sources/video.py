@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -18,15 +20,17 @@ from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.runtime import pyav
 from streamer.sources.conversion import Converter, display_matrix, orientation
+from streamer.sources.decoding import Decoder
 from streamer.sources.file_timestamps import Timeline
-from streamer.sources.opening import is_picture, is_url, open_container, reading_error, shown
+from streamer.sources.opening import is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
 
 NO_TIMESTAMPS = 0x0080
 """``AVFMT_NOTIMESTAMPS``: the format holds no times (raw H.264), so that there is nothing to seek by."""
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-_MAX_READ_ERRORS = 100
-# Packets of one group of pictures that are kept for decoding a damaged end once more.
-_MAX_GROUP = 600
+# A recording that begins later than this has the clock of the day, or of a broadcast: players would wait for its start.
+_LATEST_START_S = 3600
+_SHORTEST_S = Fraction(1, 1000)
+_A_YEAR_S = 365 * 86_400
 
 
 class VideoFile:
@@ -67,17 +71,21 @@ class VideoFile:
         """After ``open``: whether it is a picture (jpg, png, webp), no video."""
         self.stream_index = 0
         """After ``open``: which of the container's streams is shown."""
-        self.damaged_packets = 0
-        """Packets that could not be read or decoded whole, so far."""
         self.notes: list[str] = []
         """What people should know about this input, one sentence each."""
         self._threads = threads
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._clock = clock
         self._interrupted = threading.Event()
+        self._decoder = Decoder(self.path, self._interrupted)
         self._container: InputContainer | None = None
         self._info: StreamInfo | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
+
+    @property
+    def damaged_packets(self) -> int:
+        """Packets that could not be read or decoded whole, so far."""
+        return self._decoder.damaged_packets
 
     @property
     def info(self) -> StreamInfo:
@@ -90,14 +98,24 @@ class VideoFile:
         """Open it and decode its first frame, which is the only one that tells everything. Raises a ``SourceError``."""
         container, stream = self._open_stream()
         first, container, stream = self._first_frame(container, stream)
-        self._converter = Converter(first)
+        if is_picture_stream(container):
+            self._see_whether_it_moves(first)
+        self._converter = Converter(first, codec=stream.codec_context.name)
         matrix = display_matrix(first, Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b"")
         upright = orientation(matrix)
-        size = (first.width, first.height)
-        width, height = reversed(size) if upright.sideways else size
+        self._size = (first.width, first.height)
+        self._size_changed = False
+        width, height = reversed(self._size) if upright.sideways else self._size
         time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
         rate = pyav.fraction(stream.average_rate) or pyav.fraction(stream.guessed_rate)
-        self._timeline = Timeline(time_base, rate, trust_dts=container.format.name == "avi")
+        untimed = bool(container.format.flags & NO_TIMESTAMPS)
+        if untimed and first.duration * time_base > _SHORTEST_S:
+            # What the stream itself says: the rate of such a container is a guess.
+            rate = 1 / (first.duration * time_base)
+        self._timeline = Timeline(time_base, rate, trust_dts=container.format.name == "avi", untimed=untimed)
+        if rate and not self.still and (untimed or is_picture_stream(container)):
+            self.notes.append(f"{self.name} holds no times: {float(rate):g} frames a second are assumed")
+        self._place_start(time_base)
         self._info = StreamInfo(
             source=self.name,
             width=width,
@@ -127,6 +145,8 @@ class VideoFile:
                 continue
             if self.end_s is not None and time_s >= self.end_s and not self.still:
                 return
+            if (picture.width, picture.height) != self._size:
+                self._note_new_size(picture, time_s)
             converted = self._converter.convert(picture)
             pts -= self._shift_ticks
             converted.pts, converted.time_base = pts, info.time_base
@@ -185,6 +205,8 @@ class VideoFile:
         moving = [s for s in container.streams.video if not s.disposition & _PICTURES]
         if not moving:
             kinds = sorted({s.type for s in container.streams})
+            if not kinds and (unfinished := unfinished_error(self.path)) is not None:
+                raise unfinished
             holds = (
                 f"only {' and '.join(kinds)}"
                 if kinds and kinds != ["video"]
@@ -205,12 +227,7 @@ class VideoFile:
         The container may have been opened anew: its former streams must not be touched any more.
         """
         time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
-        start_time = container.start_time if container.start_time is not None else 0
-        self._origin_s = Fraction(start_time, 1_000_000)
-        self._shift_ticks = 0
-        if self.start_s and not self.still:
-            self._shift_ticks = round(Fraction(self.start_s) / time_base)
-            self.shift_s = self._shift_ticks * time_base
+        self._origin_s = Fraction(container.start_time or 0, 1_000_000)
         targets_s: list[Fraction | None] = [None]
         if self.start_s and not self.still and not container.format.flags & NO_TIMESTAMPS and not is_url(self.path):
             # A seek may land too late in formats without an index: then go for an earlier place, at last for the start.
@@ -224,7 +241,7 @@ class VideoFile:
                     continue
             elif len(targets_s) > 1:
                 container, stream = self._open_stream()
-            decoded = self._decode(container, stream)
+            decoded = self._decoder.frames(container, stream)
             first = next(decoded, None)
             if first is None and target_s is None:
                 break
@@ -234,73 +251,44 @@ class VideoFile:
             if target_s is None or (
                 first.pts is not None and first.pts * time_base - self._origin_s <= Fraction(self.start_s or 0)
             ):
-                self._decoded = _chain(first, decoded)
+                self._decoded_after_first = decoded
+                self._decoded = chain([first], decoded)
                 return first, container, stream
         self.close()
         raise SourceUnsupported(f"{self.name} holds no frame that can be decoded", hint="is the file complete?")
 
-    def _decode(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        """All frames in presentation order, the decoder drained at the end."""
-        tail = _Tail()
-        last_pts: int | None = None
-        missing = 0
-        for packet in self._packets(container, stream):
-            if self._interrupted.is_set():
-                return
-            ending = packet.size == 0
-            if not ending:
-                self.damaged_packets += packet.is_corrupt
-                missing += not packet.is_discard
-                tail.add(packet)
-            try:
-                pictures = stream.decode(packet)
-            except av.error.EOFError:
-                return
-            except av.error.FFmpegError:
-                self.damaged_packets += not packet.is_corrupt
-                pictures = []
-            missing -= len(pictures)
-            if ending and missing > 0 and tail.damaged(self.damaged_packets):
-                # An error hides what the decoder still held behind it, and no decoder drains twice: decode that anew.
-                pictures += self._decode_again(tail, stream.index, pictures[-1].pts if pictures else last_pts)
-            for picture in pictures:
-                last_pts = picture.pts if picture.pts is not None else last_pts
-                yield picture
+    def _see_whether_it_moves(self, first: av.VideoFrame) -> None:
+        """Pictures without a container are a video where a second one of the same size follows.
 
-    def _decode_again(self, tail: _Tail, stream_index: int, after_pts: int | None) -> list[av.VideoFrame]:
-        """What lies behind ``after_pts``, by another decoder without threads, in which an error delays nothing."""
-        if is_url(self.path) or after_pts is None:
-            return []
-        pictures: list[av.VideoFrame] = []
-        with open_container(self.path) as container:
-            stream = container.streams.video[[s.index for s in container.streams.video].index(stream_index)]
-            stream.codec_context.thread_count = 1
-            for packet in [*tail.packets, _end_of(stream)]:
-                try:
-                    pictures += stream.codec_context.decode(packet)
-                except av.error.FFmpegError:  # counted by the first decoder
-                    continue
-        return [picture for picture in pictures if picture.pts is not None and picture.pts > after_pts]
+        One of another size is a part of the photo: a preview, or the map of its brightness.
+        """
+        second = next(self._decoded_after_first, None)
+        self.still = second is None or (second.width, second.height) != (first.width, first.height)
+        self._decoded = chain([first], [] if second is None or self.still else [second], self._decoded_after_first)
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[VideoStream]]:
-        """Packets of the stream, and an empty one at the end; what cannot be read is counted and passed over."""
-        errors = 0
-        while True:
-            try:
-                for packet in container.demux(stream):
-                    yield packet
-                    if packet.size:
-                        errors = 0
-            except (av.error.InvalidDataError, av.error.PatchWelcomeError):
-                errors += 1
-                self.damaged_packets += 1
-                if errors >= _MAX_READ_ERRORS:
-                    yield _end_of(stream)
-                    return
-            except (av.error.FFmpegError, OSError) as error:
-                raise reading_error(self.path, error) from error
-            else:
-                return
+    def _place_start(self, time_base: Fraction) -> None:
+        """Set what is taken from every pts: the cut, and a clock that began long before the recording."""
+        shift_s = Fraction(0) if self.still or self.start_s is None else self.start_s
+        if not self.still and self._origin_s > _LATEST_START_S:
+            shift_s += self._origin_s
+            began = (
+                f"at {datetime.fromtimestamp(float(self._origin_s), UTC):%Y-%m-%d %H:%M:%S} UTC"
+                if self._origin_s > _A_YEAR_S
+                else f"{timedelta(seconds=round(self._origin_s))} h after 0"
+            )
+            self.notes.append(f"the clock of {self.name} begins {began}: its times are moved to begin at 0")
+        self._shift_ticks = round(shift_s / time_base)
+        self.shift_s = self._shift_ticks * time_base
+
+    def _note_new_size(self, picture: av.VideoFrame, time_s: Fraction) -> None:
+        """Say it once: sizes may go to and fro."""
+        (width, height), self._size = self._size, (picture.width, picture.height)
+        if not self._size_changed:
+            self._size_changed = True
+            self.notes.append(
+                f"the picture changes its size from {width}x{height} to {picture.width}x{picture.height} "
+                f"after {float(time_s):g} s: it is fitted into the first size, with black borders"
+            )
 
     def _frames_expected(self, stream: VideoStream, rate: Fraction | None) -> int | None:
         duration_s = self._duration_s(None, stream)
@@ -320,39 +308,3 @@ class VideoFile:
         else:
             return None
         return max(0.0, (whole_s if self.end_s is None else min(whole_s, float(self.end_s))) - float(self.start_s or 0))
-
-
-class _Tail:
-    """The last two groups of pictures as packets: from there a decoder can reach what another still held at the end."""
-
-    def __init__(self) -> None:
-        self._groups: tuple[list[av.Packet[VideoStream]], list[av.Packet[VideoStream]]] = ([], [])
-
-    @property
-    def packets(self) -> list[av.Packet[VideoStream]]:
-        return [*self._groups[0], *self._groups[1]]
-
-    def damaged(self, counted: int) -> bool:
-        """Whether something in it may be damaged: marked so by the container, or counted in the file at all."""
-        return counted > 0 or any(packet.is_corrupt for packet in self.packets)
-
-    def add(self, packet: av.Packet[VideoStream]) -> None:
-        """Take the next packet; a group that is too long is kept from its later part on, which may not be decodable."""
-        if packet.is_keyframe:
-            self._groups = (self._groups[1], [])
-        self._groups[1].append(packet)
-        if len(self._groups[1]) > _MAX_GROUP:
-            self._groups = (self._groups[1], [])
-
-
-def _end_of(stream: VideoStream) -> av.Packet[VideoStream]:
-    """The packet that asks a decoder for all that it still holds."""
-    packet: av.Packet[VideoStream] = av.Packet()  # type: ignore[assignment]  # its stream is set in the next line
-    packet.stream = stream
-    packet.time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
-    return packet
-
-
-def _chain(first: av.VideoFrame, others: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from others

@@ -150,3 +150,22 @@ def test_a_palette_becomes_its_colors(tmp_path: Path) -> None:
         ["ffmpeg", "-v", "error", "-i", str(clip), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
     ).stdout
     assert np.abs(frame.rgb().astype(int) - np.frombuffer(raw, np.uint8).reshape(48, 64, 3)).mean() < 12
+
+
+@pytest.mark.parametrize("pixels", ["gray", "gray16le", "ya8"])
+@pytest.mark.parametrize(("codec", "full"), [("mjpeg", True), ("png", True), ("ffv1", True), ("h264", False), ("hevc", False)])
+def test_gray_means_what_its_codec_means_by_it(codec: str, full: bool, pixels: str) -> None:
+    given = av.VideoFrame(64, 48, pixels)
+    given.planes[0].update(bytes([81]) * given.planes[0].buffer_size)
+    converted = Converter(given, codec=codec).convert(given)
+    assert converted.format.name == ("yuvj420p" if full else "yuv420p")
+    np.testing.assert_array_equal(plane_views(converted)[0], 81)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (640, 480), (63, 31), (64, 2), (1, 1)])
+@pytest.mark.parametrize("pixels", ["yuv420p", "rgb24", "gray", "yuv422p10le"])
+def test_another_size_is_fitted_in(size: tuple[int, int], pixels: str) -> None:
+    converter = Converter(picture("yuv420p"))
+    converted = converter.convert(picture(pixels, size=size))
+    assert (converted.width, converted.height, converted.format.name) == (64, 48, "yuv420p")
+    assert converted.pts == 7

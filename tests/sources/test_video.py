@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -87,6 +88,18 @@ def _headers_only(path: Path) -> str:
     return str(path / "cut.mp4")
 
 
+def _never_finished(path: Path) -> str:
+    whole = Clip(seconds=0.6).write(path / "whole.mp4").read_bytes()
+    (path / "cut.mp4").write_bytes(whole[: whole.index(b"moov") - 4])
+    return str(path / "cut.mp4")
+
+
+def _cut_in_the_index(path: Path) -> str:
+    whole = Clip(seconds=0.6).write(path / "whole.mp4").read_bytes()
+    (path / "cut.mp4").write_bytes(whole[: whole.index(b"moov") + 40])
+    return str(path / "cut.mp4")
+
+
 @pytest.mark.parametrize(
     ("make", "error", "exit_code", "says"),
     [
@@ -97,6 +110,8 @@ def _headers_only(path: Path) -> str:
         (_renamed_text, SourceUnsupported, 1, "no video or picture"),
         (_sound, SourceUnsupported, 1, "no video, only audio"),
         (_sound_with_cover, SourceUnsupported, 1, "no video, only audio"),
+        (_never_finished, SourceUnsupported, 1, "was never finished: its index"),
+        (_cut_in_the_index, SourceUnsupported, 1, "cut off in the middle of its index"),
         (_headers_only, SourceUnsupported, 1, "no frame that can be decoded"),
         (lambda _: "xyz://kim:s3cret@host/a", SourceUnsupported, 1, "scheme that is not known"),
         (lambda _: "http://kim:s3cret@127.0.0.1:9/a.mp4", SourceUnavailable, 1, "refused"),
@@ -244,4 +259,92 @@ def test_an_animated_picture_is_a_video(tmp_path: Path) -> None:
     source.open()
     assert not source.still
     assert len(list(source.frames())) == len(frame_times(clip)) == 4
+    source.close()
+
+
+def _times(source: VideoFile) -> list[float]:
+    source.open()
+    times = [frame.time_s for frame in source.frames()]
+    source.close()
+    return times
+
+
+def test_pictures_without_a_container_are_a_video_that_can_be_cut(tmp_path: Path) -> None:
+    clip = Clip(seconds=1, video=("-c:v", "mjpeg", "-f", "mjpeg")).write(tmp_path / "camera.mjpeg")
+    whole, part = VideoFile(clip), VideoFile(clip, start_s=0.4, end_s=0.8)
+    assert _times(whole) == pytest.approx([n / 25 for n in range(25)])
+    assert not whole.still
+    assert _times(part) == pytest.approx([n / 25 for n in range(10)])
+    assert whole.notes == [f"{whole.name} holds no times: 25 frames a second are assumed"]
+
+
+def test_a_photo_with_a_small_picture_behind_it_is_one_frame(tmp_path: Path) -> None:
+    for name, size in (("photo", "96x64"), ("preview", "48x32")):
+        ffmpeg("-f", "lavfi", "-i", f"testsrc=s={size}:d=0.04", "-frames:v", "1", tmp_path / f"{name}.jpg")
+    photo = tmp_path / "photo.jfif"
+    photo.write_bytes((tmp_path / "photo.jpg").read_bytes() + (tmp_path / "preview.jpg").read_bytes())
+    source = VideoFile(photo)
+    info = source.open()
+    assert source.still
+    assert (info.width, info.height, info.frames) == (96, 64, 1)
+    assert len(list(source.frames())) == 1
+    source.close()
+
+
+def test_raw_h265_without_times_runs_evenly(tmp_path: Path) -> None:
+    quiet = ("-c:v", "libx265", "-x265-params", "log-level=none:vui-timing-info=0:keyint=12")
+    clip = Clip(seconds=2.4, video=quiet).write(tmp_path / "recorder.265")
+    source = VideoFile(clip)
+    assert _times(source) == pytest.approx([n / 25 for n in range(60)])
+
+
+def test_raw_h264_runs_at_the_rate_that_it_says(tmp_path: Path) -> None:
+    source = VideoFile(Clip(rate="30", seconds=1).write(tmp_path / "recorder.h264"))
+    assert _times(source) == pytest.approx([n / 30 for n in range(30)])
+    assert source.info.rate == 30
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "says"), [("7200", "begins 2:00:00 h after 0"), ("1790000000", "begins at 2026-09-21 14:13:20 UTC")]
+)
+def test_a_clock_of_the_day_begins_at_0_and_is_named(offset_s: str, says: str, tmp_path: Path) -> None:
+    clip = Clip(seconds=1, output=("-output_ts_offset", offset_s)).write(tmp_path / "clock.mkv")
+    source, part = VideoFile(clip), VideoFile(clip, start_s=0.4)
+    # The first frame is delayed a little, so that no decoding time is negative.
+    assert _times(source)[::24] == pytest.approx([0, 0.96], abs=0.1)
+    assert _times(part)[0] == pytest.approx(0, abs=0.05)
+    assert len(_times(part)) == 15
+    assert says in source.notes[0]
+
+
+def test_times_that_begin_a_little_later_are_kept(tmp_path: Path) -> None:
+    source = VideoFile(Clip(seconds=0.2, output=("-output_ts_offset", "90")).write(tmp_path / "later.mkv"))
+    assert _times(source)[0] == pytest.approx(90, abs=0.1)
+    assert source.notes == []
+
+
+def test_a_picture_of_a_new_size_keeps_its_shape_and_is_named(tmp_path: Path) -> None:
+    parts = b""
+    for size, box, at in (("160x120", "x=60:y=40", "0"), ("120x160", "x=40:y=60", "0.4")):
+        square = f"color=gray:s={size}:r=25:d=0.4,drawbox={box}:w=40:h=40:color=white:t=fill"
+        ffmpeg("-f", "lavfi", "-i", square, "-c:v", "libx264", "-output_ts_offset", at, tmp_path / "part.ts")
+        parts += (tmp_path / "part.ts").read_bytes()
+    (tmp_path / "phone.ts").write_bytes(parts)
+    source = VideoFile(tmp_path / "phone.ts")
+    source.open()
+    frames = list(source.frames())
+    source.close()
+    assert {(frame.width, frame.height) for frame in frames} == {(160, 120)}
+    luma = frames[-1].luma()
+    rows, columns = (luma > 200).nonzero()
+    assert np.ptp(rows) == pytest.approx(np.ptp(columns), abs=2)
+    assert luma[60, 5] == luma[60, 155] == 16
+    assert ["from 160x120 to 120x160" in note for note in source.notes] == [True]
+
+
+def test_a_name_that_is_not_utf8_is_opened_and_can_be_printed(tmp_path: Path) -> None:
+    clip = Clip(seconds=0.2).write(tmp_path / "plain.mp4").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    source = VideoFile(clip)
+    assert source.open().source.encode().endswith(b"caf\\xe9.mp4")
+    assert len(list(source.frames())) == 5
     source.close()
