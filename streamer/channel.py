@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -20,6 +21,24 @@ class Overflow(StrEnum):
     """The oldest item makes room: the receiver stays fresh (live)."""
 
 
+_LONGEST_STEP_S = 1.0
+"""Items further apart count as far apart as this: while a camera was away, nothing was queued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room(Generic[T]):
+    """How much a channel holds, measured by what the items are instead of by their number."""
+
+    seconds: float
+    """Most seconds of video."""
+    size_bytes: int
+    """Most bytes of memory."""
+    time_s: Callable[[T], float]
+    """When an item is shown, in seconds."""
+    bytes_of: Callable[[T], int]
+    """How much memory an item holds."""
+
+
 class Closed(Exception):
     """The other end has gone: on ``send`` the receiver abandoned, on ``receive`` nothing will come any more."""
 
@@ -29,7 +48,9 @@ class Channel(Generic[T]):
 
     The sender ends it with :meth:`finish` (what is queued is still delivered), the receiver with :meth:`abandon` (what is
     queued is discarded and a waiting sender wakes up), so neither side can wait for ever for a partner that has gone.
-    ``on_drop`` is called, in the sender's thread, with each item that overflow or abandonment discards.
+    ``on_drop`` is called, in the sender's thread, with each item that overflow discards.
+
+    With a ``room`` the channel is full as well when its items hold more seconds or bytes than that; one item always fits.
 
     Never call any method from a signal handler: it runs between two instructions of a thread that may hold the lock.
     """
@@ -39,6 +60,8 @@ class Channel(Generic[T]):
         capacity: int,
         overflow: Overflow = Overflow.WAIT,
         on_drop: Callable[[T], None] | None = None,
+        *,
+        room: Room[T] | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
@@ -49,7 +72,12 @@ class Channel(Generic[T]):
         self.peak = 0
         """Most items that were ever queued at once."""
         self._on_drop = on_drop
+        self._room = room
         self._items: deque[T] = deque()
+        self._costs: deque[tuple[float, int]] = deque()
+        """Seconds and bytes of each item, where there is a ``room``."""
+        self._held_s, self._held_bytes = 0.0, 0
+        self._last_s: float | None = None
         self._finished = False
         self._abandoned = False
         lock = threading.Lock()
@@ -60,33 +88,63 @@ class Channel(Generic[T]):
         return len(self._items)
 
     @property
+    def fill(self) -> float:
+        """How full it is, 0..1."""
+        share = len(self._items) / self.capacity
+        if self._room is not None:
+            share = max(share, self._held_s / self._room.seconds, self._held_bytes / self._room.size_bytes)
+        return min(1.0, share)
+
+    @property
     def closed(self) -> bool:
         """Whether either end has closed."""
         return self._finished or self._abandoned
 
     def send(self, item: T) -> None:
         """Queue ``item``; under ``wait``, block until there is room. Raises :class:`Closed` once either end closed."""
-        victim: T | None = None
-        dropping = False
+        discarded: list[T] = []
         with self._not_full:
-            while (
-                self.overflow is Overflow.WAIT
-                and len(self._items) >= self.capacity
-                and not self._abandoned
-                and not self._finished
-            ):
+            cost = self._cost(item)
+            while self.overflow is Overflow.WAIT and self._full(cost) and not self._abandoned and not self._finished:
                 self._not_full.wait()
             if self._abandoned or self._finished:
                 raise Closed
-            if len(self._items) >= self.capacity:
-                victim = self._items.popleft()
-                dropping = True
+            while self._full(cost):
+                discarded.append(self._take())
                 self.dropped += 1
             self._items.append(item)
+            self._costs.append(cost)
+            self._held_s += cost[0]
+            self._held_bytes += cost[1]
             self.peak = max(self.peak, len(self._items))
             self._not_empty.notify()
-        if dropping and self._on_drop is not None:
-            self._on_drop(victim)  # type: ignore[arg-type]  # dropping says that victim is a T, which may itself be None
+        if self._on_drop is not None:
+            for victim in discarded:
+                self._on_drop(victim)
+
+    def _cost(self, item: T) -> tuple[float, int]:
+        if self._room is None:
+            return 0.0, 0
+        now_s = self._room.time_s(item)
+        step_s = 0.0 if self._last_s is None else min(max(0.0, now_s - self._last_s), _LONGEST_STEP_S)
+        self._last_s = now_s
+        return step_s, self._room.bytes_of(item)
+
+    def _full(self, cost: tuple[float, int]) -> bool:
+        """Whether an item of so many seconds and bytes has to wait for others to go."""
+        if not self._items or self._room is None:
+            return len(self._items) >= self.capacity
+        too_long = self._held_s + cost[0] > self._room.seconds
+        return too_long or len(self._items) >= self.capacity or self._held_bytes + cost[1] > self._room.size_bytes
+
+    def _take(self) -> T:
+        seconds, size = self._costs.popleft()
+        self._held_s -= seconds
+        self._held_bytes -= size
+        item = self._items.popleft()
+        if not self._items:
+            self._held_s = 0.0  # what rounding left over
+        return item
 
     def receive(self, timeout_s: float | None = None) -> T:
         """Take the oldest item, waiting for one.
@@ -99,9 +157,16 @@ class Channel(Generic[T]):
                 raise TimeoutError
             if self._abandoned or not self._items:
                 raise Closed
-            item = self._items.popleft()
+            item = self._take()
             self._not_full.notify()
             return item
+
+    def clear(self) -> None:
+        """Receiver's end: forget what is queued, and go on."""
+        with self._not_full:
+            while self._items:
+                self._take()
+            self._not_full.notify()
 
     def __iter__(self) -> Iterator[T]:
         """Receive until the sender finishes or the receiver abandons."""
@@ -122,8 +187,7 @@ class Channel(Generic[T]):
         """Receiver's end: discard what is queued, wake the sender. Returns what was discarded, for the count."""
         with self._not_full:
             self._abandoned = True
-            left = list(self._items)
-            self._items.clear()
+            left = [self._take() for _ in range(len(self._items))]
             self._not_empty.notify_all()
             self._not_full.notify_all()
         return left
