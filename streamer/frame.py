@@ -172,3 +172,8 @@ def plane_views(picture: av.VideoFrame) -> tuple[Plane, ...]:
         np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]  # type: ignore[call-overload]  # a plane is a buffer; the stub does not say so
         for plane in picture.planes
     )
+
+
+def picture_bytes(picture: av.VideoFrame) -> int:
+    """How much memory the samples of a picture hold."""
+    return sum(plane.buffer_size for plane in picture.planes)

@@ -103,6 +103,11 @@ class Instances:
         """The same objects in a picture that is ``x`` times as wide and ``y`` times as high."""
         return replace(self, boxes_xyxy=self.boxes_xyxy * np.array([x, y, x, y], np.float32))
 
+    def carried(self, by_s: float, max_age_s: float) -> Instances:
+        """The same objects in a picture ``by_s`` seconds later, without those whose masks would be older than ``max_age_s``."""
+        older = replace(self, mask_age_s=self.mask_age_s + max(0.0, by_s), followed=np.ones(len(self), np.bool_))
+        return older[older.mask_age_s <= max_age_s]
+
 
 def class_name(labels: Mapping[int, str], class_id: int) -> str:
     """The label of a class id, or ``class 7`` where the label map has none."""

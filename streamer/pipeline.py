@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from streamer.channel import Channel, Closed, Overflow
+from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import DetectorTimeout, StageFailed, StreamerError
 from streamer.frame import Frame
-from streamer.stages import Annotated, CanGiveUp, GivenUp, Perception, Sink, Source
+from streamer.instances import Instances
+from streamer.stages import Annotated, CanGiveUp, CanSkip, GivenUp, Perception, Sink, Source
 from streamer.stats import Stats
 
 Render = Callable[[Annotated], None]
 """Sets ``picture`` of the item that it is given."""
+
+_MOST_FRAMES = 10_000
+"""Most frames that may wait where a ``Room`` says how many seconds and bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What is to become of every frame of a live source, whatever is shown of it."""
+
+    record: Callable[[Annotated], None]
+    """Takes every frame in order, not drawn yet, in the inference thread. Must not wait."""
+    room: Room[Frame]
+    """How much may wait for perception."""
+    newest_only: bool = False
+    """Whether perception waits for the detector: then only the newest frame is handed to it, the others are skipped."""
 
 
 class Pipeline:
@@ -23,6 +40,11 @@ class Pipeline:
     that stage are still written, the sinks are completed (one that failed itself is abandoned), the threads are joined with a
     deadline, and :meth:`run` raises ``StageFailed`` from the cause. Without a single frame the sinks are abandoned.
     ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
+
+    Of a live source (``drop_oldest``) only the newest frames reach the sinks, and none older than ``max_staleness_s``. With a
+    ``recording`` every frame goes there first. What waited for too long, or was overtaken, is recorded with the instances
+    that perception knows, without being looked at, and not shown. Drawing is put off until somebody needs the picture, so
+    that a recording which lags behind does not delay what is shown.
 
     ``on_item`` is called after each frame has been written, ``on_idle`` every ``idle_interval_s`` seconds while none comes,
     both in the rendering thread.
@@ -38,6 +60,7 @@ class Pipeline:
         overflow: Overflow = Overflow.WAIT,
         capacity: int = 4,
         max_staleness_s: float | None = None,
+        recording: Recording | None = None,
         on_item: Callable[[Annotated], None] | None = None,
         on_idle: Callable[[], None] | None = None,
         idle_interval_s: float = 0.25,
@@ -52,13 +75,21 @@ class Pipeline:
         self._render = render
         self._sinks = list(sinks)
         self._max_staleness_s = max_staleness_s
+        self._recording = recording
         self._on_item = on_item
         self._on_idle = on_idle
         self._idle_interval_s = idle_interval_s
         self._clock = clock
         self._join_timeout_s = join_timeout_s
-        self._frames: Channel[Frame] = Channel(capacity, overflow, self._dropped_when_full)
-        self._results: Channel[Annotated] = Channel(capacity, Overflow.WAIT)
+        self._results: Channel[Annotated]
+        if recording is None:
+            self._frames = Channel[Frame](capacity, overflow, self._dropped_when_full)
+            self._results = Channel(capacity, Overflow.WAIT)
+        else:
+            self._frames = Channel[Frame](_MOST_FRAMES, overflow, self._dropped_when_full, room=recording.room)
+            # What is recorded already may be left out of what is shown.
+            self._results = Channel(capacity, Overflow.DROP_OLDEST)
+        self._drawing = threading.Lock()
         self._failure: StageFailed | None = None
         self._broken: Sink | None = None
         """The sink that failed while it was written to."""
@@ -78,12 +109,9 @@ class Pipeline:
         return self._abandoned
 
     @property
-    def queues(self) -> dict[str, tuple[int, int]]:
-        """The channels by name: items that wait now, and how many may."""
-        return {
-            "frames": (len(self._frames), self._frames.capacity),
-            "results": (len(self._results), self._results.capacity),
-        }
+    def queues(self) -> dict[str, tuple[int, float]]:
+        """The channels by name: items that wait now, and how full that is, 0..1."""
+        return {"frames": (len(self._frames), self._frames.fill), "results": (len(self._results), self._results.fill)}
 
     def stop(self) -> None:
         """From any thread (not from a signal handler): read no further, work off what was read, finish the outputs."""
@@ -147,7 +175,7 @@ class Pipeline:
 
     def _infer(self) -> None:
         if not self._guard("inference", self._infer_all):
-            self._drop("abandoned", len(self._frames.abandon()))
+            self._without_perception(self._frames.abandon(), "abandoned")
         self._busy_with = "closing the detector"
         # What was read has been handed on before the detector closes, so that one which hangs there costs no frame.
         self._results.finish()
@@ -157,20 +185,23 @@ class Pipeline:
         held = 0  # frames that perception keeps to look ahead
         try:
             for frame in self._frames:
-                if self._max_staleness_s is not None and self._clock() - frame.captured_at > self._max_staleness_s:
-                    self._drop("stale")
-                    continue
                 self._busy_with = f"frame {frame.index}"
+                if self._passed_over(frame):
+                    continue
                 before = self._clock()
                 held += 1
                 try:
                     ready = list(self._perception.push(frame))
                 except BaseException:
                     held -= 1
-                    self._drop("failed")
+                    self._without_perception([frame], "failed")
                     raise
-                held -= len(ready)
                 took_s = self._clock() - before
+                if self._recording is not None:
+                    held = 0
+                    ready = self._record(frame, ready)
+                else:
+                    held -= len(ready)
                 for item in ready:
                     # Where frames are held back, the time of this call says nothing about one of them.
                     inference_s = took_s if item.inference_s is None and item.frame is frame and held == 0 else item.inference_s
@@ -188,12 +219,74 @@ class Pipeline:
         finally:
             self._drop("abandoned", held)
 
+    def _passed_over(self, frame: Frame) -> bool:
+        """Whether ``frame`` is too old, or overtaken by a newer one: then it is recorded, or dropped, and done with."""
+        stale = self._max_staleness_s is not None and self._clock() - frame.captured_at > self._max_staleness_s
+        recording = self._recording
+        if recording is None:
+            if stale:
+                self._drop("stale")
+            return stale
+        if stale or (recording.newest_only and len(self._frames)):
+            self._record(frame, [])
+            return True
+        return False
+
+    def _record(self, frame: Frame, ready: Iterable[Annotated]) -> list[Annotated]:
+        """Record ``frame`` as it is in ``ready``, else skipped. Returns ``ready``, to be shown: the answer for a frame may come
+        long after it was recorded.
+        """
+        recording = self._recording
+        assert recording is not None
+        shown = list(ready)
+        item = next((item for item in shown if item.frame is frame), None)
+        if item is None:
+            perception = self._perception
+            item = perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
+        for each in (item, *shown):
+            each.render = self._draw
+        try:
+            recording.record(item)
+        except Exception as error:
+            self._drop("failed")
+            raise StageFailed("outputs", error) from error
+        self._count_out(item)
+        return shown
+
+    def _without_perception(self, frames: Sequence[Frame], cause: str) -> None:
+        """Perception has failed: record ``frames`` as they came, or drop them for ``cause``."""
+        if self._recording is None:
+            self._drop(cause, len(frames))
+            return
+        for frame in frames:
+            self._record(frame, [Annotated(frame, Instances.empty())])
+
+    def _draw(self, item: Annotated) -> None:
+        """In any thread: draw ``item`` unless that was done. A failure ends the run, and the picture stays as it came."""
+        with self._drawing:
+            if item.picture is not None:
+                return
+            before = self._clock()
+            try:
+                self._render(item)
+            except Exception as error:  # noqa: BLE001  # kept and raised by run(); the frame is recorded all the same
+                item.picture = item.frame.picture
+                if self.stats.ended_at is None:
+                    self._fail(StageFailed("render", error))
+            else:
+                self.stats.latencies["render"].add(self._clock() - before)
+
+    def _count_out(self, item: Annotated) -> None:
+        self.stats.frames_out += 1
+        self.stats.instances.update(item.instances.class_ids.tolist())
+
     def _pass_on(self, items: list[Annotated]) -> bool:
         for sent, item in enumerate(items):
             try:
                 self._results.send(item)
             except Closed:
-                self._drop("abandoned", len(items) - sent)
+                if self._recording is None:
+                    self._drop("abandoned", len(items) - sent)
                 return False
         return True
 
@@ -210,21 +303,24 @@ class Pipeline:
                     self._on_idle()
 
     def _render_all(self) -> None:
+        recorded = self._recording is not None
         while (item := self._next_result()) is not None:
             before = self._clock()
             try:
-                self._render(item)
+                if not recorded:
+                    self._render(item)
+                    self.stats.latencies["render"].add(self._clock() - before)
                 drawn = self._clock()
                 self._write(item)
             except BaseException:
-                self._drop("failed")
+                if not recorded:
+                    self._drop("failed")
                 raise
-            self.stats.latencies["render"].add(drawn - before)
             written = self._clock()
             self.stats.latencies["encode"].add(written - drawn)
             self.stats.latencies["e2e"].add(written - item.frame.captured_at)
-            self.stats.frames_out += 1
-            self.stats.instances.update(item.instances.class_ids.tolist())
+            if not recorded:
+                self._count_out(item)
             if self._on_item is not None:
                 self._on_item(item)
 
@@ -274,7 +370,8 @@ class Pipeline:
 
     def _discard(self) -> None:
         self._source.interrupt()
-        self._drop("abandoned", len(self._frames.abandon()) + len(self._results.abandon()))
+        frames, results = len(self._frames.abandon()), len(self._results.abandon())
+        self._drop("abandoned", frames + (results if self._recording is None else 0))
 
     def _join(self, threads: list[threading.Thread]) -> None:
         """Wait for the threads; one that does not end is left behind (a daemon) and reported as a failure."""

@@ -1,8 +1,8 @@
-"""What stands at each place of the line: small protocols that anybody can implement."""
+"""What stands at each place of the pipeline: small protocols that anybody can implement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -77,6 +77,14 @@ class Annotated:
     """The drawn picture, as stored (not turned upright), same pts and time base; owned by whoever holds this object."""
     inference_s: float | None = None
     """What the detector took for this frame, in seconds; None where the time in perception is all that is known."""
+    render: Callable[[Annotated], None] | None = None
+    """Draws it, once, in the thread that needs the picture first; None where that is not put off."""
+
+    def drawn(self) -> av.VideoFrame:
+        """The picture to show or record: drawn now if that was put off; the frame's own where nothing is drawn."""
+        if self.picture is None and self.render is not None:
+            self.render(self)
+        return self.frame.picture if self.picture is None else self.picture
 
 
 class Perception(Protocol):
@@ -92,6 +100,15 @@ class Perception(Protocol):
 
     def close(self) -> None:
         """Let go of threads and models. May be called twice, and without ``finish``."""
+        ...
+
+
+@runtime_checkable
+class CanSkip(Protocol):
+    """A perception that has something to say about a frame that it does not look at."""
+
+    def skip(self, frame: Frame) -> Annotated:
+        """``frame`` with the newest instances that are known. Called in the order of the frames; never waits."""
         ...
 
 
@@ -145,8 +162,8 @@ class OutputStatus:
     """Frames that it was too slow for."""
     queued: int = 0
     """Frames that wait for it now."""
-    capacity: int = 1
-    """Most frames that may wait for it."""
+    fill: float = 0.0
+    """How full its queue is, 0..1."""
     error: str = ""
     """Why it is not running, without credentials."""
 
@@ -172,6 +189,7 @@ class View(Output, Protocol):
         ...
 
 
+@runtime_checkable
 class Reporting(Sink, Protocol):
     """A sink that can say how it is doing."""
 

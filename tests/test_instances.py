@@ -61,3 +61,17 @@ def test_scaled_moves_boxes_only() -> None:
     scaled = make().scaled(2.0, 10.0)
     assert scaled.boxes_xyxy[0].tolist() == [0, 10, 4, 30]
     assert scaled.masks is not None
+
+
+def test_carried_grows_older_and_leaves_out_what_is_too_old() -> None:
+    found = Instances(
+        boxes_xyxy=np.zeros((2, 4), np.float32),
+        scores=np.ones(2, np.float32),
+        class_ids=np.array([1, 2]),
+        mask_age_s=np.array([0.0, 0.5], np.float32),
+    )
+    later = found.carried(1.0, max_age_s=1.2)
+    assert later.class_ids.tolist() == [1]
+    assert later.mask_age_s.tolist() == [1.0]
+    assert later.followed.tolist() == [True]
+    assert len(found.carried(5.0, max_age_s=1.2)) == 0

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from streamer.channel import Overflow
+from streamer.channel import Overflow, Room
 from streamer.errors import DetectorTimeout, SourceLost, StageFailed
-from streamer.pipeline import Pipeline
+from streamer.frame import Frame
+from streamer.pipeline import Pipeline, Recording
 from streamer.stages import Annotated, GivenUp
-from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, frame, raise_at
+from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, frame, nothing, raise_at
 
 WAIT_S = 10.0
 
@@ -70,7 +71,6 @@ def _fails(where: str, error: BaseException) -> Pipeline:
         if where == "finish":
             raise error
 
-    nothing: Callable[[int], object] = lambda _: None  # noqa: E731  # shorter than a def, used once
     return Pipeline(
         FakeSource(None if where != "finish" else 9, at if where == "capture" else nothing),
         FakePerception(at if where == "inference" else nothing),
@@ -238,7 +238,6 @@ def test_a_thousand_faults_in_random_stages_end_every_time_and_lose_count_of_not
         at = rng.randrange(12)
         overflow = rng.choice(list(Overflow))
         boom = raise_at(at, RuntimeError(where))
-        nothing: Callable[[int], object] = lambda _: None  # noqa: E731  # shorter than a def
         pipeline: Pipeline
 
         def write(index: int, where: str = where, at: int = at, boom: Callable[[int], object] = boom) -> None:
@@ -282,3 +281,76 @@ def test_a_signal_handler_may_stop_it_from_a_one_shot_thread() -> None:
             assert sink.ends == ["finish"]
     finally:
         signal.signal(signal.SIGUSR1, previous)
+
+
+def room(seconds: float = 60.0) -> Room[Frame]:
+    return Room(seconds=seconds, size_bytes=2**30, time_s=lambda frame: frame.time_s, bytes_of=lambda _frame: 1)
+
+
+def test_a_picture_is_drawn_once_by_the_thread_that_needs_it_first() -> None:
+    drawn: list[int] = []
+
+    def render(item: Annotated) -> None:
+        drawn.append(item.frame.index)
+        item.picture = item.frame.picture
+
+    recorded: list[Annotated] = []
+    sink = FakeSink()
+    recording = Recording(record=recorded.append, room=room())
+    stats = Pipeline(FakeSource(20), FakePerception(), render, [sink], overflow=Overflow.DROP_OLDEST, recording=recording).run()
+    assert [item.frame.index for item in recorded] == list(range(20))
+    assert drawn == [], "nobody asked for a picture"
+    for item in (*recorded, *recorded):
+        assert item.drawn() is item.frame.picture
+    assert drawn == list(range(20))
+    assert (stats.frames_out, stats.latencies["render"].count, sum(stats.dropped.values())) == (20, 20, 0)
+
+
+@pytest.mark.parametrize("where", ["inference", "render"])
+def test_what_fails_beside_a_recording_costs_it_no_frame(where: str) -> None:
+    error = ZeroDivisionError("odd masks")
+    at = raise_at(5, error)
+
+    def render(item: Annotated) -> None:
+        if where == "render":
+            at(item.frame.index)
+        draw_nothing(item)
+
+    recorded: list[int] = []
+
+    def record(item: Annotated) -> None:
+        item.drawn()
+        recorded.append(item.frame.index)
+
+    pipeline = Pipeline(
+        FakeSource(None),
+        FakePerception(at if where == "inference" else nothing),
+        render,
+        [sink := FakeSink()],
+        overflow=Overflow.DROP_OLDEST,
+        recording=Recording(record=record, room=room()),
+    )
+    with pytest.raises(StageFailed, match=f"{where} failed: ZeroDivisionError: odd masks"):
+        pipeline.run()
+    assert recorded == list(range(pipeline.stats.frames_in))
+    assert len(recorded) > 5
+    assert pipeline.stats.frames_out == pipeline.stats.frames_in
+    assert len(sink.ends) == 1
+
+
+def test_frames_that_wait_too_long_for_perception_are_counted() -> None:
+    captured = threading.Event()
+    recorded: list[int] = []
+    source = FakeSource(101, at=lambda index: captured.set() if index == 100 else None)
+    pipeline = Pipeline(
+        source,
+        FakePerception(lambda _index: captured.wait(WAIT_S)),
+        draw_nothing,
+        [FakeSink()],
+        overflow=Overflow.DROP_OLDEST,
+        recording=Recording(record=lambda item: recorded.append(item.frame.index), room=room(seconds=1.0)),
+    )
+    stats = pipeline.run()
+    assert recorded[-25:] == list(range(76, 101)), "25 frames are a second"
+    assert stats.dropped == {"queue_full": 101 - len(recorded)}
+    assert stats.frames_out == len(recorded)

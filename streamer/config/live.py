@@ -162,6 +162,11 @@ class CameraConfig(CameraOptions):
     weight: Annotated[Positive, Option(file_only=True)] = 1.0
     """Share of the detector, relative to the other cameras of a run."""
 
+    @property
+    def records(self) -> bool:
+        """Whether there is an output that wants every frame."""
+        return any(path is not None for path in (self.output, self.record, self.detections))
+
 
 class ServiceOptions(Settings):
     """What is said once, for the whole process."""

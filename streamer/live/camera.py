@@ -16,18 +16,19 @@ from streamer.channel import Overflow
 from streamer.config.live import CameraConfig
 from streamer.errors import SourceAuthFailed, SourceError, StageFailed
 from streamer.frame import Frame, StreamInfo
-from streamer.live.outputs import Failures, Outputs
+from streamer.instances import Instances
+from streamer.live.outputs import Failures, Outputs, OutputSet, frame_room
 from streamer.live.rates import Rates
 from streamer.live.shared_detector import DetectorClient
 from streamer.live.status import CameraStatus
 from streamer.live.watchdog import Watchdog, silent
-from streamer.pipeline import Pipeline, Render
+from streamer.pipeline import Pipeline, Recording, Render
 from streamer.redact import redact
 from streamer.sources.address import parse_address
 from streamer.sources.backoff import Backoff
 from streamer.sources.rate_limit import CAUSE, Thinned
 from streamer.sources.state import SourceState, SourceStats, StateChange
-from streamer.stages import Annotated, Output, Perception, Source, View
+from streamer.stages import Annotated, CanSkip, Perception, Source, View
 from streamer.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,8 @@ class Parts(Protocol):
 
     def outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> tuple[Sequence[Output], Sequence[View]]:
-        """The outputs, and the windows among them."""
+    ) -> OutputSet:
+        """The outputs."""
         ...
 
 
@@ -273,9 +274,9 @@ class Camera:
 
     def _run_line(self, info: StreamInfo) -> None:
         config, watch = self.config, self._watchdog.watch
-        views: Sequence[View] = ()
-        outputs, views = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
-        self._outputs = sink = Outputs(outputs, views, self.failed_outputs)
+        outputs = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
+        every_frame = info.live and bool(outputs.recordings)
+        self._outputs = sink = Outputs(outputs, self.failed_outputs, every_frame=every_frame)
         try:
             perception = _Watched(
                 self._parts.perception(config, self._client, info),
@@ -304,13 +305,16 @@ class Camera:
             overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,
             capacity=_capacity(info, config),
             max_staleness_s=config.max_staleness if info.live else None,
+            recording=Recording(record=sink.record, room=frame_room(config.record_buffer), newest_only=not config.follow)
+            if every_frame
+            else None,
             on_item=self._written,
             on_idle=self._idle,
             clock=self._clock,
             join_timeout_s=_JOIN_TIMEOUT_S,
         )
         self._enter("running")
-        self.views = views
+        self.views = outputs.windows
         if self._stop.is_set():
             pipeline.stop()
         if self._abandoned:
@@ -350,7 +354,7 @@ class Camera:
         before = self._dropped_before(SourceStats() if self._healing is None else self._healing.stats)
         dropped = stats.dropped + before
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(dropped.items())) or "none"
-        return f"{stats.frames_in + before.total()} captured, {stats.frames_out} shown, dropped: {causes}"
+        return f"{stats.frames_in + before.total()} captured, {stats.frames_out} recorded or shown, dropped: {causes}"
 
     def _dropped_before(self, source: SourceStats) -> Counter[str]:
         """Frames that were dropped before the line, by cause."""
@@ -369,7 +373,7 @@ def _capacity(info: StreamInfo, config: CameraConfig) -> int:
 
 
 class _Watched:
-    """A perception under the eyes of the watchdog."""
+    """A perception that the watchdog knows of."""
 
     def __init__(self, perception: Perception, watch: AbstractContextManager[object]) -> None:
         self._perception = perception
@@ -378,6 +382,10 @@ class _Watched:
     def push(self, frame: Frame) -> Iterable[Annotated]:
         with self._watch:
             return list(self._perception.push(frame))
+
+    def skip(self, frame: Frame) -> Annotated:
+        perception = self._perception
+        return perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
 
     def finish(self) -> Iterable[Annotated]:
         with self._watch:

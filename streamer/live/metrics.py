@@ -138,8 +138,8 @@ def _detector(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
         share.add_metric([camera.name], camera.detector_share)
         if camera.mask_age_s is not None and math.isfinite(camera.mask_age_s):
             mask_age.add_metric([camera.name], camera.mask_age_s)
-        for name, (queued, capacity) in camera.queues.items():
-            fill.add_metric([camera.name, name], queued / capacity)
+        for name, (_, full) in camera.queues.items():
+            fill.add_metric([camera.name, name], full)
     return detections, busy, share, mask_age, fill
 
 
@@ -157,5 +157,5 @@ def _outputs(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
             frames.add_metric(labels, output.frames)
             size.add_metric(labels, output.bytes)
             dropped.add_metric(labels, output.dropped)
-            fill.add_metric(labels, output.queued / output.capacity)
+            fill.add_metric(labels, output.fill)
     return state, frames, size, dropped, fill

@@ -1,4 +1,4 @@
-"""All outputs of one camera as one sink: each with a queue of its own, none in another's way."""
+"""All outputs of one camera as one sink: recordings get every frame, viewers the newest; one that is slow delays no other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import glob
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.channel import Room
+from streamer.frame import Frame, picture_bytes
 from streamer.redact import redact
 from streamer.stages import Annotated, Output, OutputStatus, Reporting, Sink, View
 
 log = logging.getLogger(__name__)
+
+BUFFER_BYTES = 256 * 2**20
+"""Pictures that may wait for one recording, as they were captured: 86 frames of 1080p. Drawn, they take as much again; the
+recordings of a camera share them."""
 
 
 class FileSink:
@@ -54,8 +61,8 @@ class FileSink:
             return 0  # renamed just now; the next look finds it
 
 
-class Unqueued:
-    """A sink that knows how it is doing, without a queue: the line waits for it."""
+class DirectOutput:
+    """A sink that can say how it is doing, without a queue: the pipeline waits for it."""
 
     def __init__(self, sink: Reporting) -> None:
         self.name = sink.name
@@ -87,29 +94,51 @@ class Failures:
         return report
 
 
+@dataclass(frozen=True, slots=True)
+class OutputSet:
+    """The outputs of a camera by what they want."""
+
+    recordings: Sequence[Output] = ()
+    """Files and records: every frame."""
+    streams: Sequence[Output] = ()
+    """What is published: the newest frames."""
+    windows: Sequence[View] = ()
+
+
 class Outputs:
     """Implements ``stages.Sink``; how long :meth:`write` may take is up to the outputs: queued ones never wait.
 
-    An output that fails (and tells ``failures``) leaves the others alone; when the last one has failed, ``write`` raises what
-    the first one raised. All end at once, not one after the other: it takes what the slowest takes.
+    With ``every_frame``, recordings get their frames by :meth:`record`, and :meth:`write` is for what people watch. An output
+    that fails (and tells ``failures``) leaves the others alone; when the last one has failed, ``write`` raises what the first
+    one raised. All end at once, not one after the other: it takes what the slowest takes.
     """
 
     name = "outputs"
 
-    def __init__(self, outputs: Sequence[Output], views: Sequence[View], failures: Failures) -> None:
-        self._outputs = list(outputs)
-        self._views = list(views)
+    def __init__(self, outputs: OutputSet, failures: Failures, *, every_frame: bool = False) -> None:
+        self._recordings = list(outputs.recordings)
+        self._streams = list(outputs.streams)
+        self._windows = list(outputs.windows)
         self._failures = failures
+        self._every_frame = every_frame
+
+    def record(self, item: Annotated) -> None:
+        """Hand ``item`` to every recording."""
+        self._raise_when_all_failed()
+        for output in self._recordings:
+            output.write(item)
 
     def write(self, item: Annotated) -> None:
         """Hand ``item`` to every output."""
+        if not self._every_frame:
+            self.record(item)
         self._raise_when_all_failed()
-        for output in (*self._outputs, *self._views):
+        for output in (*self._streams, *self._windows):
             output.write(item)
 
     def idle(self, text: str) -> None:
-        """No frame comes: those for eyes say ``text`` on the last picture, the others get nothing."""
-        for output in (*self._outputs, *self._views):
+        """Show a notice to viewers while no frame arrives; recordings get nothing."""
+        for output in (*self._streams, *self._windows):
             output.idle(text)
 
     def finish(self) -> None:
@@ -129,7 +158,7 @@ class Outputs:
 
     def statuses(self) -> tuple[OutputStatus, ...]:
         """From any thread: how they are doing."""
-        return tuple(output.status() for output in (*self._outputs, *self._views))
+        return tuple(output.status() for output in (*self._recordings, *self._streams, *self._windows))
 
     def _end(self, end: Callable[[Output], None], errors: list[BaseException]) -> None:
         def guarded(output: Output) -> None:
@@ -138,10 +167,11 @@ class Outputs:
             except Exception as error:  # noqa: BLE001  # raised by the thread that waits for this one
                 errors.append(error)
 
-        for view in self._views:
+        for view in self._windows:
             guarded(view)
         threads = [
-            threading.Thread(target=guarded, args=(output,), name=f"end-{output.name}", daemon=True) for output in self._outputs
+            threading.Thread(target=guarded, args=(output,), name=f"end-{output.name}", daemon=True)
+            for output in (*self._recordings, *self._streams)
         ]
         for thread in threads:
             thread.start()
@@ -151,5 +181,27 @@ class Outputs:
 
     def _raise_when_all_failed(self) -> None:
         errors = self._failures.errors
-        if errors and len(errors) >= len(self._outputs) and all(view.closed for view in self._views):
+        outputs = len(self._recordings) + len(self._streams)
+        if errors and len(errors) >= outputs and all(view.closed for view in self._windows):
             raise errors[0]
+
+
+def frame_room(seconds: float) -> Room[Frame]:
+    """How many frames may wait for perception, where all of them are recorded."""
+    return Room(
+        seconds=seconds,
+        size_bytes=BUFFER_BYTES,
+        time_s=lambda frame: frame.time_s,
+        bytes_of=lambda frame: picture_bytes(frame.picture),
+    )
+
+
+def item_room(seconds: float) -> Room[Annotated]:
+    """How many frames may wait for one recording."""
+    frames = frame_room(seconds)
+    return Room(
+        seconds=seconds,
+        size_bytes=BUFFER_BYTES,
+        time_s=lambda item: frames.time_s(item.frame),
+        bytes_of=lambda item: frames.bytes_of(item.frame),
+    )

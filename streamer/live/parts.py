@@ -10,7 +10,7 @@ from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
-from streamer.live.outputs import Failures, FileSink, Unqueued
+from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
 from streamer.perception.selection import Selection, class_ids
 from streamer.perception.waiting import Waiting
@@ -19,15 +19,14 @@ from streamer.redact import redact
 from streamer.runtime import import_order
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
-from streamer.stages import Detector, Output, Perception, Reporting, Source, View
+from streamer.stages import Detector, Output, Perception, Reporting, Source
 
 PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 """What a picture can be published to."""
 
-_FILE_QUEUE = 12
-"""Frames that a file may lag behind before it loses any: a slow disk catches up after half a second."""
 _STREAM_QUEUE = 2
-_FINISH_TIMEOUT_S = 1.5
+_FINISH_TIMEOUT_S = 1.0
+"""How long a file has to write what waits for it; all of it has to fit into the three seconds after the first Ctrl-C."""
 _FILE_PRESET = "veryfast"
 """Encoding keeps up with a camera on two cores, and what it costs in size is little."""
 
@@ -40,7 +39,7 @@ class RealParts:
         self._process = process
 
     def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        """A source that heals, a recording, or one that is played at its own pace."""
+        """A live source that reconnects, a recording, or one that is played in real time."""
         from streamer.sources.factory import make_source
 
         def make_live(address: Address) -> Source:
@@ -63,8 +62,12 @@ class RealParts:
     def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
-        if not config.follow or not info.live:
+        if not info.live:
             return Waiting(client, select)
+        if not config.follow:
+            # Where every frame is recorded, those that wait for an answer must not fill the queue.
+            patience_s = 0.5 * config.record_buffer if config.records else None
+            return Waiting(client, select, patience_s=patience_s, max_mask_age_s=config.max_mask_age)
         from streamer.perception.following import Following
 
         return Following(client, select, max_mask_age_s=config.max_mask_age)
@@ -81,22 +84,22 @@ class RealParts:
 
     def outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> tuple[Sequence[Output], Sequence[View]]:
+    ) -> OutputSet:
         """Everything that was asked for; what was built before one that cannot be is given up again."""
-        outputs: list[Output] = []
-        views: list[View] = []
+        recordings: list[Output] = []
+        streams: list[Output] = []
         try:
-            self._files(camera, config, info, failures, outputs)
-            self._streams(config, info, failures, outputs)
+            self._files(camera, config, info, failures, recordings)
+            self._streams(config, info, failures, streams)
             if config.show:
                 from streamer.sinks.window import Window
 
-                views.append(Window(info, title=camera, figures=figures))
+                return OutputSet(recordings, streams, [Window(info, title=camera, figures=figures)])
         except BaseException:
-            for output in outputs:
+            for output in (*recordings, *streams):
                 output.abandon()
             raise
-        return outputs, views
+        return OutputSet(recordings, streams)
 
     def selection(self, config: CameraOptions) -> Selection:
         """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
@@ -111,7 +114,7 @@ class RealParts:
             from streamer.sinks.encoder import VideoEncoder
 
             encoder = VideoEncoder(config.output, info, preset=_FILE_PRESET, overwrite=config.overwrite)
-            outputs.append(_queued(FileSink(encoder, config.output), _FILE_QUEUE, failures, live=info.live))
+            outputs.append(_recording(FileSink(encoder, config.output), config, info, failures))
         if config.record is not None:
             from streamer.sinks.segments import Segments
 
@@ -125,7 +128,7 @@ class RealParts:
             )
             # Many cameras may share a folder: what is said of one must name it.
             segments.name = f"record {config.record / segments.stem}"
-            outputs.append(_queued(segments, _FILE_QUEUE, failures, live=info.live))
+            outputs.append(_recording(segments, config, info, failures))
         if config.detections is not None:
             from streamer.sinks.records import Records
 
@@ -137,13 +140,17 @@ class RealParts:
                 masks=config.masks,
                 overwrite=config.overwrite,
             )
-            outputs.append(_queued(FileSink(records, config.detections), _FILE_QUEUE, failures, live=info.live))
+            outputs.append(_recording(FileSink(records, config.detections), config, info, failures))
 
     def _streams(self, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
         from streamer.sinks.publish import Publish
+        from streamer.sinks.queued import Queued
 
         for address in config.publish:
-            outputs.append(_queued(Publish(address, info), _STREAM_QUEUE, failures, live=True))  # noqa: PERF401  # what was built must be in the list when a later one fails
+            sink = Publish(address, info)
+            outputs.append(  # what was built must be in the list when a later one fails
+                Queued(sink, capacity=_STREAM_QUEUE, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
+            )
 
 
 def check_addresses(config: CameraConfig) -> None:
@@ -173,13 +180,15 @@ def score_threshold(config: CameraOptions, detector: str) -> float:
     return DEFAULT_SCORE.get(detector, 0.5) if config.score_threshold is None else config.score_threshold
 
 
-def _queued(sink: Reporting, capacity: int, failures: Failures, *, live: bool) -> Output:
+def _recording(sink: Reporting, config: CameraConfig, info: StreamInfo, failures: Failures) -> Output:
+    """Of a recording as source no frame is lost: the pipeline waits for the files. A live one cannot wait."""
     from streamer.sinks.queued import Queued
 
-    if not live:
-        # Of a recording no frame is lost: the line waits for its files.
-        return sink if isinstance(sink, FileSink) else Unqueued(sink)
-    return Queued(sink, capacity=capacity, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
+    if not info.live:
+        return sink if isinstance(sink, FileSink) else DirectOutput(sink)
+    return Queued(
+        sink, room=item_room(config.record_buffer), finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name)
+    )
 
 
 def _made(folder: Path) -> Path:

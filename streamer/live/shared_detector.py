@@ -135,6 +135,7 @@ class DetectorClient:
         """The frame that the detector began last, answered or not."""
         self._shared = shared
         self._answer: deque[tuple[Frame, Instances]] = deque(maxlen=1)
+        self._asked: Frame | None = None
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
         self._closed = False
@@ -157,17 +158,24 @@ class DetectorClient:
         except IndexError:
             return None
 
-    def ask(self, frame: Frame) -> Instances:
-        """Leave ``frame`` and wait for its answer; nothing once the place is closed. Raises as :meth:`submit` does."""
-        self.submit(frame)
+    def ask(self, frame: Frame, timeout_s: float | None = None) -> Instances | None:
+        """Leave ``frame``, unless it was, and wait for its answer; no instances once closed. Raises as :meth:`submit` does.
+
+        None when there is no answer within ``timeout_s`` seconds.
+        """
+        if frame is not self._asked:
+            self._asked = frame
+            self.submit(frame)
         with self._changed:
-            while not self._closed:
-                self._raise()
-                answer = self.poll()
-                if answer is not None and answer[0] is frame:
-                    return answer[1]
-                self._changed.wait()
-        return Instances.empty()
+            if not self._changed.wait_for(lambda: self._closed or self._failure or self._answers(frame), timeout_s):
+                return None
+        if self._closed:
+            return Instances.empty()
+        answer = self.poll()
+        return Instances.empty() if answer is None else answer[1]
+
+    def _answers(self, frame: Frame) -> bool:
+        return bool(self._answer) and self._answer[0][0] is frame
 
     def close(self) -> None:
         """Leave: the camera has gone. From any thread; may be called twice."""

@@ -57,8 +57,8 @@ class CameraStatus:
     """Share 0..1 of the last ten seconds in which the detector worked for this camera."""
     latencies: Mapping[str, Latency] = field(default_factory=dict)
     """By stage: ``decode``, ``inference``, ``render``, ``encode``, ``e2e``."""
-    queues: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """By name: items that wait, and how many may."""
+    queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """By name: items that wait, and how full that is, 0..1."""
     outputs: tuple[OutputStatus, ...] = ()
     stuck: str = ""
     """The stage that the watchdog found stuck, or nothing."""
@@ -99,7 +99,7 @@ class CameraStatus:
                 for stage, latency in self.latencies.items()
                 if latency.count
             },
-            "queues": {name: {"queued": queued, "capacity": capacity} for name, (queued, capacity) in self.queues.items()},
+            "queues": {name: {"queued": queued, "fill": round(fill, 3)} for name, (queued, fill) in self.queues.items()},
             "outputs": [
                 {
                     "name": output.name,
@@ -108,6 +108,7 @@ class CameraStatus:
                     "bytes": output.bytes,
                     "dropped": output.dropped,
                     "queued": output.queued,
+                    "fill": round(output.fill, 3),
                     "error": output.error,
                 }
                 for output in self.outputs

@@ -54,6 +54,7 @@ class Following:
         self._select = select
         self._max_mask_age_s = max_mask_age_s
         self._before: Frame | None = None
+        self._newest: Annotated | None = None
         self._since = -np.inf
         """Capture time of the first frame since the last reset: answers for earlier ones are of another world."""
         self._answered = -np.inf
@@ -74,7 +75,15 @@ class Following:
             self._service.submit(frame)
         self._expect(frame)
         self._watch(frame.captured_at)
-        return [Annotated(frame, self._shown(self.follower.instances()))]
+        self._newest = Annotated(frame, self._shown(self.follower.instances()))
+        return [self._newest]
+
+    def skip(self, frame: Frame) -> Annotated:
+        """``frame`` with the objects where they were last, as long as they are not too old."""
+        known = self._newest
+        if known is None:
+            return Annotated(frame, Instances.empty())
+        return Annotated(frame, known.instances.carried(frame.time_s - known.frame.time_s, self.max_mask_age_s))
 
     def finish(self) -> Iterable[Annotated]:
         """Nothing is ever held back."""
@@ -87,7 +96,7 @@ class Following:
     def reset(self) -> None:
         """The next frame has nothing to do with those before: a reconnect, another source."""
         self.follower.reset()
-        self._before = None
+        self._before = self._newest = None
         self._since = -np.inf
 
     def tracks_summary(self) -> list[TrackSummary]:

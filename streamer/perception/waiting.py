@@ -10,12 +10,18 @@ from streamer.instances import Instances
 from streamer.perception.selection import Selection
 from streamer.stages import Annotated
 
+_MIN_MASK_AGE_S = 1.5
+_SLOW_FACTOR = 3.0
+
 
 class BlockingDetector(Protocol):
     """A detector that is waited for."""
 
-    def ask(self, frame: Frame) -> Instances:
-        """Leave ``frame`` and wait for its answer; no instances once it is closed. Raises what the detector raised."""
+    def ask(self, frame: Frame, timeout_s: float | None = None) -> Instances | None:
+        """Leave ``frame``, unless that was done, and wait for its answer; no instances once it is closed.
+
+        None when there is no answer within ``timeout_s``: ask again. Raises what the detector raised.
+        """
         ...
 
     def close(self) -> None:
@@ -24,18 +30,53 @@ class BlockingDetector(Protocol):
 
 
 class Waiting:
-    """Perception without following: each frame waits for the shared detector, and what comes meanwhile is dropped before it.
+    """Perception without following: a frame waits for the shared detector, and newer ones wait or are skipped meanwhile.
 
+    With ``patience_s``, :meth:`push` returns nothing when the answer takes longer, and hands out the frame with a later call.
     Damaged frames are shown as they are, without asking the detector.
     """
 
-    def __init__(self, client: BlockingDetector, select: Selection) -> None:
+    def __init__(
+        self,
+        client: BlockingDetector,
+        select: Selection,
+        *,
+        patience_s: float | None = None,
+        max_mask_age_s: float | None = None,
+    ) -> None:
+        """``max_mask_age_s``: how long instances are carried to frames that are skipped; None: as suits the detector's pace."""
         self._client = client
         self._select = select
+        self._patience_s = patience_s
+        self._max_mask_age_s = max_mask_age_s
+        self._asked: Frame | None = None
+        self._known: Annotated | None = None
+        self._latency_s = 0.0
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
-        found = Instances.empty() if frame.damaged else self._select(self._client.ask(frame))
-        return [Annotated(frame, found)]
+        """The frame that the detector was asked about, once it has answered."""
+        if self._asked is None:
+            if frame.damaged:
+                return [Annotated(frame, Instances.empty())]
+            self._asked = frame
+        asked = self._asked
+        found = self._client.ask(asked, self._patience_s)
+        if found is None:
+            self._latency_s = max(self._latency_s, frame.captured_at - asked.captured_at)
+            return []
+        self._asked = None
+        self._latency_s = frame.captured_at - asked.captured_at
+        self._known = Annotated(asked, self._select(found))
+        return [self._known]
+
+    def skip(self, frame: Frame) -> Annotated:
+        """``frame`` with the instances of the newest answer, while they are not too old."""
+        known, limit = self._known, self._max_mask_age_s
+        if limit is None:
+            limit = max(_MIN_MASK_AGE_S, _SLOW_FACTOR * self._latency_s)
+        if known is None:
+            return Annotated(frame, Instances.empty())
+        return Annotated(frame, known.instances.carried(frame.time_s - known.frame.time_s, limit))
 
     def finish(self) -> Iterable[Annotated]:
         return []

@@ -117,7 +117,7 @@ class VideoEncoder:
     def write(self, item: Annotated) -> None:
         """Encode the item's picture (the frame's own where none was drawn). Raises ``OutputWriteFailed``."""
         frame = item.frame
-        picture = item.picture if item.picture is not None else frame.picture
+        picture = item.drawn()
         if picture.format.name != self._pixel_format:
             kept = FULL_RANGE if self._full else LIMITED_RANGE
             picture = self._reformatter.reformat(picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept)

@@ -74,7 +74,7 @@ class Publish:
 
     def write(self, item: Annotated) -> None:
         """Send the next picture, or do what brings the connection about."""
-        picture = item.picture or item.frame.picture
+        picture = item.drawn()
         self._newest = (picture, item.frame.orientation)
         now = self._clock()
         ticks = round(item.frame.pts * item.frame.time_base / TIME_BASE)

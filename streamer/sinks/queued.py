@@ -1,4 +1,4 @@
-"""An output with a queue and a thread of its own, so that it delays nobody."""
+"""An output with a queue and a thread of its own: a slow one does not delay the pipeline or other outputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
-from streamer.channel import Channel, Closed, Overflow
+from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import OutputWriteFailed
 from streamer.redact import redact
-from streamer.stages import Annotated, OutputStatus, Sink
+from streamer.stages import Annotated, OutputStatus, Reporting, Sink
 from streamer.stats import Latency
 
 log = logging.getLogger(__name__)
@@ -19,10 +19,17 @@ log = logging.getLogger(__name__)
 WALK_AWAY_S = 0.5
 """How long a sink that was told to hurry may take before its thread is left behind."""
 
+TOO_SLOW = "too slow, frames are lost"
+"""What is said of a recording whose queue is full."""
+
+_MOST_FRAMES = 10_000
+_CAUGHT_UP = 0.5
+"""A queue that lost frames has caught up when it is filled no further than this."""
+
 
 @runtime_checkable
 class Viewer(Protocol):
-    """A sink for eyes: it wants something to show while no frame comes."""
+    """A sink that people watch: it shows a notice while no frame arrives."""
 
     def idle(self, text: str) -> None:
         """Show the last picture, dimmed, with ``text`` on it."""
@@ -31,28 +38,22 @@ class Viewer(Protocol):
 
 @runtime_checkable
 class Interruptible(Protocol):
-    """A sink whose ``write`` may have to wait for somebody else."""
+    """A sink whose ``write`` may have to wait for a peer."""
 
     def interrupt(self) -> None:
         """From any thread: let a waiting ``write``, and all later ones, return at once."""
         ...
 
 
-@runtime_checkable
-class Reporting(Protocol):
-    """A sink that knows more about itself than how often it was called."""
-
-    def status(self) -> OutputStatus:
-        """From any thread: how it is doing."""
-        ...
-
-
 class Queued:
-    """Implements ``stages.Sink`` around another sink: :meth:`write` never blocks, and the newest pictures win.
+    """Implements ``stages.Sink`` around another sink: :meth:`write` never blocks; when the queue is full, the oldest go.
+
+    With ``room`` (a recording) the queue is measured in seconds and bytes, and frames that it loses are told in the log.
+    Without it the newest ``capacity`` frames wait, and leaving others out is what is meant.
 
     ``sink`` is used by one thread of this object's own, started by the first call. When it raises, it is abandoned and
-    ``on_failure`` is called once with the error, in that thread; the line goes on without it. With ``on_failure=None`` the
-    error comes out of the next :meth:`write`, or of :meth:`finish`, instead, and so ends the line.
+    ``on_failure`` is called once with the error, in that thread; the pipeline goes on without it. With ``on_failure=None`` the
+    error comes out of the next :meth:`write`, or of :meth:`finish`, instead, and so ends the pipeline.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Queued:
         sink: Sink,
         *,
         capacity: int = 2,
+        room: Room[Annotated] | None = None,
         finish_timeout_s: float = 2.0,
         on_failure: Callable[[BaseException], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -71,7 +73,16 @@ class Queued:
         self._finish_timeout_s = finish_timeout_s
         self._on_failure = on_failure
         self._clock = clock
-        self._channel: Channel[Annotated | str] = Channel(capacity, Overflow.DROP_OLDEST, self._dropped_when_full)
+        self._every = room is not None
+        self._channel: Channel[Annotated | str]
+        if room is None:
+            self._channel = Channel(capacity, Overflow.DROP_OLDEST, self._dropped_when_full)
+        else:
+            # Notices go to viewers only, so that all that waits here are frames.
+            frames = cast("Room[Annotated | str]", room)
+            self._channel = Channel(_MOST_FRAMES, Overflow.DROP_OLDEST, self._dropped_when_full, room=frames)
+        self._losing = False
+        self._lost_before = 0
         self._thread: threading.Thread | None = None
         self._state = "starting"
         self._failure: BaseException | None = None
@@ -79,11 +90,6 @@ class Queued:
         self._dropped = 0
         self._lock = threading.Lock()
         self._abandoned = False
-
-    @property
-    def sink(self) -> Sink:
-        """The sink within."""
-        return self._sink
 
     def status(self) -> OutputStatus:
         """From any thread: how the output is doing."""
@@ -97,8 +103,8 @@ class Queued:
             bytes=0 if inner is None else inner.bytes,
             dropped=self._dropped + (0 if inner is None else inner.dropped),
             queued=len(self._channel),
-            capacity=self._channel.capacity,
-            error=failure or ("" if inner is None else inner.error),
+            fill=self._channel.fill,
+            error=failure or ("" if inner is None else inner.error) or (TOO_SLOW if self._losing else ""),
         )
 
     def write(self, item: Annotated) -> None:
@@ -116,10 +122,11 @@ class Queued:
         if self._thread is None:
             self._start()
         if not self._join(self._finish_timeout_s):
+            # What still waits cannot be written in time; what was written before becomes a whole output all the same.
+            self._lose(self._channel.abandon())
             self._hurry()
             if not self._join(WALK_AWAY_S):
                 self._abandoned = True
-                self._drop(self._channel.abandon())
                 self._fail(
                     OutputWriteFailed(
                         f"{self.name} did not finish within {self._finish_timeout_s:g} s",
@@ -140,6 +147,17 @@ class Queued:
         self._hurry()
         if not self._join(WALK_AWAY_S):
             log.warning("%s does not end; it is left behind", self.name, extra={"output": self.name})
+
+    def _lose(self, messages: list[Annotated | str]) -> None:
+        """Drop what a recording had no time for, and say so."""
+        self._drop(messages)
+        if self._every and messages:
+            log.warning(
+                "%s: %d frames were still waiting at the end, and are lost",
+                self.name,
+                len(messages),
+                extra={"output": self.name},
+            )
 
     def _put(self, message: Annotated | str) -> None:
         if self._failure is not None and self._on_failure is None:
@@ -168,6 +186,7 @@ class Queued:
                     self._drop([message])
                     raise
                 self._frames += 1
+                self._notice_catching_up()
                 self.latency.add(self._clock() - message.frame.captured_at)
                 self._state = "running"
             if not self._abandoned:
@@ -200,7 +219,16 @@ class Queued:
         return self._thread is None or not self._thread.is_alive()
 
     def _dropped_when_full(self, message: Annotated | str) -> None:
+        if self._every and not self._losing:
+            self._losing, self._lost_before = True, self._dropped
+            log.warning("%s: %s", self.name, TOO_SLOW, extra={"output": self.name, "cause": "queue_full"})
         self._drop([message])
+
+    def _notice_catching_up(self) -> None:
+        if self._losing and self._channel.fill <= _CAUGHT_UP:
+            self._losing = False
+            lost = self._dropped - self._lost_before
+            log.warning("%s: has caught up, %d frames are lost", self.name, lost, extra={"output": self.name})
 
     def _drop(self, messages: list[Annotated | str]) -> None:
         with self._lock:

@@ -112,7 +112,7 @@ class Segments:
             if self._segment is None:
                 self._segment = self._begin_segment(item, pts)
             self._last_pts = pts
-            picture = item.picture or item.frame.picture
+            picture = item.drawn()
             for packet in self._encoder.encode(picture, item.frame.orientation, pts, key=new):
                 before = self._segment.bytes
                 self._segment.write(packet, pts)

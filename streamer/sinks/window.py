@@ -98,7 +98,7 @@ class Window:
     def write(self, item: Annotated) -> None:
         """This is the newest picture."""
         self._text = ""
-        self._newest = _View(item.picture or item.frame.picture, item.frame.orientation)
+        self._newest = _View(item.drawn(), item.frame.orientation)
         self._arrived.set()
 
     def idle(self, text: str) -> None:

@@ -17,8 +17,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.channel import Channel, Closed, Overflow
+from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import SourceError, SourceUnsupported
+from streamer.frame import picture_bytes
 from streamer.runtime import import_order, pyav
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
@@ -28,7 +29,10 @@ from streamer.sources.pacer import Pacer
 
 Transport = Literal["auto", "tcp", "udp"]
 
-_HANDED_OVER = 4
+_MOST_PICTURES = 250
+_WAIT_S, _WAIT_BYTES = 1.0, 128 * 2**20
+"""How old a picture may become that waits to be taken, and how much memory all that wait may hold. A network delivers pictures
+in bunches, and decoding a bunch may be quicker than taking it."""
 _ARRIVAL_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"})
 """Formats without time stamps of their own: FFmpeg would count 25 frames a second."""
 _BURSTY_FORMATS = frozenset({"hls", "dash", "lavfi"})
@@ -72,7 +76,7 @@ class Timeouts:
 class Connection:
     """Reads ``address`` from :meth:`start` to the first failure, in a daemon thread of its own.
 
-    Pictures wait in a short queue whose oldest makes room for the newest. :meth:`next`, for one other thread, watches the
+    Pictures wait in a queue of a second whose oldest makes room for the newest. :meth:`next`, for one other thread, watches the
     silence and gives up by the clock, whatever FFmpeg does; the thread then ends on its own and closes what it opened.
     """
 
@@ -99,7 +103,13 @@ class Connection:
         self._error: SourceError | None = None
         self._cancelled = threading.Event()
         self._interruption = Interruption()
-        self._pictures: Channel[Picture] = Channel(_HANDED_OVER, Overflow.DROP_OLDEST)
+        room: Room[Picture] = Room(
+            seconds=_WAIT_S,
+            size_bytes=_WAIT_BYTES,
+            time_s=lambda picture: picture.arrived_s,
+            bytes_of=lambda picture: picture_bytes(picture.picture),
+        )
+        self._pictures: Channel[Picture] = Channel(_MOST_PICTURES, Overflow.DROP_OLDEST, room=room)
         # The name of a thread is for people: no address in it.
         self._thread = threading.Thread(target=self._run, name="connection", daemon=True)
 
@@ -130,6 +140,10 @@ class Connection:
                 if self._cancelled.is_set():
                     return None
                 raise self._error or failures.ended(self._address) from None
+
+    def forget(self) -> None:
+        """Throw away what waits: the next picture is one that has yet to come."""
+        self._pictures.clear()
 
     def cancel(self) -> None:
         """From any thread: end it. :meth:`next` still hands out what was decoded, then None."""

@@ -149,8 +149,10 @@ class LiveSource:
         """
         picture, self._first = self._first, None
         if picture is not None and self._clock() - picture.arrived_s > _FRESH_S:
-            # Long ago (the detector was loaded since): newer ones are waiting.
+            # Long ago (the detector was loaded since), as are those that wait: it begins with what comes now.
             picture = None
+            if self._connection is not None:
+                self._connection.forget()
         if self._connection is not None:
             self._counted = (self._connection.overflowed, self._connection.undecodable_packets)
         index = 0

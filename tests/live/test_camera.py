@@ -16,7 +16,7 @@ from streamer.config.live import CameraConfig
 from streamer.errors import SourceLost, SourceUnavailable, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
-from streamer.live.outputs import Failures
+from streamer.live.outputs import Failures, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient, SharedDetector
 from streamer.live.watchdog import Watchdog
 from streamer.perception.selection import Selection
@@ -25,7 +25,7 @@ from streamer.pipeline import Render
 from streamer.render.renderer import Renderer
 from streamer.sinks.queued import Queued
 from streamer.sources.state import SourceState, SourceStats, StateChange
-from streamer.stages import Output, Perception, Sink, Source, View
+from streamer.stages import Perception, Sink, Source
 from tests.fakes import FakeDetector, FakeSink, FakeSource, draw_nothing, frame, picture
 from tests.waiting import wait_until
 
@@ -46,12 +46,14 @@ class FakeParts:
         sources: Sequence[Source],
         sinks: Sequence[Sink],
         *,
-        queued: bool = True,
+        recordings: Sequence[Sink] = (),
+        patience_s: float | None = None,
         render: Render = draw_nothing,
     ) -> None:
         self.sources: Iterator[Source] = iter(sources)
         self.sinks = sinks
-        self.queued = queued
+        self.recordings = recordings
+        self.patience_s = patience_s
         self.render = render
         self.on_state: Callable[[StateChange], None] = lambda _change: None
 
@@ -62,7 +64,7 @@ class FakeParts:
 
     def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
         assert info.width
-        return Waiting(client, Selection(score_threshold=config.score_threshold or 0.0))
+        return Waiting(client, Selection(score_threshold=config.score_threshold or 0.0), patience_s=self.patience_s)
 
     def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         assert config.source
@@ -71,12 +73,15 @@ class FakeParts:
 
     def outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> tuple[Sequence[Output], Sequence[View]]:
+    ) -> OutputSet:
         assert camera
         assert config.source
         assert info.width
         assert figures() == []
-        return [Queued(sink, capacity=10_000, on_failure=failures(sink.name)) for sink in self.sinks], []
+        streams = [Queued(sink, capacity=10_000, on_failure=failures(sink.name)) for sink in self.sinks]
+        room = item_room(config.record_buffer)
+        recordings = [Queued(sink, room=room, on_failure=failures(sink.name)) for sink in self.recordings]
+        return OutputSet(recordings, streams)
 
 
 def camera(
@@ -318,6 +323,61 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
     assert not line.status().dropped.get("stale")
     shown = latencies[2:-2]
     assert max(shown) - min(shown) <= frame_s + 1e-6, "the same at the end as at the beginning"
+
+
+def test_every_frame_is_recorded_whatever_the_detector_sees() -> None:
+    """Fifty frames come during the first call of the detector, as after a stall of the network."""
+    captured = threading.Event()
+    count = 50
+
+    def bunch() -> Iterator[Frame]:
+        yield from (frame(index) for index in range(count))
+        captured.set()
+
+    window, file, records = FakeSink(), FakeSink(), FakeSink()
+    parts = FakeParts([FakeSource(bunch())], [window], recordings=[file, records])
+    line, shared = camera(parts, FakeDetector(lambda _call: captured.wait(10)))
+    line.run()
+    shared.close()
+    assert file.written == records.written == list(range(count))
+    assert len(window.written) < count
+    assert window.written[-1] == count - 1
+    status = line.status()
+    assert (status.frames_in, status.frames_out, sum(status.dropped.values())) == (count, count, 0)
+    assert status.detections < count
+
+
+def test_a_detector_that_does_not_answer_holds_up_no_recording() -> None:
+    recorded, done, count = threading.Semaphore(0), threading.Event(), 30
+
+    def frames() -> Iterator[Frame]:
+        for index in range(count):
+            yield frame(index)
+            if index:
+                # One after the other: each is recorded although the detector still works on the first one.
+                assert recorded.acquire(timeout=10)
+        done.set()
+
+    window, file = FakeSink(), FakeSink(at=lambda _index: recorded.release())
+    parts = FakeParts([FakeSource(frames())], [window], recordings=[file], patience_s=0.01)
+    line, shared = camera(parts, FakeDetector(lambda _call: done.wait(20)))
+    line.run()
+    shared.close()
+    assert file.written == list(range(count))
+    assert balanced(line)
+
+
+def test_frames_that_are_too_old_to_be_shown_are_recorded() -> None:
+    clock = Clock()
+    old = [frame(index, captured_at=clock.now - 1.0) for index in range(5)]
+    window, file = FakeSink(), FakeSink()
+    parts = FakeParts([FakeSource([*old, frame(5, captured_at=clock.now)])], [window], recordings=[file])
+    line, shared = camera(parts, clock=clock, max_staleness=0.5)
+    line.run()
+    shared.close()
+    assert file.written == list(range(6))
+    assert window.written == [5]
+    assert (line.status().frames_out, line.status().dropped.get("stale", 0)) == (6, 0)
 
 
 def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> None:

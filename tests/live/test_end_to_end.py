@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from streamer.cli.app import app
 from streamer.sinks.records import read_records
 from tests.display import VirtualDisplay, why_not
+from tests.proxy import bunching
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.runtime.test_log import restore_logging
 from tests.waiting import wait_until
@@ -193,6 +194,24 @@ cameras:
     texts += [process.log, *(str(path) for path in tmp_path.rglob("*"))]
     texts += [path.read_text(encoding="utf-8") for path in (tmp_path / "records").iterdir()]
     assert_no_secret(*texts)
+
+
+def test_frames_that_come_in_bunches_are_all_recorded(tmp_path: Path, rtsp_server: StartServer, started: list[Process]) -> None:
+    server = rtsp_server()
+    with bunching(server.port, 0.4) as port:
+        arguments = ["live", f"rtsp://127.0.0.1:{port}/test", "--transport", "tcp", "--detector", DETECTOR, "--metrics", "0"]
+        arguments += ["-o", f"{tmp_path}/o.mp4", "--record", f"{tmp_path}/rec", "--detections", f"{tmp_path}/d.jsonl"]
+        process = Process(tmp_path, *arguments)
+        started.append(process)
+        wait_until(lambda: all(camera["frames_in"] > 90 for camera in process.cameras().values()), 60)
+        process.process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    captured = re.search(r"ended \((\d+) captured, \d+ recorded or shown, dropped: none\)", process.log)
+    assert captured, process.log
+    frames = int(captured[1])
+    assert assert_plays(tmp_path / "o.mp4") == frames
+    assert sum(map(assert_plays, (tmp_path / "rec").iterdir())) == frames
+    assert sum(line["type"] == "frame" for line in read_records(tmp_path / "d.jsonl")) == frames
 
 
 def test_live_ends_at_the_first_signal_with_playable_files(tmp_path: Path, started: list[Process]) -> None:

@@ -55,8 +55,8 @@ def gate() -> CameraStatus:
         detector_busy_s=11.5,
         detector_share=0.9,
         latencies=stats.latencies,
-        queues={"frames": (1, 4)},
-        outputs=(OutputStatus(name="record", frames=80, bytes=12345, dropped=10, queued=2, capacity=8),),
+        queues={"frames": (1, 0.25)},
+        outputs=(OutputStatus(name="record", frames=80, bytes=12345, dropped=10, queued=2, fill=0.25),),
     )
 
 

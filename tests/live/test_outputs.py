@@ -10,7 +10,7 @@ import pytest
 
 from streamer.errors import OutputWriteFailed
 from streamer.instances import Instances
-from streamer.live.outputs import Failures, FileSink, Outputs
+from streamer.live.outputs import Failures, FileSink, Outputs, OutputSet
 from streamer.sinks.queued import Queued
 from streamer.stages import Annotated, OutputStatus
 from tests.fakes import FakeSink, frame
@@ -44,7 +44,7 @@ def fail(_index: int) -> None:
 def test_every_output_gets_every_frame_and_only_views_hear_that_none_comes() -> None:
     failures = Failures("gate")
     sinks, view = [FakeSink(), FakeSink()], FakeView()
-    outputs = Outputs([Queued(sink, capacity=8) for sink in sinks], [view], failures)
+    outputs = Outputs(OutputSet([Queued(sink, capacity=8) for sink in sinks], windows=[view]), failures)
     for index in range(5):
         outputs.write(item(index))
     outputs.idle("reconnecting, 3 s")
@@ -60,7 +60,7 @@ def test_one_failing_output_leaves_the_others_alone(caplog: pytest.LogCaptureFix
     failures = Failures("gate")
     good, bad = FakeSink(), FakeSink(at=fail)
     queued = [Queued(good, capacity=8), Queued(bad, on_failure=failures("publish"))]
-    outputs = Outputs(queued, [], failures)
+    outputs = Outputs(OutputSet(queued), failures)
     with caplog.at_level(logging.ERROR):
         outputs.write(item(0))
         wait_until(lambda: failures.errors)
@@ -73,7 +73,7 @@ def test_one_failing_output_leaves_the_others_alone(caplog: pytest.LogCaptureFix
 
 def test_when_the_last_output_has_failed_the_line_ends_with_its_error() -> None:
     failures = Failures("gate")
-    outputs = Outputs([Queued(FakeSink(at=fail), on_failure=failures("publish"))], [], failures)
+    outputs = Outputs(OutputSet([Queued(FakeSink(at=fail), on_failure=failures("publish"))]), failures)
     outputs.write(item(0))
     wait_until(lambda: failures.errors)
     with pytest.raises(OutputWriteFailed, match="is gone"):
@@ -84,7 +84,7 @@ def test_when_the_last_output_has_failed_the_line_ends_with_its_error() -> None:
 def test_a_window_that_is_still_open_keeps_the_line_going() -> None:
     failures = Failures("gate")
     view = FakeView()
-    outputs = Outputs([Queued(FakeSink(at=fail), on_failure=failures("publish"))], [view], failures)
+    outputs = Outputs(OutputSet([Queued(FakeSink(at=fail), on_failure=failures("publish"))], windows=[view]), failures)
     outputs.write(item(0))
     wait_until(lambda: failures.errors)
     outputs.write(item(1))
@@ -106,7 +106,7 @@ def test_outputs_end_at_the_same_time() -> None:
 
     failures = Failures("gate")
     sinks = [Slow() for _ in range(3)]
-    outputs = Outputs([Queued(sink, finish_timeout_s=10) for sink in sinks], [], failures)
+    outputs = Outputs(OutputSet([Queued(sink, finish_timeout_s=10) for sink in sinks]), failures)
     outputs.write(item(0))
     outputs.finish()
     assert [sink.ends for sink in sinks] == [["finish"]] * 3

@@ -16,7 +16,7 @@ from streamer.config.live import CameraConfig
 from streamer.errors import DetectorError, OutputWriteFailed, SourceLost, SourceUnavailable, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
-from streamer.live.outputs import Failures
+from streamer.live.outputs import Failures, OutputSet
 from streamer.live.shared_detector import DetectorClient
 from streamer.live.supervisor import Cameras
 from streamer.perception.selection import Selection
@@ -25,7 +25,7 @@ from streamer.pipeline import Render
 from streamer.runtime.signals import Hangup
 from streamer.sinks.queued import Queued
 from streamer.sources.state import StateChange
-from streamer.stages import Annotated, Output, Perception, Source, View
+from streamer.stages import Annotated, Perception, Source
 from tests.fakes import FakeDetector, FakeSink, FakeSource, frame
 from tests.waiting import wait_until
 
@@ -118,13 +118,13 @@ class Plans:
 
     def outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> tuple[Sequence[Output], Sequence[View]]:
+    ) -> OutputSet:
         assert config.source
         assert info.width
         assert callable(figures)
         plan = self.plans[camera]
         plan.sink = FaultySink(plan)
-        return [Queued(plan.sink, capacity=1000, on_failure=failures("file"))], []
+        return OutputSet(streams=[Queued(plan.sink, capacity=1000, on_failure=failures("file"))])
 
 
 class FaultyDetector(FakeDetector):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
 
+from streamer.channel import Room
 from streamer.errors import OutputWriteFailed
 from streamer.sinks.queued import Queued
 from streamer.stages import Annotated, OutputStatus
@@ -39,7 +41,7 @@ def test_all_is_written_in_order_when_the_sink_is_quick() -> None:
     queued.finish()
     assert sink.written == list(range(50))
     assert sink.ends == ["finish"]
-    assert queued.status() == OutputStatus(name="fake", state="ended", frames=50, capacity=100)
+    assert queued.status() == OutputStatus(name="fake", state="ended", frames=50)
 
 
 def test_a_stalled_sink_delays_nobody_and_the_newest_win() -> None:
@@ -167,7 +169,7 @@ def test_only_sinks_for_eyes_hear_that_nothing_comes() -> None:
 def test_what_a_sink_knows_of_itself_is_told() -> None:
     queued = Queued(Eyes(), capacity=4)
     assert queued.status() == OutputStatus(
-        name="rtsp://there", state="reconnecting", frames=7, bytes=99, dropped=3, error="refused", capacity=4
+        name="rtsp://there", state="reconnecting", frames=7, bytes=99, dropped=3, error="refused"
     )
     queued.abandon()
     assert queued.status().state == "ended"
@@ -181,3 +183,42 @@ def test_latency_is_from_capture_to_written() -> None:
     queued.finish()
     assert queued.latency.count == 1
     assert queued.latency.max_s == pytest.approx(0.5)
+
+
+def second(size_bytes: int = 2**30) -> Room[Annotated]:
+    """Room for a second of video."""
+    return Room(seconds=1.0, size_bytes=size_bytes, time_s=lambda item: item.frame.time_s, bytes_of=lambda _item: 1)
+
+
+def test_a_recording_waits_by_the_second_and_says_what_it_loses(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    sink = Stuck()
+    queued = Queued(sink, room=second())
+    queued.write(moving.item(0))
+    assert sink.entered.wait(10)
+    for index in range(1, 26):
+        queued.write(moving.item(index))
+    assert (queued.status().fill, queued.status().dropped, queued.status().error) == (1.0, 0, "")
+    for index in range(26, 36):
+        queued.write(moving.item(index))
+    assert (queued.status().dropped, queued.status().error) == (10, "too slow, frames are lost")
+    sink.let_go.set()
+    queued.finish()
+    assert sink.written == [0, *range(11, 36)]
+    assert queued.status().error == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "stuck: too slow, frames are lost",
+        "stuck: has caught up, 10 frames are lost",
+    ]
+
+
+def test_a_recording_that_cannot_write_all_in_time_is_completed_with_what_it_wrote(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Interruptible()
+    queued = Queued(sink, room=second(), finish_timeout_s=0.05)
+    for index in range(5):
+        queued.write(moving.item(index))
+    assert sink.entered.wait(10)
+    queued.finish()
+    assert (sink.written, sink.ends) == ([0], ["finish"])
+    assert (queued.status().frames, queued.status().dropped, queued.status().state) == (1, 4, "ended")
+    assert "stuck: 4 frames were still waiting at the end, and are lost" in caplog.text
