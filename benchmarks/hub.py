@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import machine, median, ratio
-from streamer.detectors.hub import HubDetector, quiet_tensorflow
+from streamer.detectors.hub import HubDetector
+from streamer.detectors.saved_model import quiet_tensorflow
 from tests.detectors import saved_models
 
 EXTRA_FLOATS = (1, 128, 128, 3328)

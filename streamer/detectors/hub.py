@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detectors import hub_cache
+from streamer.detectors import hub_cache, saved_model
 from streamer.detectors.labels import COCO, read_labels
-from streamer.detectors.quiet import stderr_without
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
@@ -37,8 +34,6 @@ DEFAULT_INPUT_SIZE = (1024, 1024)
 """Width and height in pixels: this family stretches whatever it is given to about that size."""
 BIG_BYTES = 50_000_000
 """A model of more bytes than this takes seconds a frame on a CPU."""
-NATIVE_CHATTER = r"^(WARNING: All log messages before absl|[IW]\d{4} \d)"
-"""What TensorFlow's native part prints before any setting reaches it: information and warnings, no errors."""
 
 
 class HubDetector:
@@ -67,13 +62,14 @@ class HubDetector:
         self.answer_bytes = 0
         """What the last call copied out of the model."""
         self._lock = threading.Lock()
-        is_handle = "://" in model or not Path(model).is_dir()
+        is_handle = saved_model.is_handle(model)
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
-        folder = hub_cache.download(model) if is_handle else _checked(Path(model))
-        self._tf = quiet_tensorflow(threads)
-        self.device = _device(self._tf)
+        # What is missing is said, or fetched, before TensorFlow takes its seconds to load; loading compares the checksums.
+        folder = hub_cache.download(model, read=False) if is_handle else _checked(Path(model))
+        self._tf = saved_model.quiet_tensorflow(threads)
+        self.device = saved_model.device(self._tf)
         """Where it runs: ``CPU``, or the GPU's name."""
-        signature, self._keep_alive = _load_cached(self._tf, model) if is_handle else _load(self._tf, folder)
+        signature, self._keep_alive = saved_model.load(self._tf, model)
         self._call, self._fixed_size, self.contract = _five_outputs(self._tf, signature, self.name)
         self.input_size: tuple[int, int] | None = self._fixed_size or DEFAULT_INPUT_SIZE
         size = hub_cache.size_bytes(folder)
@@ -114,8 +110,9 @@ class HubDetector:
             try:
                 answers = call(self._tf.constant(image[None]))
             except self._tf.errors.OpError as error:
+                size = f"{image.shape[1]}x{image.shape[0]}"
                 raise DetectorError(
-                    f"the model {self.name} failed on a picture of {image.shape[1]}x{image.shape[0]}: {_first_line(error)}",
+                    f"the model {self.name} failed on a picture of {size}: {saved_model.first_line(error)}",
                     hint="the model or its memory is at fault, not the picture",
                 ) from error
         copied = {key: value.numpy() for key, value in answers.items()}
@@ -184,70 +181,6 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def _load_cached(tf: Any, handle: str) -> tuple[Any, Any]:
-    """Load from the cache. What lies there without a manifest is whole if it loads, and is fetched again if not."""
-    folder = hub_cache.entry(handle)
-    if (folder / hub_cache.MANIFEST).exists():
-        return _load(tf, folder)
-    try:
-        loaded = _load(tf, folder)
-    except DetectorUnavailable as error:
-        log.warning("%s; fetching it again", error.message)
-        return _load(tf, hub_cache.download(handle, again=True))
-    try:
-        hub_cache.write_manifest(folder)
-    except OSError as error:  # a cache that may only be read works just as well
-        log.info("no manifest written to %s: %s", folder, error)
-    return loaded
-
-
-def quiet_tensorflow(threads: int | None) -> Any:
-    """TensorFlow, quiet, with GPU memory growth."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
-        warnings.simplefilter("ignore")
-        try:
-            import tensorflow as tf
-        except ImportError as error:
-            raise DetectorUnavailable(f"TensorFlow cannot be imported: {error}", hint="pip install tensorflow") from error
-        tf.get_logger().setLevel(logging.ERROR)
-        try:
-            for gpu in tf.config.list_physical_devices("GPU"):
-                tf.config.experimental.set_memory_growth(gpu, True)
-            if threads is not None:
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-        except RuntimeError:
-            log.warning("TensorFlow was already running: its threads and GPU memory stay as they were set")
-    return tf
-
-
-def _device(tf: Any) -> str:
-    for gpu in tf.config.list_physical_devices("GPU"):
-        return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    return "CPU"
-
-
-def _load(tf: Any, folder: Path) -> tuple[Any, Any]:
-    """The function that detects, and the loaded object that must live as long as it."""
-    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
-        warnings.simplefilter("ignore")
-        try:
-            loaded = tf.saved_model.load(str(folder))
-        except Exception as error:
-            # TensorFlow raises a dozen unrelated types here, by which file is cut and where.
-            raise DetectorUnavailable(
-                f"the SavedModel in {folder} does not load, it may be cut short: {_first_line(error)}", hint="copy it again"
-            ) from error
-    signature = getattr(loaded, "signatures", {}).get("serving_default")
-    if signature is None:
-        raise DetectorContractError(
-            f"the SavedModel in {folder} has no signature serving_default, it has: "
-            f"{', '.join(getattr(loaded, 'signatures', {})) or 'none'}",
-            hint="export it with the TF Object Detection API's exporter",
-        )
-    return signature, loaded
-
-
 def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, tuple[int, int] | None, dict[str, str]]:
     """A function of the picture that answers with the needed outputs alone; its fixed (width, height) or None; the contract.
 
@@ -285,8 +218,3 @@ def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, tuple[int, i
 
 def _shape(spec: Any) -> str:
     return "?" if spec.shape.rank is None else str(spec.shape.as_list())
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return redact(lines[0][:300]) if lines else type(error).__name__

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import http.client
 import json
+import logging
 import os
 import shutil
 import tarfile
@@ -18,11 +19,13 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from streamer.errors import ConfigError, DetectorUnavailable
 from streamer.redact import redact
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "streamer-manifest.json"
 """Beside the model's own files: their sizes and sha256, written once it was complete."""
@@ -45,13 +48,19 @@ def root() -> Path:
 
 
 def entry(handle: str) -> Path:
-    """The folder of one model: the sha1 of its handle without a trailing slash, as TensorFlow Hub names it."""
-    return root() / hashlib.sha1(handle.rstrip("/").encode(), usedforsecurity=False).hexdigest()
+    """The folder of one model: the sha1 of its handle, as TensorFlow Hub names it.
+
+    Of the handle without a trailing slash, unless the model lies there under the handle with one: TensorFlow Hub tells the
+    two apart.
+    """
+    bare = handle.rstrip("/")
+    names = [hashlib.sha1(spelling.encode(), usedforsecurity=False).hexdigest() for spelling in (bare, bare + "/")]
+    return next((root() / name for name in names if (root() / name / MODEL_FILE).is_file()), root() / names[0])
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a model lies there and, where it has a manifest, all files have the sizes written there. Reads no model."""
-    return (folder / MODEL_FILE).is_file() and not damage(folder, read=False)
+def is_whole(folder: Path, *, read: bool = False) -> bool:
+    """Whether a model lies there and agrees with its manifest, where it has one: in sizes, with ``read`` in content."""
+    return (folder / MODEL_FILE).is_file() and not damage(folder, read=read)
 
 
 def damage(folder: Path, *, read: bool = True) -> str:
@@ -95,12 +104,13 @@ def size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def download(handle: str, progress: Progress | None = None, *, again: bool = False) -> Path:
+def download(handle: str, progress: Progress | None = None, *, again: bool = False, read: bool = True) -> Path:
     """Fetch the model into its folder in the cache, unless a whole one is there, and return that folder.
 
     The folder appears at once and complete: an interrupted download leaves nothing that could be taken for a model. A
-    second process waits for the first. ``again`` replaces what is there. Raises ``DetectorUnavailable`` when it cannot be
-    had, saying how to put it there by hand, and ``ConfigError`` when the handle is no http(s) address.
+    second process waits for the first. A cache that may only be read serves what it holds. ``again`` replaces what is
+    there; without ``read`` only the sizes of what is there are compared. Raises ``DetectorUnavailable`` when the model
+    cannot be had, saying how to put it there by hand, and ``ConfigError`` when the handle is no http(s) address.
     """
     handle = handle.rstrip("/")
     if urllib.parse.urlsplit(handle).scheme not in ("http", "https"):
@@ -109,24 +119,24 @@ def download(handle: str, progress: Progress | None = None, *, again: bool = Fal
             hint="give one such as https://tfhub.dev/publisher/model/1, or the path of a SavedModel folder",
         )
     folder = entry(handle)
+    if not again and is_whole(folder, read=read):
+        return folder
+    wrong = damage(folder)
+    if wrong:
+        log.warning("the model in %s is damaged: %s; fetching it again", folder, wrong)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
-            if not again and is_whole(folder) and not damage(folder):
-                return folder
-            for left in folder.parent.glob(f"{folder.name}.*.part"):
-                shutil.rmtree(left)
-            with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
-                model = _fetch(handle, Path(part), progress)
-                write_manifest(model)
-                if folder.exists():
-                    shutil.rmtree(folder)
-                model.rename(folder)
+            # Another process may have fetched it while this one waited for the lock.
+            if again or not is_whole(folder, read=read):
+                _replace(folder, handle, progress)
     except (OSError, EOFError, tarfile.TarError, zlib.error, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error or type(error).__name__
-        raise DetectorUnavailable(f"cannot download {redact(handle)}: {redact(str(reason))}", hint=by_hand(handle)) from error
+        because = f"; what is in the cache is damaged: {wrong}" if wrong else ""
+        raise DetectorUnavailable(
+            f"cannot download {redact(handle)}: {redact(_reason(error))}{because}", hint=by_hand(handle)
+        ) from error
     return folder
 
 
@@ -136,6 +146,27 @@ def by_hand(handle: str) -> str:
         f"try again with a connection, or put it there by hand: get the model's .tar.gz from {redact(handle)} on another "
         f"machine and unpack it so that {entry(handle) / MODEL_FILE} exists"
     )
+
+
+def _replace(folder: Path, handle: str, progress: Progress | None) -> None:
+    """Put a new model in the place of ``folder``; until it is complete, what lies there stays as it is."""
+    for left in folder.parent.glob(f"{folder.name}.*.part"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
+        model = _fetch(handle, Path(part), progress)
+        write_manifest(model)
+        if folder.exists():
+            folder.rename(Path(part) / "replaced")
+        model.rename(folder)
+
+
+def _reason(error: Exception) -> str:
+    """Why it failed, in a few words; of an error of the disk with the path."""
+    if isinstance(error, urllib.error.URLError):
+        return str(error.reason)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    return str(error) or type(error).__name__
 
 
 def _fetch(handle: str, part: Path, progress: Progress | None) -> Path:
@@ -148,14 +179,34 @@ def _fetch(handle: str, part: Path, progress: Progress | None) -> Path:
         raise EOFError(f"the transfer broke off after {received} of {total} bytes")
     with gzip.open(archive) as raw:
         with tarfile.open(fileobj=raw, mode="r:") as tar:
-            tar.extractall(unpacked, filter="data")
-        # The checksum stands behind the last byte: only who reads to the end has it compared.
+            for member in tar:
+                _unpack(tar, member, unpacked)
+        # The checksum stands behind the last byte: it is compared only when everything is read.
         while raw.read(CHUNK_BYTES):
             pass
     models = [path.parent for path in unpacked.rglob(MODEL_FILE)]
     if len(models) != 1:
         raise ValueError(f"expected one {MODEL_FILE} in the archive, found {len(models)}")
     return models[0]
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None:
+    """Write one member below ``into``: a file or a folder, nothing else, and nothing outside.
+
+    By hand, since tarfile's own filters are missing in Python 3.11 before 3.11.4, and follow links in some later ones.
+    """
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the archive holds {member.name!r}, which lies outside of it")
+    if member.isdir():
+        (into / path).mkdir(parents=True, exist_ok=True)
+        return
+    content = tar.extractfile(member) if member.isreg() else None
+    if content is None:
+        raise ValueError(f"the archive holds {member.name!r}, which is neither a file nor a folder")
+    (into / path).parent.mkdir(parents=True, exist_ok=True)
+    with content, (into / path).open("xb") as file:
+        shutil.copyfileobj(content, file, CHUNK_BYTES)
 
 
 def _request(handle: str) -> urllib.request.Request:

@@ -6,7 +6,7 @@ import io
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +16,15 @@ def archive(folder: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         tar.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def archive_of(*members: tarfile.TarInfo) -> bytes:
+    """An archive of a model and, behind it, these members; those that are files hold nothing."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for member in (tarfile.TarInfo("./saved_model.pb"), *members):
+            tar.addfile(member)
     return buffer.getvalue()
 
 
@@ -29,7 +38,7 @@ class Hub:
         """Break off after so many bytes; None sends all."""
         self.declares_length = True
         self.stalls = False
-        """Whether it holds the line after ``sent_bytes`` instead of closing it."""
+        """Whether it waits after ``sent_bytes`` instead of closing the connection; once released it sends the rest."""
         self.stalled = threading.Event()
         self.released = threading.Event()
         self.requests: list[tuple[str, str | None]] = []
@@ -58,6 +67,8 @@ def serving(body: bytes) -> Iterator[Hub]:
             if hub.stalls:
                 hub.stalled.set()
                 hub.released.wait(30.0)
+                with suppress(OSError):  # a client that was killed meanwhile
+                    self.wfile.write(hub.body[hub.sent_bytes :])
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
             """Tests have nothing to read there."""

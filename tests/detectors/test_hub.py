@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamer.detectors import hub, hub_cache
+from streamer.detectors import hub, hub_cache, saved_model
 from streamer.detectors.check import check
 from streamer.detectors.hub import BOXES, CLASSES, COUNT, MASKS, SCORES, HubDetector, to_instances
 from streamer.detectors.registry import load_detector
@@ -29,7 +29,7 @@ RED, GREEN, BLUE = saved_models.COLORS
 @pytest.fixture(scope="module")
 def tensorflow() -> Any:
     """TensorFlow, loaded once and quietly, as the detector does it."""
-    return hub.quiet_tensorflow(None)
+    return saved_model.quiet_tensorflow(None)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_a_big_model_on_a_cpu_is_loud(
     HubDetector(str(model))
     assert not caplog.records
     monkeypatch.setattr(hub, "BIG_BYTES", 1000)
-    monkeypatch.setattr(hub, "_device", lambda _tf: "CPU")
+    monkeypatch.setattr(saved_model, "device", lambda _tf: "CPU")
     expect_picture(HubDetector(str(model)).detect(picture))
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "runs on the CPU" in caplog.text

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from streamer.detectors import hub_cache
 from streamer.errors import ConfigError, DetectorUnavailable
-from tests.detectors.hub_server import Hub, archive, serving
+from tests.detectors.hub_server import Hub, archive, archive_of, serving
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +93,22 @@ def test_killed_in_the_middle_the_next_start_fetches_it(hub: Hub, cache: Path) -
     assert leftovers(cache) == []
 
 
-def test_two_at_once_fetch_it_once(hub: Hub) -> None:
+def test_two_processes_at_once_fetch_it_once(hub: Hub) -> None:
+    hub.sent_bytes, hub.stalls = len(hub.body) // 2, True
+    code = f"from streamer.detectors import hub_cache; print(flush=True); print(hub_cache.download({hub.handle()!r}))"
+    first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert hub.stalled.wait(30.0)
+    second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert second.stdout is not None
+    second.stdout.readline()  # it is about to ask for the model
+    hub.released.set()
+    said = [process.communicate(timeout=30)[0].strip() for process in (first, second)]
+    assert said == [str(hub_cache.entry(hub.handle()))] * 2
+    assert hub_cache.damage(hub_cache.entry(hub.handle())) == ""
+    assert len(hub.requests) == 1
+
+
+def test_two_threads_at_once_fetch_it_once(hub: Hub) -> None:
     threads = [threading.Thread(target=hub_cache.download, args=(hub.handle(),)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -111,14 +128,63 @@ def test_two_at_once_fetch_it_once(hub: Hub) -> None:
         (lambda folder: (folder / hub_cache.MANIFEST).write_text('{"files": 3}'), "cannot be read"),
     ],
 )
-def test_a_damaged_entry_is_noticed_and_fetched_again(hub: Hub, harm: object, words: str) -> None:
+def test_a_damaged_entry_is_named_and_fetched_again(
+    hub: Hub, harm: Callable[[Path], object], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = hub_cache.download(hub.handle())
-    assert callable(harm)
     harm(folder)
     assert words in hub_cache.damage(folder)
+    hub.status = 503
+    with pytest.raises(
+        DetectorUnavailable, match=rf"cannot download .*Unavailable; what is in the cache is damaged: .*{words}"
+    ):
+        hub_cache.download(hub.handle())
+    hub.status = 200
+    caplog.clear()
     assert hub_cache.download(hub.handle()) == folder
+    assert f"the model in {folder} is damaged: " in caplog.text
+    assert words in caplog.text
     assert hub_cache.damage(folder) == ""
+    assert len(hub.requests) == 3
+
+
+def test_where_only_sizes_are_compared_a_cut_file_is_noticed(hub: Hub) -> None:
+    model = hub_cache.download(hub.handle()) / "saved_model.pb"
+    model.write_bytes(b"GRAPH" * 1000)
+    hub_cache.download(hub.handle(), read=False)
+    assert len(hub.requests) == 1
+    model.write_bytes(b"graph")
+    hub_cache.download(hub.handle(), read=False)
     assert len(hub.requests) == 2
+
+
+def test_a_cache_that_may_only_be_read_serves_what_it_holds(hub: Hub, cache: Path) -> None:
+    folder = hub_cache.download(hub.handle())
+    cache.chmod(0o555)
+    # Without root's right to write anywhere.
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    command += [
+        sys.executable,
+        "-c",
+        "import sys; from streamer.detectors import hub_cache; print(hub_cache.download(sys.argv[1]))",
+    ]
+    try:
+        served = subprocess.run([*command, hub.handle()], capture_output=True, text=True, check=False)
+        refused = subprocess.run([*command, hub.handle("other")], capture_output=True, text=True, check=False)
+    finally:
+        cache.chmod(0o755)
+    assert served.stdout.strip() == str(folder)
+    assert f"cannot download {hub.handle('other')}: Permission denied: {cache}" in refused.stderr
+    assert len(hub.requests) == 1
+
+
+def test_a_model_under_its_handle_with_a_slash_is_found(hub: Hub, cache: Path) -> None:
+    """TensorFlow Hub names the folder by the handle as it was written."""
+    folder = cache / hashlib.sha1((hub.handle() + "/").encode()).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"mine")
+    assert hub_cache.download(hub.handle()) == hub_cache.download(hub.handle() + "/") == folder
+    assert hub.requests == []
 
 
 def test_an_entry_put_there_by_hand_is_taken_as_it_is(hub: Hub) -> None:
@@ -139,6 +205,45 @@ def test_offline_it_says_which_folder_to_fill(hub: Hub) -> None:
         hub_cache.download(handle)
     assert str(hub_cache.entry(handle) / "saved_model.pb") in caught.value.hint
     assert "refused" in caught.value.message
+
+
+def odd(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    return member
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (odd("../escaped"), "'../escaped', which lies outside"),
+        (odd("variables/../../escaped"), "which lies outside"),
+        (odd("/escaped"), "'/escaped', which lies outside"),
+        (odd("link", tarfile.SYMTYPE, "../.."), "'link', which is neither a file nor a folder"),
+        (odd("link", tarfile.SYMTYPE, "saved_model.pb"), "neither a file nor a folder"),
+        (odd("link", tarfile.LNKTYPE, "saved_model.pb"), "neither a file nor a folder"),
+        (odd("pipe", tarfile.FIFOTYPE), "neither a file nor a folder"),
+        (odd("device", tarfile.CHRTYPE), "neither a file nor a folder"),
+        (odd("saved_model.pb"), "File exists"),
+        (odd("saved_model.pb/part"), r"Not a directory|File exists"),
+    ],
+)
+def test_an_archive_with_an_odd_member_is_refused(hub: Hub, cache: Path, member: tarfile.TarInfo, words: str) -> None:
+    hub.body = archive_of(member)
+    with pytest.raises(DetectorUnavailable, match=words):
+        hub_cache.download(hub.handle())
+    assert [path.name for path in cache.iterdir() if not path.name.endswith(".streamer-lock")] == []
+    assert not list(cache.parent.rglob("escaped"))
+
+
+@pytest.mark.parametrize("at", [-8, -5, -1])
+def test_an_archive_with_a_wrong_checksum_is_refused(hub: Hub, at: int) -> None:
+    flipped = bytearray(hub.body)
+    flipped[at] ^= 1
+    hub.body = bytes(flipped)
+    with pytest.raises(DetectorUnavailable, match=r"CRC check failed|Incorrect length"):
+        hub_cache.download(hub.handle())
+    assert not hub_cache.entry(hub.handle()).exists()
 
 
 @pytest.mark.parametrize(

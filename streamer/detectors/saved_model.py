@@ -1,0 +1,144 @@
+"""Loads SavedModels with tensorflow-hub; those with a Hub handle come from the verified cache.
+
+The one file that imports TensorFlow, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamer.detectors import hub_cache
+from streamer.detectors.quiet import stderr_without
+from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
+from streamer.redact import redact
+
+log = logging.getLogger(__name__)
+
+NATIVE_CHATTER = r"^(WARNING: All log messages before absl|[IW]\d{4} \d)"
+"""What TensorFlow's native part prints before any setting reaches it: information and warnings, no errors."""
+
+
+class CacheResolver:
+    """Tells tensorflow-hub where the model of an http(s) handle lies: in the verified cache, downloaded when it is missing.
+
+    Implements ``tensorflow_hub.resolver.Resolver``; it does not inherit from it, since that would import TensorFlow here.
+    """
+
+    def is_supported(self, handle: str) -> bool:
+        """Whether this resolver is for ``handle``; paths are left to tensorflow-hub."""
+        return urlsplit(handle).scheme in ("http", "https")
+
+    def __call__(self, handle: str) -> str:
+        """The folder of the model, every file of which agrees with its checksum. Raises ``DetectorUnavailable``."""
+        return str(hub_cache.download(handle))
+
+
+def is_handle(model: str) -> bool:
+    """Whether ``model`` is the address of a model, not the path of a SavedModel folder."""
+    return "://" in model or not Path(model).is_dir()
+
+
+def quiet_tensorflow(threads: int | None) -> Any:
+    """TensorFlow, quiet, with GPU memory growth. ``threads`` are set only before its first use in the process."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
+        warnings.simplefilter("ignore")
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise DetectorUnavailable(f"TensorFlow cannot be imported: {error}", hint="pip install tensorflow") from error
+        tf.get_logger().setLevel(logging.ERROR)
+        try:
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
+            if threads is not None:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+        except RuntimeError:
+            log.warning("TensorFlow was already running: its threads and GPU memory stay as they were set")
+    return tf
+
+
+def device(tf: Any) -> str:
+    """Where TensorFlow computes: the name of the first GPU, or ``CPU``."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    return "CPU"
+
+
+def load(tf: Any, model: str) -> tuple[Any, Any]:
+    """The function that detects and the loaded object, which must live as long as the function.
+
+    ``model`` is a Hub handle or the path of a SavedModel folder. A cached model without checksums, which somebody else put
+    there, counts as whole when it loads, and is downloaded again when it does not. Raises ``DetectorUnavailable`` when the
+    model does not load, ``DetectorContractError`` when it has no ``serving_default``.
+    """
+    if not is_handle(model):
+        return _load(tf, model)
+    folder = hub_cache.entry(model)
+    if (folder / hub_cache.MANIFEST).exists():
+        return _load(tf, model)
+    try:
+        loaded = _load(tf, model)
+    except DetectorUnavailable as error:
+        log.warning("%s; fetching it again", error.message)
+        hub_cache.download(model, again=True)
+        return _load(tf, model)
+    try:
+        hub_cache.write_manifest(folder)
+    except OSError as error:  # a cache that may only be read works just as well
+        log.info("no checksums written to %s: %s", folder, error)
+    return loaded
+
+
+def first_line(error: BaseException) -> str:
+    """The beginning of what TensorFlow says about ``error``, which may be pages long."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return redact(lines[0][:300]) if lines else type(error).__name__
+
+
+def _load(tf: Any, model: str) -> tuple[Any, Any]:
+    shown = redact(model)
+    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
+        warnings.simplefilter("ignore")
+        try:
+            loaded = _loader(tf)(model)
+        except DetectorError:
+            raise
+        except Exception as error:
+            # TensorFlow raises a dozen unrelated types here, by which file is cut and where.
+            raise DetectorUnavailable(
+                f"the SavedModel {shown} does not load, it may be cut short: {first_line(error)}", hint="copy it again"
+            ) from error
+    signature = getattr(loaded, "signatures", {}).get("serving_default")
+    if signature is None:
+        raise DetectorContractError(
+            f"the SavedModel {shown} has no signature serving_default, it has: "
+            f"{', '.join(getattr(loaded, 'signatures', {})) or 'none'}",
+            hint="export it with the TF Object Detection API's exporter",
+        )
+    return signature, loaded
+
+
+@cache
+def _loader(tf: Any) -> Callable[[str], Any]:
+    """``hub.load`` with our resolver asked first; where tensorflow-hub does not import, the same without it.
+
+    From then on every ``hub.load`` of an http(s) handle in this process goes through the verified cache.
+    """
+    resolver = CacheResolver()
+    try:
+        import tensorflow_hub as hub
+        from tensorflow_hub import registry
+    except Exception as error:  # noqa: BLE001  # it and tf_keras break in many ways where other versions were installed later
+        log.warning('tensorflow-hub cannot be imported: %s; loading without it (pip install "setuptools<82" mends it)', error)
+        return lambda model: tf.saved_model.load(resolver(model) if resolver.is_supported(model) else model)
+    registry.resolver.add_implementation(resolver)
+    load_from_hub: Callable[[str], Any] = hub.load
+    return load_from_hub
