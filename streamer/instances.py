@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,8 @@ Bools = NDArray[np.bool_]
 
 NO_TRACK = -1
 """Track id of an instance that is not tracked."""
+MIN_SIDE_PX = 0.01
+"""Least width and height of what is seen of an object in the picture: records are written that exactly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -78,6 +81,8 @@ class Instances:
             self.masks.ndim != 3 or self.masks.shape[0] != n or self.masks.shape[1] != self.masks.shape[2]
         ):
             raise ValueError(f"masks: expected shape ({n}, M, M), got {self.masks.shape}")
+        if self.masks is not None and n > 0 and self.masks.shape[1] == 0:
+            raise ValueError("masks: expected at least one cell a side, got none; None says that there are no masks")
         if self.masks is None and self.has_mask.any():
             raise ValueError("has_mask: expected all False without masks, got some True")
 
@@ -107,6 +112,61 @@ class Instances:
         """The same objects in a picture ``by_s`` seconds later, without those whose masks would be older than ``max_age_s``."""
         older = replace(self, mask_age_s=self.mask_age_s + max(0.0, by_s), followed=np.ones(len(self), np.bool_))
         return older[older.mask_age_s <= max_age_s]
+
+    def usable(self, width: int, height: int) -> Instances:
+        """The rows that mean something in a picture of ``width`` x ``height`` pixels, with every number in its range.
+
+        Left out are rows whose box or score is not finite, and those of which less than ``MIN_SIDE_PX`` in width or height
+        lies in the picture. A mask that is not finite is dropped, its row stays. Scores, masks and opacities are limited to
+        0..1. A box that reaches further over an edge than the picture is large ends there, and its mask with it. Whatever
+        takes instances from outside asks for this first, so that nothing else has to. The same object when all is well.
+        """
+        picture = np.array([width, height], np.float64)
+        finite = np.isfinite(self.boxes_xyxy).all(axis=1) & np.isfinite(self.scores)
+        boxes = np.where(finite[:, None], self.boxes_xyxy, np.float32(0.0)).astype(np.float64)
+        inside = np.minimum(boxes[:, 2:], picture) - np.maximum(boxes[:, :2], 0.0)
+        good = finite & (inside >= MIN_SIDE_PX).all(axis=1)
+        return _limited(self if good.all() else self[good], picture)
+
+
+def _limited(found: Instances, picture: NDArray[np.float64]) -> Instances:
+    """The same rows, whose boxes are finite, with every number in its range; the same object when all are."""
+    changes: dict[str, Any] = {}
+    for name in ("scores", "opacity"):
+        values = getattr(found, name)
+        if not ((values >= 0.0) & (values <= 1.0)).all():
+            changes[name] = np.clip(np.nan_to_num(values, nan=1.0), 0.0, 1.0)
+    if not ((found.mask_age_s >= 0.0) & np.isfinite(found.mask_age_s)).all():
+        changes["mask_age_s"] = np.maximum(np.nan_to_num(found.mask_age_s, posinf=0.0, neginf=0.0), 0.0)
+    masks = found.masks
+    if masks is not None and masks.size and not (masks.min() >= 0.0 and masks.max() <= 1.0):
+        finite = np.asarray(np.isfinite(masks).reshape(len(masks), -1).all(axis=1), np.bool_)
+        changes["has_mask"] = found.has_mask & finite
+        masks = changes["masks"] = np.clip(np.where(finite[:, None, None], masks, np.float32(0.0)), 0.0, 1.0)
+    boxes = found.boxes_xyxy.astype(np.float64)
+    cut = np.clip(boxes, np.tile(-picture, 2), np.tile(2.0 * picture, 2))
+    if far := np.flatnonzero((cut != boxes).any(axis=1)).tolist():
+        changes["boxes_xyxy"] = cut
+        if masks is not None:
+            masks = changes["masks"] = masks.copy()
+            for row in far:
+                masks[row] = resampled(masks[row], boxes[row], cut[row])
+    return replace(found, **changes) if changes else found
+
+
+def resampled(mask: Floats, box: NDArray[np.float64], into: NDArray[np.float64], cells: int | None = None) -> Floats:
+    """A mask (M, M) of the box (4,) as a mask of the box ``into``, of ``cells`` x ``cells``, or as many as it has.
+
+    Bilinear between the cells' centres, 0 outside ``box``; the very array where nothing changes.
+    """
+    m = mask.shape[0]
+    cells = cells or m
+    if cells == m and np.array_equal(box, into):
+        return mask
+    scale = (into[2:] - into[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * (m / cells)
+    offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
+    matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
+    return np.asarray(cv2.warpAffine(mask, matrix, (cells, cells), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
 
 
 def class_name(labels: Mapping[int, str], class_id: int) -> str:

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.instances import NO_TRACK, Instances
+from tests import strategies
 
 
 def make(n: int = 3, **changes: Any) -> Instances:  # any field of Instances
@@ -40,6 +43,7 @@ def test_defaults_are_filled_in_with_the_right_types() -> None:
         ({"masks": np.zeros((3, 7, 8))}, r"masks: expected shape \(3, M, M\), got \(3, 7, 8\)"),
         ({"masks": np.zeros((2, 7, 7))}, r"masks: expected shape \(3, M, M\), got \(2, 7, 7\)"),
         ({"masks": None, "has_mask": np.ones(3, bool)}, "has_mask: expected all False"),
+        ({"masks": np.zeros((3, 0, 0))}, "masks: expected at least one cell"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(changes: dict[str, Any], message: str) -> None:
@@ -75,3 +79,58 @@ def test_carried_grows_older_and_leaves_out_what_is_too_old() -> None:
     assert later.mask_age_s.tolist() == [1.0]
     assert later.followed.tolist() == [True]
     assert len(found.carried(5.0, max_age_s=1.2)) == 0
+
+
+@given(st.data(), strategies.sizes((4096, 2304)))
+def test_what_is_usable_is_finite_and_in_its_range(data: st.DataObject, size: tuple[int, int]) -> None:
+    given = data.draw(strategies.shown(*size))
+    found = given.usable(*size)
+    strategies.check(found, *size, within=False)
+    assert (found.boxes_xyxy >= -np.tile(size, 2)).all()
+    assert (found.boxes_xyxy <= 2 * np.tile(size, 2)).all()
+    assert found.usable(*size) is found
+
+
+def test_what_is_well_is_not_touched() -> None:
+    found = make(boxes_xyxy=np.array([[0, 0, 10, 10], [-90, 5, 150, 9], [99.9, 0, 199, 50]], np.float32))
+    assert found.usable(100, 50) is found
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (np.nan, 0, 10, 10),
+        (0, 0, np.inf, 10),
+        (20, 20, 10, 40),
+        (10, 10, 10, 30),
+        (100, 0, 120, 20),
+        (-20, 0, 0, 20),
+        (99.995, 0, 200, 20),
+    ],
+)
+def test_a_box_that_means_nothing_in_the_picture_is_left_out(box: tuple[float, ...]) -> None:
+    found = make(2, boxes_xyxy=np.array([box, (5, 5, 20, 20)], np.float32), class_ids=np.array([7, 8])).usable(100, 50)
+    assert found.class_ids.tolist() == [8]
+
+
+def test_scores_that_are_no_numbers_leave_their_objects_out() -> None:
+    found = make(boxes_xyxy=np.array([[0, 0, 10, 10]] * 3), scores=np.array([np.nan, np.inf, 1.5])).usable(100, 50)
+    assert found.class_ids.tolist() == [2]
+    assert found.scores.tolist() == [1.0]
+
+
+def test_a_mask_that_is_no_mask_is_dropped_and_its_object_stays() -> None:
+    masks = np.stack([np.full((7, 7), np.nan), np.full((7, 7), 2.0), np.full((7, 7), 0.5)])
+    found = make(boxes_xyxy=np.array([[0, 0, 10, 10]] * 3), masks=masks).usable(100, 50)
+    assert found.has_mask.tolist() == [False, True, True]
+    assert found.masks is not None
+    assert found.masks[:, 0, 0].tolist() == [0.0, 1.0, 0.5]
+
+
+def test_a_huge_box_ends_near_the_picture_and_its_mask_with_it() -> None:
+    masks = np.zeros((1, 8, 8), np.float32)
+    masks[:, :, 4:] = 1.0
+    huge = make(1, boxes_xyxy=np.array([[-1e30, 0, 1e30, 50]]), masks=masks).usable(100, 50)
+    assert huge.boxes_xyxy.tolist() == [[-100, 0, 200, 50]]
+    assert huge.masks is not None
+    assert np.allclose(huge.masks, 0.5, atol=0.05), "what is seen of it lies where its mask goes from 0 to 1"

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from streamer.errors import DetectorContractError, DetectorUnavailable
 from streamer.instances import Instances
 
-ARRAYS = ("boxes_xyxy", "scores", "class_ids", "masks", "has_mask")
-
 
 class PluginDetector:
     """Wraps an object with ``detect(image) -> Instances`` and ``labels``; other members of ``Detector`` are optional."""
@@ -54,10 +52,6 @@ class PluginDetector:
                 f"the detector {self._spec} answered with {_brief(found)}, expected streamer.Instances",
                 hint="build it with Instances(boxes_xyxy=…, scores=…, class_ids=…)",
             )
-        for name in ARRAYS:
-            values = getattr(found, name)
-            if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
-                raise DetectorContractError(f"the detector {self._spec}: {name}: expected finite numbers, got NaN or infinity")
         return found
 
     def warm_up(self) -> None:

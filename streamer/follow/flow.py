@@ -20,6 +20,8 @@ as much there, and carries people of 90 pixels no better."""
 
 CAMERA_STEP = 20
 """Every so many working pixels the flow is looked at for the motion of the camera."""
+MAX_CAMERA_ZOOM = 0.3
+"""Largest zoom of the camera that is believed in one step: beyond, the flow means nothing."""
 CUT_CHANGED_SHARE = 0.3
 """A cut: more than this share of the picture's blocks looks different even after motion is taken out ..."""
 CUT_BLOCK_ERROR = 22.0
@@ -206,6 +208,7 @@ def _camera_motion(field: Field, to_picture: tuple[float, float]) -> CameraMotio
         p_x, p_y = p_x - mean_px, p_y - mean_py
         spread = float(p_x @ p_x + p_y @ p_y)
         zoom = float(p_x @ (m_x - mean_mx) + p_y @ (m_y - mean_my)) / spread if spread > 0 else 0.0
+        zoom = min(max(zoom, -MAX_CAMERA_ZOOM), MAX_CAMERA_ZOOM)
         shift_x, shift_y = mean_mx - zoom * mean_px, mean_my - zoom * mean_py
     return CameraMotion((shift_x, shift_y), zoom, (centre_x, centre_y))
 

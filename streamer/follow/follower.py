@@ -140,7 +140,7 @@ class Follower:
             return False
         then, later = answered
         ways = {track: track.past for track in self._tracks}
-        renewed = self._update(then, self._founds(then, instances))
+        renewed = self._update(then, self._founds(then, instances.usable(*then.size)))
         self._replay({track: ways.get(track, {}) for track in renewed}, then, later)
         self._forget()
         return True
@@ -227,8 +227,8 @@ class Follower:
         founds = []
         for row in np.flatnonzero(instances.scores >= self.settings.keep_score):
             box = instances.boxes_xyxy[row].astype(np.float64)
-            if not np.isfinite(box).all() or (box[2:] - box[:2]).min() < 1.0:
-                continue
+            if (box[2:] - box[:2]).min() < 1.0:
+                continue  # nothing that could be followed
             mask = instances.masks[row] if instances.masks is not None and instances.has_mask[row] else None
             look = look_of(box, centre_prior() if mask is None else mask, then.glimpse)
             founds.append(
@@ -385,7 +385,9 @@ class Follower:
         for moment in later:
             assert moment.flow is not None
             around = {track: track.past[before.index] for track in self._tracks if before.index in track.past}
-            bodies = step(bodies, moment.flow, moment.time_s - before.time_s, self.gain, self._layers.hidden(around, anew))
+            bodies = step(
+                bodies, moment.flow, max(0.0, moment.time_s - before.time_s), self.gain, self._layers.hidden(around, anew)
+            )
             before = moment
             for track, body in zip(anew, bodies, strict=True):
                 track.past[moment.index] = track.body = body

@@ -48,8 +48,8 @@ class History:
         self._expected.clear()
 
     def append(self, moment: Moment) -> float:
-        """Add the newest moment; returns the seconds since the one before, 0 for the first."""
-        seconds = moment.time_s - self._moments[-1].time_s if self._moments else 0.0
+        """Add the newest moment; returns the seconds since the one before, 0 for the first and where time goes back."""
+        seconds = max(0.0, moment.time_s - self._moments[-1].time_s) if self._moments else 0.0
         self._moments.append(moment)
         return seconds
 

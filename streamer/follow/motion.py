@@ -169,7 +169,7 @@ def step(
     own = np.where(trusted[:, None], gain * own, math.exp(-seconds / COAST_S) * velocities)
     halves = 0.5 * sizes * (1.0 + np.where(trusted, zooms, flow.camera.zoom))[:, None]
     centres = centres + background + own
-    boxes = np.concatenate([centres - halves, centres + halves], axis=1)
+    boxes = _limited(np.concatenate([centres - halves, centres + halves], axis=1), flow)
     # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
     pace = clear * np.where(trusted, np.maximum(0.5, 1.0 - known), 1.0)
     velocities = velocities / flow.steps
@@ -201,6 +201,13 @@ def sample(boxes: Doubles, flow: Flow) -> Singles:
     found = cv2.remap(flow.field, columns.reshape(flat), rows.reshape(flat), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     out = np.asarray(found.reshape(len(boxes), GRID * GRID, 2).transpose(2, 0, 1), np.float32)
     return np.asarray(out * np.array(flow.to_picture, np.float32)[:, None, None])
+
+
+def _limited(boxes: Doubles, flow: Flow) -> Doubles:
+    """Boxes (N, 4) that end where they are further outside the picture than it is large: nothing of them comes back."""
+    h, w = flow.field.shape[:2]
+    picture = np.array([w * flow.to_picture[0], h * flow.to_picture[1]])
+    return np.asarray(np.clip(boxes, np.tile(-picture, 2), np.tile(2.0 * picture, 2)))
 
 
 def _points(boxes: Doubles) -> tuple[Doubles, Doubles]:

@@ -10,8 +10,9 @@ import numpy as np
 from streamer.follow.boxes import touch, touching
 from streamer.follow.flow import Flow
 from streamer.follow.motion import GRID, Body, Doubles, Singles
-from streamer.follow.tracks import Track, placed
+from streamer.follow.tracks import Track
 from streamer.follow.views import View
+from streamer.instances import resampled
 
 MIN_COMMON = 0.04
 """Share of the smaller outline that two have to have in common for a detection to tell who is in front."""
@@ -66,7 +67,7 @@ class Layers:
             seen_a, seen_b = _within(seen[a], at_a.box_xyxy, cells), _within(seen[b], at_a.box_xyxy, cells)
             if seen_a is None or seen_b is None:
                 continue
-            common = at_a.mask * placed(at_b.mask, at_b.box_xyxy, at_a.box_xyxy, cells)
+            common = at_a.mask * resampled(at_b.mask, at_b.box_xyxy, at_a.box_xyxy, cells)
             area = float(common.sum())
             ratio = _area(at_b.box_xyxy) / max(_area(at_a.box_xyxy), 1e-6)
             smaller = min(float(at_a.mask.sum()), float(at_b.mask.mean()) * ratio * at_a.mask.size)
@@ -92,8 +93,8 @@ class Layers:
             apart = float(np.linalg.norm(move_a - move_b))
             if apart < TELLING_MOTION * pixel * flow.steps:
                 continue
-            own = placed(a.mask, box_a, box_a, GRID)
-            common = own * placed(b.mask, box_b, box_a, GRID)
+            own = resampled(a.mask, box_a, box_a, GRID)
+            common = own * resampled(b.mask, box_b, box_a, GRID)
             share = float(common.sum()) / max(float(own.sum()), 1e-6)
             ratio = _area(box_a) / max(_area(box_b), 1e-6)
             if max(share, share * ratio) < MIN_COMMON:
@@ -195,7 +196,7 @@ def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, front
 
 def _within(shape: Shape, box: Doubles, cells: int) -> Singles | None:
     """The mask of a shape on ``cells`` x ``cells`` of a box; None for a shape without one."""
-    return None if shape.mask is None else placed(shape.mask, shape.box_xyxy, box, cells)
+    return None if shape.mask is None else resampled(shape.mask, shape.box_xyxy, box, cells)
 
 
 def _area(box: Doubles) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from streamer.follow.flow_gain import Sighting
 from streamer.follow.motion import Body, Doubles, Singles, weights_of
 from streamer.follow.settings import FollowSettings
+from streamer.instances import resampled
 
 DETECTION_POSITION_VAR = 0.08**2
 """Variance of a detected centre, in units of the box's area."""
@@ -149,9 +149,9 @@ class Track:
             hidden = np.zeros_like(found.mask)
             if covered is not None and self.mask is not None and self.mask.shape == found.mask.shape:
                 hidden = covered * self.mask
-            weights = weights_of(np.maximum(placed(found.mask, found.box_xyxy, seen), hidden))
+            weights = weights_of(np.maximum(resampled(found.mask, found.box_xyxy, seen), hidden))
             # Its pixels stay where they were found, wherever between detection and track the box ends up.
-            self.mask = np.maximum(placed(found.mask, found.box_xyxy, box), hidden)
+            self.mask = np.maximum(resampled(found.mask, found.box_xyxy, box), hidden)
         self.seen_frame = frame
         self.mask_time_s = time_s
         self.travel_seen = at.travel
@@ -239,15 +239,3 @@ def start(found: Found, frame: int, time_s: float) -> Track:
         last_frame=frame,
         score_sum=found.score,
     )
-
-
-def placed(mask: Singles, box: Doubles, into: Doubles, cells: int | None = None) -> Singles:
-    """A mask of ``box`` as a mask of the box ``into``, of ``cells`` x ``cells``, or as many as it has; 0 outside ``box``."""
-    m = mask.shape[0]
-    cells = cells or m
-    if cells == m and np.array_equal(box, into):
-        return mask
-    scale = (into[2:] - into[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * (m / cells)
-    offset = (into[:2] - box[:2]) / np.maximum(box[2:] - box[:2], 1e-6) * m
-    matrix = np.array([[scale[0], 0.0, offset[0] + 0.5 * scale[0] - 0.5], [0.0, scale[1], offset[1] + 0.5 * scale[1] - 0.5]])
-    return np.asarray(cv2.warpAffine(mask, matrix, (cells, cells), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)

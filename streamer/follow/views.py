@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from streamer.follow.motion import Doubles, Singles
-from streamer.follow.tracks import placed
-from streamer.instances import Instances
+from streamer.instances import MIN_SIDE_PX, Instances, resampled
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,9 +30,9 @@ class View:
 
 def instances_of(views: Sequence[View], width: int, height: int) -> Instances:
     """The views as instances, best score first; boxes and masks end where the picture does, as a detector's would."""
+    views = sorted((view for view in views if _seen(view, width, height)), key=lambda view: -view.score)
     if not views:
         return Instances.empty()
-    views = sorted(views, key=lambda view: -view.score)
     cells = max((view.mask.shape[0] for view in views if view.mask is not None), default=0)
     boxes, masks = [], []
     for view in views:
@@ -42,19 +41,25 @@ def instances_of(views: Sequence[View], width: int, height: int) -> Instances:
         boxes.append(visible)
         if cells:
             masks.append(
-                np.zeros((cells, cells), np.float32) if view.mask is None else _sized(placed(view.mask, box, visible), cells)
+                np.zeros((cells, cells), np.float32) if view.mask is None else _sized(resampled(view.mask, box, visible), cells)
             )
     return Instances(
         boxes_xyxy=np.array(boxes, np.float32),
         scores=np.clip([view.score for view in views], 0.0, 1.0),
         class_ids=np.array([view.class_id for view in views], np.int64),
-        masks=np.array(masks, np.float32) if cells else None,
+        masks=np.clip(np.array(masks, np.float32), 0.0, 1.0) if cells else None,
         has_mask=np.array([view.mask is not None for view in views]),
         track_ids=np.array([view.track_id for view in views], np.int64),
         mask_age_s=np.array([view.mask_age_s for view in views], np.float32),
         followed=np.array([view.followed for view in views]),
         opacity=np.array([view.opacity for view in views], np.float32),
     )
+
+
+def _seen(view: View, width: int, height: int) -> bool:
+    """Whether some of it lies in the picture."""
+    left, top, right, bottom = view.box_xyxy.tolist()
+    return bool(min(right, width) - max(left, 0.0) >= MIN_SIDE_PX and min(bottom, height) - max(top, 0.0) >= MIN_SIDE_PX)
 
 
 def _sized(mask: Singles, cells: int) -> Singles:

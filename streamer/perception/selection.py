@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,15 +15,38 @@ from streamer.instances import Instances
 from streamer.stages import Detector
 from streamer.suggest import did_you_mean
 
+log = logging.getLogger(__name__)
+
+_told: set[str] = set()
+"""Names of the detectors of which a warning has said that they give objects which mean nothing."""
+
 
 def detect_in(detector: Detector, frame: Frame) -> Instances:
-    """Run ``detector`` on ``frame``, handing over no more pixels than it can use; boxes in pixels of the displayed picture."""
+    """Run ``detector`` on ``frame``, handing over no more pixels than it can use; boxes in pixels of the displayed picture.
+
+    What a detector gives is made sane here, see :meth:`Instances.usable`: what is left out is said once for each detector.
+    """
     width, height = frame.width, frame.height
-    if detector.input_size is None:
-        return detector.detect(frame.rgb())
-    size = min(width, detector.input_size[0]), min(height, detector.input_size[1])
-    found = detector.detect(frame.rgb(size))
+    size = width, height
+    if detector.input_size is not None:
+        size = min(width, detector.input_size[0]), min(height, detector.input_size[1])
+    given = detector.detect(frame.rgb(size))
+    found = given.usable(*size)
+    if found is not given and detector.name not in _told:
+        _tell(detector.name, given, found)
     return found if size == (width, height) else found.scaled(width / size[0], height / size[1])
+
+
+def _tell(name: str, given: Instances, found: Instances) -> None:
+    objects = len(given) - len(found)
+    if objects == 0 and (given.masks is None or np.isfinite(given.masks[given.has_mask]).all()):
+        return  # numbers were brought into their range, nothing was left out
+    _told.add(name)
+    if objects:
+        what = f"{objects} of {len(given)} objects: their boxes or scores are no numbers, or they lie outside the picture"
+    else:
+        what = "masks that hold something else than numbers; the boxes stay"
+    log.warning("the detector %s: left out %s (said once)", name, what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ class Renderer:
 
     def __call__(self, item: Annotated) -> None:
         """Set ``item.picture``: a drawn copy, or the frame's own picture when there is nothing to draw."""
-        frame, instances = item.frame, item.instances
+        frame = item.frame
+        instances = item.instances.usable(frame.width, frame.height)
         if len(instances) == 0 or not self._style.draw:
             item.picture = frame.picture
             return

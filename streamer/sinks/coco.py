@@ -8,11 +8,9 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.frame import StreamInfo
-from streamer.sinks.coco_masks import crops, rles
+from streamer.sinks.coco_masks import clipped, crops, rles
 from streamer.sinks.records import open_new
 from streamer.stages import Annotated
 
@@ -43,12 +41,11 @@ class CocoResults:
 
     def write(self, item: Annotated) -> None:
         """Append the frame's results. Raises ``OutputWriteFailed``."""
-        instances = item.instances
         width, height = self._info.width, self._info.height
-        boxes = np.clip(instances.boxes_xyxy.astype(np.float64), 0.0, [width, height, width, height])
+        instances = item.instances.usable(width, height)
         masks = rles(crops(instances, width, height), width, height)
         for class_id, score, (left, top, right, bottom), mask in zip(
-            instances.class_ids.tolist(), instances.scores.tolist(), boxes.tolist(), masks, strict=True
+            instances.class_ids.tolist(), instances.scores.tolist(), clipped(instances, self._info).tolist(), masks, strict=True
         ):
             result: dict[str, object] = {
                 "image_id": item.frame.index,

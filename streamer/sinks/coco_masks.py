@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from streamer.frame import StreamInfo
 from streamer.instances import Bools, Instances
 from streamer.render.masks import binary_crop
 
@@ -44,6 +45,11 @@ def crops(instances: Instances, width: int, height: int) -> list[Crop | None]:
         Crop(*binary_crop(mask, box, width, height)) if has else None
         for mask, box, has in zip(instances.masks, instances.boxes_xyxy, instances.has_mask.tolist(), strict=True)
     ]
+
+
+def clipped(instances: Instances, info: StreamInfo) -> NDArray[np.float64]:
+    """Left, top, right and bottom of each box (N, 4), ending where the picture does, pixels."""
+    return np.clip(instances.boxes_xyxy.astype(np.float64), 0.0, np.array([info.width, info.height] * 2, np.float64))
 
 
 def run_counts(crop: Crop, width: int, height: int) -> NDArray[np.uint32]:

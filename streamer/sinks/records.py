@@ -16,7 +16,7 @@ from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import NO_TRACK, Instances, class_name
-from streamer.sinks.coco_masks import crops, polygons, rles
+from streamer.sinks.coco_masks import clipped, crops, polygons, rles
 from streamer.stages import Annotated
 
 SCHEMA = 1
@@ -69,7 +69,7 @@ class Records:
     def write(self, item: Annotated) -> None:
         """Append the frame's line. Raises ``OutputWriteFailed``."""
         self._begin()
-        frame, instances = item.frame, item.instances
+        frame, instances = item.frame, item.instances.usable(self._info.width, self._info.height)
         self._put(self._frame_line(frame, instances))
         self._frames += 1
         self._by_class.update(instances.class_ids.tolist())
@@ -149,7 +149,7 @@ class Records:
             for class_id, score, box, track_id, followed, age in zip(
                 instances.class_ids.tolist(),
                 instances.scores.tolist(),
-                instances.boxes_xyxy.tolist(),
+                clipped(instances, self._info).tolist(),
                 instances.track_ids.tolist(),
                 instances.followed.tolist(),
                 instances.mask_age_s.tolist(),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer.follow.follower import Follower
 from streamer.follow.settings import FollowSettings
 from streamer.instances import Instances
+from tests import strategies
 from tests.follow.frames import OTHER_GROUND, WIDTH, found, frame, scene
 
 
@@ -260,3 +263,33 @@ def test_whoever_stands_is_not_taken_along_by_a_passer_by(top: float) -> None:
         if i < 6:
             follower.detected(i, found((120.0, 60.0, 0.9)))
     assert follower.instances().boxes_xyxy[0] == pytest.approx((120, 60, 160, 124), abs=4.0)
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes())
+def test_nothing_that_a_detector_says_breaks_it(data: st.DataObject, size: tuple[int, int]) -> None:
+    follower = Follower()
+    kinds = data.draw(st.lists(st.sampled_from(strategies.PICTURES), min_size=2, max_size=8))
+    latency = data.draw(st.integers(0, 4))
+    waiting: list[tuple[int, Instances]] = []
+    time = 0
+    for i, kind in enumerate(kinds):
+        time += data.draw(st.sampled_from([1, 0, -3, 2, 10**6]))
+        size = data.draw(st.just(size) | strategies.sizes()) if i == 4 else size
+        follower.advance(strategies.frame(kind, i // 3, *size, index=i, pts=time))
+        waiting.append((i, data.draw(strategies.instances(*size))))
+        if len(waiting) > latency:
+            follower.detected(*waiting.pop(0))
+        follower.expect(*(index for index, _ in waiting), i)
+        strategies.check(follower.instances(), *size)
+
+
+def test_a_wide_and_low_object_is_followed() -> None:
+    size = (240, 14)
+    follower = Follower()
+    for i in range(8):
+        follower.advance(scene(i, (9, 4.0 + 4 * i, 100.0), size=size))
+        follower.expect(i)
+        if i == 0:
+            follower.detected(0, found((4.0, 100.0, 0.9), size=size))
+    assert follower.instances().boxes_xyxy[0] == pytest.approx((32, 100, 272, 114), abs=9.0)

@@ -10,6 +10,8 @@ from typing import ParamSpec
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer.errors import DetectorError
@@ -18,6 +20,7 @@ from streamer.instances import Instances
 from streamer.live.shared_detector import SharedDetector
 from streamer.perception.following import Following
 from streamer.perception.selection import Selection
+from tests import strategies
 from tests.follow.frames import GROUND, found, frame, scene
 
 P = ParamSpec("P")
@@ -226,3 +229,19 @@ def test_a_detector_that_fails_is_told() -> None:
         following.push(walker(1))
     following.close()
     shared.close()
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes())
+def test_nothing_that_a_detector_says_breaks_it(data: st.DataObject, size: tuple[int, int]) -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.4))
+    time = 0
+    for i, kind in enumerate(data.draw(st.lists(st.sampled_from(strategies.PICTURES), min_size=2, max_size=9))):
+        time += data.draw(st.sampled_from([1, 1, 0, -3, 10**6]))
+        size = data.draw(strategies.sizes()) if i == 5 else size
+        strategies.check(shown(following, strategies.frame(kind, i // 3, *size, index=i, pts=time)), *size)
+        if service.begun is None or data.draw(st.booleans()):
+            if service.begun is not None:
+                service.answer(data.draw(strategies.instances(service.begun.width, service.begun.height)))
+            service.begin()

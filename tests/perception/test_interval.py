@@ -6,12 +6,15 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.perception.interval import Interval
 from streamer.perception.selection import Selection
 from streamer.stages import Annotated, Detector
+from tests import strategies
 from tests.follow.frames import OTHER_GROUND, found, frame, scene
 from tests.perception.test_following import Gate
 
@@ -107,3 +110,23 @@ def test_masks_are_blended() -> None:
 def test_an_interval_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="interval"):
         Interval(Gate(), 0, Selection())
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes(), st.sampled_from([1, 2, 3, "auto"]))
+def test_nothing_that_a_detector_says_breaks_it(
+    data: st.DataObject, size: tuple[int, int], interval: int | Literal["auto"]
+) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(strategies.PICTURES), min_size=1, max_size=8))
+    times = np.cumsum(data.draw(st.lists(st.sampled_from([1, 1, 0, -3, 10**6]), min_size=len(kinds), max_size=len(kinds))))
+    frames = [strategies.frame(kind, i // 3, *size, index=i, pts=int(times[i])) for i, kind in enumerate(kinds)]
+
+    def detect(_detector: Detector, _frame: Frame) -> Instances:
+        return data.draw(strategies.instances(*size))
+
+    perception = Interval(Gate(), interval, Selection(score_threshold=0.4), detect=detect)
+    items = [item for frame in frames for item in perception.push(frame)]
+    items += perception.finish()
+    assert [item.frame for item in items] == frames
+    for item in items:
+        strategies.check(item.instances, *size)

@@ -10,13 +10,16 @@ import cv2
 import numpy as np
 import pytest
 from av.sidedata.sidedata import SideData
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer.frame import Frame, Orientation
 from streamer.instances import Instances
 from streamer.render.palette import color, yuv_of
-from streamer.render.renderer import Renderer, Style
+from streamer.render.renderer import DRAWABLE, Renderer, Style
 from streamer.stages import Annotated
+from tests import strategies
 from tests.render.make_golden import FOLDER, PICTURES
 from tests.render.scenes import LABELS, disc, figure, frame_of, group, landscape, one, samples
 from tests.render.test_masks import reference
@@ -335,3 +338,21 @@ def test_a_format_that_was_not_promised_is_named() -> None:
 def test_a_wrong_style_says_what_was_expected(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Style(**settings)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes(), st.sampled_from(TURNS), st.sets(st.sampled_from(DRAWABLE)))
+def test_nothing_that_a_detector_says_breaks_it(
+    data: st.DataObject, size: tuple[int, int], turn: Orientation, what: set[str]
+) -> None:
+    frame = strategies.frame(data.draw(st.sampled_from(strategies.PICTURES)), 1, *size, orientation=turn)
+    style = Style(draw=frozenset(what), show_age=True, scale=data.draw(st.sampled_from([0.1, 1.0, 10.0])))
+    picture = drawn(frame, data.draw(strategies.shown(*size)), style)
+    assert (picture.width, picture.height) == (frame.picture.width, frame.picture.height)
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.data())
+def test_nothing_breaks_it_at_4k(data: st.DataObject) -> None:
+    size = (3840, 2160)
+    drawn(strategies.frame("slope", 1, *size), data.draw(strategies.shown(*size)), Style(draw=frozenset(DRAWABLE)))

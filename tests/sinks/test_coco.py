@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -15,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.instances import Instances
 from streamer.sinks.coco import CocoResults
+from tests import strategies
 from tests.fakes import INFO, annotated, person_and_car
 from tests.sinks.test_records import largest_file
 
@@ -147,3 +151,21 @@ def test_a_full_disk_fails_and_leaves_nothing(tmp_path: Path) -> None:
     with largest_file(10):
         sink.abandon()
     assert list(tmp_path.iterdir()) == []
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes())
+def test_nothing_that_a_detector_says_breaks_them(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, size: tuple[int, int]
+) -> None:
+    width, height = size
+    found = data.draw(strategies.shown(*size))
+    path = tmp_path_factory.mktemp("coco") / "found.json"
+    sink = CocoResults(path, replace(INFO, width=width, height=height))
+    sink.write(annotated(0, found))
+    sink.finish()
+    for result in json.loads(path.read_text()):
+        left, top, w, h = result["bbox"]
+        assert 0 <= left <= left + w <= width + 0.01
+        assert 0 <= top <= top + h <= height + 0.01
+        assert 0 <= result["score"] <= 1

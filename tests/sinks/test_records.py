@@ -18,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
 from streamer.sinks.records import MaskKind, Records, read_records
+from tests import strategies
 from tests.fakes import INFO, LABELS, annotated, person_and_car
 
 
@@ -76,7 +79,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
         "mask_age_s": 0.0,
         "mask": {"size": [48, 64], "counts": coco_mask.encode(full)["counts"].decode()},
     }
-    assert car["box_xyxy"] == [30.13, -2.0, 70.0, 20.0]
+    assert car["box_xyxy"] == [30.13, 0.0, 64.0, 20.0], "it ends where the picture does"
     assert car["mask"] is None
     assert second == {"type": "frame", "frame": 1, "pts": 3600, "time_s": 0.04, "instances": []}
     assert end == {
@@ -322,3 +325,27 @@ def test_the_documentation_names_every_field_and_its_examples_run(
         for example in examples:
             exec(example, {})
     assert capsys.readouterr().out == "0.0 [('person', 0.9876)]\nperson 200 (48, 64)\n"
+
+
+@settings(deadline=None)
+@given(st.data(), strategies.sizes(), st.sampled_from(["rle", "polygon", "none"]))
+def test_nothing_that_a_detector_says_breaks_them(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, size: tuple[int, int], masks: MaskKind
+) -> None:
+    width, height = size
+    found = data.draw(strategies.shown(*size))
+    path = tmp_path_factory.mktemp("records") / "found.jsonl"
+    sink = Records(path, replace(INFO, width=width, height=height), LABELS, "odd", masks=masks)
+    sink.write(annotated(0, found))
+    sink.finish()
+    _, line, end = read_records(path)
+    assert end["instances"] == len(line["instances"])
+    for instance in line["instances"]:
+        left, top, right, bottom = instance["box_xyxy"]
+        assert 0 <= left <= right <= width
+        assert 0 <= top <= bottom <= height
+        assert 0 <= instance["score"] <= 1
+        assert instance["mask_age_s"] >= 0
+        if masks == "rle" and instance["mask"] is not None:
+            assert instance["mask"]["size"] == [height, width]
+            assert coco_mask.area(instance["mask"]) <= width * height
