@@ -29,6 +29,7 @@ from benchmarks.picture_clock import BITS, ClockSource, now_ms, read_clock
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.registry import load_detector
 from streamer.live.parts import RealParts
+from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras
 from streamer.sources.state import StateChange
@@ -65,7 +66,7 @@ def run(
     used: Detector = detector or FakeDetector()
     used.warm_up()
     settings = {name: CameraConfig.model_validate({"source": "test:", **options}) for name, options in configs.items()}
-    cameras = Cameras(settings, used, ClockParts(used, size, fps, seconds))
+    cameras = Cameras(settings, SharedDetector(used), ClockParts(used, size, fps, seconds))
     helper = threading.Thread(target=beside, args=(cameras,))
     helper.start()
     cameras.run()

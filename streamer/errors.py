@@ -118,10 +118,17 @@ class StageFailed(StreamerError):
     """A stage of a running pipeline failed; ``__cause__`` holds the reason."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
-        reason = str(cause) if isinstance(cause, StreamerError) else f"{type(cause).__name__}: {cause}"
-        super().__init__(f"{stage} failed: {' '.join(reason.split())}")
+        super().__init__(f"{stage} failed: {in_one_line(cause)}")
         self.stage = stage
         """Name of the stage: ``capture``, ``inference``, ``render``, or a sink's name."""
         self.__cause__ = cause
         if isinstance(cause, StreamerError):
             self.exit_code = cause.exit_code
+
+
+def in_one_line(error: BaseException) -> str:
+    """What happened: the message of an error of this tree, type and message of any other. It may hold credentials."""
+    text = " ".join(str(error).split())
+    if isinstance(error, StreamerError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

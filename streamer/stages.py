@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import av
@@ -146,14 +147,29 @@ class CanGiveUp(Protocol):
         ...
 
 
+class State(StrEnum):
+    """How a source, a camera or an output is. ``starting`` → ``running`` ⇄ ``reconnecting`` → ``ended`` or ``failed``."""
+
+    STARTING = "starting"
+    """It connects, or begins, for the first time."""
+    RUNNING = "running"
+    """It does its work."""
+    RECONNECTING = "reconnecting"
+    """It did its work, does not any more, and tries to get back to it."""
+    ENDED = "ended"
+    """Its work is done, or it was stopped."""
+    FAILED = "failed"
+    """Given up for good."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputStatus:
     """One output of a camera."""
 
     name: str
     """What it is and where it goes, without credentials."""
-    state: str = "running"
-    """One of ``STATES``."""
+    state: str = State.RUNNING
+    """One of ``State``."""
     frames: int = 0
     """Frames that it has written."""
     bytes: int = 0
@@ -166,6 +182,13 @@ class OutputStatus:
     """How full its queue is, 0..1."""
     error: str = ""
     """Why it is not running, without credentials."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not do its work; empty while it does."""
+        if self.state not in (State.RECONNECTING, State.FAILED):
+            return self.error
+        return f"{self.state}: {self.error}" if self.error else str(self.state)
 
 
 class Output(Sink, Protocol):
@@ -211,7 +234,7 @@ class DetectorService(Protocol):
         ...
 
     def poll(self) -> tuple[Frame, Instances] | None:
-        """The newest answer and the frame that it is of, once; else None. Raises what the detector raised."""
+        """The newest answer and the frame that it is of, once; else None."""
         ...
 
     def close(self) -> None:

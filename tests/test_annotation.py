@@ -236,6 +236,15 @@ def test_a_detector_that_fails_on_the_first_frame_leaves_nothing(clip: Path, tmp
     assert leftovers(tmp_path, "clip.mp4") == []
 
 
+def test_with_stderr_closed_it_works_as_ever(clip: Path, tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, "-m", "streamer", "annotate", str(clip), "-o", "out.mp4"]
+    done = subprocess.run(
+        [*command, "--detector", BRIGHT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False
+    )
+    assert done.returncode == 0
+    assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
+
+
 def test_debug_shows_the_traceback(mistakes_folder: Path) -> None:
     done = run("annotate", mistakes_folder / "clip.mp4", "--detector", "tests.bright:Broken", "--debug")
     assert done.returncode == 1

@@ -14,6 +14,7 @@ from streamer.cli.errors import INTERRUPTED, Debug, guarded
 from streamer.cli.live import add_to
 from streamer.cli.options import ConfigFile, given, with_options_of
 from streamer.runtime.signals import SIGNALS
+from streamer.runtime.standard_streams import open_closed_streams
 
 app = typer.Typer(
     name="streamer",
@@ -154,6 +155,7 @@ def main() -> None:
     SIGTERM counts as Ctrl-C from the first moment, so that a model which is being loaded leaves nothing half done behind. Once
     the command is through, neither changes its exit code any more.
     """
+    open_closed_streams()
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""One camera: its source, its place at the detector, its picture, its outputs, and what is to be said of it."""
+"""One camera: its source, its pipeline, its outputs, and its status."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from streamer.channel import Overflow
 from streamer.config.live import CameraConfig
 from streamer.errors import SourceAuthFailed, SourceError, StageFailed
-from streamer.frame import Frame, StreamInfo
-from streamer.instances import Instances
+from streamer.frame import StreamInfo
+from streamer.live.guarded import GuardedPerception, GuardedRender, Rebuilt
 from streamer.live.outputs import Failures, Outputs, OutputSet, frame_room
 from streamer.live.rates import Rates
 from streamer.live.shared_detector import DetectorClient
-from streamer.live.status import CameraStatus
+from streamer.live.status import MOST_DAMAGED, CameraStatus, overlay, summary
 from streamer.live.watchdog import Watchdog, silent
 from streamer.pipeline import Pipeline, Recording, Render
 from streamer.redact import redact
 from streamer.sources.address import parse_address
 from streamer.sources.backoff import Backoff
 from streamer.sources.rate_limit import CAUSE, Thinned
-from streamer.sources.state import SourceState, SourceStats, StateChange
-from streamer.stages import Annotated, CanSkip, Perception, Source, View
+from streamer.sources.state import SourceStats, StateChange
+from streamer.stages import Annotated, Perception, Source, State, View
 from streamer.stats import Stats
 
 log = logging.getLogger(__name__)
 
 DETECTOR = "detector"
-"""What the watchdog calls the detector, which belongs to all cameras."""
+"""What the watchdog calls the detector, which all cameras share."""
 
 DETECTOR_LIMIT_S = 60.0
 """A big model on a processor takes tens of seconds a picture; more than that is stuck."""
 
 _JOIN_TIMEOUT_S = 0.5
-"""How long the threads of a line may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
+"""How long the threads of a pipeline may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
 
 _SILENT_S = 20.0
 """A source that calls itself running without a frame for so long is stuck, whatever it says."""
 
 
 @runtime_checkable
-class Healing(Protocol):
-    """A source that says how it is doing."""
+class Reporting(Protocol):
+    """A source that says how it is."""
 
     stats: SourceStats
-    state: SourceState
+    state: State
     since_s: float
     since_utc_s: float
     reason: str
@@ -80,7 +79,7 @@ class Parts(Protocol):
 
 
 class Camera:
-    """One line from :meth:`run` to its end, in the thread that calls it. Its status may be asked for from any thread.
+    """One pipeline from :meth:`run` to its end, in the thread that calls it. Its status may be asked for from any thread.
 
     ``patient``: try for ever to open a source that is not there at the start; otherwise :meth:`run` raises what it raised.
     """
@@ -114,13 +113,17 @@ class Camera:
         self._stop = threading.Event()
         self._abandoned = False
         self._source: Source | None = None
-        self._healing: Healing | None = None
+        self._reporting: Reporting | None = None
         self._thinned: Thinned | None = None
         self._info: StreamInfo | None = None
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
+        self._perception: Rebuilt[Perception] | None = None
+        self._renderer: Rebuilt[Render] | None = None
         self._newest: Annotated | None = None
-        self._state, self._reason = "starting", ""
+        self._told: dict[str, str] = {}
+        """What was said of the figures that are out of bounds, by figure."""
+        self._state, self._reason = State.STARTING, ""
         self._since_s, self._since_utc_s = clock(), utc()
 
     # From any thread.
@@ -149,20 +152,25 @@ class Camera:
         """How it is doing now."""
         now = self._clock()
         stats = Stats() if (pipeline := self._pipeline) is None else pipeline.stats
-        healing, source_stats = self._healing, SourceStats()
+        reporting, source_stats = self._reporting, SourceStats()
         state, reason, since_s, since_utc_s = self._state, self._reason, self._since_s, self._since_utc_s
         last_frame_at = None if (newest := self._newest) is None else newest.frame.captured_at
-        if healing is not None:
-            source_stats = healing.stats
+        if reporting is not None:
+            source_stats = reporting.stats
             last_frame_at = source_stats.last_frame_at
-            if state == "running":
-                state, reason, since_s, since_utc_s = healing.state, healing.reason, healing.since_s, healing.since_utc_s
+            if state is State.RUNNING:
+                state, reason, since_s, since_utc_s = (
+                    reporting.state,
+                    reporting.reason,
+                    reporting.since_s,
+                    reporting.since_utc_s,
+                )
         before = self._dropped_before(source_stats)
         ages = () if newest is None or not len(newest.instances) else newest.instances.mask_age_s
         status = CameraStatus(
             name=self.name,
             source=self._address,
-            state=str(state),
+            state=state,
             state_s=max(0.0, now - since_s),
             since_utc_s=since_utc_s,
             reason=redact(reason),
@@ -172,6 +180,11 @@ class Camera:
             frames_out=stats.frames_out,
             dropped=dict(stats.dropped.copy() + before),
             detections=self._client.detections,
+            detector_failures=self._client.failures,
+            restarts=sum(part.failures for part in self._guarded()),
+            detector_error=self._client.error,
+            errors=tuple(part.error for part in self._guarded() if part.error),
+            damaged_share=min(1.0, self._rates["damaged"] / fps) if (fps := self._rates["frames_in"]) else 0.0,
             damaged_frames=max(stats.damaged_frames, source_stats.damaged_frames),
             reconnects=source_stats.reconnects,
             stalls=source_stats.stalls,
@@ -192,32 +205,43 @@ class Camera:
 
     def figures(self) -> list[str]:
         """The lines of the window's overlay."""
-        stats = None if self._pipeline is None else self._pipeline.stats
-        if stats is None:
-            return []
-        return [
-            f"{self._rates['frames_in']:.1f} fps in, {self._rates['frames_out']:.1f} shown",
-            f"{self._rates['detections']:.1f} detections a second",
-            f"latency {1e3 * stats.latencies['e2e'].median_s:.0f} ms, p95 {1e3 * stats.latencies['e2e'].p95_s:.0f} ms",
-            f"dropped {stats.dropped.total()}",
-        ]
+        return overlay(self.status())
 
     def sample(self, now: float) -> None:
-        """About once a second, from one thread: note the counters, for the rates."""
-        stats = Stats() if self._pipeline is None else self._pipeline.stats
-        before = self._dropped_before(SourceStats() if self._healing is None else self._healing.stats).total()
+        """About once a second, from one thread: note the counters, for the rates, and say what has gone out of bounds."""
+        status = self.status()
         self._rates.sample(
             now,
             {
-                "frames_in": stats.frames_in + before,
-                "frames_out": stats.frames_out,
-                "dropped": stats.dropped.total() + before,
-                "detections": self._client.detections,
-                "busy_s": self._client.busy_s,
+                "frames_in": status.frames_in,
+                "frames_out": status.frames_out,
+                "dropped": sum(status.dropped.values()),
+                "damaged": status.damaged_frames,
+                "detections": status.detections,
+                "busy_s": status.detector_busy_s,
             },
         )
+        silent_s = self._client.silent_s
+        self._tell(
+            "detector", f"the detector has not answered for {silent_s:.0f} s" if silent_s else "", "the detector answers again"
+        )
+        damaged_share = self.status().damaged_share
+        damaged = f"{damaged_share:.0%} of the frames are damaged" if damaged_share > MOST_DAMAGED else ""
+        self._tell("damage", damaged, "hardly any frames are damaged any more")
 
-    # The line.
+    def _tell(self, figure: str, trouble: str, well: str) -> None:
+        """One line when a figure gets out of bounds, and one when it is back within them."""
+        extra = {"source": self.name}
+        if trouble and figure not in self._told:
+            log.warning("%s: %s", self.name, trouble, extra=extra)
+            self._told[figure] = trouble
+        elif not trouble and self._told.pop(figure, ""):
+            log.warning("%s: %s", self.name, well, extra=extra)
+
+    def _guarded(self) -> list[Rebuilt[Perception] | Rebuilt[Render]]:
+        return [part for part in (self._perception, self._renderer) if part is not None]
+
+    # The pipeline.
 
     def run(self) -> None:
         """Open, work until the source ends, fails or :meth:`stop`, and complete the outputs.
@@ -227,17 +251,17 @@ class Camera:
         try:
             info = self._open()
             if info is not None and not self._stop.is_set():
-                self._run_line(info)
+                self._run_pipeline(info)
         except BaseException as error:
-            self._enter("failed", str(error))
+            self._enter(State.FAILED, str(error))
             raise
         finally:
             self._client.close()
             if self._source is not None:
                 self._source.close()
             self._watchdog.forget(self.name)
-        if self._state != "failed":
-            self._enter("ended")
+        if self._state is not State.FAILED:
+            self._enter(State.ENDED)
 
     def _open(self) -> StreamInfo | None:
         """Open the source, trying again where that is asked for; None when it was stopped meanwhile."""
@@ -257,13 +281,13 @@ class Camera:
                 if not self._patient:
                     raise
                 self._say_waiting(str(error))
-                # Wrong passwords are not tried in a hurry: cameras lock out who does.
+                # A wrong password is not tried often: cameras lock out who does that.
                 slow = isinstance(error, SourceAuthFailed)
                 wait_s = self._backoff.delay_s(self._clock() - away_since, random.random)
                 self._stop.wait(self.config.reconnect_max_delay if slow else wait_s)
             else:
                 self._info = info
-                self._healing = source if isinstance(source, Healing) else None
+                self._reporting = source if isinstance(source, Reporting) else None
                 return info
         return None
 
@@ -272,17 +296,16 @@ class Camera:
             self._reason = reason
             log.error("%s: cannot be opened, trying again: %s", self.name, redact(reason), extra={"source": self.name})
 
-    def _run_line(self, info: StreamInfo) -> None:
+    def _run_pipeline(self, info: StreamInfo) -> None:
         config, watch = self.config, self._watchdog.watch
         outputs = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
         every_frame = info.live and bool(outputs.recordings)
         self._outputs = sink = Outputs(outputs, self.failed_outputs, every_frame=every_frame)
         try:
-            perception = _Watched(
-                self._parts.perception(config, self._client, info),
-                watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S),
+            self._perception = Rebuilt(
+                self.name, "perception", lambda: self._parts.perception(config, self._client, info), self._clock
             )
-            draw = self._parts.renderer(config, info)
+            self._renderer = Rebuilt(self.name, "rendering", lambda: self._parts.renderer(config, info), self._clock)
         except BaseException:
             sink.abandon()
             raise
@@ -291,16 +314,10 @@ class Camera:
             raise StageFailed("capture", RuntimeError("no source"))
         if config.max_fps is not None:
             source = self._thinned = Thinned(source, config.max_fps)
-        rendering = watch(self.name, "render")
-
-        def render(item: Annotated) -> None:
-            with rendering:
-                draw(item)
-
         self._pipeline = pipeline = Pipeline(
             source,
-            perception,
-            render,
+            GuardedPerception(self._perception, watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S)),
+            GuardedRender(self._renderer, watch(self.name, "render")),
             [sink],
             overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,
             capacity=_capacity(info, config),
@@ -313,7 +330,7 @@ class Camera:
             clock=self._clock,
             join_timeout_s=_JOIN_TIMEOUT_S,
         )
-        self._enter("running")
+        self._enter(State.RUNNING)
         self.views = outputs.windows
         if self._stop.is_set():
             pipeline.stop()
@@ -325,39 +342,31 @@ class Camera:
         self._newest = item
 
     def _idle(self) -> None:
-        healing, sink = self._healing, self._outputs
-        if healing is not None and sink is not None and healing.state == SourceState.RECONNECTING:
-            sink.idle(f"reconnecting, {self._clock() - healing.since_s:.0f} s")
+        reporting, sink = self._reporting, self._outputs
+        if reporting is not None and sink is not None and reporting.state == State.RECONNECTING:
+            sink.idle(f"reconnecting, {self._clock() - reporting.since_s:.0f} s")
 
     def _source_changed(self, change: StateChange) -> None:
         """One line for each change of state, in the words of the source."""
-        if change.state in (SourceState.ENDED, SourceState.FAILED) or self._info is None:
-            return  # told by whoever ends the line, with what it has done
-        level = logging.INFO if change.state is SourceState.RUNNING else logging.WARNING
+        if change.state in (State.ENDED, State.FAILED) or self._info is None:
+            return  # said by _enter, with what it has done
+        level = logging.INFO if change.state is State.RUNNING else logging.WARNING
         reason = f": {redact(change.reason)}" if change.reason else ""
         log.log(level, "%s: %s%s", self.name, change.state, reason, extra={"source": self.name, "state": str(change.state)})
 
-    def _enter(self, state: str, reason: str = "") -> None:
+    def _enter(self, state: State, reason: str = "") -> None:
         self._state, self._reason = state, reason
         self._since_s, self._since_utc_s = self._clock(), self._utc()
-        if state == "failed" and self._info is None and not self._patient:
-            return  # it never began: whoever called gets the error, and tells it
-        level = logging.ERROR if state == "failed" else logging.INFO
+        if state is State.FAILED and self._info is None and not self._patient:
+            return  # it never began: the caller gets the error, and says it
+        level = logging.ERROR if state is State.FAILED else logging.INFO
         told = f": {redact(reason)}" if reason else ""
-        if state in ("ended", "failed"):
-            told += f" ({self.summary()})"
-        log.log(level, "%s: %s%s", self.name, state, told, extra={"source": self.name, "state": state})
-
-    def summary(self) -> str:
-        """What it has done, in a few words."""
-        stats = Stats() if self._pipeline is None else self._pipeline.stats
-        before = self._dropped_before(SourceStats() if self._healing is None else self._healing.stats)
-        dropped = stats.dropped + before
-        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(dropped.items())) or "none"
-        return f"{stats.frames_in + before.total()} captured, {stats.frames_out} recorded or shown, dropped: {causes}"
+        if state in (State.ENDED, State.FAILED):
+            told += f" ({summary(self.status())})"
+        log.log(level, "%s: %s%s", self.name, state, told, extra={"source": self.name, "state": str(state)})
 
     def _dropped_before(self, source: SourceStats) -> Counter[str]:
-        """Frames that were dropped before the line, by cause."""
+        """Frames that were dropped before the pipeline, by cause."""
         skipped = 0 if self._thinned is None else self._thinned.skipped
         return source.dropped.copy() + Counter({CAUSE: skipped})
 
@@ -370,26 +379,3 @@ def _capacity(info: StreamInfo, config: CameraConfig) -> int:
     if not info.live:
         return 4
     return 2 if config.follow else 1
-
-
-class _Watched:
-    """A perception that the watchdog knows of."""
-
-    def __init__(self, perception: Perception, watch: AbstractContextManager[object]) -> None:
-        self._perception = perception
-        self._watch = watch
-
-    def push(self, frame: Frame) -> Iterable[Annotated]:
-        with self._watch:
-            return list(self._perception.push(frame))
-
-    def skip(self, frame: Frame) -> Annotated:
-        perception = self._perception
-        return perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
-
-    def finish(self) -> Iterable[Annotated]:
-        with self._watch:
-            return list(self._perception.finish())
-
-    def close(self) -> None:
-        self._perception.close()

@@ -1,4 +1,4 @@
-"""The HTTP side door: ``/metrics`` for Prometheus, ``/healthz`` for supervisors, ``/status`` for everything else."""
+"""HTTP server: ``/metrics`` for Prometheus, ``/healthz`` for supervisors, ``/status`` for everything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -21,6 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from streamer.errors import ConfigError
 from streamer.live.metrics import registry
 from streamer.live.status import CameraStatus
+from streamer.runtime.utc import iso_utc
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def health(cameras: Sequence[CameraStatus]) -> tuple[HTTPStatus, dict[str, Any]]:
-    """200 while every source is running, else 503 with which is not, since when and why."""
+    """200 while every source is healthy, else 503 with which is not, its state and since when, and why it is not healthy."""
     bad = [
         {
             "source": camera.name,
-            "state": f"stuck in {camera.stuck}" if camera.stuck else camera.state,
-            "since": datetime.fromtimestamp(camera.since_utc_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "state": camera.state,
+            "since": iso_utc(camera.since_utc_s),
             "seconds": round(camera.state_s, 1),
-            "reason": camera.reason,
+            "reasons": list(camera.problems),
         }
         for camera in cameras
         if not camera.healthy
@@ -55,7 +55,7 @@ def health(cameras: Sequence[CameraStatus]) -> tuple[HTTPStatus, dict[str, Any]]
     return (HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE), {
         "status": "ok" if good else "degraded",
         "sources": len(cameras),
-        "not_running": bad,
+        "unhealthy": bad,
     }
 
 

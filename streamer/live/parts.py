@@ -63,7 +63,7 @@ class RealParts:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
         if not info.live:
-            return Waiting(client, select)
+            return Waiting(client, select, patient=True)
         if not config.follow:
             # Where every frame is recorded, those that wait for an answer must not fill the queue.
             patience_s = 0.5 * config.record_buffer if config.records else None

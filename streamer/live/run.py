@@ -12,6 +12,7 @@ from streamer.config.live import CameraConfig, LiveConfig, ProcessOptions, RunCo
 from streamer.errors import ConfigError, StreamerError
 from streamer.live.http import parse_address as parse_metrics_address
 from streamer.live.parts import RealParts, check_addresses, wanted_score
+from streamer.live.shared_detector import SharedDetector
 from streamer.live.supervisor import Cameras, has_files_or_streams
 from streamer.runtime.log import FoldingHandler, set_up
 from streamer.sinks.same_file import refuse_clashes
@@ -90,21 +91,43 @@ def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] =
         check_display(environ).release()
 
 
-def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[Detector, RealParts]:
-    """The detector, warmed up, giving the least score that a camera can use; and the parts that use it."""
+def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, RealParts]:
+    """The detector, warmed up, giving the least score that a camera can use; and the parts that use it.
+
+    Raises ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded. One that cannot be
+    warmed up costs no picture: it is loaded again while the cameras run.
+    """
     from streamer.detectors.registry import load_detector as load
 
     least = min(wanted_score(camera, process.detector) for camera in cameras)
-    detector = load(process.detector, score_threshold=least, threads=process.threads, labels_path=process.labels)
+
+    def load_cold() -> Detector:
+        return load(process.detector, score_threshold=least, threads=process.threads, labels_path=process.labels)
+
+    detector = load_cold()
     try:
         parts = RealParts(detector, process)
         for camera in cameras:
             parts.selection(camera)
+    except BaseException:
+        detector.close()
+        raise
+    failed = None
+    try:
+        detector.warm_up()
+    except Exception as error:  # noqa: BLE001  # a user's detector may raise anything; each camera says what it was
+        failed = error
+    return SharedDetector(detector, load=lambda: warmed_up(load_cold()), failed=failed), parts
+
+
+def warmed_up(detector: Detector) -> Detector:
+    """``detector``, warmed up, or closed if that fails."""
+    try:
         detector.warm_up()
     except BaseException:
         detector.close()
         raise
-    return detector, parts
+    return detector
 
 
 def run(path: str | os.PathLike[str]) -> int:
@@ -121,7 +144,7 @@ def run_with(config: RunConfig) -> int:
     configs = checked(config)
     check_displays(list(configs.values()))
     detector, parts = load_detector(config, list(configs.values()))
-    log.info("%d cameras, detector %s", len(configs), detector.name)
+    log.info("%d cameras, detector %s", len(configs), detector.detector.name)
     cameras = Cameras(
         configs,
         detector,

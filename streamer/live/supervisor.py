@@ -21,7 +21,6 @@ from streamer.redact import redact
 from streamer.runtime.log import FoldingHandler
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Hangup, Interrupts
-from streamer.stages import Detector
 
 if TYPE_CHECKING:
     from streamer.sinks.window import Window
@@ -52,7 +51,7 @@ class Cameras:
     def __init__(
         self,
         configs: Mapping[str, CameraConfig],
-        detector: Detector,
+        detector: SharedDetector,
         parts: Parts,
         *,
         metrics: str | None = None,
@@ -68,8 +67,8 @@ class Cameras:
         """Whether somebody ended it before its sources did."""
         self._clock = clock
         self._watchdog = Watchdog(clock=clock)
-        watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
-        self._shared = SharedDetector(detector, watch=watch, clock=clock)
+        detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
+        self._shared = detector
         self.cameras = [
             Camera(name, config, self._shared.client(name, config.weight), parts, self._watchdog, patient=patient, clock=clock)
             for name, config in configs.items()

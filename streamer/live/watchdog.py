@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from streamer.live.status import CameraStatus
+from streamer.stages import State
 
 log = logging.getLogger(__name__)
 
@@ -80,4 +81,4 @@ class Watchdog:
 
 def silent(camera: CameraStatus, limit_s: float) -> bool:
     """Whether a source calls itself running although no frame has come for longer than ``limit_s``."""
-    return camera.state == "running" and camera.frame_age_s is not None and camera.frame_age_s > limit_s
+    return camera.state is State.RUNNING and camera.frame_age_s is not None and camera.frame_age_s > limit_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -16,16 +15,11 @@ from streamer.instances import Instances
 from streamer.perception.selection import Selection
 from streamer.stages import Annotated, DetectorService
 
-log = logging.getLogger(__name__)
-
 MAX_GAP_S = 2.0
 """After a longer pause between two frames nothing can be followed over it."""
 MIN_MASK_AGE_S = 1.5
 SLOW_FACTOR = 3.0
 """Unless told otherwise, masks live for so many times what the detector takes, and at least ``MIN_MASK_AGE_S``."""
-SILENT_S = 5.0
-SILENT_FACTOR = 5.0
-"""A detector is silent after this time, and this many times what its last answer took."""
 
 
 class Following:
@@ -46,8 +40,6 @@ class Following:
         if max_mask_age_s is not None and not max_mask_age_s > 0:
             raise ValueError(f"max_mask_age_s: expected more than 0, got {max_mask_age_s}")
         self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
-        self.silent = False
-        """Whether the detector has stopped answering."""
         self.detection_latency_s = 0.0
         """From a frame's capture to the use of its detections, for the last one; 0 before it."""
         self._service = service
@@ -61,7 +53,7 @@ class Following:
         """Capture time of the newest frame that was answered."""
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
-        """The frame with the objects as they are in it now. Raises what the detector raised."""
+        """The frame with the objects as they are in it now."""
         if self._jumps(frame):
             self.reset()
         if not self.follower.advance(frame) or self._since == -np.inf:
@@ -74,7 +66,6 @@ class Following:
         if not frame.damaged:
             self._service.submit(frame)
         self._expect(frame)
-        self._watch(frame.captured_at)
         self._newest = Annotated(frame, self._shown(self.follower.instances()))
         return [self._newest]
 
@@ -122,9 +113,6 @@ class Following:
     def _use(self, frame: Frame, found: Instances, now: float) -> None:
         self._answered = max(self._answered, frame.captured_at)
         self.detection_latency_s = now - frame.captured_at
-        if self.silent:
-            log.warning("%s: the detector answers again", frame.source)
-            self.silent = False
         if frame.captured_at >= self._since:
             wanted = replace(self._select, score_threshold=0.0, max_instances=None)
             self.follower.detected(frame.index, wanted(found))
@@ -135,14 +123,6 @@ class Following:
         if begun is not None and begun.captured_at >= self._since and begun.captured_at > self._answered:
             waiting.append(begun.index)
         self.follower.expect(*waiting)
-
-    def _watch(self, now: float) -> None:
-        begun = self._service.begun
-        if self.silent or begun is None or begun.captured_at <= self._answered:
-            return
-        if now - begun.captured_at > max(SILENT_S, SILENT_FACTOR * self.detection_latency_s):
-            self.silent = True
-            log.warning("%s: the detector has not answered for %.0f s", begun.source, now - begun.captured_at)
 
     def _shown(self, instances: Instances) -> Instances:
         limit = self.max_mask_age_s

@@ -17,10 +17,10 @@ _SLOW_FACTOR = 3.0
 class BlockingDetector(Protocol):
     """A detector that is waited for."""
 
-    def ask(self, frame: Frame, timeout_s: float | None = None) -> Instances | None:
-        """Leave ``frame``, unless that was done, and wait for its answer; no instances once it is closed.
+    def ask(self, frame: Frame, timeout_s: float | None = None, *, patient: bool = False) -> Instances | None:
+        """Leave ``frame``, unless that was done, and wait for its answer; None after ``timeout_s`` without one: ask again.
 
-        None when there is no answer within ``timeout_s``: ask again. Raises what the detector raised.
+        No instances once it is closed, and when the detector fails or is silent; ``patient`` waits longer for it.
         """
         ...
 
@@ -41,12 +41,16 @@ class Waiting:
         client: BlockingDetector,
         select: Selection,
         *,
+        patient: bool = False,
         patience_s: float | None = None,
         max_mask_age_s: float | None = None,
     ) -> None:
-        """``max_mask_age_s``: how long instances are carried to frames that are skipped; None: as suits the detector's pace."""
+        """``patient``: a detector that fails is waited for, since a recording can wait. ``max_mask_age_s``: how long instances
+        are carried to frames that are skipped; None: as suits the detector's pace.
+        """
         self._client = client
         self._select = select
+        self._patient = patient
         self._patience_s = patience_s
         self._max_mask_age_s = max_mask_age_s
         self._asked: Frame | None = None
@@ -60,7 +64,7 @@ class Waiting:
                 return [Annotated(frame, Instances.empty())]
             self._asked = frame
         asked = self._asked
-        found = self._client.ask(asked, self._patience_s)
+        found = self._client.ask(asked, self._patience_s, patient=self._patient)
         if found is None:
             self._latency_s = max(self._latency_s, frame.captured_at - asked.captured_at)
             return []

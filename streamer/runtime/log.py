@@ -12,10 +12,11 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, Literal
 
 from streamer.redact import redact
+from streamer.runtime.utc import iso_utc
 
 LogFormat = Literal["human", "json"]
 
@@ -49,9 +50,8 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``message``, the ``FIELDS``, ``traceback``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC)
         entry = {
-            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": iso_utc(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(" ".join(record.getMessage().split())),

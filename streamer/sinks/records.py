@@ -8,7 +8,6 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import NO_TRACK, Instances, class_name
+from streamer.runtime.utc import iso_utc
 from streamer.sinks.coco_masks import clipped, crops, polygons, rles
 from streamer.stages import Annotated
 
@@ -224,11 +224,6 @@ def _check_first(path: str | os.PathLike[str], line: object) -> None:
         raise StreamerError(
             f"{os.fspath(path)} is of schema {schema}, this version reads up to {SCHEMA}", hint="update streamer"
         )
-
-
-def iso_utc(utc_s: float) -> str:
-    """Seconds since 1970 as ``2026-01-31T12:00:00.250Z``."""
-    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_new(path: Path, *, overwrite: bool, what: str) -> tuple[int, bool]:

@@ -16,7 +16,8 @@ from streamer.sources.backoff import Backoff
 from streamer.sources.connection import Connection, Picture, Timeouts, Transport
 from streamer.sources.conversion import Converter
 from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline
-from streamer.sources.state import SourceState, SourceStats, StateChange
+from streamer.sources.state import SourceStats, StateChange
+from streamer.stages import State
 
 Damaged = Literal["show", "drop"]
 
@@ -66,7 +67,7 @@ class LiveSource:
         state, by the thread that runs ``open``, ``frames`` or ``close``.
         """
         self.stats = SourceStats()
-        self.state = SourceState.STARTING
+        self.state = State.STARTING
         self.since_s = clock()
         """Monotonic seconds when it came into its state."""
         self.since_utc_s = utc()
@@ -122,7 +123,7 @@ class LiveSource:
             first = self._connect(self._timeouts)
         except SourceError as error:
             self._give_up_connection()
-            self._enter(SourceState.FAILED, str(error))
+            self._enter(State.FAILED, str(error))
             raise
         if first is None:
             self._give_up_connection()
@@ -139,7 +140,7 @@ class LiveSource:
             color=self._converter.color,
             live=True,
         )
-        self._enter(SourceState.RUNNING)
+        self._enter(State.RUNNING)
         return self._info
 
     def frames(self) -> Iterator[Frame]:
@@ -175,8 +176,8 @@ class LiveSource:
         """Let go of sockets and threads. May be called twice."""
         self.interrupt()
         self._give_up_connection()
-        if self.state is not SourceState.FAILED:
-            self._enter(SourceState.ENDED)
+        if self.state is not State.FAILED:
+            self._enter(State.ENDED)
 
     def _frame(self, picture: Picture, index: int) -> Frame:
         if self._converter is None:
@@ -230,7 +231,7 @@ class LiveSource:
         self._up_since = None
         if self._connection is not None:
             self._count_lost(self._connection)
-        self._enter(SourceState.RECONNECTING, str(error))
+        self._enter(State.RECONNECTING, str(error))
         vain = 0
         self._give_up_connection()
         begun = self._clock()
@@ -244,7 +245,7 @@ class LiveSource:
                 vain += 1
                 self.reason = str(failure)
                 if vain == self._attempts:
-                    self._enter(SourceState.FAILED, str(failure))
+                    self._enter(State.FAILED, str(failure))
                     raise SourceLost(
                         f"{self.name} went away and {vain} attempts to connect again failed", hint=str(failure)
                     ) from failure
@@ -252,7 +253,7 @@ class LiveSource:
             if picture is not None:
                 self.stats.reconnects += 1
                 self._timeline.restart()
-                self._enter(SourceState.RUNNING)
+                self._enter(State.RUNNING)
             return picture
         return None
 
@@ -299,7 +300,7 @@ class LiveSource:
         if not connection.join(_JOIN_S):
             self._stuck.append(connection)
 
-    def _enter(self, state: SourceState, reason: str = "") -> None:
+    def _enter(self, state: State, reason: str = "") -> None:
         previous, self.state, self.reason = self.state, state, reason
         if state is previous:
             return

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-
-class SourceState(StrEnum):
-    """Where a live source stands. ``starting`` → ``running`` ⇄ ``reconnecting`` → ``ended`` or ``failed``."""
-
-    STARTING = "starting"
-    """It connects for the first time."""
-    RUNNING = "running"
-    """Frames come."""
-    RECONNECTING = "reconnecting"
-    """Frames came, do not any more, and it is being tried to get them back."""
-    ENDED = "ended"
-    """Interrupted or closed."""
-    FAILED = "failed"
-    """Given up, ``reason`` says why."""
+from streamer.stages import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +14,8 @@ class StateChange:
 
     source: str
     """Name of the source, without credentials."""
-    state: SourceState
-    previous: SourceState
+    state: State
+    previous: State
     at_s: float
     """Monotonic seconds."""
     utc_s: float

@@ -13,7 +13,7 @@ from rich.console import Console
 from streamer.cli.live_table import LiveTable, line, table
 from streamer.live.status import CameraStatus
 from streamer.runtime.log import set_up
-from streamer.stages import OutputStatus
+from streamer.stages import OutputStatus, State
 from streamer.stats import Stats
 from tests.runtime.test_log import restore_logging  # noqa: F401  # a fixture
 
@@ -24,7 +24,7 @@ def gate() -> CameraStatus:
     return CameraStatus(
         name="gate",
         source="rtsp://u:***@192.0.2.7/",
-        state="running",
+        state=State.RUNNING,
         state_s=70.0,
         since_utc_s=0.0,
         camera_fps=25.0,
@@ -35,7 +35,7 @@ def gate() -> CameraStatus:
         latencies=stats.latencies,
         outputs=(
             OutputStatus(name="record", bytes=12_345_678),
-            OutputStatus(name="rtsp://h/out", state="reconnecting", bytes=0),
+            OutputStatus(name="rtsp://h/out", state=State.RECONNECTING, bytes=0),
         ),
     )
 
@@ -44,7 +44,7 @@ def test_a_line_says_what_matters() -> None:
     assert line(gate()) == (
         "gate: running, 25.0 fps in, 24.9 out, 7.5 detected, latency 40 ms, dropped 3, reconnects 4, rtsp://h/out reconnecting"
     )
-    away = replace(gate(), state="reconnecting", latencies={}, outputs=())
+    away = replace(gate(), state=State.RECONNECTING, latencies={}, outputs=())
     assert line(away).startswith("gate: reconnecting, 70 s, ")
     assert "latency -" in line(away)
     assert line(replace(away, stuck="inference")).startswith("gate: stuck in inference, ")
@@ -52,7 +52,7 @@ def test_a_line_says_what_matters() -> None:
 
 def test_the_table_has_a_row_for_each_camera() -> None:
     console = Console(file=io.StringIO(), width=120, color_system=None)
-    console.print(table([gate(), replace(gate(), name="[door]", state="failed")]))
+    console.print(table([gate(), replace(gate(), name="[door]", state=State.FAILED)]))
     assert isinstance(console.file, io.StringIO)
     header, first, second = console.file.getvalue().splitlines()
     assert header.split()[:3] == ["source", "state", "fps"]

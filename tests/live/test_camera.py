@@ -24,8 +24,8 @@ from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
 from streamer.render.renderer import Renderer
 from streamer.sinks.queued import Queued
-from streamer.sources.state import SourceState, SourceStats, StateChange
-from streamer.stages import Perception, Sink, Source
+from streamer.sources.state import SourceStats, StateChange
+from streamer.stages import Perception, Sink, Source, State
 from tests.fakes import FakeDetector, FakeSink, FakeSource, draw_nothing, frame, picture
 from tests.waiting import wait_until
 
@@ -214,7 +214,7 @@ class HealingSource(FakeSource):
     def __init__(self, clock: Clock) -> None:
         super().__init__([])
         self.stats = SourceStats()
-        self.state = SourceState.RUNNING
+        self.state = State.RUNNING
         self.since_s = clock()
         self.since_utc_s = 5.0
         self.reason = ""
@@ -225,10 +225,10 @@ class HealingSource(FakeSource):
         for index in range(10):
             self.stats.last_frame_at = self._clock()
             yield frame(index, captured_at=self._clock())
-        self.state, self.since_s, self.reason = SourceState.RECONNECTING, self._clock(), "rtsp://u:hunter2@h/ is gone"
+        self.state, self.since_s, self.reason = State.RECONNECTING, self._clock(), "rtsp://u:hunter2@h/ is gone"
         self.back.wait(10)
         self.stats.reconnects += 1
-        self.state, self.reason = SourceState.RUNNING, ""
+        self.state, self.reason = State.RUNNING, ""
         yield frame(10, captured_at=self._clock())
 
 
@@ -249,7 +249,7 @@ def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
     line, shared = camera(FakeParts([source], [eyes, file]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
-    wait_until(lambda: source.state is SourceState.RECONNECTING)
+    wait_until(lambda: source.state is State.RECONNECTING)
     clock.now += 12.0
     wait_until(lambda: "reconnecting, 12 s" in eyes.texts)
     status = line.status()
@@ -270,8 +270,8 @@ def test_a_source_that_calls_itself_running_without_frames_is_stuck() -> None:
     line, shared = camera(FakeParts([source], [FakeSink()]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
-    wait_until(lambda: source.state is SourceState.RECONNECTING)
-    source.state = SourceState.RUNNING
+    wait_until(lambda: source.state is State.RECONNECTING)
+    source.state = State.RUNNING
     assert line.status().healthy
     clock.now += 60.0
     assert line.status().stuck == "capture"
@@ -399,11 +399,11 @@ def test_rates_and_figures_follow_the_counters() -> None:
     line.sample(0.0)
     worker = threading.Thread(target=line.run)
     worker.start()
-    wait_until(lambda: source.state is SourceState.RECONNECTING)
+    wait_until(lambda: source.state is State.RECONNECTING)
     wait_until(lambda: balanced(line) and line.status().frames_in == 10)
     line.sample(2.0)
     assert line.status().camera_fps == 5.0
-    assert line.figures()[0] == f"5.0 fps in, {line.status().process_fps:.1f} shown"
+    assert line.figures()[0] == f"5.0 fps in, {line.status().process_fps:.1f} out"
     source.back.set()
     worker.join(10)
     shared.close()

@@ -148,8 +148,10 @@ cameras:
     texts = []
 
     wait_until(lambda: all(process.cameras()[name]["frames_out"] > 30 for name in ("gate", "door")), 60)
-    health = json.loads(process.get("/healthz"))
-    assert [camera["source"] for camera in health["not_running"]] == ["away"]
+    unhealthy = {camera["source"]: camera["reasons"] for camera in json.loads(process.get("/healthz"))["unhealthy"]}
+    assert set(unhealthy) == {"gate", "away"}
+    assert unhealthy["gate"][0].startswith(f"rtsp://viewer:***@127.0.0.1:{target}/gate: "), "its target is away"
+    assert "refuses the connection" in unhealthy["away"][0]
     assert "refuses the connection" in process.cameras()["away"]["reason"]
     metrics = process.get("/metrics")
     assert 'streamer_source_state{source="gate",state="running"} 1.0' in metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import urllib.error
 import urllib.request
@@ -11,11 +12,12 @@ from typing import Any
 import pytest
 
 from streamer.errors import ConfigError
-from streamer.live.http import HealthServer, parse_address
+from streamer.live.http import HealthServer, health, parse_address
 from streamer.live.status import CameraStatus
+from streamer.stages import OutputStatus, State
 
 
-def camera(name: str, state: str = "running", **more: Any) -> CameraStatus:
+def camera(name: str, state: State = State.RUNNING, **more: Any) -> CameraStatus:
     return CameraStatus(name=name, source="rtsp://u:***@192.0.2.7/", state=state, state_s=7.0, since_utc_s=1.0, **more)
 
 
@@ -28,23 +30,64 @@ def get(url: str, **headers: str) -> tuple[int, str, str]:
             return answer.code, answer.headers["Content-Type"], answer.read().decode()
 
 
-def test_healthz_says_who_is_not_running_and_since_when() -> None:
+def test_healthz_says_which_source_is_not_healthy_and_why() -> None:
     cameras = [camera("gate"), camera("door")]
     with HealthServer("0", lambda: cameras) as server:
         assert server.host == "127.0.0.1"
         status, kind, text = get(f"{server.url}/healthz")
         assert (status, kind) == (200, "application/json")
-        assert json.loads(text) == {"status": "ok", "sources": 2, "not_running": []}
-        cameras[1] = camera("door", "reconnecting", reason="refused")
+        assert json.loads(text) == {"status": "ok", "sources": 2, "unhealthy": []}
+        cameras[1] = camera("door", State.RECONNECTING, reason="refused")
         status, _, text = get(f"{server.url}/healthz")
         assert status == 503
-        assert json.loads(text)["not_running"] == [
-            {"source": "door", "state": "reconnecting", "since": "1970-01-01T00:00:01Z", "seconds": 7.0, "reason": "refused"}
-        ]
-        cameras[1] = camera("door", stuck="inference")
-        status, _, text = get(f"{server.url}/healthz")
-        assert status == 503
-        assert json.loads(text)["not_running"][0]["state"] == "stuck in inference"
+        assert json.loads(text) == {
+            "status": "degraded",
+            "sources": 2,
+            "unhealthy": [
+                {
+                    "source": "door",
+                    "state": "reconnecting",
+                    "since": "1970-01-01T00:00:01.000Z",
+                    "seconds": 7.0,
+                    "reasons": ["reconnecting: refused"],
+                }
+            ],
+        }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"stuck": "inference"}, "stuck in inference"),
+        ({"detector_error": "the detector failed: RuntimeError: broken"}, "the detector failed: RuntimeError: broken"),
+        ({"errors": ("rendering failed: IndexError: 7",)}, "rendering failed: IndexError: 7"),
+        ({"damaged_share": 0.11}, "11% of the frames are damaged"),
+        (
+            {"outputs": (OutputStatus(name="record rec", state=State.RECONNECTING, error="the folder is gone"),)},
+            "record rec: reconnecting: the folder is gone",
+        ),
+        ({"outputs": (OutputStatus(name="file o.mp4", state=State.FAILED),)}, "file o.mp4: failed"),
+        ({"outputs": (OutputStatus(name="rtsp://h/", state=State.STARTING, error="refused"),)}, "rtsp://h/: refused"),
+    ],
+)
+def test_a_source_that_runs_is_healthy_only_if_everything_of_it_works(wrong: dict[str, Any], reason: str) -> None:
+    status, answer = health([camera("gate"), camera("door", **wrong)])
+    assert status == 503
+    assert answer["status"] == "degraded"
+    assert [(one["source"], one["reasons"]) for one in answer["unhealthy"]] == [("door", [reason])]
+
+
+def test_a_few_damaged_frames_and_outputs_that_begin_are_no_illness() -> None:
+    outputs = (OutputStatus(name="record rec", state=State.STARTING), OutputStatus(name="file o.mp4", state=State.RUNNING))
+    assert health([camera("gate", damaged_share=0.1, outputs=outputs)])[0] == 200
+
+
+def test_the_status_is_json_whatever_the_figures_are() -> None:
+    status = camera("gate", mask_age_s=math.inf, frame_age_s=0.12345, dropped={"stale": 2}, queues={"frames": (1, 0.25)})
+    told = json.loads(json.dumps(status.as_dict(), allow_nan=False))
+    assert (told["mask_age_s"], told["frame_age_s"], told["since"]) == (None, 0.123, "1970-01-01T00:00:01.000Z")
+    assert told["queues"] == {"frames": {"queued": 1, "fill": 0.25}}
+    assert told["problems"] == []
 
 
 def test_no_camera_at_all_is_not_healthy() -> None:

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streamer.live.metrics import BOUNDS_S, registry
 from streamer.live.rates import Rates
 from streamer.live.status import CameraStatus
-from streamer.stages import OutputStatus
+from streamer.stages import OutputStatus, State
 from streamer.stats import Latency, Stats
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -33,7 +33,7 @@ def gate() -> CameraStatus:
     return CameraStatus(
         name="gate",
         source="rtsp://viewer:***@192.0.2.7/1",
-        state="reconnecting",
+        state=State.RECONNECTING,
         state_s=12.5,
         since_utc_s=1_767_225_600.0,
         reason="connection refused",
@@ -44,6 +44,10 @@ def gate() -> CameraStatus:
         dropped={"queue_full": 7, "stale": 3},
         detections=30,
         damaged_frames=2,
+        damaged_share=0.02,
+        restarts=5,
+        detector_failures=6,
+        detector_error="the detector failed: RuntimeError: broken",
         reconnects=4,
         stalls=1,
         camera_fps=25.0,
@@ -56,12 +60,15 @@ def gate() -> CameraStatus:
         detector_share=0.9,
         latencies=stats.latencies,
         queues={"frames": (1, 0.25)},
-        outputs=(OutputStatus(name="record", frames=80, bytes=12345, dropped=10, queued=2, fill=0.25),),
+        outputs=(
+            OutputStatus(name="record", frames=80, bytes=12345, dropped=10, queued=2, fill=0.25),
+            OutputStatus(name="stream", state=State.RECONNECTING, error="refused"),
+        ),
     )
 
 
 def door() -> CameraStatus:
-    return CameraStatus(name="door", source="0", state="running", state_s=1.0, since_utc_s=0.0)
+    return CameraStatus(name="door", source="0", state=State.RUNNING, state_s=1.0, since_utc_s=0.0)
 
 
 def exposed(*cameras: CameraStatus) -> tuple[str, dict[tuple[str, frozenset[tuple[str, str]]], float]]:
@@ -86,6 +93,13 @@ def exposed(*cameras: CameraStatus) -> tuple[str, dict[tuple[str, frozenset[tupl
         ("frames_dropped_total", {"cause": "stale"}, 3),
         ("frames_dropped_total", {"cause": "damaged"}, 0),
         ("damaged_frames_total", {}, 2),
+        ("damaged_ratio", {}, 0.02),
+        ("restarts_total", {}, 5),
+        ("detector_failures_total", {}, 6),
+        ("detector_failing", {}, 1),
+        ("source_healthy", {}, 0),
+        ("output_failing", {"output": "record"}, 0),
+        ("output_failing", {"output": "stream"}, 1),
         ("reconnects_total", {}, 4),
         ("stalls_total", {}, 1),
         ("camera_fps", {}, 25),

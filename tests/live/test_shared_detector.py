@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 import pytest
 
-from streamer.errors import DetectorError, DetectorTimeout
-from streamer.live.shared_detector import DetectorClient, SharedDetector
+from streamer.errors import DetectorTimeout, DetectorUnavailable
+from streamer.live.shared_detector import RELOAD_AFTER, DetectorClient, SharedDetector
 from tests.fakes import FakeDetector, frame
 from tests.waiting import wait_until
 
@@ -107,25 +107,211 @@ def test_a_camera_that_dies_does_not_disturb_the_others() -> None:
     shared.close()
 
 
-def test_what_the_detector_raises_comes_out_at_the_camera_whose_frame_it_was(caplog: pytest.LogCaptureFixture) -> None:
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_frame_that_the_detector_fails_on_has_no_masks_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    clock, steps = Clock(), Steps()
+    shared = SharedDetector(FakeDetector(steps), clock=clock)
+    gate, door = shared.client("gate"), shared.client("door")
+    gate.submit(frame(0))
+    steps.begun.get(timeout=10)
+    door.submit(frame(1))
+    steps.let_go.put(RuntimeError("out of\nmemory at rtsp://u:hunter2@h/"))
+    steps.begun.get(timeout=10)
+    assert gate.error == "the detector failed: RuntimeError: out of memory at rtsp://u:***@h/"
+    assert (gate.failures, gate.detections, door.error) == (1, 0, "")
+    assert gate.poll() is None
+    steps.let_go.put(None)
+    assert answer_of(door)[0] == 1
+    # Asked again only after a while, on the newest frame then; without a word in between.
+    gate.submit(frame(1))
+    door.submit(frame(2))
+    steps.begun.get(timeout=10)
+    gate.submit(frame(2))
+    clock.now += 0.2
+    steps.let_go.put(None)
+    steps.begun.get(timeout=10)
+    steps.let_go.put(RuntimeError("again"))
+    wait_until(lambda: gate.failures == 2)
+    gate.submit(frame(3))
+    clock.now += 3.0
+    steps.begun.get(timeout=10)
+    steps.let_go.put(None)
+    assert answer_of(gate)[0] == 3
+    assert gate.error == ""
+    shared.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "gate: the detector failed, frames go on without new masks: RuntimeError: out of memory at rtsp://u:***@h/",
+        "gate: the detector works again",
+    ]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), MemoryError(), KeyboardInterrupt()])
+def test_whatever_a_detector_raises_its_thread_goes_on(error: BaseException) -> None:
     steps = Steps()
     shared = SharedDetector(FakeDetector(steps))
     gate, door = shared.client("gate"), shared.client("door")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
+    steps.let_go.put(error)
     door.submit(frame(1))
-    with caplog.at_level(logging.ERROR):
-        steps.let_go.put(RuntimeError("out of memory"))
-        steps.begun.get(timeout=10)
-    with pytest.raises(DetectorError, match="out of memory") as caught:
-        gate.submit(frame(1))
-    assert isinstance(caught.value.__cause__, RuntimeError)
-    with pytest.raises(DetectorError, match="out of memory"):
-        gate.poll()
-    assert len(caplog.records) == 1
+    steps.begun.get(timeout=10)
     steps.let_go.put(None)
     assert answer_of(door)[0] == 1
+    assert type(error).__name__ in gate.error
     shared.close()
+
+
+def test_asking_waits_for_the_answer_and_for_nothing_else() -> None:
+    clock, steps = Clock(), Steps()
+    shared = SharedDetector(FakeDetector(steps), clock=clock)
+    gate = shared.client("gate")
+    steps.let_go.put(None)
+    first = frame(0)
+    found = gate.ask(first, timeout_s=1e9)
+    assert found is not None
+    assert len(found) == 1
+    # Nothing within the time: the same frame may be asked about again.
+    second = frame(1)
+    assert gate.ask(second, timeout_s=0.0) is None
+    steps.let_go.put(RuntimeError("broken"))
+    found = gate.ask(second, timeout_s=1e9)
+    assert found is not None
+    assert len(found) == 0
+    # During the backoff a live frame goes on at once; a recording waits for its answer.
+    found = gate.ask(frame(2), timeout_s=1e9)
+    assert found is not None
+    assert len(found) == 0
+    assert steps.begun.qsize() == 2
+    for _ in range(2):  # frame 2, if the detector is quick, and frame 3
+        steps.let_go.put(None)
+    clock.now += 1.0
+    found = gate.ask(frame(3))
+    assert found is not None
+    assert len(found) == 1
+    shared.close()
+
+
+def test_a_detector_that_does_not_answer_is_silent_and_is_not_waited_for() -> None:
+    clock, steps = Clock(), Steps()
+    shared = SharedDetector(FakeDetector(steps), clock=clock)
+    gate, door = shared.client("gate"), shared.client("door")
+    gate.submit(frame(0))
+    steps.begun.get(timeout=10)
+    clock.now += 4.0
+    assert (gate.error, gate.silent_s) == ("", 0.0)
+    clock.now += 2.0
+    assert gate.error == door.error == "the detector has not answered for 6 s"
+    for client in (gate, door):
+        found = client.ask(frame(1), timeout_s=1e9)
+        assert found is not None
+        assert len(found) == 0
+    clock.now += 60.0
+    found = door.ask(frame(2))
+    assert found is not None
+    assert len(found) == 0
+    for _ in range(3):
+        steps.let_go.put(None)
+    wait_until(lambda: gate.detections + door.detections == 3)
+    assert gate.error == door.error == ""
+    # It took 66 s, so that it may take as long again.
+    gate.submit(frame(3))
+    wait_until(lambda: steps.begun.qsize() == 3)
+    shared._last_call_s = 66.0
+    clock.now += 100.0
+    assert gate.error == ""
+    steps.let_go.put(None)
+    shared.close()
+
+
+class Models:
+    """Detectors one after the other: each fails as many times as it is told to; loading one may fail."""
+
+    def __init__(self, *failures: int, loads: Sequence[bool] = (True, True, True)) -> None:
+        self.made: list[FakeDetector] = []
+        self.threads: list[str] = []
+        self._failures = iter(failures)
+        self._loads = iter(loads)
+
+    def __call__(self) -> FakeDetector:
+        self.threads.append(threading.current_thread().name)
+        if not next(self._loads):
+            raise DetectorUnavailable("no memory for it")
+        failures = next(self._failures)
+
+        def fail(call: int) -> None:
+            if call <= failures:
+                raise RuntimeError(f"call {call}")
+
+        self.made.append(FakeDetector(fail))
+        return self.made[-1]
+
+
+def asked_until(client: DetectorClient, clock: Clock, happened: Callable[[], object]) -> None:
+    """Leave frames, and let the time go on, until it ``happened``."""
+    index = 0
+
+    def step() -> object:
+        nonlocal index
+        clock.now += 1.0
+        client.submit(frame(index))
+        index += 1
+        return happened()
+
+    wait_until(step)
+
+
+def test_after_ten_failures_in_a_row_the_detector_is_loaded_again(caplog: pytest.LogCaptureFixture) -> None:
+    clock, models = Clock(), Models(1000, 0, loads=(True, False, False, True))
+    first = models()
+    shared = SharedDetector(first, load=models, clock=clock)
+    gate = shared.client("gate")
+    asked_until(gate, clock, lambda: gate.detections and not gate.error)
+    shared.close()
+    assert first.calls == RELOAD_AFTER
+    assert first.closed >= 1
+    assert (models.made[1].calls >= 1, models.made[1].closed) == (True, 1)
+    assert models.threads == [threading.current_thread().name, "detector", "detector", "detector"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "gate: the detector failed, frames go on without new masks: RuntimeError: call 1",
+        "the detector fake failed 10 times in a row: loading it again",
+        "the detector cannot be loaded again, trying on: no memory for it",
+        "the detector fake was loaded again",
+        "gate: the detector works again",
+    ]
+
+
+def test_failures_between_successes_load_nothing_again() -> None:
+    clock = Clock()
+
+    def fail_often(call: int) -> None:
+        if call % 5:
+            raise RuntimeError("now and then")
+
+    detector = FakeDetector(fail_often)
+    shared = SharedDetector(detector, load=FakeDetector, clock=clock)
+    gate = shared.client("gate")
+    asked_until(gate, clock, lambda: gate.detections >= 6)
+    assert shared.detector is detector
+    assert gate.failures >= 20
+    shared.close()
+
+
+def test_a_detector_that_was_not_fit_at_the_start_is_loaded_again_before_it_is_asked() -> None:
+    clock, cold, models = Clock(), FakeDetector(), Models(0)
+    shared = SharedDetector(cold, load=models, failed=DetectorUnavailable("cannot be warmed up"), clock=clock)
+    gate = shared.client("gate")
+    assert gate.error == "the detector failed: cannot be warmed up"
+    asked_until(gate, clock, lambda: gate.detections and not gate.error)
+    shared.close()
+    assert (cold.calls, cold.closed) == (0, 1)
+    assert gate.error == ""
 
 
 def test_closing_waits_for_the_call_and_closes_the_detector_in_its_own_thread() -> None:
@@ -135,7 +321,7 @@ def test_closing_waits_for_the_call_and_closes_the_detector_in_its_own_thread() 
     gate = shared.client("gate")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
-    with pytest.raises(DetectorTimeout, match="fake did not come back"):
+    with pytest.raises(DetectorTimeout, match="fake did not return"):
         shared.close(timeout_s=0.01)
     before = detector.closed
     steps.let_go.put(None)

@@ -6,6 +6,7 @@ import pytest
 
 from streamer.live.status import CameraStatus
 from streamer.live.watchdog import Watchdog, silent
+from streamer.stages import State
 
 
 class Clock:
@@ -73,8 +74,13 @@ def test_a_camera_that_has_gone_is_not_watched_any_more() -> None:
 
 @pytest.mark.parametrize(
     ("state", "age", "expected"),
-    [("running", 20.0, True), ("running", 1.0, False), ("running", None, False), ("reconnecting", 20.0, False)],
+    [
+        (State.RUNNING, 20.0, True),
+        (State.RUNNING, 1.0, False),
+        (State.RUNNING, None, False),
+        (State.RECONNECTING, 20.0, False),
+    ],
 )
-def test_a_source_that_runs_without_frames_is_silent(state: str, age: float | None, expected: bool) -> None:
+def test_a_source_that_runs_without_frames_is_silent(state: State, age: float | None, expected: bool) -> None:
     camera = CameraStatus(name="a", source="a", state=state, state_s=1.0, since_utc_s=0.0, frame_age_s=age)
     assert silent(camera, 10.0) is expected

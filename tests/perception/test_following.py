@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamer.errors import DetectorError
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.shared_detector import SharedDetector
@@ -92,21 +90,6 @@ def test_masks_grow_old_fade_and_go() -> None:
     assert opacities[:6] == [1.0] * 6
     assert 0.0 < opacities[8] < 1.0
     assert opacities[10:] == [0.0] * 4
-
-
-def test_a_silent_detector_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    service = Elsewhere()
-    following = Following(service, Selection())
-    shown(following, walker(0))
-    service.begin()
-    with caplog.at_level(logging.WARNING):
-        for i in range(1, 70):
-            shown(following, frame(i, GROUND))
-    assert following.silent
-    assert [record.getMessage() for record in caplog.records] == ["camera: the detector has not answered for 5 s"]
-    service.answer(Instances.empty())
-    shown(following, frame(70, GROUND))
-    assert not following.silent
 
 
 @pytest.mark.parametrize("kind", ["size", "source", "time", "gap"])
@@ -215,7 +198,7 @@ def test_with_a_real_thread_frames_pass_while_the_detector_is_busy() -> None:
     shared.close()
 
 
-def test_a_detector_that_fails_is_told() -> None:
+def test_a_detector_that_fails_costs_no_frame() -> None:
     gate = Gate(fails=True)
     gate.open.set()
     shared = SharedDetector(gate)
@@ -225,9 +208,10 @@ def test_a_detector_that_fails_is_told() -> None:
     client.failed = _and_then(client.failed, failed)  # type: ignore[method-assign]  # to wait without sleeping
     shown(following, walker(0))
     assert failed.wait(20)
-    with pytest.raises(DetectorError, match="the model broke"):
-        following.push(walker(1))
+    assert len(shown(following, walker(1))) == 0
+    assert client.error == "the detector failed: RuntimeError: the model broke"
     following.close()
+    gate.open.set()
     shared.close()
 
 

@@ -17,9 +17,11 @@ class Answering:
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.in_time = True
+        self.patient = False
 
-    def ask(self, frame: Frame, timeout_s: float | None = None) -> Instances | None:
+    def ask(self, frame: Frame, timeout_s: float | None = None, *, patient: bool = False) -> Instances | None:
         self.asked.append(frame.index)
+        self.patient = patient
         assert self.in_time or timeout_s is not None
         return person_and_car() if self.in_time else None
 
@@ -28,9 +30,13 @@ class Answering:
 
 
 def test_a_frame_waits_for_its_own_answer() -> None:
-    waiting = Waiting(Answering(), Selection(score_threshold=0.6))
+    client = Answering()
+    waiting = Waiting(client, Selection(score_threshold=0.6))
     (item,) = waiting.push(frame(0))
     assert (item.frame.index, item.instances.class_ids.tolist()) == (0, [1])
+    assert not client.patient
+    Waiting(client, Selection(), patient=True).push(frame(0))
+    assert client.patient
 
 
 def test_a_late_answer_comes_with_its_own_frame() -> None:

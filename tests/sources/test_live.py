@@ -14,7 +14,7 @@ from streamer.errors import SourceAuthFailed, SourceError, SourceLost, SourceTim
 from streamer.frame import plane_views
 from streamer.sources.connection import Transport
 from streamer.sources.live import LiveSource
-from streamer.sources.state import SourceState
+from streamer.stages import State
 from tests.proxy import delaying
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.sources.watching import States, watched
@@ -100,7 +100,7 @@ def test_recovers_from_a_kill_and_goes_on_in_the_same_time_line(rtsp_server: Sta
     with watched(LiveSource(server.url(), on_state=states)) as watcher:
         watcher.wait_for_frames(10)
         server.kill()
-        watcher.wait_for(lambda: watcher.source.state is SourceState.RECONNECTING)
+        watcher.wait_for(lambda: watcher.source.state is State.RECONNECTING)
         assert "ended the stream" in watcher.source.reason
         last = watcher.frames[-1]
         server.start()
@@ -119,7 +119,7 @@ def test_another_size_after_a_restart_is_scaled_to_the_first(rtsp_server: StartS
     with watched(LiveSource(server.url())) as watcher:
         watcher.wait_for_frames(3)
         server.kill()
-        watcher.wait_for(lambda: watcher.source.state is SourceState.RECONNECTING)
+        watcher.wait_for(lambda: watcher.source.state is State.RECONNECTING)
         server.start("--size", "640x480")
         frames = watcher.wait_for_frames(5)
     assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
@@ -132,11 +132,11 @@ def test_a_frozen_server_is_a_stall(rtsp_server: StartServer) -> None:
         watcher.wait_for_frames(3)
         server.send(signal.SIGSTOP)
         watcher.wait_for(lambda: source.stats.attempts >= 2)
-        assert source.state is SourceState.RECONNECTING
+        assert source.state is State.RECONNECTING
         assert source.stats.stalls == 1
         assert "does not answer" in source.reason
         server.send(signal.SIGCONT)
-        watcher.wait_for(lambda: source.state is SourceState.RUNNING)
+        watcher.wait_for(lambda: source.state is State.RUNNING)
         watcher.wait_for_frames(3)
     assert source.stuck_connections == 0
 
@@ -154,7 +154,7 @@ def test_interrupt_ends_a_wait_for_a_frozen_server(rtsp_server: StartServer, tra
         watcher.thread.join(10.0)
         assert not watcher.thread.is_alive()
         assert watcher.error is None
-    assert source.state is SourceState.ENDED
+    assert source.state is State.ENDED
     assert source.stuck_connections == 0
 
 

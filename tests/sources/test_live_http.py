@@ -19,8 +19,8 @@ from streamer.sources.address import parse_address
 from streamer.sources.factory import is_live, make_source
 from streamer.sources.live import LiveSource
 from streamer.sources.playback import Paced
-from streamer.sources.state import SourceState
 from streamer.sources.video import VideoFile
+from streamer.stages import State
 from tests.sources.broadcast import clip, send, serving
 from tests.sources.watching import States, wait_for, watched
 
@@ -221,7 +221,7 @@ def test_packets_without_a_whole_picture_are_no_life() -> None:
     with serving(answer) as url:
         source = LiveSource(f"{url}/bad.ts", read_timeout_s=5.0, picture_timeout_s=0.3, on_state=states)
         with watched(source) as watcher:
-            watcher.wait_for(lambda: source.state is SourceState.RECONNECTING)
+            watcher.wait_for(lambda: source.state is State.RECONNECTING)
             done.set()
     assert "no whole picture" in states.changes[1].reason
 

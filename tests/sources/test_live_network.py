@@ -6,7 +6,7 @@ import pytest
 
 from streamer.sources.connection import Transport
 from streamer.sources.live import LiveSource
-from streamer.sources.state import SourceState
+from streamer.stages import State
 from tests.network import Network, network
 from tests.rtsp import StartServer, rtsp_server
 from tests.sources.watching import watched
@@ -22,10 +22,10 @@ def test_recovers_when_a_blackhole_closes(rtsp_server: StartServer, network: Net
         watcher.wait_for_frames(3)
         network.blackhole()
         watcher.wait_for(lambda: source.stats.attempts >= 2)
-        assert source.state is SourceState.RECONNECTING
+        assert source.state is State.RECONNECTING
         assert source.stats.stalls == 1
         network.mend()
-        watcher.wait_for(lambda: source.state is SourceState.RUNNING)
+        watcher.wait_for(lambda: source.state is State.RUNNING)
         watcher.wait_for_frames(3)
     assert source.stuck_connections == 0
 
@@ -52,7 +52,7 @@ def test_lost_packets_are_damage_that_is_counted(rtsp_server: StartServer, netwo
         watcher.wait_for(lambda: source.stats.damaged_frames >= 3)
         network.mend()
         watcher.wait_for_frames(20)
-    assert source.state is SourceState.ENDED
+    assert source.state is State.ENDED
     assert source.stats.reconnects == 0
     assert source.stats.dropped["damaged"] == (source.stats.damaged_frames if damaged == "drop" else 0)
     assert any(frame.damaged for frame in watcher.frames) == (damaged == "show")
