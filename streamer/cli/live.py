@@ -16,13 +16,13 @@ _LIVE_EPILOG = (
     "  streamer live 0",
     "  streamer live rtsp://camera.example/1 --show --record recordings --keep-hours 48",
     "  streamer live rtsp://camera.example/1 --publish rtsp://localhost:8554/annotated --metrics 9090",
-    "Exit codes: 0 ended, 1 failed, 2 wrong arguments, 130 interrupted.",
+    "Exit codes: 0 ended, 1 failed, 2 wrong arguments, 130 Ctrl-C; 0 after a SIGTERM that left outputs complete.",
 )
 _RUN_EPILOG = (
     "Examples:",
     "  streamer run --check cameras.yaml",
     "  streamer run cameras.yaml --metrics 9090 --log-format json",
-    "Exit codes: 0 all ended, 1 one failed, 2 wrong configuration, 130 interrupted.",
+    "Exit codes: 0 all ended, 1 one failed, 2 wrong configuration, 130 Ctrl-C; 0 after a SIGTERM that left outputs complete.",
 )
 
 config_app = typer.Typer(help="Configuration files.", no_args_is_help=True)

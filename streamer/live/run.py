@@ -15,11 +15,12 @@ from streamer.live.parts import RealParts, check_addresses, wanted_score
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.supervisor import Cameras, has_files_or_streams
 from streamer.runtime.log import FoldingHandler, set_up
+from streamer.runtime.signals import exit_code
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import parse_address
 from streamer.stages import Detector
 
-CLEAN, FAILED, INTERRUPTED = 0, 1, 130
+CLEAN, FAILED = 0, 1
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def outcome(cameras: Cameras) -> int:
         if isinstance(failure, StreamerError):
             raise failure
     failed = bool(cameras.failures) or any(camera.failed_outputs.errors for camera in cameras.cameras)
-    return FAILED if failed else INTERRUPTED if cameras.interrupted else CLEAN
+    return FAILED if failed or cameras.gave_up else exit_code() if cameras.interrupted else CLEAN
 
 
 def set_up_log(process: ProcessOptions) -> FoldingHandler:
@@ -155,7 +156,7 @@ def run_with(config: RunConfig) -> int:
     )
     cameras.run()
     failed = bool(cameras.failures) or any(camera.failed_outputs.errors for camera in cameras.cameras)
-    return FAILED if failed else INTERRUPTED if cameras.interrupted else CLEAN
+    return FAILED if failed or cameras.gave_up else exit_code() if cameras.interrupted else CLEAN
 
 
 def checked(config: RunConfig) -> dict[str, CameraConfig]:

@@ -20,7 +20,7 @@ from streamer.live.watchdog import Watchdog
 from streamer.redact import redact
 from streamer.runtime.log import FoldingHandler
 from streamer.runtime.opencv_threads import one_thread_each
-from streamer.runtime.signals import Hangup, Interrupts
+from streamer.runtime.signals import Interrupts, SighupHandler
 
 if TYPE_CHECKING:
     from streamer.sinks.window import Window
@@ -64,7 +64,9 @@ class Cameras:
         self.failures: dict[str, BaseException] = {}
         """What ended cameras, by name, for those that failed."""
         self.interrupted = False
-        """Whether somebody ended it before its sources did."""
+        """Whether it was ended before its sources did."""
+        self.gave_up = False
+        """Whether outputs were given up because they did not end in time."""
         self._clock = clock
         self._watchdog = Watchdog(clock=clock)
         detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
@@ -112,7 +114,7 @@ class Cameras:
         ]
         ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         try:
-            with one_thread_each(), self._table, Interrupts(self.stop, self.abandon), Hangup(self.stop):
+            with one_thread_each(), self._table, Interrupts(self.stop, self.abandon), SighupHandler(self.stop):
                 for thread in (*threads, ticker):
                     thread.start()
                 self._show()
@@ -162,6 +164,7 @@ class Cameras:
             if self._stop_at is not None and now >= self._stop_at:
                 self._stop_at, leave_at = None, now + _LEAVE_S
                 log.warning("not everything ended in time: giving up what is left")
+                self.gave_up = True
                 self.abandon()
             if now >= leave_at:
                 self._leave()

@@ -14,6 +14,27 @@ from typing import Any, Self
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 128 + signal.SIGINT
+
+_received: list[int] = []
+"""Signals of the present run, in their order; one that came twice at once stands here once."""
+
+
+def raise_interrupt(number: int, _frame: FrameType | None) -> None:
+    """The handler while nothing runs yet: end at the next instruction, as for Ctrl-C, and leave nothing half done."""
+    _received[:] = [number]
+    raise KeyboardInterrupt
+
+
+def exit_code(*, complete: bool = True) -> int:
+    """What a process answers that a signal has ended.
+
+    0 after one SIGTERM when the outputs are ``complete``: a service manager asked for an end, and got it. Otherwise 128 and
+    the signal's number, as shells do: 130 for Ctrl-C; 143 for a SIGTERM by which outputs were lost, such as a second one.
+    """
+    if complete and _received == [signal.SIGTERM]:
+        return 0
+    return 128 + _received[-1] if _received else INTERRUPTED
 
 
 class Interrupts:
@@ -46,6 +67,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
+            _received.clear()
             self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
@@ -55,19 +77,20 @@ class Interrupts:
         for thread in self._threads:
             thread.join()
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         now = self._clock()
         if self.count and now - self._first_at < self._settle_s:
             return
         if not self.count:
             self._first_at = now
         self.count += 1
+        _received.append(number)
         thread = threading.Thread(target=self._stop if self.count == 1 else self._abandon, name="interrupt", daemon=True)
         self._threads.append(thread)
         thread.start()
 
 
-class Hangup:
+class SighupHandler:
     """While entered, SIGHUP says that nothing is reloaded; when it came because the terminal has gone, it ends the run."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -90,7 +113,7 @@ class Hangup:
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         # Nothing but a thread: the main thread, which this interrupts, may hold the locks of log and cameras.
-        thread = threading.Thread(target=self._answer, name="hangup", daemon=True)
+        thread = threading.Thread(target=self._answer, name="sighup", daemon=True)
         self._threads.append(thread)
         thread.start()
 

@@ -22,7 +22,7 @@ from streamer.live.supervisor import Cameras
 from streamer.perception.selection import Selection
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
-from streamer.runtime.signals import Hangup
+from streamer.runtime.signals import SighupHandler
 from streamer.sinks.queued import Queued
 from streamer.sources.state import StateChange
 from streamer.stages import Annotated, Perception, Source
@@ -277,7 +277,7 @@ def test_a_hangup_with_which_the_terminal_goes_ends_the_run(monkeypatch: pytest.
     answers = iter([True, False])
     monkeypatch.setattr(os, "isatty", lambda _descriptor: next(answers))
     before = signal.getsignal(signal.SIGHUP)
-    with Hangup(stopped.set):
+    with SighupHandler(stopped.set):
         os.kill(os.getpid(), signal.SIGHUP)
         assert stopped.wait(10)
     assert signal.getsignal(signal.SIGHUP) is before

@@ -48,7 +48,7 @@ def test_a_screen_can_be_captured_by_the_command(tmp_path: Path) -> None:
         wait_until(lambda: process.poll() is not None or (records.exists() and records.read_text().count('"frame"') > 5), 60)
         process.terminate()
         _, log = process.communicate(timeout=20)
-        assert process.returncode == 130, log
+        assert process.returncode == 0, log
         refused = subprocess.run(
             [*command[:5], "--show"], cwd=ROOT, env=display.environ, capture_output=True, text=True, check=False
         )
