@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer import redact
+
 # Threads that libraries keep for the life of the process.
 KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd")
 
@@ -24,6 +26,13 @@ def no_leaked_threads() -> Iterator[None]:
         thread.join(5.0)
     alive = [thread.name for thread in leaked if thread.is_alive()]
     assert not alive, f"the test leaked threads: {alive}"
+
+
+@pytest.fixture(autouse=True)
+def no_remembered_secrets() -> Iterator[None]:
+    """A secret of one test is a plain word in the next."""
+    yield
+    redact.forget()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.errors import INTERRUPTED, Debug, guarded
+from streamer.cli.errors import Debug, guarded
 from streamer.cli.live import add_to
 from streamer.cli.options import ConfigFile, given, with_options_of
-from streamer.runtime.signals import SIGNALS
-from streamer.runtime.standard_streams import open_closed_streams
+from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
+from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
 
 app = typer.Typer(
     name="streamer",
@@ -56,7 +56,7 @@ def root(
             "  streamer annotate holiday.mov -o annotated.mp4",
             "  streamer annotate talk.mkv -o talk.webm --encoder libvpx-vp9 --start 1:30 --end 2:00 --classes person",
             "  streamer annotate match.mp4 -o out.mp4 --inference-interval 5 --detections out.jsonl --masks none",
-            "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (what was done is a playable file).",
+            "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 Ctrl-C, 0 SIGTERM (what was done plays).",
         ]
     ),
 )
@@ -77,7 +77,7 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
         summary = annotate_with(settings, on_progress=progress.update)
     if not settings.quiet:
         print_summary(summary)
-    return INTERRUPTED if summary.interrupted else 0
+    return exit_code() if summary.interrupted else 0
 
 
 @app.command()
@@ -156,8 +156,9 @@ def main() -> None:
     the command is through, neither changes its exit code any more.
     """
     open_closed_streams()
+    redact_stderr()
     for number in SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, raise_interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are not UTF-8: shown as \\xNN, as stderr does by itself.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -11,9 +11,10 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from streamer.runtime.signals import exit_code
+
 P = ParamSpec("P")
 
-INTERRUPTED = 130
 _debug = False
 
 
@@ -28,7 +29,8 @@ Debug = Annotated[
 
 
 def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
-    """Turn what a command raises into one line on stderr and the exit code: 1 failure, 2 arguments, 130 interrupted."""
+    """Turn what a command raises into one line on stderr and the exit code: 1 failure, 2 arguments, 130 or 143 ended
+    by a signal."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -39,7 +41,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except StreamerError as error:
             code = _complain(error, error.exit_code)
         except KeyboardInterrupt as error:
-            code = _complain("interrupted", INTERRUPTED, error)
+            code = _complain("interrupted", exit_code(complete=False), error)
         except BrokenPipeError:
             # Whoever read stdout has gone (`streamer probe x | head`): nobody is left to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

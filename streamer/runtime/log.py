@@ -8,7 +8,6 @@ import re
 import sys
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,11 +27,6 @@ _MOST_FOLDS = 256
 _STATES_TOLD = 5
 """A camera that comes and goes is news each time; one that flaps is not."""
 _FOREIGN = ("libav",)
-
-
-def redacted_traceback(error: BaseException) -> str:
-    """The traceback of ``error`` as text, without credentials."""
-    return redact("".join(traceback.format_exception(error)))
 
 
 class HumanFormatter(logging.Formatter):

@@ -1,9 +1,13 @@
-"""Standard input, output and error of a process that was started without them, as daemons and cron may do."""
+"""Standard input, output and error: each of them open, also where daemons or cron closed them, and no secret on the last."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterable
+
+from streamer.redact import redact
 
 
 def open_closed_streams() -> None:
@@ -19,3 +23,51 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: PTH123, SIM115  # as long as the process
+
+
+def redact_stderr() -> None:
+    """From now on nothing that is written to ``sys.stderr`` shows a password."""
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = RedactedText(sys.stderr)
+
+
+class RedactedText(io.TextIOBase):
+    """Hands on what is written to ``stream``, redacted piece by piece.
+
+    What this program says is redacted where it is made. This is for all others that write to standard error: complaints
+    about arguments, warnings, FFmpeg's messages, Python's last words about an error.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property here as in TextIOWrapper
+        return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]  # as above
+        return self._stream.errors
+
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        return self._stream.buffer  # type: ignore[return-value]  # typeshed: BinaryIO
+
+    def write(self, text: str) -> int:
+        self._stream.write(redact(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]  # of text, as this is a stream of text
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True

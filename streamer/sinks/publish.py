@@ -7,13 +7,12 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 
 from streamer.errors import ConfigError
 from streamer.frame import UPRIGHT, Orientation, StreamInfo
-from streamer.redact import redact
+from streamer.redact import HIDDEN, redact, remember, split_userinfo
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder, upright_even
 from streamer.sinks.output_timestamps import Pacing
 from streamer.sinks.overlay import status_picture
@@ -55,6 +54,7 @@ class Publish:
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        remember(url)
         self.name = safe_name(url)
         self._url, self._format, self._options = _target(url, transport)
         self._open_timeout_s, self._write_timeout_s = open_timeout_s, write_timeout_s
@@ -195,11 +195,11 @@ class Publish:
 
 def safe_name(url: str) -> str:
     """``url`` for people: without password, and for RTMP without the stream key, which is the path's last part."""
-    parts = urlsplit(redact(url))
-    head, _, key = parts.path.rpartition("/")
-    if parts.scheme.startswith("rtmp") and head and key:
-        parts = parts._replace(path=f"{head}/***")
-    return urlunsplit(parts)
+    scheme, _, rest = split_userinfo(url)
+    host_and_app, _, key = rest.partition("?")[0].rpartition("/")
+    if scheme.startswith("rtmp") and "/" in host_and_app and key:
+        url = f"{url[: len(url) - len(rest)]}{host_and_app}/{HIDDEN}{rest[len(host_and_app) + 1 + len(key) :]}"
+    return redact(url)
 
 
 def _target(url: str, transport: str) -> tuple[str, str, dict[str, str]]:

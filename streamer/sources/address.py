@@ -11,7 +11,7 @@ from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
 from streamer.errors import ConfigError
-from streamer.redact import redact
+from streamer.redact import redact, remember, split_userinfo
 from streamer.suggest import did_you_mean
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "tcp")
@@ -21,6 +21,7 @@ DEVICE_FORMATS = ("v4l2", "x11grab", "lavfi", "fbdev", "kmsgrab", "avfoundation"
 """FFmpeg's input devices that may stand before a colon: ``x11grab::0``."""
 
 _INDEX = re.compile(r"(?P<index>\d{1,3})(?P<query>\?.*)?")
+_ENDS_AUTHORITY = re.compile(r"[/?#]")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -90,7 +91,7 @@ def parse_address(text: str, *, platform: str = sys.platform, environment: Mappi
     if text.startswith("/dev/video"):
         path, options = _split_options(text, text)
         return Address(kind=Kind.CAMERA, name=path, url=path, format="v4l2", options=options)
-    return Address(kind=Kind.FILE, name=text, url=text)
+    return Address(kind=Kind.FILE, name=redact(text), url=text)
 
 
 def _camera(index: int, query: str, text: str, platform: str) -> Address:
@@ -112,7 +113,7 @@ def _device(prefix: str, rest: str, text: str, environment: Mapping[str, str]) -
         if not rest:
             raise ConfigError("lavfi: holds no filter graph", hint="give one: lavfi:testsrc2=size=640x360:rate=30")
         # A filter graph may hold question marks of its own: no options are split off.
-        return Address(kind=Kind.GENERATOR, name=text, url=rest, format=prefix)
+        return Address(kind=Kind.GENERATOR, name=redact(text), url=rest, format=prefix)
     rest, options = _split_options(rest, text)
     if prefix == "x11grab":
         rest = rest or environment.get("DISPLAY", "")
@@ -121,19 +122,29 @@ def _device(prefix: str, rest: str, text: str, environment: Mapping[str, str]) -
     if not rest:
         raise ConfigError(f"{prefix}: names no device", hint=f"give one: {prefix}:NAME")
     kind = Kind.CAMERA if prefix in {"v4l2", "avfoundation", "dshow"} else Kind.DEVICE
-    return Address(kind=kind, name=f"{prefix}:{rest}", url=rest, format=prefix, options=options)
+    return Address(kind=kind, name=redact(f"{prefix}:{rest}"), url=rest, format=prefix, options=options)
 
 
 def _network(text: str, scheme: str) -> Address:
     if scheme == "file":
         return Address(kind=Kind.FILE, name=text.removeprefix("file://"), url=text.removeprefix("file://"))
+    remember(text)
     if scheme not in NETWORK_SCHEMES:
         raise ConfigError(f"unknown scheme {scheme}:// in {redact(text)}", hint=did_you_mean(scheme, NETWORK_SCHEMES))
+    _, userinfo, rest = split_userinfo(text)
+    if userinfo is not None and _ENDS_AUTHORITY.search(f"{userinfo.user}{userinfo.password}"):
+        raise ConfigError(
+            f"user or password in {redact(text)} hold a character that ends them",
+            hint="percent-encode it: / is %2F, ? is %3F, # is %23, @ is %40; or name an environment variable: ${PASSWORD}",
+        )
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"cannot understand {redact(text)}: {redact(str(error))}", hint="check host and port") from None
+    except ValueError:
+        # What does not parse is not repeated: it may be a password that lacks its host.
+        raise ConfigError(
+            f"cannot understand host and port of the {scheme}:// address", hint=f"write {scheme}://USER:PASSWORD@HOST:PORT/PATH"
+        ) from None
     if not host and not (scheme in {"udp", "rtp"} and port is not None):
         raise ConfigError(f"no host in {redact(text)}", hint=f"write {scheme}://HOST:PORT/PATH")
     return Address(kind=Kind.NETWORK, name=redact(text), url=text)
@@ -145,5 +156,5 @@ def _split_options(text: str, whole: str) -> tuple[str, dict[str, str]]:
         return rest, dict(parse_qsl(query, strict_parsing=True)) if query else {}
     except ValueError:
         raise ConfigError(
-            f"cannot understand the options in {whole!r}", hint="write them as ?video_size=1280x720&framerate=30"
+            f"cannot understand the options in {redact(whole)!r}", hint="write them as ?video_size=1280x720&framerate=30"
         ) from None

@@ -21,7 +21,7 @@ from streamer.errors import (
     SourceUnavailable,
     SourceUnsupported,
 )
-from streamer.redact import redact
+from streamer.redact import redact, remember
 from streamer.runtime import pyav
 from streamer.sources.boxes import missing_index
 from streamer.sources.webp import animated_webp
@@ -68,6 +68,7 @@ def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: f
 
     The time limits hold for addresses only: a file on a disk that has to spin up is no dead peer.
     """
+    remember(path)
     try:
         if is_url(path):
             return _refuse_text(av.open(path, "r", timeout=(open_timeout_s, read_timeout_s), **pyav.READ), path)

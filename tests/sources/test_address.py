@@ -70,6 +70,25 @@ def test_refuses_with_a_hint(text: str, words: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["qzx/wvk", "qzx?wvk", "qzx#wvk", "qz@xw/vk", "12/34wvk"])
+def test_a_password_that_ends_the_address_is_to_be_percent_encoded(password: str) -> None:
+    with pytest.raises(ConfigError, match="percent-encode it") as caught:
+        parse_address(f"rtsp://admin:{password}@127.0.0.1:1/cam")
+    assert "rtsp://admin:***@127.0.0.1:1/cam" in str(caught.value)
+    assert not any(part in str(caught.value) for part in ("qz", "wvk", "xw/"))
+
+
+def test_what_does_not_parse_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match="cannot understand host and port") as caught:
+        parse_address("rtsp://admin:hunter2-is-long")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_at_in_the_path_is_no_password() -> None:
+    assert parse_address("rtsp://10.0.0.7:554/live@hd").name == "rtsp://10.0.0.7:554/live@hd"
+    assert parse_address("https://video.example/@kim/live").name == "https://video.example/@kim/live"
+
+
 def test_shows_no_credentials() -> None:
     address = parse_address("rtsp://admin:s3cret@host/live?token=abc123")
     assert "s3cret" not in address.name + repr(address)
