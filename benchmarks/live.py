@@ -173,7 +173,7 @@ def cost(seconds: float) -> None:
         )
 
     def stop(cameras: Cameras) -> None:
-        threading.Event().wait(seconds)
+        time.sleep(seconds)
         cameras.stop()
 
     before = time.process_time()

@@ -6,8 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ import Xlib.protocol.event
 import Xlib.X
 
 from streamer.frame import Plane
+from tests.waiting import wait_until
 
 PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool", "import": "imagemagick"}
 """What is needed, and the Debian package that it is in."""
@@ -27,14 +27,6 @@ def why_not() -> str:
     """Why no window can be shown here, with what to install; empty when it can."""
     missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     return f"no virtual display; install: {' '.join(missing)}" if missing else ""
-
-
-def until(true: Callable[[], bool], what: str, timeout_s: float = 15.0) -> None:
-    """Ask again and again until it is so; fails after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.02)
 
 
 class VirtualDisplay:
@@ -57,7 +49,7 @@ class VirtualDisplay:
             found[:] = said.split()
             return bool(found)
 
-        until(there, f"a window called {title!r}")
+        wait_until(there, what=f"a window called {title!r}")
         return found[-1]
 
     def press(self, window: str, key: str) -> None:

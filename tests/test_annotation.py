@@ -23,6 +23,7 @@ from streamer.errors import ConfigError, OutputRefused, StageFailed
 from streamer.frame import plane_views
 from streamer.sinks.records import read_records
 from tests.media import ffmpeg, frame_times, packet_digest, stream_kinds
+from tests.waiting import wait_until
 
 WAIT_S = 60.0
 BRIGHT = "tests.bright:Bright"
@@ -283,12 +284,13 @@ def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproce
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + WAIT_S
     records = tmp_path / "out.jsonl"
-    while not records.exists() or records.read_bytes().count(b"\n") < 100:
+
+    def under_way() -> bool:
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        os.sched_yield()
+        return records.exists() and records.read_bytes().count(b"\n") >= 100
+
+    wait_until(under_way, WAIT_S, what="a hundred records")
     yield process
     process.kill()
     process.wait()

@@ -19,9 +19,9 @@ from streamer.sinks.output_timestamps import TICKS, Pacing
 from streamer.sinks.publish import Publish, safe_name
 from streamer.sinks.queued import Queued
 from streamer.stages import OutputStatus
-from tests.display import until
 from tests.rtsp import PYTHON, why_not
 from tests.sinks import moving
+from tests.waiting import wait_until
 
 WIDTH, HEIGHT = 320, 240
 PREROLL = 8
@@ -108,7 +108,7 @@ class Line:
         return self.output.status()
 
     def until(self, state: str) -> None:
-        until(lambda: self.status().state == state, f"{state}; it is {self.status()}")
+        wait_until(lambda: self.status().state == state, what=lambda: f"{state}; it is {self.status()}")
 
     def stop(self) -> None:
         self._ended.set()
@@ -193,7 +193,7 @@ def test_a_server_that_is_killed_is_found_again(relay: StartRelay, line: StartLi
 def test_a_wrong_password_is_said_and_never_shown(relay: StartRelay, line: StartLine, caplog: pytest.LogCaptureFixture) -> None:
     server = relay("--user", "viewer", "--password", "right")
     camera = line(server.url("/in", "viewer:s3cret-Pa55@"))
-    until(lambda: camera.status().error == "user or password refused", f"a reason; {camera.status()}")
+    wait_until(lambda: camera.status().error == "user or password refused", what=f"a reason; {camera.status()}")
     camera.stop()
     camera.output.finish()
     assert "s3cret-Pa55" not in caplog.text + repr(camera.status()) + camera.publish.name
@@ -203,21 +203,21 @@ def test_a_wrong_password_is_said_and_never_shown(relay: StartRelay, line: Start
 
 def test_a_path_that_is_not_there_is_said(relay: StartRelay, line: StartLine) -> None:
     camera = line(relay().url("/nowhere"))
-    until(lambda: camera.status().error == "no such path on the server", f"a reason; {camera.status()}")
+    wait_until(lambda: camera.status().error == "no such path on the server", what=f"a reason; {camera.status()}")
 
 
 def test_no_server_is_said(line: StartLine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     camera = line(f"rtsp://127.0.0.1:{port}/in")
-    until(lambda: camera.status().error == "connection refused", f"a reason; {camera.status()}")
+    wait_until(lambda: camera.status().error == "connection refused", what=f"a reason; {camera.status()}")
 
 
 def test_a_silent_server_freezes_nothing_and_is_given_up_in_time(line: StartLine) -> None:
     """It accepts, and never answers: this thread goes on all the while, which FFmpeg in this process would not allow."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         camera = line(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/in", open_timeout_s=1.0)
-        until(lambda: camera.status().error == "no answer within 1 s", f"a reason; {camera.status()}")
+        wait_until(lambda: camera.status().error == "no answer within 1 s", what=f"a reason; {camera.status()}")
         camera.until("reconnecting")
         camera.stop()
         camera.output.abandon()
@@ -250,7 +250,7 @@ def test_ends_at_once_while_a_write_waits(relay: StartRelay, line: StartLine) ->
     assert peer is not None
     peer._process.send_signal(signal.SIGSTOP)
     frames = camera.status().frames
-    until(lambda: camera.status().dropped > 20 and camera.status().frames >= frames, "writing waits")
+    wait_until(lambda: camera.status().dropped > 20 and camera.status().frames >= frames, what="writing waits")
     camera.stop()
     camera.output.finish()
     assert camera.status().state == "ended"
@@ -278,7 +278,7 @@ def test_viewers_are_told_while_no_frame_comes(line: StartLine) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     camera = line(f"udp://127.0.0.1:{port}", key_interval_s=0.5)
-    until(lambda: camera.status().frames > 10, "some frames")
+    wait_until(lambda: camera.status().frames > 10, what="some frames")
     camera.idle = "reconnecting, 12 s"
     frames = play(f"udp://127.0.0.1:{port}", 30, timeout="10000000")
     shown = frames[-1].to_ndarray(format="gray")
@@ -287,7 +287,7 @@ def test_viewers_are_told_while_no_frame_comes(line: StartLine) -> None:
     assert middle.max() > 180, "with words"
     written = camera.status().frames
     camera.idle = ""
-    until(lambda: camera.status().frames > written + 10, "frames again")
+    wait_until(lambda: camera.status().frames > written + 10, what="frames again")
 
 
 def test_a_peer_that_takes_nothing_back_leaves_no_process_and_no_descriptor(line: StartLine) -> None:

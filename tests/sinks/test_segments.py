@@ -22,8 +22,8 @@ from streamer.frame import Orientation
 from streamer.sinks import segments as module
 from streamer.sinks.retention import Recording, file_stem, recordings, segment_name, to_remove
 from streamer.sinks.segments import Segments
-from tests.display import until
 from tests.sinks import moving
+from tests.waiting import wait_until
 
 START_S = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
 
@@ -122,7 +122,7 @@ def test_killed_without_warning_every_segment_plays(tmp_path: Path) -> None:
         return len(sizes) == 2 and sizes[1] > sizes[0] / 3
 
     try:
-        until(second_is_under_way, "a second segment")
+        wait_until(second_is_under_way, what="a second segment")
     finally:
         process.kill()
         process.wait()

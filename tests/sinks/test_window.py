@@ -15,8 +15,9 @@ import pytest
 from streamer.errors import OutputRefused
 from streamer.frame import Plane
 from streamer.sinks.display import check_display
-from tests.display import VirtualDisplay, display, until
+from tests.display import VirtualDisplay, display
 from tests.sinks import moving
+from tests.waiting import wait_until
 
 __all__ = ["display"]
 
@@ -64,7 +65,7 @@ def program(display: VirtualDisplay, tmp_path: Path) -> Iterator[Program]:
         started = Program(display.environ, tmp_path)
         started.tell("picture 5")
         try:
-            until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(5)) < 3, "the first picture", 6.0)
+            wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(5)) < 3, 6.0, what="the first picture")
         except AssertionError:
             kill(started)
             if start == STARTS - 1:
@@ -97,11 +98,12 @@ def test_shows_the_newest_picture_and_the_figures_and_q_ends_it(
     window = display.window("gate")
     for index in (3, 12):
         program.tell(f"picture {index}")
-        until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(index)) < 3, f"picture {index} on the screen")  # noqa: B023  # asked at once
+        luma = expected(index)
+        wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - luma) < 3, what=f"picture {index} on the screen")  # noqa: B023  # asked at once
     screen = display.screenshot(tmp_path)
     assert screen[:40, :120].max() == 255, "the figures are written in white"
     display.press(window, "d")
-    until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 250), "no figures any more")
+    wait_until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 250), what="no figures any more")
     display.press(window, "q")
     assert program.end() == {"frames": 3, "state": "ended", "told": False}
 
@@ -119,15 +121,15 @@ def test_escape_ends_it(display: VirtualDisplay, program: Program) -> None:
 def test_freezes_and_goes_on(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
     window = display.window("gate")
     program.tell("picture 2")
-    until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(2)) < 3, "the first picture")
+    wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(2)) < 3, what="the first picture")
     display.press(window, "d")
-    until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 100), "no figures any more")
+    wait_until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() < 100), what="no figures any more")
     display.press(window, "space")
-    until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() > 200), "the word frozen")
+    wait_until(lambda: bool(display.screenshot(tmp_path)[:40, :120].max() > 200), what="the word frozen")
     program.tell("picture 14")
     assert abs(brightness(display.screenshot(tmp_path)) - expected(2)) < 3
     display.press(window, "space")
-    until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(14)) < 3, "the newest picture")
+    wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(14)) < 3, what="the newest picture")
     program.tell("end")
     assert program.end()["told"] is True
 
@@ -135,10 +137,10 @@ def test_freezes_and_goes_on(display: VirtualDisplay, program: Program, tmp_path
 def test_snapshot_is_the_picture_without_words(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
     window = display.window("gate")
     program.tell("picture 7")
-    until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(7)) < 3, "the picture")
+    wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(7)) < 3, what="the picture")
     display.press(window, "h")
     display.press(window, "s")
-    until(lambda: bool(list(tmp_path.glob("gate-*.png"))), "a snapshot")
+    wait_until(lambda: bool(list(tmp_path.glob("gate-*.png"))), what="a snapshot")
     program.tell("end")
     program.end()
     (path,) = tmp_path.glob("gate-????????T??????.???Z.png")
@@ -152,7 +154,7 @@ def test_snapshot_is_the_picture_without_words(display: VirtualDisplay, program:
 def test_says_that_nothing_comes_on_the_dimmed_picture(display: VirtualDisplay, program: Program, tmp_path: Path) -> None:
     display.window("gate")
     program.tell("picture 12")
-    until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(12)) < 3, "the picture")
+    wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(12)) < 3, what="the picture")
     program.tell("idle reconnecting, 12 s")
 
     def dimmed() -> bool:
@@ -160,9 +162,9 @@ def test_says_that_nothing_comes_on_the_dimmed_picture(display: VirtualDisplay, 
         words, around = screen[105:135, 60:260], screen[180:230, 40:280]
         return bool(words.max() > 240 and abs(around.mean() - 0.4 * expected(12)) < 4)
 
-    until(dimmed, "a dimmed picture with words")
+    wait_until(dimmed, what="a dimmed picture with words")
     program.tell("picture 12")
-    until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(12)) < 3, "the picture again")
+    wait_until(lambda: abs(brightness(display.screenshot(tmp_path)) - expected(12)) < 3, what="the picture again")
     display.press(display.window("gate"), "q")
     program.end()
 
@@ -171,7 +173,9 @@ def test_full_screen_and_back(display: VirtualDisplay, program: Program, tmp_pat
     window = display.window("gate")
     for key in ("f", "f", "h"):
         display.press(window, key)
-    until(lambda: bool(display.screenshot(tmp_path)[130:235, 8:120].max() > 230), "the keys, after full screen and back")
+    wait_until(
+        lambda: bool(display.screenshot(tmp_path)[130:235, 8:120].max() > 230), what="the keys, after full screen and back"
+    )
     display.press(window, "q")
     program.end()
 

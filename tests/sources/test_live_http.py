@@ -22,7 +22,8 @@ from streamer.sources.playback import Paced
 from streamer.sources.video import VideoFile
 from streamer.stages import State
 from tests.sources.broadcast import clip, send, serving
-from tests.sources.watching import States, wait_for, watched
+from tests.sources.watching import States, watched
+from tests.waiting import wait_until
 
 TS, MJPEG, HLS = "video/mp2t", "multipart/x-mixed-replace;boundary=next", "application/vnd.apple.mpegurl"
 
@@ -178,7 +179,7 @@ def test_rtmp() -> None:
     url = f"rtmp://127.0.0.1:{port}/live/x"
     picture = ["-re", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25", "-c:v", "libx264", "-tune", "zerolatency"]
     server = subprocess.Popen(["ffmpeg", "-v", "quiet", *picture, "-g", "25", "-f", "flv", "-listen", "1", url])
-    wait_for(lambda: listening(port))
+    wait_until(lambda: listening(port))
     states = States()
     try:
         source = LiveSource(url, on_state=states, reconnect_attempts=1)

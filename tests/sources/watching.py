@@ -9,19 +9,7 @@ from contextlib import contextmanager
 from streamer.frame import Frame
 from streamer.sources.live import LiveSource
 from streamer.sources.state import StateChange
-
-PATIENCE_S = 20.0
-"""Longer than anything takes on the slowest machine: reached only by a test that fails."""
-
-
-def wait_for(happened: Callable[[], bool], otherwise: Callable[[], str] = str) -> None:
-    """Ask again and again until it ``happened``; fails after ``PATIENCE_S``."""
-    waited = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.02)):
-        if happened():
-            return
-        waited.wait(0.02)
-    raise AssertionError(f"did not happen: {otherwise()}")
+from tests.waiting import PATIENCE_S, wait_until
 
 
 class Watcher:
@@ -48,7 +36,7 @@ class Watcher:
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
         """Wait until ``happened``."""
-        wait_for(happened, lambda: f"state {self.source.state} ({self.source.reason}), {self.source.stats}")
+        wait_until(happened, what=lambda: f"state {self.source.state} ({self.source.reason}), {self.source.stats}")
 
     def wait_for_frames(self, number: int) -> list[Frame]:
         """Wait for so many more frames than there are now, and return them."""
