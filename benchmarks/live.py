@@ -2,7 +2,7 @@
 
     python -m benchmarks.live [latency window stream fairness cost first recovery] [--seconds 10]
 
-``latency``: from capture to the outputs within the line. ``window`` and ``stream``: from glass to glass, by a clock in the
+``latency``: from capture to the outputs within the pipeline. ``window`` and ``stream``: from glass to glass, by a clock in the
 picture that is read back from a screenshot (a virtual display is needed) and from the published stream, decoded.
 ``fairness``: shares of the detector for 8 sources of 640x360 at 10 frames a second. ``cost``: processor time of N cameras of
 1280x720 at 25, and of one that is away. ``first``: from the start of the command to the first record. ``recovery``: from the
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -28,29 +29,29 @@ import numpy as np
 from benchmarks.picture_clock import BITS, ClockSource, now_ms, read_clock
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.registry import load_detector
-from streamer.live.parts import RealParts
+from streamer.live.parts import Parts, PartsFactory
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras
-from streamer.sources.state import StateChange
-from streamer.stages import Detector, Source
+from streamer.stages import Detector
 from tests.fakes import FakeDetector
 
 FPS = 25.0
 
 
-class ClockParts(RealParts):
-    """The real parts behind a source with a clock in its picture."""
+class ClockParts(PartsFactory):
+    """The usual parts behind a source with a clock in its picture."""
 
     def __init__(self, detector: Detector, size: tuple[int, int], fps: float, seconds: float) -> None:
         super().__init__(detector, ProcessOptions())
         self._clock_source = (*size, fps, seconds)
 
-    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        """A new source with a clock."""
-        if config.source != "test:" or not callable(on_state):
-            return super().source(config, on_state)
-        return ClockSource(*self._clock_source)
+    def __call__(self, camera: str, config: CameraConfig) -> Parts:
+        """With a new source with a clock for the camera ``test:``."""
+        parts = super().__call__(camera, config)
+        if config.source != "test:":
+            return parts
+        return replace(parts, source=lambda _on_state: ClockSource(*self._clock_source))
 
 
 def run(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.options import ConfigFile, given, with_options_of
+
+if TYPE_CHECKING:
+    from streamer.config.live import CameraConfig, ProcessOptions
 
 _LIVE_EPILOG = (
     "Examples:",
@@ -39,9 +43,9 @@ def live(context: typer.Context, config: ConfigFile = None, debug: Debug = False
 
     settings = load_live_config(config, given(context))
     _load_for_screens([settings.source])
-    from streamer.live.run import live_with
+    from streamer.live.run import camera_name
 
-    return live_with(settings)
+    return _run({camera_name(settings.source): settings}, settings, single=True)
 
 
 @guarded
@@ -58,14 +62,16 @@ def run(
     from streamer.config.live import load_run_config
 
     settings = load_run_config(config, given(context))
-    _load_for_screens([camera.source for camera in settings.cameras.values()])
-    from streamer.live.run import report, run_with
-
+    cameras = settings.resolved()
+    _load_for_screens([camera.source for camera in cameras.values()])
     if check:
-        for line in report(settings):
+        from streamer.live.run import check_cameras, report
+
+        check_cameras(cameras, settings)
+        for line in report(cameras):
             typer.echo(line)
         return 0
-    return run_with(settings)
+    return _run(cameras, settings, single=False)
 
 
 @config_app.command("schema")
@@ -86,8 +92,19 @@ def schema(
     typer.echo(json.dumps(schema_of("live" if command == "live" else "run"), indent=2, ensure_ascii=False))
 
 
+def _run(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool) -> int:
+    """Run cameras with a log and a table for people."""
+    from streamer.cli.live_table import LiveTable
+    from streamer.live.run import run_cameras
+    from streamer.runtime.log import set_up
+
+    handler = set_up(process.log_format, level=logging.WARNING if process.quiet else logging.INFO)
+    with LiveTable(quiet=process.quiet, log_handler=handler) as table:
+        return run_cameras(cameras, process, single=single, observe=table.update)
+
+
 def _load_for_screens(sources: Sequence[str]) -> None:
-    """Whoever captures a screen needs PyAV loaded before OpenCV; all others the other way round."""
+    """A process that captures a screen needs PyAV loaded before OpenCV; all others the other way round."""
     if any(source.startswith("x11grab:") for source in sources):
         from streamer.runtime.import_order import screen_first
 

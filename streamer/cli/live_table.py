@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -52,12 +53,15 @@ class LiveTable:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):  # the terminal has gone
+                self._live.stop()
             if self._log_handler is not None:
                 self._log_handler.setStream(sys.stderr)
 
     def update(self, cameras: Sequence[CameraStatus], now: float) -> None:
         """Show how the cameras are at ``now`` (monotonic seconds)."""
+        if self._log_handler is not None:
+            self._log_handler.tell()
         if self._live is not None:
             self._live.update(table(cameras), refresh=True)
         elif not self._quiet:

@@ -16,7 +16,8 @@ from streamer.config.live import CameraConfig
 from streamer.errors import SourceAuthFailed, SourceError, StageFailed
 from streamer.frame import StreamInfo
 from streamer.live.guarded import GuardedPerception, GuardedRender, Rebuilt
-from streamer.live.outputs import Failures, Outputs, OutputSet, frame_room
+from streamer.live.outputs import Failures, Outputs, frame_room
+from streamer.live.parts import Parts
 from streamer.live.rates import Rates
 from streamer.live.shared_detector import DetectorClient
 from streamer.live.status import MOST_DAMAGED, CameraStatus, overlay, summary
@@ -54,28 +55,6 @@ class Reporting(Protocol):
     since_s: float
     since_utc_s: float
     reason: str
-
-
-class Parts(Protocol):
-    """Where a camera gets its parts from."""
-
-    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        """The source, not yet open."""
-        ...
-
-    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
-        """What turns frames into annotated frames."""
-        ...
-
-    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
-        """What draws."""
-        ...
-
-    def outputs(
-        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> OutputSet:
-        """The outputs."""
-        ...
 
 
 class Camera:
@@ -267,7 +246,7 @@ class Camera:
         """Open the source, trying again where that is asked for; None when it was stopped meanwhile."""
         away_since = self._clock()
         while not self._stop.is_set():
-            source = self._parts.source(self.config, self._source_changed)
+            source = self._parts.source(self._source_changed)
             self._source = source
             if self._stop.is_set():
                 # stop() may have looked before there was a source to interrupt.
@@ -298,14 +277,12 @@ class Camera:
 
     def _run_pipeline(self, info: StreamInfo) -> None:
         config, watch = self.config, self._watchdog.watch
-        outputs = self._parts.outputs(self.name, config, info, self.figures, self.failed_outputs)
+        outputs = self._parts.outputs(info, self.figures, self.failed_outputs)
         every_frame = info.live and bool(outputs.recordings)
         self._outputs = sink = Outputs(outputs, self.failed_outputs, every_frame=every_frame)
         try:
-            self._perception = Rebuilt(
-                self.name, "perception", lambda: self._parts.perception(config, self._client, info), self._clock
-            )
-            self._renderer = Rebuilt(self.name, "rendering", lambda: self._parts.renderer(config, info), self._clock)
+            self._perception = Rebuilt(self.name, "perception", lambda: self._parts.perception(self._client, info), self._clock)
+            self._renderer = Rebuilt(self.name, "rendering", lambda: self._parts.renderer(info), self._clock)
         except BaseException:
             sink.abandon()
             raise

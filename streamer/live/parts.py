@@ -1,9 +1,11 @@
-"""The real parts of a camera, as its settings want them."""
+"""What makes the parts of a camera, as its settings want them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
@@ -31,35 +33,45 @@ _FILE_PRESET = "veryfast"
 """Encoding keeps up with a camera on two cores, and what it costs in size is little."""
 
 
-class RealParts:
-    """Implements ``camera.Parts`` with one detector."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What makes the parts of one camera. Perception and renderer are made anew when they fail."""
+
+    source: Callable[[Callable[[StateChange], None]], Source]
+    """The source, not yet open. It calls what it is given at each change of its state."""
+    perception: Callable[[DetectorClient, StreamInfo], Perception]
+    """What turns frames into annotated frames."""
+    renderer: Callable[[StreamInfo], Render]
+    """What draws."""
+    outputs: Callable[[StreamInfo, Callable[[], Sequence[str]], Failures], OutputSet]
+    """The outputs. They get the lines of the window's overlay, and where to report failures."""
+
+
+class PartsFactory:
+    """Says what makes the parts of each camera, which share one detector."""
 
     def __init__(self, detector: Detector, process: ProcessOptions) -> None:
         self._detector = detector
         self._process = process
 
-    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        """A live source that reconnects, a recording, or one that is played in real time."""
-        from streamer.sources.factory import make_source
+    def __call__(self, camera: str, config: CameraConfig) -> Parts:
+        """What makes the parts of the camera of that name."""
+        return Parts(
+            source=partial(_source, config),
+            perception=partial(self._perception, config),
+            renderer=partial(self._renderer, config),
+            outputs=partial(self._outputs, camera, config),
+        )
 
-        def make_live(address: Address) -> Source:
-            from streamer.sources.live import LiveSource
+    def selection(self, config: CameraOptions) -> Selection:
+        """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
+        return Selection(
+            score_threshold=score_threshold(config, self._process.detector),
+            class_ids=None if config.classes is None else class_ids(config.classes, self._detector.labels, self._detector.name),
+            max_instances=config.max_instances,
+        )
 
-            return LiveSource(
-                address,
-                transport=config.transport,
-                open_timeout_s=config.open_timeout,
-                read_timeout_s=config.read_timeout,
-                reconnect_initial_delay_s=config.reconnect_initial_delay,
-                reconnect_max_delay_s=config.reconnect_max_delay,
-                reconnect_attempts=config.reconnect_attempts,
-                damaged=config.damaged,
-                on_state=on_state,
-            )
-
-        return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
-
-    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+    def _perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
         if not info.live:
@@ -72,7 +84,7 @@ class RealParts:
 
         return Following(client, select, max_mask_age_s=config.max_mask_age)
 
-    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+    def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
         from streamer.render.renderer import Renderer, Style
 
@@ -82,7 +94,7 @@ class RealParts:
             sample_aspect_ratio=info.sample_aspect_ratio,
         )
 
-    def outputs(
+    def _outputs(
         self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
     ) -> OutputSet:
         """Everything that was asked for; what was built before one that cannot be is given up again."""
@@ -100,14 +112,6 @@ class RealParts:
                 output.abandon()
             raise
         return OutputSet(recordings, streams)
-
-    def selection(self, config: CameraOptions) -> Selection:
-        """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
-        return Selection(
-            score_threshold=score_threshold(config, self._process.detector),
-            class_ids=None if config.classes is None else class_ids(config.classes, self._detector.labels, self._detector.name),
-            max_instances=config.max_instances,
-        )
 
     def _files(self, camera: str, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
         if config.output is not None:
@@ -151,6 +155,28 @@ class RealParts:
             outputs.append(  # what was built must be in the list when a later one fails
                 Queued(sink, capacity=_STREAM_QUEUE, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
             )
+
+
+def _source(config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
+    """A live source that reconnects, a recording, or one that is played in real time."""
+    from streamer.sources.factory import make_source
+
+    def make_live(address: Address) -> Source:
+        from streamer.sources.live import LiveSource
+
+        return LiveSource(
+            address,
+            transport=config.transport,
+            open_timeout_s=config.open_timeout,
+            read_timeout_s=config.read_timeout,
+            reconnect_initial_delay_s=config.reconnect_initial_delay,
+            reconnect_max_delay_s=config.reconnect_max_delay,
+            reconnect_attempts=config.reconnect_attempts,
+            damaged=config.damaged,
+            on_state=on_state,
+        )
+
+    return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
 
 
 def check_addresses(config: CameraConfig) -> None:

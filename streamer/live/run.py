@@ -1,20 +1,17 @@
-"""One live source: in, annotated, out, until somebody ends it."""
+"""Runs cameras as the commands do: checks, detector, supervision, exit code."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from streamer.cli.live_table import LiveTable
-from streamer.config.live import CameraConfig, LiveConfig, ProcessOptions, RunConfig, load_live_config, load_run_config
+from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.errors import ConfigError, StreamerError
 from streamer.live.http import parse_address as parse_metrics_address
-from streamer.live.parts import RealParts, check_addresses, wanted_score
+from streamer.live.parts import PartsFactory, check_addresses, wanted_score
 from streamer.live.shared_detector import SharedDetector
-from streamer.live.supervisor import Cameras, has_files_or_streams
-from streamer.runtime.log import FoldingHandler, set_up
+from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
 from streamer.runtime.signals import exit_code
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import parse_address
@@ -25,63 +22,43 @@ CLEAN, FAILED = 0, 1
 log = logging.getLogger(__name__)
 
 
-def live(source: str | os.PathLike[str], **options: Any) -> int:
-    """Run one source as ``streamer live`` does, and return the exit code. For the main thread, which windows and signals need.
+def run_cameras(
+    cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False, observe: Observer | None = None
+) -> int:
+    """Run cameras by name until all have ended, and return the exit code. For the main thread, which windows and signals need.
 
-    ``options`` are the fields of ``LiveConfig``: ``live(0, show=True)``, ``live("rtsp://…", record="recordings")``.
-    Raises ``ConfigError``, and ``SourceError``, ``DetectorError`` or ``SinkError`` for what cannot be had at the start.
+    ``single``: the one source of a command line. It has to be there at the start, is shown in a window where there is nothing
+    else to see of it, ends with its window, and what ends it is raised; of many cameras each fails alone. ``observe`` is shown
+    their statuses.
+
+    Raises ``ConfigError`` for what cannot be, ``DetectorError`` for a detector that cannot be loaded.
     """
-    return live_with(
-        load_live_config(None, {"source": os.fspath(source) if isinstance(source, os.PathLike) else source, **options})
+    check_cameras(cameras, process, single=single)
+    if single and process.metrics is None:
+        cameras = {name: camera if has_files_or_streams(camera) else _shown(camera) for name, camera in cameras.items()}
+    check_displays(list(cameras.values()))
+    detector, parts = load_detector(process, list(cameras.values()))
+    if not single:
+        log.info("%d cameras, detector %s", len(cameras), detector.detector.name)
+    supervised = Cameras(
+        cameras, detector, parts, metrics=process.metrics, observe=observe, patient=not single, window_ends=single
     )
-
-
-def live_with(config: LiveConfig) -> int:
-    """The same with checked settings, for the command."""
-    handler = set_up_log(config)
-    check_addresses(config)
-    _check_files({camera_name(config.source): config}, config)
-    if config.metrics is not None:
-        parse_metrics_address(config.metrics)
-    if not has_files_or_streams(config) and config.metrics is None:
-        # Nothing to see would be nothing at all: a window is what is meant.
-        config = config.model_copy(update={"show": True})
-    check_displays([config])
-    detector, parts = load_detector(config, [config])
-    # The source's address without credentials, as a label that stays the same over restarts.
-    name = camera_name(config.source)
-    cameras = Cameras(
-        {name: config},
-        detector,
-        parts,
-        metrics=config.metrics,
-        table=LiveTable(quiet=config.quiet, log_handler=handler),
-        log_handler=handler,
-        patient=False,
-        window_ends=True,
-    )
-    cameras.run()
-    return outcome(cameras)
+    supervised.run()
+    if single:
+        for failure in supervised.failures.values():
+            if isinstance(failure, StreamerError):
+                raise failure
+    failed = bool(supervised.failures) or any(camera.failed_outputs.errors for camera in supervised.cameras)
+    return FAILED if failed or supervised.gave_up else exit_code() if supervised.interrupted else CLEAN
 
 
 def camera_name(source: str) -> str:
-    """What a single source is called: its address without credentials."""
+    """What the one source of a command line is called: its address without credentials, which stays the same."""
     return parse_address(source).name
 
 
-def outcome(cameras: Cameras) -> int:
-    """The exit code of a run that has ended: 0, 1 after a failure of an output. Raises what ended the only camera."""
-    if len(cameras.cameras) == 1 and cameras.failures:
-        failure = next(iter(cameras.failures.values()))
-        if isinstance(failure, StreamerError):
-            raise failure
-    failed = bool(cameras.failures) or any(camera.failed_outputs.errors for camera in cameras.cameras)
-    return FAILED if failed or cameras.gave_up else exit_code() if cameras.interrupted else CLEAN
-
-
-def set_up_log(process: ProcessOptions) -> FoldingHandler:
-    """The log as the settings want it."""
-    return set_up(process.log_format, level=logging.WARNING if process.quiet else logging.INFO)
+def _shown(camera: CameraConfig) -> CameraConfig:
+    return camera.model_copy(update={"show": True})
 
 
 def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] = os.environ) -> None:
@@ -92,7 +69,7 @@ def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] =
         check_display(environ).release()
 
 
-def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, RealParts]:
+def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, PartsFactory]:
     """The detector, warmed up, giving the least score that a camera can use; and the parts that use it.
 
     Raises ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded. One that cannot be
@@ -107,7 +84,7 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
 
     detector = load_cold()
     try:
-        parts = RealParts(detector, process)
+        parts = PartsFactory(detector, process)
         for camera in cameras:
             parts.selection(camera)
     except BaseException:
@@ -131,50 +108,21 @@ def warmed_up(detector: Detector) -> Detector:
     return detector
 
 
-def run(path: str | os.PathLike[str]) -> int:
-    """Run the cameras of a configuration file until all have ended or somebody ends them; the exit code. For the main thread.
-
-    Raises ``ConfigError``, and ``DetectorError`` for a detector that cannot be had. Cameras fail alone: exit code 1 at the end.
-    """
-    return run_with(load_run_config(path))
-
-
-def run_with(config: RunConfig) -> int:
-    """The same with checked settings, for the command."""
-    handler = set_up_log(config)
-    configs = checked(config)
-    check_displays(list(configs.values()))
-    detector, parts = load_detector(config, list(configs.values()))
-    log.info("%d cameras, detector %s", len(configs), detector.detector.name)
-    cameras = Cameras(
-        configs,
-        detector,
-        parts,
-        metrics=config.metrics,
-        table=LiveTable(quiet=config.quiet, log_handler=handler),
-        log_handler=handler,
-    )
-    cameras.run()
-    failed = bool(cameras.failures) or any(camera.failed_outputs.errors for camera in cameras.cameras)
-    return FAILED if failed or cameras.gave_up else exit_code() if cameras.interrupted else CLEAN
-
-
-def checked(config: RunConfig) -> dict[str, CameraConfig]:
-    """The cameras, with everything that can be known to be wrong without opening anything refused by ``ConfigError``."""
-    configs = config.resolved()
-    if config.metrics is not None:
-        parse_metrics_address(config.metrics)
-    for name, camera in configs.items():
+def check_cameras(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False) -> None:
+    """Raise ``ConfigError`` for everything that can be known to be wrong without opening anything."""
+    if process.metrics is not None:
+        parse_metrics_address(process.metrics)
+    for name, camera in cameras.items():
+        where = "" if single else f"cameras.{name}: "
         try:
             parse_address(camera.source)
             check_addresses(camera)
         except ConfigError as error:
-            raise ConfigError(f"cameras.{name}: {error.message}", hint=error.hint) from error
+            raise ConfigError(f"{where}{error.message}", hint=error.hint) from error
         for path in (camera.output, camera.detections):
-            if path is not None and path.exists() and path.is_file() and not camera.overwrite:
-                raise ConfigError(f"cameras.{name}: {path} is there already", hint="name another file, or set overwrite: true")
-    _check_files(configs, config)
-    return configs
+            if path is not None and path.is_file() and not camera.overwrite:
+                raise ConfigError(f"{where}{path} exists already", hint="name another file, or overwrite it")
+    _check_files(cameras, process)
 
 
 def _check_files(cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
@@ -185,10 +133,10 @@ def _check_files(cameras: Mapping[str, CameraConfig], process: ProcessOptions) -
     )
 
 
-def report(config: RunConfig) -> list[str]:
+def report(cameras: Mapping[str, CameraConfig]) -> list[str]:
     """What a check has to say: one line for each camera."""
     lines = []
-    for name, camera in checked(config).items():
+    for name, camera in cameras.items():
         live = parse_address(camera.source).live if camera.live is None else camera.live
         kind = "live or a recording" if live is None else "live" if live else "recording"
         outputs = [

@@ -1,4 +1,4 @@
-"""Many cameras at once, and one too: their threads, their detector, their side door, the windows and the signals."""
+"""Runs one or more cameras: threads, shared detector, HTTP, windows, signals."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from streamer.cli.live_table import LiveTable
 from streamer.config.live import CameraConfig, CameraOptions
-from streamer.errors import SourceTimeout, StreamerError
-from streamer.live.camera import DETECTOR, DETECTOR_LIMIT_S, Camera, Parts
+from streamer.errors import SourceTimeout, StreamerError, in_one_line
+from streamer.live.camera import DETECTOR, DETECTOR_LIMIT_S, Camera
 from streamer.live.http import HealthServer
+from streamer.live.parts import Parts
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.watchdog import Watchdog
 from streamer.redact import redact
-from streamer.runtime.log import FoldingHandler
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts, SighupHandler
 
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from streamer.sinks.window import Window
 
 log = logging.getLogger(__name__)
+
+Observer = Callable[[Sequence[CameraStatus], float], None]
+"""Is shown how the cameras are, about once a second, by one thread; with the time in monotonic seconds."""
 
 _STOP_S = 1.75
 """How long everything may take to end after it was asked to; then it is given up, so that three seconds are kept."""
@@ -45,18 +47,18 @@ class Cameras:
 
     :meth:`run` is called by the main thread, which the windows and the signals belong to; each camera has a thread of its own.
     One that fails ends alone. ``patient``: sources that are not there at the start are waited for. ``window_ends``: closing
-    the windows ends everything, not only cameras that nothing but a window shows.
+    the windows ends everything, not only cameras that nothing but a window shows. ``observe``: if it raises, the cameras go
+    on without it.
     """
 
     def __init__(
         self,
         configs: Mapping[str, CameraConfig],
         detector: SharedDetector,
-        parts: Parts,
+        parts: Callable[[str, CameraConfig], Parts],
         *,
         metrics: str | None = None,
-        table: LiveTable | None = None,
-        log_handler: FoldingHandler | None = None,
+        observe: Observer | None = None,
         patient: bool = True,
         window_ends: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -72,13 +74,20 @@ class Cameras:
         detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
         self._shared = detector
         self.cameras = [
-            Camera(name, config, self._shared.client(name, config.weight), parts, self._watchdog, patient=patient, clock=clock)
+            Camera(
+                name,
+                config,
+                self._shared.client(name, config.weight),
+                parts(name, config),
+                self._watchdog,
+                patient=patient,
+                clock=clock,
+            )
             for name, config in configs.items()
         ]
         self._window_ends = window_ends
         self._metrics = metrics
-        self._table = table or LiveTable(quiet=True)
-        self._log_handler = log_handler
+        self._observe = observe
         self._lock = threading.Lock()
         self._running = set(configs)
         self._done = threading.Event()
@@ -114,7 +123,7 @@ class Cameras:
         ]
         ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         try:
-            with one_thread_each(), self._table, Interrupts(self.stop, self.abandon), SighupHandler(self.stop):
+            with one_thread_each(), Interrupts(self.stop, self.abandon), SighupHandler(self.stop):
                 for thread in (*threads, ticker):
                     thread.start()
                 self._show()
@@ -152,7 +161,7 @@ class Cameras:
             camera.stop()
 
     def _tick(self) -> None:
-        """About once a second: rates, watchdog, table; sooner: the end of those that do not end."""
+        """About once a second: rates, watchdog, observer; sooner: the end of those that do not end."""
         report_at = self._clock() + _REPORT_S
         leave_at = math.inf
         while not self._done.wait(_TICK_S):
@@ -175,9 +184,16 @@ class Cameras:
             for camera in self.cameras:
                 camera.sample(now)
             self._watchdog.check(now)
-            self._table.update(self.statuses(), now)
-            if self._log_handler is not None:
-                self._log_handler.tell()
+            self._show_statuses(now)
+
+    def _show_statuses(self, now: float) -> None:
+        if self._observe is None:
+            return
+        try:
+            self._observe(self.statuses(), now)
+        except Exception as error:  # noqa: BLE001  # what people look at may have gone; the cameras have not
+            log.warning("the statuses are not shown any more: %s", redact(in_one_line(error)))
+            self._observe = None
 
     def _leave(self) -> None:
         """What cannot even be given up is left behind: the end of the process takes it along."""

@@ -97,3 +97,18 @@ def test_log_lines_stand_above_the_table_on_a_terminal(monkeypatch: pytest.Monke
     assert text.count("door: away") == 1
     assert text.index("door: away") < text.rindex("25.0")
     assert text.rindex("afterwards") > text.rindex("25.0")
+
+
+def test_a_terminal_that_has_gone_is_no_error_at_the_end() -> None:
+    class Gone(io.StringIO):
+        gone = False
+
+        def write(self, text: str) -> int:
+            if self.gone:
+                raise OSError("gone")
+            return super().write(text)
+
+    terminal = Gone()
+    with LiveTable(console=Console(file=terminal, force_terminal=True)) as shown:
+        shown.update([gate()], 0.0)
+        terminal.gone = True

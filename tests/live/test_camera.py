@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -17,15 +17,16 @@ from streamer.errors import SourceLost, SourceUnavailable, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
 from streamer.live.outputs import Failures, OutputSet, item_room
-from streamer.live.shared_detector import DetectorClient, SharedDetector
+from streamer.live.parts import Parts
+from streamer.live.shared_detector import SharedDetector
 from streamer.live.watchdog import Watchdog
 from streamer.perception.selection import Selection
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
 from streamer.render.renderer import Renderer
 from streamer.sinks.queued import Queued
-from streamer.sources.state import SourceStats, StateChange
-from streamer.stages import Perception, Sink, Source, State
+from streamer.sources.state import SourceStats
+from streamer.stages import Sink, Source, State
 from tests.fakes import FakeDetector, FakeSink, FakeSource, draw_nothing, frame, picture
 from tests.waiting import wait_until
 
@@ -38,54 +39,33 @@ class Clock:
         return self.now
 
 
-class FakeParts:
-    """Implements ``camera.Parts``: sources and sinks of the test's, the real waiting perception."""
+def fake_parts(
+    sources: Iterable[Source],
+    sinks: Sequence[Sink],
+    *,
+    recordings: Sequence[Sink] = (),
+    patience_s: float | None = None,
+    render: Render = draw_nothing,
+) -> Parts:
+    """Sources and sinks of the test's, the real waiting perception."""
+    following = iter(sources)
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        sinks: Sequence[Sink],
-        *,
-        recordings: Sequence[Sink] = (),
-        patience_s: float | None = None,
-        render: Render = draw_nothing,
-    ) -> None:
-        self.sources: Iterator[Source] = iter(sources)
-        self.sinks = sinks
-        self.recordings = recordings
-        self.patience_s = patience_s
-        self.render = render
-        self.on_state: Callable[[StateChange], None] = lambda _change: None
-
-    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        assert config.source
-        self.on_state = on_state
-        return next(self.sources)
-
-    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
-        assert info.width
-        return Waiting(client, Selection(score_threshold=config.score_threshold or 0.0), patience_s=self.patience_s)
-
-    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
-        assert config.source
-        assert info.width
-        return self.render
-
-    def outputs(
-        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> OutputSet:
-        assert camera
-        assert config.source
-        assert info.width
+    def outputs(_info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures) -> OutputSet:
         assert figures() == []
-        streams = [Queued(sink, capacity=10_000, on_failure=failures(sink.name)) for sink in self.sinks]
-        room = item_room(config.record_buffer)
-        recordings = [Queued(sink, room=room, on_failure=failures(sink.name)) for sink in self.recordings]
-        return OutputSet(recordings, streams)
+        streams = [Queued(sink, capacity=10_000, on_failure=failures(sink.name)) for sink in sinks]
+        room = item_room(5.0)
+        return OutputSet([Queued(sink, room=room, on_failure=failures(sink.name)) for sink in recordings], streams)
+
+    return Parts(
+        source=lambda _on_state: next(following),
+        perception=lambda client, _info: Waiting(client, Selection(), patience_s=patience_s),
+        renderer=lambda _info: render,
+        outputs=outputs,
+    )
 
 
 def camera(
-    parts: FakeParts,
+    parts: Parts,
     detector: FakeDetector | None = None,
     *,
     patient: bool = False,
@@ -108,7 +88,7 @@ def balanced(line: Camera) -> bool:
 def test_a_line_from_start_to_end_and_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     source, sink = FakeSource(frame(index) for index in range(50)), FakeSink()
-    line, shared = camera(FakeParts([source], [sink]))
+    line, shared = camera(fake_parts([source], [sink]))
     assert line.status().state == "starting"
     line.run()
     shared.close()
@@ -134,7 +114,7 @@ def test_damaged_frames_are_shown_but_not_given_to_the_detector() -> None:
     source = FakeSource((frame(index, damaged=True) for index in range(5)), at=lambda _index: steps.acquire())
     sink = FakeSink(at=lambda _index: steps.release())
     detector = FakeDetector()
-    line, shared = camera(FakeParts([source], [sink]), detector)
+    line, shared = camera(fake_parts([source], [sink]), detector)
     steps.release()
     line.run()
     shared.close()
@@ -152,7 +132,7 @@ class Failing(FakeSource):
 
 def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
     failing = Failing([])
-    line, shared = camera(FakeParts([failing], [FakeSink()]))
+    line, shared = camera(fake_parts([failing], [FakeSink()]))
     with pytest.raises(SourceUnavailable, match="refused"):
         line.run()
     shared.close()
@@ -165,7 +145,7 @@ def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
 def test_a_patient_camera_waits_for_its_source_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     sink = FakeSink()
     sources = [*(Failing([]) for _ in range(5)), FakeSource(frame(index) for index in range(3))]
-    line, shared = camera(FakeParts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002)
+    line, shared = camera(fake_parts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002)
     line.run()
     shared.close()
     assert balanced(line)
@@ -180,8 +160,7 @@ def test_a_camera_that_waits_for_its_source_can_be_stopped() -> None:
         while True:
             yield Failing([])
 
-    parts = FakeParts([], [])
-    parts.sources = failing()
+    parts = fake_parts(failing(), [])
     line, shared = camera(parts, patient=True, reconnect_initial_delay=30.0)
     worker = threading.Thread(target=line.run)
     worker.start()
@@ -199,7 +178,7 @@ def test_the_first_failure_ends_the_line_with_its_stage() -> None:
             raise SourceLost("gone for good")
 
     sink = FakeSink()
-    line, shared = camera(FakeParts([FakeSource((frame(index) for index in range(50)), fail)], [sink]))
+    line, shared = camera(fake_parts([FakeSource((frame(index) for index in range(50)), fail)], [sink]))
     with pytest.raises(StageFailed, match="capture failed: gone for good"):
         line.run()
     shared.close()
@@ -246,7 +225,7 @@ class EyesSink(FakeSink):
 def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
     clock = Clock()
     source, eyes, file = HealingSource(clock), EyesSink(), FakeSink()
-    line, shared = camera(FakeParts([source], [eyes, file]), clock=clock)
+    line, shared = camera(fake_parts([source], [eyes, file]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
     wait_until(lambda: source.state is State.RECONNECTING)
@@ -267,7 +246,7 @@ def test_while_the_source_is_away_eyes_are_told_and_files_get_nothing() -> None:
 def test_a_source_that_calls_itself_running_without_frames_is_stuck() -> None:
     clock = Clock()
     source = HealingSource(clock)
-    line, shared = camera(FakeParts([source], [FakeSink()]), clock=clock)
+    line, shared = camera(fake_parts([source], [FakeSink()]), clock=clock)
     worker = threading.Thread(target=line.run)
     worker.start()
     wait_until(lambda: source.state is State.RECONNECTING)
@@ -312,7 +291,7 @@ def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_o
         latencies.append(clock.now - captured[index])
         written.release()
 
-    line, shared = camera(FakeParts([FakeSource(live_frames())], [FakeSink(at=write)]), FakeDetector(detect), clock=clock)
+    line, shared = camera(fake_parts([FakeSource(live_frames())], [FakeSink(at=write)]), FakeDetector(detect), clock=clock)
     permits.release()
     line.run()
     shared.close()
@@ -335,7 +314,7 @@ def test_every_frame_is_recorded_whatever_the_detector_sees() -> None:
         captured.set()
 
     window, file, records = FakeSink(), FakeSink(), FakeSink()
-    parts = FakeParts([FakeSource(bunch())], [window], recordings=[file, records])
+    parts = fake_parts([FakeSource(bunch())], [window], recordings=[file, records])
     line, shared = camera(parts, FakeDetector(lambda _call: captured.wait(10)))
     line.run()
     shared.close()
@@ -359,7 +338,7 @@ def test_a_detector_that_does_not_answer_holds_up_no_recording() -> None:
         done.set()
 
     window, file = FakeSink(), FakeSink(at=lambda _index: recorded.release())
-    parts = FakeParts([FakeSource(frames())], [window], recordings=[file], patience_s=0.01)
+    parts = fake_parts([FakeSource(frames())], [window], recordings=[file], patience_s=0.01)
     line, shared = camera(parts, FakeDetector(lambda _call: done.wait(20)))
     line.run()
     shared.close()
@@ -371,7 +350,7 @@ def test_frames_that_are_too_old_to_be_shown_are_recorded() -> None:
     clock = Clock()
     old = [frame(index, captured_at=clock.now - 1.0) for index in range(5)]
     window, file = FakeSink(), FakeSink()
-    parts = FakeParts([FakeSource([*old, frame(5, captured_at=clock.now)])], [window], recordings=[file])
+    parts = fake_parts([FakeSource([*old, frame(5, captured_at=clock.now)])], [window], recordings=[file])
     line, shared = camera(parts, clock=clock, max_staleness=0.5)
     line.run()
     shared.close()
@@ -382,7 +361,7 @@ def test_frames_that_are_too_old_to_be_shown_are_recorded() -> None:
 
 def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> None:
     source = FakeSource(frame(index) for index in range(100))
-    line, shared = camera(FakeParts([source], [FakeSink()]), max_fps=5)
+    line, shared = camera(fake_parts([source], [FakeSink()]), max_fps=5)
     line.run()
     shared.close()
     status = line.status()
@@ -394,7 +373,7 @@ def test_no_more_frames_a_second_than_asked_for_and_the_rest_is_counted() -> Non
 def test_rates_and_figures_follow_the_counters() -> None:
     clock = Clock()
     source = HealingSource(clock)
-    line, shared = camera(FakeParts([source], [FakeSink()]), clock=clock)
+    line, shared = camera(fake_parts([source], [FakeSink()]), clock=clock)
     assert line.figures() == []
     line.sample(0.0)
     worker = threading.Thread(target=line.run)
@@ -438,7 +417,7 @@ def test_memory_is_flat_over_thirty_thousand_frames() -> None:
 
     renderer = Renderer({1: "person"})
     # A recording waits for the pipeline: nothing is dropped.
-    line, shared = camera(FakeParts([FakeSource(frames(), live=False)], [FakeSink(at=write)], render=renderer))
+    line, shared = camera(fake_parts([FakeSource(frames(), live=False)], [FakeSink(at=write)], render=renderer))
     line.run()
     shared.close()
     assert line.status().frames_out == count

@@ -17,15 +17,15 @@ from streamer.errors import OutputWriteFailed, SourceLost, SourceUnavailable
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
 from streamer.live.outputs import Failures, OutputSet
-from streamer.live.shared_detector import DetectorClient, SharedDetector
+from streamer.live.parts import Parts
+from streamer.live.shared_detector import SharedDetector
+from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras
 from streamer.perception.selection import Selection
 from streamer.perception.waiting import Waiting
-from streamer.pipeline import Render
 from streamer.runtime.signals import SighupHandler
 from streamer.sinks.queued import Queued
-from streamer.sources.state import StateChange
-from streamer.stages import Annotated, Perception, Source
+from streamer.stages import Annotated, Source
 from tests.fakes import FakeDetector, FakeSink, FakeSource, frame
 from tests.waiting import wait_until
 
@@ -90,41 +90,29 @@ class FaultySink(FakeSink):
 
 
 class Plans:
-    """Implements ``camera.Parts`` by plans, by the camera's source."""
+    """Says what makes a camera's parts, by plans."""
 
     def __init__(self, plans: dict[str, Plan], sources: dict[str, Source] | None = None) -> None:
         self.plans = plans
         self.sources = sources or {}
 
-    def source(self, config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-        assert callable(on_state)
-        name = config.source.removeprefix("lavfi:")
-        return self.sources.get(name) or FaultySource(name, self.plans[name])
-
-    def perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
-        assert config.source
-        assert info.width
-        return Waiting(client, Selection())
-
-    def renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
-        assert info.width
-        plan = self.plans[config.source.removeprefix("lavfi:")]
+    def __call__(self, camera: str, _config: CameraConfig) -> Parts:
+        plan = self.plans[camera]
 
         def render(item: Annotated) -> None:
             plan.fail("render", item.frame.index)
             item.picture = item.frame.picture
 
-        return render
+        def outputs(_info: StreamInfo, _figures: Callable[[], Sequence[str]], failures: Failures) -> OutputSet:
+            plan.sink = FaultySink(plan)
+            return OutputSet(streams=[Queued(plan.sink, capacity=1000, on_failure=failures("file"))])
 
-    def outputs(
-        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
-    ) -> OutputSet:
-        assert config.source
-        assert info.width
-        assert callable(figures)
-        plan = self.plans[camera]
-        plan.sink = FaultySink(plan)
-        return OutputSet(streams=[Queued(plan.sink, capacity=1000, on_failure=failures("file"))])
+        return Parts(
+            source=lambda _on_state: self.sources.get(camera) or FaultySource(camera, plan),
+            perception=lambda client, _info: Waiting(client, Selection()),
+            renderer=lambda _info: render,
+            outputs=outputs,
+        )
 
 
 class FaultyDetector(FakeDetector):
@@ -346,6 +334,32 @@ def test_a_detector_that_hangs_costs_no_file(caplog: pytest.LogCaptureFixture) -
     assert balanced(cameras.cameras[0])
     assert any("did not return within" in record.getMessage() for record in caplog.records)
     release.set()
+
+
+def test_an_observer_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.live.supervisor._REPORT_S", 0.0)
+    plans, source = {"gate": Plan()}, EndlessSource()
+    shown: list[Sequence[CameraStatus]] = []
+
+    def observe(statuses: Sequence[CameraStatus], _now: float) -> None:
+        shown.append(statuses)
+        raise OSError("the terminal\nhas gone")
+
+    config = CameraConfig.model_validate({"source": "lavfi:gate"})
+    parts = Plans(plans, {"gate": source})
+    cameras = Cameras({"gate": config}, SharedDetector(FakeDetector()), parts, observe=observe, patient=False)
+
+    def stop_when_told() -> None:
+        wait_until(lambda: any("not shown any more" in record.getMessage() for record in caplog.records))
+        cameras.stop()
+
+    thread = when_running([source], stop_when_told)
+    cameras.run()
+    thread.join()
+    assert [[status.name for status in statuses] for statuses in shown] == [["gate"]]
+    assert plans["gate"].sink.ends == ["finish"]
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == ["the statuses are not shown any more: OSError: the terminal has gone"]
 
 
 def test_statuses_of_cameras_that_have_not_begun_can_be_asked_for() -> None:
