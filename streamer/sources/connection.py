@@ -15,17 +15,20 @@ import av.error
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from streamer.channel import Channel, Closed, Overflow, Room
-from streamer.errors import SourceError, SourceUnsupported
+from streamer.errors import SourceError, SourceLost, SourceUnsupported
 from streamer.frame import picture_bytes
 from streamer.runtime import import_order, pyav
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
 from streamer.sources.interrupt import Interruption
+from streamer.sources.jpeg_pictures import JpegPictures
 from streamer.sources.pacer import Pacer
+from streamer.sources.seen_packets import SeenPackets
 
 Transport = Literal["auto", "tcp", "udp"]
 
@@ -35,8 +38,13 @@ _WAIT_S, _WAIT_BYTES = 1.0, 128 * 2**20
 in bunches, and decoding a bunch may be quicker than taking it."""
 _ARRIVAL_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"})
 """Formats without time stamps of their own: FFmpeg would count 25 frames a second."""
-_BURSTY_FORMATS = frozenset({"hls", "dash", "lavfi"})
+_SEGMENTED_FORMATS = frozenset({"hls", "dash"})
+"""Formats that begin anew with what was sent before."""
+_BURSTY_FORMATS = _SEGMENTED_FORMATS | {"lavfi"}
 """Formats that hand out seconds of video at once."""
+HTTP = frozenset({"http", "https"})
+_MOST_WITHOUT_JPEG = 8 * 2**20
+"""Bytes without a picture after which a stream holds none."""
 RTSP = frozenset({"rtsp", "rtsps"})
 _UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
 """Codecs whose pictures, or their pieces, RTP delivers whole."""
@@ -86,9 +94,11 @@ class Connection:
         *,
         transport: Transport = "auto",
         timeouts: Timeouts,
+        seen: SeenPackets | None = None,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
+        """``seen`` knows what earlier connections to a list of segments have had: that is not handed out again."""
         self.opened_at: float | None = None
         """Monotonic seconds when it was open; None before."""
         self.undecodable_packets = 0
@@ -96,6 +106,7 @@ class Connection:
         self._address = address
         self._transport: Transport = transport
         self._timeouts = timeouts
+        self._seen = seen or SeenPackets()
         self._clock = clock
         self._utc = utc
         self._rate: Fraction | None = None
@@ -173,6 +184,11 @@ class Connection:
             with self._interruption.here():
                 try:
                     container = self._open()
+                except av.error.InvalidDataError as error:
+                    self._error = failures.connect_failure(self._address, error)
+                    if self._address.scheme in HTTP:
+                        self._read_jpegs()
+                    return
                 except (av.error.FFmpegError, OSError, ValueError, SourceError) as error:
                     self._error = failures.connect_failure(self._address, error)
                     return
@@ -182,6 +198,8 @@ class Connection:
                     self._error = failures.read_failure(self._address, error)
                 finally:
                     container.close()
+                if isinstance(self._error, SourceLost) and container.format.name == "mpjpeg":
+                    self._read_jpegs()
         except Closed:
             # Cancelled: nobody takes pictures any more.
             return
@@ -206,34 +224,78 @@ class Connection:
             container = self._opened(open_options(self._address, self._transport, patient=True))
         return container
 
-    def _opened(self, options: dict[str, str]) -> InputContainer:
+    def _opened(self, options: dict[str, str], form: str | None = None) -> InputContainer:
         # Twice the patience of next(), which gives up first: this is for the day that an interruption does not work.
         timeout = (2 * self._timeouts.open_s, 2 * self._timeouts.read_s)
-        url, form = self._address.url, self._address.format
+        url, form = self._address.url, form or self._address.format
         container: InputContainer = av.open(url, "r", form, options=options, timeout=timeout, **pyav.READ)
         return container
+
+    def _read_jpegs(self) -> None:
+        """Read what FFmpeg could not as JPEG pictures with anything between them; end as before where there are none.
+
+        Cameras send MJPEG with wrong lengths, or without the first boundary; browsers show them.
+        """
+        try:
+            container = self._opened({"probesize": "32", **self._address.options}, "data")
+        except (av.error.FFmpegError, OSError, ValueError):
+            return  # it was reached a moment ago: what was wrong then is what there is to say
+        splitter, codec = JpegPictures(), av.CodecContext.create("mjpeg", "r")
+        assert isinstance(codec, VideoCodecContext)
+        unread = _MOST_WITHOUT_JPEG
+        try:
+            for packet in container.demux():
+                for data in splitter.push(bytes(packet)):
+                    unread = _MOST_WITHOUT_JPEG
+                    self._decode(codec, Packet(data), arrival=True)
+                unread -= packet.size
+                if unread < 0:
+                    return
+        except (av.error.FFmpegError, OSError) as error:
+            self._error = failures.read_failure(self._address, error)
+        finally:
+            container.close()
 
     def _read(self, container: InputContainer) -> None:
         stream = self._video(container)
         arrival = container.format.name in _ARRIVAL_FORMATS
-        pacer = Pacer() if _BURSTY_FORMATS.intersection(container.format.name.split(",")) else None
+        formats = frozenset(container.format.name.split(","))
+        pacer = Pacer() if formats & _BURSTY_FORMATS else None
+        segmented = not formats.isdisjoint(_SEGMENTED_FORMATS)
         if not arrival:
             self._rate = _rate(stream)
         self._heard_at = self._sound_at = self._clock()
         self.opened_at = self._heard_at
         for packet in self._packets(container, stream):
+            old = segmented and bool(packet.size) and self._seen.seen(packet.pts, bytes(packet))
             try:
-                decoded = stream.codec_context.decode(packet)
+                self._decode(stream.codec_context, packet, arrival=arrival, pacer=pacer, old=old)
             except av.error.EOFError:
                 return
-            except av.error.FFmpegError:
-                self.undecodable_packets += 1
-                continue
-            for picture in decoded:
-                if pacer is not None and picture.time is not None:
-                    self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
-                aspect = pyav.fraction(stream.codec_context.sample_aspect_ratio) or Fraction(1)
-                self._hand_over(picture, aspect, arrival=arrival)
+
+    def _decode(
+        self,
+        codec: VideoCodecContext,
+        packet: Packet[Any],
+        *,
+        arrival: bool,
+        pacer: Pacer | None = None,
+        old: bool = False,
+    ) -> None:
+        """Hand over the pictures of ``packet``, unless it is ``old``. Raises ``av.error.EOFError`` at the end."""
+        try:
+            decoded = codec.decode(packet)
+        except av.error.EOFError:
+            raise
+        except av.error.FFmpegError:
+            self.undecodable_packets += 1
+            return
+        if self.opened_at is None:
+            self.opened_at = self._clock()
+        for picture in () if old else decoded:
+            if pacer is not None and picture.time is not None:
+                self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
+            self._hand_over(picture, pyav.fraction(codec.sample_aspect_ratio) or Fraction(1), arrival=arrival)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
         """Whole pictures, still encoded, as soon as they are whole."""
@@ -297,7 +359,7 @@ def open_options(address: Address, transport: Transport, *, patient: bool = Fals
     elif address.kind is Kind.NETWORK:
         options |= {} if patient else {"probesize": "500000", "analyzeduration": "100000"}
         # The newest segment of an HLS list; the pacer makes up for a late one by falling behind as far as needed, once.
-        options |= {"live_start_index": "-1"} if address.scheme in {"http", "https"} else {}
+        options |= {"live_start_index": "-1"} if address.scheme in HTTP else {}
         options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
     return {**options, **address.options}
 

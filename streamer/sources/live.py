@@ -16,6 +16,7 @@ from streamer.sources.backoff import Backoff
 from streamer.sources.connection import Connection, Picture, Timeouts, Transport
 from streamer.sources.conversion import Converter
 from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline
+from streamer.sources.seen_packets import SeenPackets
 from streamer.sources.state import SourceStats, StateChange
 from streamer.stages import State
 
@@ -86,6 +87,7 @@ class LiveSource:
         self._utc = utc
         self._random = random
         self._timeline = LiveTimeline()
+        self._seen = SeenPackets()
         self._stop = threading.Event()
         self._connection: Connection | None = None
         self._stuck: list[Connection] = []
@@ -278,6 +280,7 @@ class LiveSource:
             self._address,
             transport=self._transport,
             timeouts=timeouts,
+            seen=self._seen,
             clock=self._clock,
             utc=self._utc,
         )

@@ -103,6 +103,61 @@ def test_a_live_hls_list_is_played_at_its_pace() -> None:
     assert frames[10].captured_at - frames[0].captured_at > 0.2, "not all at once"
 
 
+def test_a_hls_list_that_stands_still_gives_no_old_pictures_as_new_ones() -> None:
+    segments = {f"/{number}.ts": clip(25, begin=25 * number) for number in range(10, 16)}
+    newest = [13]
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith(".m3u8"):
+            first = newest[0] - 3
+            names = "".join(f"#EXTINF:1.0,\n{first + index}.ts\n" for index in range(4))
+            text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n{names}"
+            send(request, text.encode(), HLS, length=True)
+        else:
+            send(request, segments[request.path], TS, length=True)
+
+    with serving(answer) as url:
+        source = LiveSource(f"{url}/list.m3u8", read_timeout_s=0.5, reconnect_initial_delay_s=0.01, reconnect_max_delay_s=0.01)
+        with watched(source) as watcher:
+            watcher.wait_for(lambda: source.stats.attempts >= 3)
+            assert source.state is State.RECONNECTING
+            assert len(watcher.frames) <= 25
+            newest[0] = 15
+            watcher.wait_for(lambda: source.state is State.RUNNING and len(watcher.frames) > 40)
+    shades = [int(plane_views(frame.picture)[0][0, 0]) for frame in watcher.frames]
+    assert len(shades) <= 75
+    assert shades[:25] == sorted(shades[:25]), "each once, in order"
+
+
+@pytest.mark.parametrize(("first", "wrong_by"), [(b"--next\r\n", 37), (b"--next\r\n", -37), (b"", 0)])
+def test_mjpeg_with_wrong_lengths_or_without_its_first_boundary_is_read_without_reconnecting(
+    first: bytes, wrong_by: int
+) -> None:
+    jpegs = clip(12, container="mjpeg", codec="mjpeg").split(b"\xff\xd8")[1:]
+    done = threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", MJPEG)
+        request.end_headers()
+        boundary = first
+        for jpeg in itertools.cycle(jpegs):
+            body = b"\xff\xd8" + jpeg
+            head = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % (len(body) + wrong_by)
+            request.wfile.write(boundary + head + body + b"\r\n")
+            boundary = b"--next\r\n"
+            if done.wait(0.02):
+                return
+
+    states = States()
+    with serving(answer) as url, watched(LiveSource(f"{url}/camera", on_state=states)) as watcher:
+        frames = watcher.wait_for_frames(30)
+        done.set()
+    assert not any(frame.damaged for frame in frames)
+    assert State.RECONNECTING not in [change.state for change in states.changes[:-1]]
+    assert watcher.source.stats.reconnects == 0
+
+
 def test_what_has_an_end_is_a_recording() -> None:
     data = clip(25)
 
