@@ -17,6 +17,7 @@ from streamer.perception.every_frame import EveryFrame
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
 from streamer.render.renderer import Renderer, Style
+from streamer.runtime import tls
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
@@ -72,6 +73,8 @@ def annotate_with(
         # A pipe or a device is there already and may be written to.
         if path is not None and (path.is_file() or not path.exists()):
             check_output(path, overwrite=config.overwrite)
+    if config.insecure:
+        tls.leave_unchecked(config.input)
     with ExitStack() as undo:
         source = VideoFile(config.input, start_s=config.start, end_s=config.end)
         undo.callback(source.close)

@@ -85,11 +85,17 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
 def probe(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="Anything FFmpeg reads.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Accept any certificate of an https or rtsps server.", show_default=False)
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Show what a recording holds: streams, sizes, declared and measured rates, rotation, colour, duration."""
+    from streamer.runtime import tls
     from streamer.sources.probe import probe as probe_input
 
+    if insecure:
+        tls.leave_unchecked(input)
     report = probe_input(input)
     if json:
         import json as encoder

@@ -33,6 +33,8 @@ class RecordingOptions(Settings):
 
     input: Annotated[Address, Option(argument=True), Field(repr=False)]  # an address may hold a password
     """Recording or picture: a path or URL of anything that FFmpeg reads."""
+    insecure: Switch = False
+    """Read from ``rtsps``, ``https`` and ``rtmps`` servers whatever certificate they show."""
     start: Annotated[Seconds | None, Unset("the beginning")] = None
     """Time of the first frame: seconds, MM:SS or HH:MM:SS."""
     end: Annotated[Seconds | None, Unset("the end")] = None

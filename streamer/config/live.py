@@ -88,6 +88,8 @@ class SourceOptions(Settings):
     """Most seconds between two attempts."""
     reconnect_attempts: Attempts = 0
     """Attempts after which the source has failed; 0: for ever."""
+    insecure: Switch = False
+    """Connect to ``rtsps``, ``https`` and ``rtmps`` servers whatever certificate they show, for reading and publishing."""
     damaged: Literal["show", "drop"] = "show"
     """What becomes of frames in which the decoder had to conceal errors; the detector never gets them."""
     max_staleness: Timeout = 0.5

@@ -18,7 +18,7 @@ from streamer.perception.selection import Selection, class_ids
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
 from streamer.redact import redact
-from streamer.runtime import import_order
+from streamer.runtime import import_order, tls
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
 from streamer.stages import Detector, Output, Perception, Reporting, Source
@@ -151,6 +151,8 @@ class PartsFactory:
         from streamer.sinks.queued import Queued
 
         for address in config.publish:
+            if config.insecure:
+                tls.leave_unchecked(address)
             sink = Publish(address, info)
             outputs.append(  # what was built must be in the list when a later one fails
                 Queued(sink, capacity=_STREAM_QUEUE, finish_timeout_s=_FINISH_TIMEOUT_S, on_failure=failures(sink.name))
@@ -176,6 +178,8 @@ def _source(config: CameraConfig, on_state: Callable[[StateChange], None]) -> So
             on_state=on_state,
         )
 
+    if config.insecure:
+        tls.leave_unchecked(config.source)
     return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
 
 

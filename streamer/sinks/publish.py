@@ -13,6 +13,7 @@ import av
 from streamer.errors import ConfigError
 from streamer.frame import UPRIGHT, Orientation, StreamInfo
 from streamer.redact import HIDDEN, redact, remember, split_userinfo
+from streamer.runtime import tls
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder, upright_even
 from streamer.sinks.output_timestamps import Pacing
 from streamer.sinks.overlay import status_picture
@@ -211,7 +212,7 @@ def _target(url: str, transport: str) -> tuple[str, str, dict[str, str]]:
     if transport not in ("tcp", "udp"):
         raise ConfigError(f"transport of a published stream: expected tcp or udp, got {transport}")
     if FORMATS[scheme] == "rtsp":
-        return url, "rtsp", {"rtsp_transport": transport}
+        return url, "rtsp", {"rtsp_transport": transport, **tls.options(url)}
     if scheme == "udp":
         # Seven packets of MPEG-TS fit into one of Ethernet; FFmpeg's default would be cut in two.
         join = "&" if "?" in rest else "?"

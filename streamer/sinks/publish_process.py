@@ -17,6 +17,7 @@ from typing import IO
 
 import av
 
+from streamer.runtime import tls
 from streamer.sinks import publish_worker
 
 _SENT = publish_worker.SENT.encode()
@@ -28,6 +29,7 @@ _REASONS = {
     "ConnectionResetError": "connection closed by the other side",
     "BrokenPipeError": "connection closed by the other side",
     "TimeoutError": "no answer in time",
+    "SSLCertVerificationError": "its certificate is not trusted; SSL_CERT_FILE=certificate.pem trusts it, --insecure all",
     "InvalidDataError": "no answer in time, or one that makes no sense",
 }
 
@@ -92,6 +94,7 @@ class Peer:
                 "width": size[0],
                 "height": size[1],
                 # The process's own last resort, should nobody be left here to end it.
+                "trust": (*server, tls.ca_file()) if (server := tls.server_of(url)) and tls.checked(url) else None,
                 "timeout_s": max(1, round(2 * max(open_timeout_s, write_timeout_s))),
             }
         ).encode()

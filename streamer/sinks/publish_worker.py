@@ -1,4 +1,4 @@
-"""The process that holds the connection of one published stream. Run as a file, by ``publish_peer``; imports only PyAV.
+"""The process that holds the connection of one published stream. Run as a file, by ``publish_process``; imports only PyAV.
 
 Why a process: PyAV keeps Python's global lock while FFmpeg connects for writing (``avformat_write_header``), and FFmpeg's
 writers have no interrupter. In the main process a server that accepts and then says nothing would freeze every camera for
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import ssl
 import struct
 import sys
 from fractions import Fraction
@@ -48,8 +50,20 @@ class Request(TypedDict):
     """For the muxer."""
     width: int
     height: int
+    trust: tuple[str, int, str] | None
+    """Host and port of the server whose certificate is checked, and the file of those that are trusted."""
     timeout_s: int
     """The longest that one call of FFmpeg may take."""
+
+
+def check_certificate(host: str, port: int, ca_file: str) -> None:
+    """Raise ``ssl.SSLCertVerificationError`` unless the server shows a certificate that ``ca_file`` makes trusted.
+
+    In a connection of its own: PyAV hands no options for TLS to FFmpeg when it writes to RTMP, and of RTSP only an
+    input/output error comes back.
+    """
+    with socket.create_connection((host, port)) as connection:
+        ssl.create_default_context(cafile=ca_file).wrap_socket(connection, server_hostname=host).close()
 
 
 def serve(requests: BinaryIO, request: Request) -> None:
@@ -57,6 +71,10 @@ def serve(requests: BinaryIO, request: Request) -> None:
 
     Every call that may block has an alarm set: without a handler, SIGALRM ends the process, whatever FFmpeg waits for.
     """
+    signal.alarm(request["timeout_s"])
+    if request["trust"] is not None:
+        check_certificate(*request["trust"])
+    signal.alarm(0)
     container = av.open(request["url"], "w", format=request["format"], options=request["options"])
     stream = container.add_mux_stream("h264", width=request["width"], height=request["height"])
     stream.time_base = TIME_BASE

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import SourceError, SourceLost, SourceUnsupported
 from streamer.frame import picture_bytes
-from streamer.runtime import import_order, pyav
+from streamer.runtime import import_order, pyav, tls
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
@@ -361,7 +361,7 @@ def open_options(address: Address, transport: Transport, *, patient: bool = Fals
         # The newest segment of an HLS list; the pacer makes up for a late one by falling behind as far as needed, once.
         options |= {"live_start_index": "-1"} if address.scheme in HTTP else {}
         options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
-    return {**options, **address.options}
+    return {**options, **tls.options(address.url), **address.options}
 
 
 def _codec_names(container: InputContainer) -> set[str]:

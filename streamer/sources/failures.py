@@ -8,8 +8,9 @@ import av.error
 
 from streamer.errors import SourceAuthFailed, SourceError, SourceLost, SourceTimeout, SourceUnavailable, SourceUnsupported
 from streamer.redact import redact
+from streamer.runtime import tls
 from streamer.sources.address import Address, Kind
-from streamer.sources.opening import opening_error
+from streamer.sources.opening import distrusted, opening_error
 
 _UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EIO, errno.ECONNRESET, errno.EPIPE})
 
@@ -25,6 +26,8 @@ def connect_failure(address: Address, error: Exception) -> SourceError:
         return SourceUnavailable(f"{name} cannot be opened ({said})", hint="is it there, and may this user open it?")
     if address.kind is Kind.GENERATOR:
         return SourceUnsupported(f"{name} is no filter graph ({said})", hint="try it with ffplay -f lavfi")
+    if number == errno.EIO and (why := tls.distrusted(address.url)):
+        return distrusted(name, why)
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return SourceAuthFailed(f"{name} refuses user or password", hint="check the credentials in the address")
     if isinstance(error, av.error.HTTPNotFoundError):

@@ -22,7 +22,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.redact import redact, remember
-from streamer.runtime import pyav
+from streamer.runtime import pyav, tls
 from streamer.sources.boxes import missing_index
 from streamer.sources.webp import animated_webp
 
@@ -71,7 +71,8 @@ def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: f
     remember(path)
     try:
         if is_url(path):
-            return _refuse_text(av.open(path, "r", timeout=(open_timeout_s, read_timeout_s), **pyav.READ), path)
+            timeout = (open_timeout_s, read_timeout_s)
+            return _refuse_text(av.open(path, "r", options=tls.options(path), timeout=timeout, **pyav.READ), path)
         _check_file(path)
         if (animation := animated_webp(path)) is not None:
             return av.open(animation, "r")
@@ -111,6 +112,8 @@ def opening_error(path: str, error: Exception) -> SourceError:
     reason = " ".join(redact(str(getattr(error, "strerror", None) or error)).split())
     if isinstance(error, SourceError):
         return error
+    if number == errno.EIO and (why := tls.distrusted(path)):
+        return distrusted(name, why)
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return SourceAuthFailed(f"{name} refuses user or password", hint="check the credentials in the address")
     if isinstance(error, av.error.HTTPClientError | av.error.HTTPServerError):
@@ -138,6 +141,14 @@ def unfinished_error(path: str) -> SourceUnsupported | None:
     if missing is None:
         return None
     return SourceUnsupported(f"{shown(path)} {missing}", hint="copy it again, or rebuild it with a tool such as untrunc")
+
+
+def distrusted(name: str, why: str) -> SourceUnavailable:
+    """The error for a server whose certificate is not trusted."""
+    return SourceUnavailable(
+        f"{name} shows a certificate that is not trusted ({why})",
+        hint="to trust it: SSL_CERT_FILE=certificate.pem streamer …; to check nothing: --insecure",
+    )
 
 
 def reading_error(path: str, error: Exception) -> SourceError:

@@ -15,13 +15,17 @@ import av
 import pytest
 
 from streamer.errors import ConfigError
+from streamer.runtime import tls as certificates
 from streamer.sinks.output_timestamps import TICKS, Pacing
 from streamer.sinks.publish import Publish, safe_name
 from streamer.sinks.queued import Queued
 from streamer.stages import OutputStatus
 from tests.rtsp import PYTHON, why_not
 from tests.sinks import moving
+from tests.tls import Certificate, StartTls, certificate, tls
 from tests.waiting import wait_until
+
+__all__ = ["certificate", "tls"]
 
 WIDTH, HEIGHT = 320, 240
 PREROLL = 8
@@ -199,6 +203,33 @@ def test_a_wrong_password_is_said_and_never_shown(relay: StartRelay, line: Start
     assert "s3cret-Pa55" not in caplog.text + repr(camera.status()) + camera.publish.name
     right = line(server.url("/in", "viewer:right@"))
     right.until("running")
+
+
+@pytest.mark.parametrize("scheme", ["rtsps", "rtmps"])
+def test_a_certificate_that_is_not_trusted_is_said(relay: StartRelay, line: StartLine, tls: StartTls, scheme: str) -> None:
+    port = tls(relay().port).port
+    camera = line(f"{scheme}://127.0.0.1:{port}/in")
+    wait_until(lambda: "certificate is not trusted" in camera.status().error, what=f"a reason; {camera.status()}")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_publishes_over_tls(
+    relay: StartRelay,
+    line: StartLine,
+    tls: StartTls,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,
+) -> None:
+    server = relay()
+    url = f"rtsps://127.0.0.1:{tls(server.port).port}/in"
+    monkeypatch.setattr(certificates, "_unchecked", set())
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    else:
+        certificates.leave_unchecked(url)
+    line(url).until("running")
+    assert play(server.url("/out"), 5, rtsp_transport="tcp")
 
 
 def test_a_path_that_is_not_there_is_said(relay: StartRelay, line: StartLine) -> None:
