@@ -21,7 +21,10 @@ def animated_webp(path: str) -> io.BytesIO | None:
 
     Raises ``SourceUnsupported`` for one that is damaged, or too large to be held in memory.
     """
-    with Path(path).open("rb") as stream:
+    file = Path(path)
+    if not file.is_file():  # a pipe: what is read here would be missing in the video
+        return None
+    with file.open("rb") as stream:
         header = stream.read(_HEADER_BYTES)
         if len(header) < _HEADER_BYTES or header[:4] != b"RIFF" or header[8:16] != b"WEBPVP8X" or not header[20] & _ANIMATED:
             return None
