@@ -158,7 +158,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/empty.mp4"], 1, r"empty\.mp4"),
     (["annotate", "{}/text.mp4"], 1, r"text\.mp4"),
     (["annotate", "{}/tone.wav"], 1, r"tone\.wav .*video"),
-    (["annotate", "{}/clip.mp4", "-o", "{}/out.xyz"], 2, r"\.xyz; take one of"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/out.xyz"], 2, r"\.xyz; give one of"),
     (["annotate", "{}/clip.mp4", "-o", "{}/no/out.mp4"], 2, "there is no folder"),
     (["annotate", "{}/clip.mp4", "-o", "{}/text.mp4"], 2, "exists; .*--overwrite"),
     (["annotate", "{}/clip.mp4", "-o", "{}/clip.mp4", "--overwrite"], 2, "is the input"),
