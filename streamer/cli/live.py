@@ -77,19 +77,20 @@ def run(
 @config_app.command("schema")
 @guarded
 def schema(
-    command: Annotated[str, typer.Argument(metavar="[run|live]", help="Whose configuration file.")] = "run",
+    command: Annotated[str, typer.Argument(metavar="[run|live|annotate]", help="Whose configuration file.")] = "run",
     debug: Debug = False,
 ) -> None:
     """Print the JSON schema of a configuration file, for editors."""
     import json
 
-    from streamer.config.live import schema as schema_of
+    from streamer.config.schema import FILES
+    from streamer.config.schema import schema as schema_of
     from streamer.errors import ConfigError
     from streamer.suggest import did_you_mean
 
-    if command not in ("run", "live"):
-        raise ConfigError(f"no configuration file of {command!r}", hint=did_you_mean(command, ["run", "live"]))
-    typer.echo(json.dumps(schema_of("live" if command == "live" else "run"), indent=2, ensure_ascii=False))
+    if command not in FILES:
+        raise ConfigError(f"no configuration file of {command!r}", hint=did_you_mean(command, FILES))
+    typer.echo(json.dumps(schema_of(command), indent=2, ensure_ascii=False))
 
 
 def _run(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool) -> int:

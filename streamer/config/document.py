@@ -57,7 +57,9 @@ def parse_yaml(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}" if mark is not None else ""
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"{name}{at}: not YAML: {what}") from error
+        # `source: test:` is read as a mapping within a line.
+        hint = 'put a text with a colon in quotes: "test:"' if "mapping values are not allowed" in what else ""
+        raise ConfigError(f"{name}{at}: not YAML: {what}", hint=hint) from error
     except ConfigError:
         raise
     except (yaml.YAMLError, ValueError) as error:  # a date in a 13th month is a ValueError

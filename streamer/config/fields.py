@@ -12,7 +12,7 @@ from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
-_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
 """What can be drawn of an instance."""
@@ -34,7 +34,8 @@ class Expected:
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         if not self.schema:
             return handler(core_schema)
-        return self.schema[0] if len(self.schema) == 1 else {"anyOf": list(self.schema)}
+        forms = [dict(form) for form in self.schema]  # pydantic writes a field's default into what it gets
+        return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def text_schema(pattern: str) -> dict[str, Any]:
 
 def any_case(*words: str) -> str:
     """A pattern for any of ``words`` in upper or lower case, without flags, which JSON schemas do not have."""
-    return "|".join("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
+    return "|".join("".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word) for word in words)
 
 
 def parse_time(value: object) -> float:
@@ -100,13 +101,13 @@ def parse_time(value: object) -> float:
             raise ValueError("no time")
         hours, minutes, all_minutes, seconds, all_seconds = match.groups()
         value = int(hours or 0) * 3600 + int(minutes or all_minutes or 0) * 60 + float(seconds or all_seconds)
-    if not 0 <= value <= _MOST_SECONDS:
+    if not 0 <= value <= _MOST:
         raise ValueError("no time")
     return float(value)
 
 
-_MOST_SECONDS = 1e9
-"""More than 30 years are a mistake."""
+_MOST = 1e9
+"""What is larger is a mistake: as seconds it is 30 years."""
 
 
 def number(value: object) -> object:
@@ -143,6 +144,17 @@ def as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _endpoint(value: object) -> object:
+    value = as_text(value)
+    if isinstance(value, str) and not re.fullmatch(rf"\s*(?:{_ENDPOINT})\s*", value, re.ASCII):
+        raise ValueError("no endpoint")
+    return value
+
+
 def _path(value: object) -> object:
     if value == "":
         raise ValueError("empty")
@@ -157,13 +169,17 @@ def _address(value: object) -> object:
 
 
 _SWITCH_WORDS = ("true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0")
-_SHARE = TextForm("number", r"\+?(?:0*\.\d+|0+\.?|0*1(?:\.0*)?)", {"minimum": 0, "maximum": 1})
-_POSITIVE = TextForm("number", r"(?=.*[1-9])\+?(?:\d+\.?\d*|\.\d+)", {"exclusiveMinimum": 0})
+_SHARE = TextForm("number", r"\+?(?:0*\.\d+|0+\.?|0*1(?:\.0*)?|\d(?:\.\d*)?[eE]-0*[1-9]\d*)", {"minimum": 0, "maximum": 1})
+_POSITIVE = TextForm(
+    "number", r"(?=[^eE]*[1-9])\+?(?:\d+\.?\d*|\.\d+)(?:[eE]\+?\d)?", {"exclusiveMinimum": 0, "maximum": _MOST}
+)
 _COUNT = TextForm("integer", r"\+?0*[1-9]\d*", {"minimum": 1})
 _WHOLE = TextForm("integer", r"\+?\d+", {"minimum": 0})
 _CRF = TextForm("number", r"\+?(?:0*(?:[0-5]?\d|6[0-2])(?:\.\d*)?|\.\d+|0*63(?:\.0*)?)", {"minimum": 0, "maximum": 63})
-_TIME = TextForm("number", _CLOCK, {"minimum": 0, "maximum": _MOST_SECONDS})
-_TIMEOUT = TextForm("number", rf"(?=.*[1-9])(?:{_CLOCK})", {"exclusiveMinimum": 0, "maximum": _MOST_SECONDS})
+_TIME = TextForm("number", _CLOCK, {"minimum": 0, "maximum": _MOST})
+_TIMEOUT = TextForm("number", rf"(?=.*[1-9])(?:{_CLOCK})", {"exclusiveMinimum": 0, "maximum": _MOST})
+_PORT = r"0*(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_ENDPOINT = rf"(?:\S*:)?{_PORT}"
 _NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _DRAWN = "|".join(DRAWABLE)
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
@@ -183,7 +199,7 @@ Share = Annotated[
 Positive = Annotated[
     float,
     BeforeValidator(number),
-    Field(gt=0, allow_inf_nan=False),
+    Field(gt=0, le=_MOST),
     Expected("a number above 0", "NUMBER", _POSITIVE.schema),
 ]
 Count = Annotated[int, BeforeValidator(number), Field(ge=1), Expected("a whole number, 1 or more", "N", _COUNT.schema)]
@@ -201,8 +217,18 @@ Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]
 Address = Annotated[str, PlainValidator(_address), Expected("a text", "TEXT", (_TEXT,))]
 """A path or a URL."""
 Name = Annotated[str, BeforeValidator(as_text), Field(min_length=1), Expected("a name", "NAME", (_TEXT, {"type": "integer"}))]
+Endpoint = Annotated[
+    str,
+    BeforeValidator(_endpoint),
+    Expected(
+        "PORT or ADDRESS:PORT, such as 9090 or 0.0.0.0:9090",
+        "[ADDRESS:]PORT",
+        ({"type": "integer", "minimum": 0, "maximum": 65535}, text_schema(_ENDPOINT)),
+    ),
+]
 Switch = Annotated[
     bool,
+    BeforeValidator(_stripped),
     Expected("true or false", schema=({"type": "boolean"}, {"enum": [0, 1]}, text_schema(any_case(*_SWITCH_WORDS)))),
 ]
 Names = Annotated[

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -14,6 +14,7 @@ from streamer.config.document import Document
 from streamer.config.environment import expand
 from streamer.config.fields import (
     Attempts,
+    Endpoint,
     Expected,
     FilePath,
     Option,
@@ -54,15 +55,6 @@ Addresses = Annotated[
         "rtsp://, rtmp:// or udp:// addresses",
         "URL",
         ({"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}),
-    ),
-]
-Endpoint = Annotated[
-    str,
-    BeforeValidator(as_text),
-    Expected(
-        "PORT or ADDRESS:PORT",
-        "[ADDRESS:]PORT",
-        ({"type": "integer", "minimum": 0, "maximum": 65535}, {"type": "string", "minLength": 1}),
     ),
 ]
 
@@ -257,16 +249,6 @@ def load_run_config(
     config = load(RunConfig, path, overrides or {}, environ)
     config.resolved()
     return config
-
-
-def schema(command: Literal["live", "run"] = "run") -> dict[str, Any]:
-    """The JSON schema of a configuration file, for editors."""
-    model = RunConfig if command == "run" else LiveConfig
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **model.model_json_schema(),
-        "title": f"streamer {command}",
-    }
 
 
 def _said(options: CameraOptions) -> dict[str, object]:

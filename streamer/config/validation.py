@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -49,6 +50,8 @@ def build(model: type[S], document: Document | None, overrides: Mapping[str, obj
     Raises ``ConfigError``: one line with where, key, what was expected and what was found, for up to three mistakes.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
+    if document is not None:
+        document = replace(document, data={key: _without_none(value) for key, value in document.data.items()})
     try:
         return model.model_validate({**(document.data if document is not None else {}), **given})
     except ValidationError as error:
@@ -56,6 +59,21 @@ def build(model: type[S], document: Document | None, overrides: Mapping[str, obj
     more = f"; and {len(complaints) - _MOST_COMPLAINTS} more" if len(complaints) > _MOST_COMPLAINTS else ""
     hints = [hint for _, hint in complaints[:_MOST_COMPLAINTS] if hint]
     raise ConfigError("; ".join(text for text, _ in complaints[:_MOST_COMPLAINTS]) + more, hint=hints[0] if hints else "")
+
+
+class _Nothing:
+    """Stands for an empty value of a document, which is a mistake everywhere; None stands for what is left out."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+def _without_none(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return _Nothing() if value is None else value
 
 
 def _complaints(
@@ -84,9 +102,15 @@ def _complaint(detail: ErrorDetails, path: Location, owner: type[BaseModel], fie
     words = next((item.words for item in parts if isinstance(item, Expected)), any_of(choices) or detail["msg"])
     if isinstance(cause, Unfit):
         words = str(cause)
+    if detail["type"] in ("model_type", "dict_type") and not path[1:]:
+        words = "keys and values"
     if detail["type"] == "missing":
         return f"{key}: missing, expected {words}", ""
     value = detail["input"]
+    if isinstance(value, _Nothing):
+        return f"{key}: expected {words}, got nothing", "write a value, or leave the line out"
+    if isinstance(value, bool) and str in parts:
+        return f"{key}: expected {words}, got {_shown(value)}", "yes, no, on and off are a text in quotes only"
     near = nearest(value, choices) if isinstance(value, str) else []
     return f"{key}: expected {words}, got {_shown(value)}", did_you_mean(str(value), near) if near else ""
 

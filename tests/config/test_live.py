@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from streamer.config.document import parse_yaml
 from streamer.config.environment import expand
-from streamer.config.live import LiveConfig, RunConfig, load_live_config, load_run_config, schema
+from streamer.config.live import LiveConfig, RunConfig, load_live_config, load_run_config
+from streamer.config.schema import schema
 from streamer.errors import ConfigError
 
 SECRET = "hunter2-is-long"
