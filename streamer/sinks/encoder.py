@@ -20,8 +20,10 @@ from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.encoders import choose_encoder
 from streamer.sinks.muxer import Muxer, Plan, plan_streams
+from streamer.sinks.side_data import SideDataWriter, joined
 from streamer.sources.conversion import widened
 from streamer.sources.passthrough import Passthrough
+from streamer.sources.side_data import NOTHING
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, GivenUp
 
@@ -89,6 +91,15 @@ class VideoEncoder:
         self._muxer: Muxer | None = None
         self._files: list[PendingFile] = []
         self._size = self._size_taken()
+        self._side_data = SideDataWriter(
+            NOTHING if source is None else source.side_data,
+            self.encoder,
+            self._container,
+            self._size,
+            widened=self._size != info.stored_size,
+        )
+        self._options = joined(self._options, self._side_data.options)
+        self.notes += self._side_data.notes
         if self._size != info.stored_size:
             self.notes.append(f"the picture becomes {self._size[0]}x{self._size[1]}: {self.encoder} takes even sizes only")
         if info.sample_aspect_ratio != 1 and self._container.ticks == 1000 and self.encoder in _NO_ASPECT:
@@ -132,7 +143,7 @@ class VideoEncoder:
             picture.pict_type = 0
             self._durations[picture.pts] = frame.duration
             self._end = (picture.pts + max(frame.duration, 1)) * frame.time_base
-            self._mux(self._muxer.video.encode(picture))
+            self._mux(self._encode(picture))
         except _Failures as error:
             raise self._failed(error) from error
         self.frames_written += 1
@@ -146,7 +157,7 @@ class VideoEncoder:
         stopped = self._source is not None and self._source.interrupted
         until_s = self._end if stopped else None
         try:
-            self._mux(_with_sound_dts(self._muxer.video.encode(None), self._info.time_base))
+            self._mux(_with_sound_dts(self._encode(None), self._info.time_base))
             self._muxer.finish(until_s)
             if self._muxer.lost_packets:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
@@ -185,6 +196,7 @@ class VideoEncoder:
             pending.discard()
         self._readers, self._files = [], []
         self._muxer = None
+        self._side_data.close()
 
     def _begin(self, first_pts: int) -> None:
         if first_pts < 0:
@@ -203,15 +215,24 @@ class VideoEncoder:
             shift_s=self._shift * self._info.time_base,
         )
 
+    def _encode(self, picture: av.VideoFrame | None) -> list[Packet[Any]]:
+        """Packets for ``picture``, or the last ones. The stream that encodes may be another than the output's."""
+        assert self._side_data.encoding is not None
+        return self._side_data.encoding.encode(picture)
+
     def _add_video(self, output: OutputContainer) -> VideoStream:
+        stream = self._side_data.add_stream(output, self._add_encoder)
+        if self._container.two_steps:
+            self._tag(stream)
+        return stream
+
+    def _add_encoder(self, output: OutputContainer) -> VideoStream:
         stream = output.add_stream(self._encoder.name, rate=self._hint_rate(), options=self._options)
         assert isinstance(stream, VideoStream)
         # PyAV's default cuts each picture into slices for the threads: one frame for each thread is faster, and smaller.
         stream.thread_type, stream.thread_count = "FRAME", 0
         self._configure(stream)
         stream.time_base = self._container.time_base(self._info.time_base)
-        if self._container.two_steps:
-            self._tag(stream)
         return stream
 
     def _configure(self, context: Any) -> None:
@@ -223,6 +244,7 @@ class VideoEncoder:
         context.codec_context.time_base = info.time_base
         context.color_range, context.colorspace = info.color.range, info.color.matrix
         context.color_primaries, context.color_trc = info.color.primaries, info.color.transfer
+        context.codec_context.field_order = self._side_data.field_order
 
     def _hint_rate(self) -> Fraction:
         """A rate for the encoder's rate control and level; times come from the frames alone."""
@@ -307,7 +329,7 @@ class VideoEncoder:
                 raise
 
     def _copy_video(self, output: OutputContainer, template: VideoStream) -> VideoStream:
-        stream = output.add_stream_from_template(template, opaque=True)
+        stream = self._side_data.add_copy(output, template)
         stream.time_base = self._container.time_base(self._info.time_base)
         context = stream.codec_context
         context.framerate = self._hint_rate()

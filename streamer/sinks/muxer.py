@@ -263,6 +263,8 @@ def _options(
         # An edit list tells delays in ticks of the movie: the default of 1000 would round them.
         "movie_timescale": str(_movie_ticks(ticks, templates)),
         "movflags": "+".join(flags),
+        # The marks of 360° and stereo pictures are Google's, not ISO's.
+        "strict": "unofficial",
     }
     if fragmented:
         options |= {"frag_duration": "1000000", "flush_packets": "1"}

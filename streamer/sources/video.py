@@ -23,6 +23,7 @@ from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.decoding import Decoder
 from streamer.sources.file_timestamps import Timeline
 from streamer.sources.opening import is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
+from streamer.sources.side_data import NOTHING, side_data_of
 
 NO_TIMESTAMPS = 0x0080
 """``AVFMT_NOTIMESTAMPS``: the format holds no times (raw H.264), so that there is nothing to seek by."""
@@ -71,6 +72,8 @@ class VideoFile:
         """After ``open``: whether it is a picture (jpg, png, webp), no video."""
         self.stream_index = 0
         """After ``open``: which of the container's streams is shown."""
+        self.side_data = NOTHING
+        """After ``open``: what stands beside the pixels."""
         self.notes: list[str] = []
         """What people should know about this input, one sentence each."""
         self._threads = threads
@@ -116,6 +119,7 @@ class VideoFile:
         if rate and not self.still and (untimed or is_picture_stream(container)):
             self.notes.append(f"{self.name} holds no times: {float(rate):g} frames a second are assumed")
         self._place_start(time_base)
+        self.side_data = side_data_of(first, stream)
         self._info = StreamInfo(
             source=self.name,
             width=width,
