@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench format golden clean setup setup-test
+.PHONY: help demo test check smoke bench format golden clean setup setup-test
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -20,6 +20,9 @@ check: setup-test ## lint, types, and which module may import which
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+smoke: ## try the command on Python 3.11 to 3.13, with pinned and with newest dependencies
+	tools/smoke
 
 bench: setup-test ## print every figure of the README
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
