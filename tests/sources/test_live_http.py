@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -125,8 +126,7 @@ def test_a_hls_list_that_stands_still_gives_no_old_pictures_as_new_ones() -> Non
             newest[0] = 15
             watcher.wait_for(lambda: source.state is State.RUNNING and len(watcher.frames) > 40)
     shades = [int(plane_views(frame.picture)[0][0, 0]) for frame in watcher.frames]
-    assert len(shades) <= 75
-    assert shades[:25] == sorted(shades[:25]), "each once, in order"
+    assert max(Counter(shades).values()) <= 3, "each shade once in each of three segments"
 
 
 @pytest.mark.parametrize(("first", "wrong_by"), [(b"--next\r\n", 37), (b"--next\r\n", -37), (b"", 0)])
