@@ -1,13 +1,18 @@
-"""Which recordings of a folder are ours, and which of those have to go."""
+"""Which recordings of a folder are ours, which of those have to go, and the thread that removes them."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
+_EVERY_S = 10.0
 _STAMP = "%Y%m%dT%H%M%SZ"
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -76,3 +81,86 @@ def to_remove(
             gone.append(recording)
             total -= recording.size_bytes
     return gone
+
+
+class Retention:
+    """Removes the recordings of ``stem`` in ``folder`` that are over the limits, whether frames come or not.
+
+    In a thread of its own, so that a slow folder never holds up the recording: every ten seconds, and when :meth:`wake` says
+    that a file was finished. ``current`` names the file that is being written, which stays.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        *,
+        segment_s: float,
+        keep_hours: float | None,
+        keep_bytes: float | None,
+        current: Callable[[], Path | None],
+        utc: Callable[[], datetime],
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._folder, self._stem, self._segment_s = folder, stem, segment_s
+        self._keep_hours, self._keep_bytes = keep_hours, keep_bytes
+        self._current, self._utc, self._every_s = current, utc, every_s
+        self._awake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="retention", daemon=True)
+        self._error = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """From any thread: look now."""
+        self._awake.set()
+
+    def close(self, timeout_s: float = 0.5) -> None:
+        """Look once more, and end; a folder that does not answer is left alone after ``timeout_s``."""
+        self._closing = True
+        self._awake.set()
+        self._thread.join(timeout_s)
+
+    def tidy(self) -> None:
+        """Remove what is over the limits now. What cannot be removed is told once."""
+        error = ""
+        try:
+            found = recordings(self._folder, self._stem)
+            # After the list: a file that was begun since is not in it.
+            current = self._current()
+            finished = [recording for recording in found if recording.path != current]
+            for recording in to_remove(
+                finished,
+                now=self._utc(),
+                segment_s=self._segment_s,
+                keep_hours=self._keep_hours,
+                keep_bytes=self._keep_bytes,
+                current_bytes=sum(recording.size_bytes for recording in found if recording.path == current),
+            ):
+                error = _removed(recording.path) or error
+        except OSError as failure:
+            error = str(failure.strerror or failure)
+        if error and error != self._error:
+            log.warning("cannot remove old recordings of %s in %s: %s", self._stem, self._folder, error)
+        self._error = error
+
+    def _work(self) -> None:
+        while True:
+            closing = self._closing
+            self.tidy()
+            if closing:
+                return
+            self._awake.wait(self._every_s)
+            self._awake.clear()
+
+
+def _removed(path: Path) -> str:
+    """Remove a file; why that cannot be, or nothing."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""

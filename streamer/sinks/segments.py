@@ -8,6 +8,7 @@ import io
 import logging
 import math
 import os
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import StreamInfo
 from streamer.redact import redact
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
-from streamer.sinks.retention import file_stem, recordings, segment_name, to_remove
+from streamer.sinks.retention import Retention, file_stem, segment_name
+from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FRAGMENT_US = 500_000
-_TIDY_S = 10.0
+_LOOK_S = 1.0
+_MAX_RETRY_S = 30.0
 _PROOF_S = 1
 _GB = 1e9
 
@@ -41,6 +44,8 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.ENOENT: "the folder is gone",
     errno.EFBIG: "the file would be too large",
+    errno.EEXIST: "a file is in the place of the folder",
+    errno.ENOTDIR: "a file is in the place of the folder",
 }
 
 
@@ -57,7 +62,8 @@ class Segments:
 
     Finished files of this very name are removed once they ended ``keep_hours`` ago, or, oldest first, while all of them
     hold more than ``keep_gb`` (1e9 bytes each); the current one never. When writing fails the file is closed as far as it
-    got, and a new one is tried every ``retry_s``; frames that come meanwhile are dropped and counted.
+    got, and a new one is tried after ``retry_s``, then more seldom; frames that come meanwhile are dropped and counted. A
+    folder that was removed is made again, and recording goes on in it.
 
     Has an encoder of its own. Raises ``OutputRefused`` when the folder cannot be made or written to, ``ConfigError`` for
     limits that make no sense, ``EncoderUnavailable``.
@@ -73,6 +79,7 @@ class Segments:
         keep_hours: float | None = None,
         keep_gb: float | None = None,
         retry_s: float = 5.0,
+        rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -82,17 +89,31 @@ class Segments:
         self.folder = Path(folder)
         self.stem = file_stem(redact(name or info.source))
         self.name = f"record {self.folder}"
-        self._segment_s, self._keep_hours = segment_s, keep_hours
-        self._keep_bytes = None if keep_gb is None else keep_gb * _GB
-        self._retry_s, self._clock, self._utc = retry_s, clock, utc
+        self._segment_s = segment_s
+        self._clock, self._utc, self._rng = clock, utc, rng
+        self._backoff = Backoff(initial_s=retry_s, max_s=max(retry_s, _MAX_RETRY_S))
         _usable(self.folder)
         self._encoder = LiveEncoder(info, crf=21)
         self._segment: _Segment | None = None
         self._last_pts: int | None = None
-        self._retry_at = -math.inf
-        self._tidy_at = -math.inf
+        self._retry_at = self._look_at = -math.inf
+        self._away_since: float | None = None
         self._state, self._error = "starting", ""
         self._frames = self._bytes = self._dropped = 0
+        self._current: Path | None = None
+        """The file that is written, or is about to be made."""
+        self._retention: Retention | None = None
+        if keep_hours is not None or keep_gb is not None:
+            self._retention = Retention(
+                self.folder,
+                self.stem,
+                segment_s=segment_s,
+                keep_hours=keep_hours,
+                keep_bytes=None if keep_gb is None else keep_gb * _GB,
+                current=lambda: self._current,
+                utc=utc,
+            )
+            self._retention.start()
 
     def write(self, item: Annotated) -> None:
         """Record the next picture."""
@@ -106,8 +127,8 @@ class Segments:
         try:
             if self._segment is not None and (pts - self._segment.first_pts) * TIME_BASE >= self._segment_s:
                 self._end_segment()
-            if now >= self._tidy_at:
-                self._tidy(now)
+            if self._segment is not None and now >= self._look_at:
+                self._look(self._segment, now)
             new = self._segment is None
             if self._segment is None:
                 self._segment = self._begin_segment(item, pts)
@@ -124,6 +145,7 @@ class Segments:
             self._frames += 1
             # A full disk takes a head before it refuses: after a failure, a second on disk counts as success.
             if self._state != "reconnecting" or (pts - self._segment.first_pts) * TIME_BASE > _PROOF_S:
+                self._away_since = None
                 self._say("running", "")
 
     def status(self) -> OutputStatus:
@@ -144,6 +166,8 @@ class Segments:
         except OSError as error:
             self._failed(error)
         self._say("ended", self._error)
+        if self._retention is not None:
+            self._retention.close()
 
     def abandon(self) -> None:
         """The same: what was recorded is true and stays."""
@@ -152,9 +176,10 @@ class Segments:
     def _begin_segment(self, item: Annotated, pts: int) -> _Segment:
         utc_s = item.frame.utc_s
         start = self._utc() if utc_s is None else datetime.fromtimestamp(utc_s, UTC)
+        self.folder.mkdir(parents=True, exist_ok=True)
         again = 0
         while True:
-            path = self.folder / segment_name(self.stem, start, again)
+            path = self._current = self.folder / segment_name(self.stem, start, again)
             try:
                 return _Segment(path, self._encoder.width, self._encoder.height, pts)
             except FileExistsError:  # the clock was set back, or we were started twice in a second
@@ -162,44 +187,47 @@ class Segments:
 
     def _end_segment(self) -> None:
         segment, self._segment = self._segment, None
-        self._tidy_at = -math.inf
         if segment is not None:
-            segment.close()
-
-    def _tidy(self, now: float) -> None:
-        """Remove what is over the limits."""
-        self._tidy_at = now + _TIDY_S
-        if self._keep_hours is None and self._keep_bytes is None:
-            return
-        current = None if self._segment is None else self._segment.path
-        finished = [recording for recording in recordings(self.folder, self.stem) if recording.path != current]
-        for recording in to_remove(
-            finished,
-            now=self._utc(),
-            segment_s=self._segment_s,
-            keep_hours=self._keep_hours,
-            keep_bytes=self._keep_bytes,
-            current_bytes=0 if self._segment is None else self._segment.bytes,
-        ):
             try:
-                recording.path.unlink(missing_ok=True)
-            except OSError as error:  # recording goes on: that is what matters
-                log.warning("%s: cannot remove %s: %s", self.name, recording.path.name, error.strerror)
+                segment.close()
+            finally:
+                self._let_go()
+
+    def _look(self, segment: _Segment, now: float) -> None:
+        """Notice a file that was removed while it is written: the system says nothing, and goes on writing to nowhere."""
+        self._look_at = now + _LOOK_S
+        if segment.removed():
+            log.warning("%s: %s was removed; recording goes on in a new file", self.name, segment.path.name, extra=self._extra)
+            self._segment = None
+            segment.give_up()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._current = None
+        if self._retention is not None:
+            self._retention.wake()
 
     def _failed(self, error: OSError) -> None:
-        self._retry_at = self._clock() + self._retry_s
-        self._tidy_at = -math.inf
+        now = self._clock()
+        if self._away_since is None:
+            self._away_since = now
+        self._retry_at = now + self._backoff.delay_s(now - self._away_since, self._rng)
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.give_up()
+        self._let_go()
         self._say("reconnecting", _REASONS.get(error.errno or 0, " ".join(str(error).split())))
+
+    @property
+    def _extra(self) -> dict[str, str]:
+        return {"output": self.name, "state": self._state}
 
     def _say(self, state: str, error: str) -> None:
         """One line for each change, none for what has been said."""
         if (state, error) == (self._state, self._error):
             return
         self._state, self._error = state, error
-        retrying = f", trying again every {self._retry_s:g} s" if state == "reconnecting" else ""
+        retrying = ", trying again" if state == "reconnecting" else ""
         log.log(
             logging.WARNING if error else logging.INFO,
             "%s: %s%s%s",
@@ -207,7 +235,7 @@ class Segments:
             state,
             f", {error}" if error else "",
             retrying,
-            extra={"output": self.name, "state": state},
+            extra=self._extra,
         )
 
 
@@ -246,6 +274,10 @@ class _Segment:
             self._container.mux_one(packet)
         except av.error.FFmpegError as error:
             raise self._reason(error) from error
+
+    def removed(self) -> bool:
+        """Whether its name is gone: what is written to it is lost once it is closed."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
 
     def close(self) -> None:
         """Make a plain MP4 of it."""

@@ -20,7 +20,7 @@ import pytest
 from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import Orientation
 from streamer.sinks import segments as module
-from streamer.sinks.retention import Recording, file_stem, recordings, segment_name, to_remove
+from streamer.sinks.retention import Recording, Retention, file_stem, recordings, segment_name, to_remove
 from streamer.sinks.segments import Segments
 from tests.sinks import moving
 from tests.waiting import wait_until
@@ -250,11 +250,60 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
         Segments(tmp_path / "file" / "folder", moving.info())
 
 
-def test_a_folder_that_went_away_is_said(tmp_path: Path) -> None:
-    folder = tmp_path / "records"
-    recorder = Recorder(folder, segment_s=1)
-    recorder.record(0, 5)
-    shutil.rmtree(folder)
-    recorder.record(5, 60)
-    assert recorder.sink.status().error == "the folder is gone"
+def test_a_folder_that_was_removed_is_made_again_and_recording_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "deep" / "records"
+    recorder = Recorder(folder)
+    recorder.record(0, 50)
+    shutil.rmtree(folder.parent)
+    recorder.record(50, 75)
+    assert (recorder.sink.status().state, recorder.sink.status().error) == ("running", "")
     recorder.sink.finish()
+    (path,) = folder.iterdir()
+    assert len(decoded(path)) >= 50
+    assert "gate-20260131T120000Z.mp4 was removed; recording goes on in a new file" in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_again_is_said_until_it_can(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    recorder = Recorder(folder)
+    recorder.record(0, 50)
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    recorder.record(50, 50)
+    status = recorder.sink.status()
+    assert (status.state, status.error) == ("reconnecting", "a file is in the place of the folder")
+    assert status.frames + status.dropped == 100
+    folder.unlink()
+    recorder.record(100, 200)
+    assert (recorder.sink.status().state, recorder.sink.status().error) == ("running", "")
+    recorder.sink.finish()
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_old_ones_go_while_no_frame_comes(tmp_path: Path) -> None:
+    old = tmp_path / "gate-20260131T100000Z.mp4"
+    old.write_bytes(bytes(1000))
+    recorder = Recorder(tmp_path, keep_hours=1)
+    wait_until(lambda: not old.exists())
+    recorder.sink.finish()
+
+
+def test_what_cannot_be_removed_is_said_once_and_the_rest_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stuck, old = tmp_path / "gate-20200101T000000Z.mp4", tmp_path / "gate-20200102T000000Z.mp4"
+    stuck.mkdir()
+    old.write_bytes(b"")
+    retention = Retention(
+        tmp_path,
+        "gate",
+        segment_s=60,
+        keep_hours=1,
+        keep_bytes=None,
+        current=lambda: None,
+        utc=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    retention.tidy()
+    retention.tidy()
+    assert [path.name for path in tmp_path.iterdir()] == [stuck.name]
+    assert len([record for record in caplog.records if "cannot remove old recordings of gate" in record.getMessage()]) == 1
