@@ -11,6 +11,7 @@ import numpy as np
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.frame import Plane, StreamInfo
 from streamer.sinks.atomic import PendingFile
+from streamer.sources.photo_metadata import PhotoMetadata, encoded_with_metadata
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 
@@ -24,6 +25,8 @@ _QUALITY = {
 
 class PictureFile:
     """Implements ``stages.Sink`` for one frame. The picture is turned upright, so that no viewer has to.
+
+    EXIF data, XMP data and ICC profile of ``source`` go along; the orientation becomes 1, and a preview is removed.
 
     All checks are made at construction. Raises ``OutputRefused``; while writing ``OutputWriteFailed``, which leaves no file.
     """
@@ -40,6 +43,12 @@ class PictureFile:
         if info.frames != 1:
             raise OutputRefused(f"{path} holds one picture, the input more", hint="give a video's name, such as .mp4")
         self._rgb: Plane | None = None
+        self._metadata, lost = (source.metadata if source else PhotoMetadata()).of_a_drawn_picture()
+        self.notes += lost
+        if source is not None and source.side_data.transparent:
+            self.notes.append(
+                "transparency (the alpha channel) is left out: see-through parts are shown as if they were opaque"
+            )
         self._file = PendingFile(path, source=source.path if source else None, overwrite=overwrite)
 
     def write(self, item: Annotated) -> None:
@@ -56,8 +65,10 @@ class PictureFile:
             self.notes.append(f"no frame came: {self.path} was not written")
             return
         try:
-            encoded = cv2.imencode(self._suffix, np.ascontiguousarray(self._rgb[..., ::-1]), _QUALITY.get(self._suffix, ()))[1]
-            self._file.temporary.write_bytes(encoded.tobytes())
+            bgr = np.ascontiguousarray(self._rgb[..., ::-1])
+            encoded, lost = encoded_with_metadata(bgr, self._suffix, _QUALITY.get(self._suffix, ()), self._metadata)
+            self.notes += lost
+            self._file.temporary.write_bytes(encoded)
             self._file.commit()
         except (OSError, cv2.error) as error:
             reason = getattr(error, "strerror", None) or str(error)

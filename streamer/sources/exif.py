@@ -1,8 +1,11 @@
-"""The one thing in a photo's EXIF data that a picture needs: how the camera was held."""
+"""What a picture needs of a photo's EXIF data: how the camera was held, and where the preview is."""
 
 from __future__ import annotations
 
-_ORIENTATION = 0x0112
+from typing import Literal
+
+_ORIENTATION, _PREVIEW_START, _PREVIEW_LENGTH = 0x0112, 0x0201, 0x0202
+_MOST_ENTRIES = 200
 _ONE = 1 << 16
 
 # EXIF's orientation 1..8 as a, b, c, d of FFmpeg's display matrix.
@@ -21,26 +24,64 @@ def exif_matrix(photo: bytes) -> tuple[int, ...] | None:
     return (a, b, 0, c, d, 0, 0, 0, 1 << 30)
 
 
+def without_preview(exif: bytes) -> bytes:
+    """EXIF data (from its TIFF header on) of an upright picture, and without a preview of what it showed before.
+
+    The bytes stay where they are: makers' notes hold offsets that nobody else knows.
+    """
+    if _tiff_start(exif) != 0:
+        return exif
+    tiff = _Tiff(exif)
+    changed = bytearray(exif)
+    directory = tiff.number(4, 4)
+    for entry in tiff.entries(directory):
+        if tiff.number(entry, 2) == _ORIENTATION:
+            changed[entry + 8 : entry + 10] = (1).to_bytes(2, tiff.order)
+    link = directory + 2 + 12 * tiff.number(directory, 2)
+    preview = tiff.number(link, 4)
+    if preview:
+        tags = {tiff.number(entry, 2): tiff.number(entry + 8, 4) for entry in tiff.entries(preview)}
+        start, length = tags.get(_PREVIEW_START, 0), tags.get(_PREVIEW_LENGTH, 0)
+        if start:
+            end = min(start + length, len(exif))
+            changed[start:end] = bytes(max(0, end - start))
+        changed[link : link + 4] = bytes(4)
+    return bytes(changed)
+
+
 def _orientation(photo: bytes) -> int:
     """1..8, or 0 where there is none. EXIF is a small TIFF file; its first directory holds the orientation."""
     start = _tiff_start(photo)
     if start < 0:
         return 0
-    order = "little" if photo[start : start + 2] == b"II" else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(photo[start + at : start + at + size], order)  # type: ignore[arg-type]  # one of the two literals
-
-    directory = number(4, 4)
-    for index in range(min(number(directory, 2), 200)):
-        entry = directory + 2 + 12 * index
-        if number(entry, 2) == _ORIENTATION:
-            return number(entry + 8, 2)
+    tiff = _Tiff(photo[start:])
+    for entry in tiff.entries(tiff.number(4, 4)):
+        if tiff.number(entry, 2) == _ORIENTATION:
+            return tiff.number(entry + 8, 2)
     return 0
 
 
+class _Tiff:
+    """Numbers and directories of a TIFF file; 0 where the file has ended before."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+
+    def number(self, at: int, size: int) -> int:
+        return int.from_bytes(self._data[at : at + size], self.order)
+
+    def entries(self, directory: int) -> list[int]:
+        """Where the entries of a directory begin that lie whole in the file; each has 12 bytes, its value in the last four."""
+        count = min(self.number(directory, 2), _MOST_ENTRIES)
+        places = range(directory + 2, directory + 2 + 12 * count, 12)
+        return [at for at in places if at + 12 <= len(self._data)]
+
+
 def _tiff_start(photo: bytes) -> int:
-    """Where the TIFF header stands: behind "Exif" in a JPEG, in the chunk "eXIf" of a PNG, in "EXIF" of a WebP."""
+    """Where the TIFF header stands: at the start, or behind "Exif" (JPEG), "eXIf" (PNG) or "EXIF" (WebP)."""
+    if photo[:4] in (b"II*\0", b"MM\0*"):
+        return 0
     for mark, skip in ((b"Exif\0\0", 6), (b"eXIf", 4), (b"EXIF", 8)):
         at = photo.find(mark)
         if at >= 0:

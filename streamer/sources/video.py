@@ -23,6 +23,7 @@ from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.decoding import Decoder
 from streamer.sources.file_timestamps import Timeline
 from streamer.sources.opening import is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
+from streamer.sources.photo_metadata import PhotoMetadata, photo_metadata
 from streamer.sources.side_data import NOTHING, side_data_of
 
 NO_TIMESTAMPS = 0x0080
@@ -72,6 +73,8 @@ class VideoFile:
         """After ``open``: whether it is a picture (jpg, png, webp), no video."""
         self.stream_index = 0
         """After ``open``: which of the container's streams is shown."""
+        self.metadata = PhotoMetadata()
+        """After ``open``: what a still picture's file tells beside the picture."""
         self.side_data = NOTHING
         """After ``open``: what stands beside the pixels."""
         self.notes: list[str] = []
@@ -104,7 +107,9 @@ class VideoFile:
         if is_picture_stream(container):
             self._see_whether_it_moves(first)
         self._converter = Converter(first, codec=stream.codec_context.name)
-        matrix = display_matrix(first, Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b"")
+        photo = Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b""
+        self.metadata = photo_metadata(photo) if photo else PhotoMetadata()
+        matrix = display_matrix(first, photo)
         upright = orientation(matrix)
         self._size = (first.width, first.height)
         self._size_changed = False

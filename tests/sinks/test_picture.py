@@ -12,10 +12,12 @@ from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.instances import Instances
 from streamer.pipeline import Pipeline
 from streamer.sinks.picture import PictureFile
+from streamer.sources.photo_metadata import encoded_with_metadata, photo_metadata
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 from tests.fakes import FakePerception, draw_nothing
 from tests.media import Clip, ffmpeg
+from tests.sources.test_photo_metadata import WHOLE
 from tests.sources.test_video import exif
 
 
@@ -81,3 +83,31 @@ def test_no_frame_no_file(photo: Path) -> None:
     sink.finish()
     assert list((photo.parent / "out").iterdir()) == []
     assert "not written" in sink.notes[0]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_date_camera_and_colours_of_a_photo_are_kept(ending: str, tmp_path: Path) -> None:
+    image = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    (tmp_path / "photo.jpg").write_bytes(encoded_with_metadata(image, ".jpg", (), WHOLE)[0])
+    output = tmp_path / f"o.{ending}"
+    source = VideoFile(tmp_path / "photo.jpg")
+    sink = PictureFile(output, source.open(), source=source)
+    Pipeline(source, FakePerception(), draw_nothing, [sink]).run()
+    kept = photo_metadata(output.read_bytes())
+    assert b"2024:01:02 03:04:05" in kept.exif
+    assert kept.icc == WHOLE.icc
+    assert sink.notes == []
+    # Turned upright once: its orientation must not turn it again.
+    written = cv2.imread(str(output))
+    assert written is not None
+    assert written.shape == (96, 64, 3)
+
+
+def test_transparency_is_named(tmp_path: Path) -> None:
+    image = np.zeros((64, 96, 4), np.uint8)
+    (tmp_path / "photo.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    source = VideoFile(tmp_path / "photo.png")
+    sink = PictureFile(tmp_path / "o.png", source.open(), source=source)
+    source.close()
+    sink.abandon()
+    assert "transparency" in sink.notes[0]
