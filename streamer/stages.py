@@ -168,8 +168,7 @@ class OutputStatus:
 
     name: str
     """What it is and where it goes, without credentials."""
-    state: str = State.RUNNING
-    """One of ``State``."""
+    state: State = State.RUNNING
     frames: int = 0
     """Frames that it has written."""
     bytes: int = 0

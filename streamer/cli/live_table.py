@@ -16,10 +16,17 @@ from rich.text import Text
 
 from streamer.live.status import CameraStatus
 from streamer.runtime.log import FoldingHandler
+from streamer.stages import State
 
 log = logging.getLogger(__name__)
 
-_COLOURS = {"starting": "yellow", "running": "green", "reconnecting": "yellow", "ended": "dim", "failed": "red"}
+_COLOURS = {
+    State.STARTING: "yellow",
+    State.RUNNING: "green",
+    State.RECONNECTING: "yellow",
+    State.ENDED: "dim",
+    State.FAILED: "red",
+}
 _LINE_INTERVAL_S = 60.0
 
 
@@ -83,9 +90,9 @@ def line(camera: CameraStatus) -> str:
         f"latency {_latency(camera)}",
         f"dropped {sum(camera.dropped.values())}",
         f"reconnects {camera.reconnects}",
-        *(f"{output.name} {output.state}" for output in camera.outputs if output.state != "running"),
     ]
-    return ", ".join(parts)
+    reasons = camera.problems if camera.state is State.RUNNING else filter(None, [camera.reason])
+    return "; ".join((", ".join(parts), *reasons))
 
 
 def table(cameras: Sequence[CameraStatus]) -> Table:
@@ -99,7 +106,7 @@ def table(cameras: Sequence[CameraStatus]) -> Table:
     for camera in cameras:
         shown.add_row(
             Text(camera.name),
-            Text(_state(camera), style="red" if camera.stuck else _COLOURS.get(camera.state, "")),
+            Text(_state(camera), style=_colour(camera)),
             f"{camera.camera_fps:.1f}",
             f"{camera.process_fps:.1f}",
             f"{camera.detection_fps:.1f}",
@@ -110,7 +117,7 @@ def table(cameras: Sequence[CameraStatus]) -> Table:
                 *(
                     part
                     for output in camera.outputs
-                    for part in ((output.name, _COLOURS.get(output.state, "")), (f" {_size(output.bytes)} ", "dim"))
+                    for part in ((output.name, _COLOURS[output.state]), (f" {_size(output.bytes)} ", "dim"))
                 )
             ),
         )
@@ -120,7 +127,15 @@ def table(cameras: Sequence[CameraStatus]) -> Table:
 def _state(camera: CameraStatus) -> str:
     if camera.stuck:
         return f"stuck in {camera.stuck}"
-    return camera.state if camera.state == "running" else f"{camera.state}, {camera.state_s:.0f} s"
+    if camera.state is not State.RUNNING:
+        return f"{camera.state}, {camera.state_s:.0f} s"
+    return "running" if camera.healthy else "degraded"
+
+
+def _colour(camera: CameraStatus) -> str:
+    if camera.stuck:
+        return "red"
+    return "yellow" if camera.state is State.RUNNING and not camera.healthy else _COLOURS[camera.state]
 
 
 def _latency(camera: CameraStatus) -> str:

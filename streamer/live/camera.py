@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from streamer.channel import Overflow
 from streamer.config.live import CameraConfig
-from streamer.errors import SourceAuthFailed, SourceError, StageFailed
+from streamer.errors import ConfigError, SourceAuthFailed, StageFailed, in_one_line
 from streamer.frame import StreamInfo
 from streamer.live.guarded import GuardedPerception, GuardedRender, Rebuilt
 from streamer.live.outputs import Failures, Outputs, frame_room
@@ -253,13 +253,15 @@ class Camera:
                 return None
             try:
                 info = source.open()
-            except SourceError as error:
+            except ConfigError:
+                raise
+            except Exception as error:
                 source.close()
                 if self._stop.is_set():
                     return None
                 if not self._patient:
                     raise
-                self._say_waiting(str(error))
+                self._say_waiting(in_one_line(error))
                 # A wrong password is not tried often: cameras lock out who does that.
                 slow = isinstance(error, SourceAuthFailed)
                 wait_s = self._backoff.delay_s(self._clock() - away_since, random.random)

@@ -1,4 +1,4 @@
-"""Who is next: fair queuing of calls to something that many share."""
+"""Whose turn it is: fair queuing of calls to something that many share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 
 class FairShare:
-    """Start-time fair queuing: whoever has had the least, by weight, is next. Neither threads nor clocks.
+    """Start-time fair queuing: the one that has had the least, by weight, is next. Neither threads nor clocks.
 
-    The unit is the call: each call costs 1 / weight. Not the seconds that it took, because a hiccup of the machine would
-    then cost the camera that happened to be served another turn. Whoever was away has not saved up for it: it comes back
+    The unit is the call: each call costs 1 / weight. Not the seconds that it took, because a delay of the machine would
+    then cost the camera that happened to be served another turn. One that was away has not saved up for it: it comes back
     at most one call ahead, which evens out frames that miss their turn by a moment.
 
     After Goyal, Vin, Cheng: Start-time Fair Queuing (SIGCOMM 1996), with calls as packets of equal length.

@@ -121,7 +121,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # the base class's signature
-        """A peer that went away in the middle is its own affair, and no traceback."""
+        """A peer that went away in the middle is no error of ours."""
         logger.debug("a request from %s ended early: %r", client_address, sys.exception())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from streamer.channel import Room
 from streamer.frame import Frame, picture_bytes
 from streamer.redact import redact
-from streamer.stages import Annotated, Output, OutputStatus, Reporting, Sink, View
+from streamer.stages import Annotated, Output, OutputStatus, Reporting, Sink, State, View
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +29,20 @@ class FileSink:
         self._sink = sink
         self._path = path
         self._frames = 0
-        self._state = "starting"
+        self._state = State.STARTING
 
     def write(self, item: Annotated) -> None:
         self._sink.write(item)
         self._frames += 1
-        self._state = "running"
+        self._state = State.RUNNING
 
     def finish(self) -> None:
         self._sink.finish()
-        self._state = "ended"
+        self._state = State.ENDED
 
     def abandon(self) -> None:
         self._sink.abandon()
-        self._state = "ended"
+        self._state = State.ENDED
 
     def idle(self, text: str) -> None:
         """A recording gets no false frames."""

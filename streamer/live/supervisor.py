@@ -147,7 +147,7 @@ class Cameras:
         except BaseException as error:  # kept for the caller: one camera's failure leaves the others alone
             self.failures[camera.name] = error
             if not isinstance(error, StreamerError):
-                log.exception("%s: this should not happen", camera.name, extra={"source": camera.name})
+                log.exception("%s: ended by an unforeseen error", camera.name, extra={"source": camera.name})
         finally:
             with self._lock:
                 self._running.discard(camera.name)
@@ -181,16 +181,20 @@ class Cameras:
             if now < report_at:
                 continue
             report_at = now + _REPORT_S
-            for camera in self.cameras:
-                camera.sample(now)
-            self._watchdog.check(now)
-            self._show_statuses(now)
+            try:
+                self._report(now)
+            except Exception:  # this thread also ends what does not end by itself
+                log.exception("the statuses cannot be read")
 
-    def _show_statuses(self, now: float) -> None:
+    def _report(self, now: float) -> None:
+        for camera in self.cameras:
+            camera.sample(now)
+        self._watchdog.check(now)
         if self._observe is None:
             return
+        statuses = self.statuses()
         try:
-            self._observe(self.statuses(), now)
+            self._observe(statuses, now)
         except Exception as error:  # noqa: BLE001  # what people look at may have gone; the cameras have not
             log.warning("the statuses are not shown any more: %s", redact(in_one_line(error)))
             self._observe = None
@@ -238,7 +242,7 @@ class Cameras:
         try:
             self._shared.close(_DETECTOR_CLOSE_S)
         except StreamerError as error:
-            log.error("%s", redact(str(error)))  # noqa: TRY400  # said to a person; the traceback is that of the waiting
+            log.error("%s", redact(str(error)))  # noqa: TRY400  # one line; the traceback is that of the waiting
         except Exception:
             log.exception("closing the detector failed")
 

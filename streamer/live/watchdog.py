@@ -1,4 +1,4 @@
-"""Says which stage is stuck. It only watches: what heals a stage is that stage's own business."""
+"""Says which stage is stuck. It only watches, and mends nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class StageWatch:
-    """A stage's sign of life: ``with watch: …`` around each piece of work.."""
+    """A stage's sign of life: ``with watch: …`` around each piece of work."""
 
     __slots__ = ("_clock", "busy_since", "limit_s")
 
@@ -35,8 +35,8 @@ class StageWatch:
 class Watchdog:
     """Knows every stage of every camera; :meth:`check` it about once a second, from one thread.
 
-    A stage is stuck when one piece of work takes longer than its limit (``limit_s``). Reports go to the log, one line when
-    it gets stuck and one when it comes back; ``stuck`` says who is at present.
+    A stage is stuck when one piece of work takes longer than its limit (``limit_s``). There is one line in the log when it
+    gets stuck, and one when it goes on; ``stuck`` holds what is stuck now.
     """
 
     def __init__(self, limit_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class Watchdog:
         self._stages: dict[tuple[str, str], StageWatch] = {}
         self._since: dict[tuple[str, str], float] = {}
         self.stuck: dict[str, str] = {}
-        """By camera: the stage that does not come back."""
+        """By camera: the stage that does not return."""
 
     def watch(self, camera: str, stage: str, limit_s: float | None = None) -> StageWatch:
         """The watch of one stage, with a limit of its own if need be; the same again for the same names."""
@@ -68,10 +68,10 @@ class Watchdog:
             extra = {"source": camera, "stage": stage}
             if stuck and since is not None and known is None:
                 self._since[camera, stage] = since
-                log.error("%s: %s has not come back for %.0f s", camera, stage, now - since, extra=extra)
+                log.error("%s: %s has not returned for %.0f s", camera, stage, now - since, extra=extra)
             elif known is not None and not stuck:
                 del self._since[camera, stage]
-                log.warning("%s: %s came back after %.0f s", camera, stage, now - known, extra=extra)
+                log.warning("%s: %s returned after %.0f s", camera, stage, now - known, extra=extra)
         self._publish()
 
     def _publish(self) -> None:

@@ -19,7 +19,7 @@ from streamer.sinks.output_timestamps import Pacing
 from streamer.sinks.overlay import status_picture
 from streamer.sinks.publish_process import Interrupted, Peer, PeerGone
 from streamer.sources.backoff import Backoff
-from streamer.stages import Annotated, OutputStatus
+from streamer.stages import Annotated, OutputStatus, State
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Publish:
         self._away_since: float | None = None
         self._retry_at = 0.0
         self._newest: tuple[av.VideoFrame, Orientation] | None = None
-        self._state, self._error = "starting", ""
+        self._state, self._error = State.STARTING, ""
         self._frames = self._bytes = self._dropped = self._reconnects = 0
         self._interrupted = threading.Event()
 
@@ -136,7 +136,7 @@ class Publish:
                 opening = True
             elif not self._peer.check() or self._peer.backlog > _MOST_BEHIND:
                 return False  # before it is encoded: what is sent stays whole, and what is not sent is not late
-            elif self._state != "running":
+            elif self._state != State.RUNNING:
                 self._connected()
             # The opening packet is sent to connect with; it is old when the connection stands, so viewers get a new start.
             key = opening or self._asked_for_key
@@ -163,10 +163,10 @@ class Publish:
         )
 
     def _connected(self) -> None:
-        if self._state == "reconnecting" and self._frames:
+        if self._state == State.RECONNECTING and self._frames:
             self._reconnects += 1
         self._away_since = None
-        self._say("running", "")
+        self._say(State.RUNNING, "")
 
     def _lost(self, reason: str, now: float) -> None:
         """Let go of the connection, and say when to try the next one."""
@@ -174,7 +174,7 @@ class Publish:
         if self._away_since is None:
             self._away_since = now
         self._retry_at = now + self._backoff.delay_s(now - self._away_since, self._rng)
-        self._say("reconnecting", redact(" ".join(reason.replace(self._url, self.name).split())))
+        self._say(State.RECONNECTING, redact(" ".join(reason.replace(self._url, self.name).split())))
 
     def _cut(self, grace_s: float = 0.0) -> None:
         peer, self._peer = self._peer, None
@@ -183,9 +183,9 @@ class Publish:
 
     def _close(self, grace_s: float) -> None:
         self._cut(grace_s)
-        self._say("ended", "")
+        self._say(State.ENDED, "")
 
-    def _say(self, state: str, error: str) -> None:
+    def _say(self, state: State, error: str) -> None:
         """One line for each change, none for what has been said."""
         if (state, error) == (self._state, self._error):
             return

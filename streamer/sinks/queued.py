@@ -11,7 +11,7 @@ from typing import Protocol, cast, runtime_checkable
 from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import OutputWriteFailed
 from streamer.redact import redact
-from streamer.stages import Annotated, OutputStatus, Reporting, Sink
+from streamer.stages import Annotated, OutputStatus, Reporting, Sink, State
 from streamer.stats import Latency
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Queued:
         self._losing = False
         self._lost_before = 0
         self._thread: threading.Thread | None = None
-        self._state = "starting"
+        self._state = State.STARTING
         self._failure: BaseException | None = None
         self._frames = 0
         self._dropped = 0
@@ -94,7 +94,7 @@ class Queued:
     def status(self) -> OutputStatus:
         """From any thread: how the output is doing."""
         inner = self._sink.status() if isinstance(self._sink, Reporting) else None
-        own = self._state if inner is None or self._state in ("ended", "failed") else inner.state
+        own = self._state if inner is None or self._state in (State.ENDED, State.FAILED) else inner.state
         failure = "" if self._failure is None else redact(" ".join(str(self._failure).split()))
         return OutputStatus(
             name=self.name if inner is None else inner.name,
@@ -142,7 +142,7 @@ class Queued:
         self._drop(self._channel.abandon())
         if self._thread is None:
             self._sink.abandon()
-            self._state = "ended"
+            self._state = State.ENDED
             return
         self._hurry()
         if not self._join(WALK_AWAY_S):
@@ -188,7 +188,7 @@ class Queued:
                 self._frames += 1
                 self._notice_catching_up()
                 self.latency.add(self._clock() - message.frame.captured_at)
-                self._state = "running"
+                self._state = State.RUNNING
             if not self._abandoned:
                 self._sink.finish()
         except BaseException as error:  # noqa: BLE001  # kept for write() and finish(), or handed to on_failure
@@ -199,13 +199,13 @@ class Queued:
             if self._abandoned:
                 self._sink.abandon()
             if self._failure is None:
-                self._state = "ended"
+                self._state = State.ENDED
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is not None:
             return
         self._failure = error
-        self._state = "failed"
+        self._state = State.FAILED
         if self._on_failure is not None:
             self._on_failure(error)
 

@@ -24,7 +24,7 @@ from streamer.redact import redact
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
 from streamer.sinks.retention import Retention, file_stem, segment_name
 from streamer.sources.backoff import Backoff
-from streamer.stages import Annotated, OutputStatus
+from streamer.stages import Annotated, OutputStatus, State
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
@@ -98,7 +98,7 @@ class Segments:
         self._last_pts: int | None = None
         self._retry_at = self._look_at = -math.inf
         self._away_since: float | None = None
-        self._state, self._error = "starting", ""
+        self._state, self._error = State.STARTING, ""
         self._frames = self._bytes = self._dropped = 0
         self._current: Path | None = None
         """The file that is written, or is about to be made."""
@@ -144,9 +144,9 @@ class Segments:
         else:
             self._frames += 1
             # A full disk takes a head before it refuses: after a failure, a second on disk counts as success.
-            if self._state != "reconnecting" or (pts - self._segment.first_pts) * TIME_BASE > _PROOF_S:
+            if self._state != State.RECONNECTING or (pts - self._segment.first_pts) * TIME_BASE > _PROOF_S:
                 self._away_since = None
-                self._say("running", "")
+                self._say(State.RUNNING, "")
 
     def status(self) -> OutputStatus:
         """Any thread: how it is doing."""
@@ -165,7 +165,7 @@ class Segments:
             self._end_segment()
         except OSError as error:
             self._failed(error)
-        self._say("ended", self._error)
+        self._say(State.ENDED, self._error)
         if self._retention is not None:
             self._retention.close()
 
@@ -216,18 +216,18 @@ class Segments:
         if segment is not None:
             segment.give_up()
         self._let_go()
-        self._say("reconnecting", _REASONS.get(error.errno or 0, " ".join(str(error).split())))
+        self._say(State.RECONNECTING, _REASONS.get(error.errno or 0, " ".join(str(error).split())))
 
     @property
     def _extra(self) -> dict[str, str]:
         return {"output": self.name, "state": self._state}
 
-    def _say(self, state: str, error: str) -> None:
+    def _say(self, state: State, error: str) -> None:
         """One line for each change, none for what has been said."""
         if (state, error) == (self._state, self._error):
             return
         self._state, self._error = state, error
-        retrying = ", trying again" if state == "reconnecting" else ""
+        retrying = ", trying again" if state == State.RECONNECTING else ""
         log.log(
             logging.WARNING if error else logging.INFO,
             "%s: %s%s%s",

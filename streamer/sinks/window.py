@@ -20,7 +20,7 @@ from streamer.sinks.display import Screen, check_display
 from streamer.sinks.live_encoder import upright_even
 from streamer.sinks.overlay import draw_block, status_picture
 from streamer.sinks.retention import file_stem
-from streamer.stages import Annotated, OutputStatus
+from streamer.stages import Annotated, OutputStatus, State
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Window:
 
     def status(self) -> OutputStatus:
         """How it is doing; ``frames`` are pictures shown."""
-        state = "ended" if self._ended else "running" if self._open else "starting"
+        state = State.ENDED if self._ended else State.RUNNING if self._open else State.STARTING
         return OutputStatus(name=self.name, state=state, frames=self._frames)
 
     def finish(self) -> None:

@@ -42,11 +42,14 @@ def gate() -> CameraStatus:
 
 def test_a_line_says_what_matters() -> None:
     assert line(gate()) == (
-        "gate: running, 25.0 fps in, 24.9 out, 7.5 detected, latency 40 ms, dropped 3, reconnects 4, rtsp://h/out reconnecting"
+        "gate: degraded, 25.0 fps in, 24.9 out, 7.5 detected, latency 40 ms, dropped 3, reconnects 4; "
+        "rtsp://h/out: reconnecting"
     )
-    away = replace(gate(), state=State.RECONNECTING, latencies={}, outputs=())
+    assert line(replace(gate(), outputs=())).startswith("gate: running, ")
+    away = replace(gate(), state=State.RECONNECTING, latencies={}, outputs=(), reason="refused")
     assert line(away).startswith("gate: reconnecting, 70 s, ")
     assert "latency -" in line(away)
+    assert line(away).endswith("; refused")
     assert line(replace(away, stuck="inference")).startswith("gate: stuck in inference, ")
 
 

@@ -13,7 +13,7 @@ import av
 import pytest
 
 from streamer.config.live import CameraConfig
-from streamer.errors import SourceLost, SourceUnavailable, StageFailed
+from streamer.errors import ConfigError, SourceLost, SourceUnavailable, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
 from streamer.live.outputs import Failures, OutputSet, item_room
@@ -126,8 +126,10 @@ def test_damaged_frames_are_shown_but_not_given_to_the_detector() -> None:
 class Failing(FakeSource):
     """Cannot be opened."""
 
+    error: Exception = SourceUnavailable("rtsp://u:hunter2@192.0.2.7/ refused")
+
     def open(self) -> StreamInfo:
-        raise SourceUnavailable("rtsp://u:hunter2@192.0.2.7/ refused")
+        raise self.error
 
 
 def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
@@ -142,7 +144,17 @@ def test_a_source_that_is_not_there_at_the_start_is_an_error_at_once() -> None:
     assert status.reason == "rtsp://u:***@192.0.2.7/ refused"
 
 
-def test_a_patient_camera_waits_for_its_source_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Failing.error, "rtsp://u:***@192.0.2.7/ refused"),
+        (ZeroDivisionError("a mistake of ours"), "ZeroDivisionError: a mistake of ours"),
+    ],
+)
+def test_a_patient_camera_waits_for_its_source_and_says_so_once(
+    error: Exception, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Failing, "error", error)
     sink = FakeSink()
     sources = [*(Failing([]) for _ in range(5)), FakeSource(frame(index) for index in range(3))]
     line, shared = camera(fake_parts(sources, [sink]), patient=True, reconnect_initial_delay=0.001, reconnect_max_delay=0.002)
@@ -151,8 +163,17 @@ def test_a_patient_camera_waits_for_its_source_and_says_so_once(caplog: pytest.L
     assert balanced(line)
     assert sink.written[-1] == 2
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
-        "gate: cannot be opened, trying again: rtsp://u:***@192.0.2.7/ refused"
+        f"gate: cannot be opened, trying again: {reason}"
     ]
+
+
+def test_wrong_settings_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Failing, "error", ConfigError("no such format"))
+    line, shared = camera(fake_parts([Failing([])], []), patient=True)
+    with pytest.raises(ConfigError, match="no such format"):
+        line.run()
+    shared.close()
+    assert line.status().state == "failed"
 
 
 def test_a_camera_that_waits_for_its_source_can_be_stopped() -> None:
@@ -185,6 +206,53 @@ def test_the_first_failure_ends_the_line_with_its_stage() -> None:
     assert line.status().state == "failed"
     assert balanced(line)
     assert sink.ends == ["finish"]
+
+
+def test_damage_and_a_silent_detector_are_said_and_shown_until_they_are_over(caplog: pytest.LogCaptureFixture) -> None:
+    clock, release, hanging = Clock(), threading.Event(), threading.Event()
+    steps = threading.Semaphore(0)
+    source = FakeSource(
+        (frame(index, damaged=index % 5 == 0 and 0 < index < 40) for index in range(200)), lambda _i: steps.acquire()
+    )
+    sink = FakeSink()
+
+    def hang(call: int) -> None:
+        if call == 1:
+            hanging.set()
+            release.wait(10)
+
+    line, shared = camera(fake_parts([source], [sink]), FakeDetector(hang), clock=clock)
+    worker = threading.Thread(target=line.run)
+    worker.start()
+
+    def until(captured: int) -> None:
+        while line.status().frames_in < captured:
+            steps.release()
+            wait_until(lambda: steps._value == 0)
+
+    line.sample(clock())
+    until(1)
+    hanging.wait(10)
+    clock.now += 6.0
+    until(40)
+    line.sample(clock())
+    assert line.status().problems == ("the detector has not answered for 6 s", "18% of the frames are damaged")
+    release.set()
+    wait_until(lambda: not line.status().detector_error)
+    until(199)
+    for _ in range(12):
+        clock.now += 1.0
+        line.sample(clock())
+    assert line.status().problems == ()
+    steps.release(10)
+    worker.join(10)
+    shared.close()
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "gate: the detector has not answered for 6 s",
+        "gate: 18% of the frames are damaged",
+        "gate: the detector answers again",
+        "gate: hardly any frames are damaged any more",
+    ]
 
 
 class HealingSource(FakeSource):

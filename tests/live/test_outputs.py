@@ -12,7 +12,7 @@ from streamer.errors import OutputWriteFailed
 from streamer.instances import Instances
 from streamer.live.outputs import Failures, FileSink, Outputs, OutputSet
 from streamer.sinks.queued import Queued
-from streamer.stages import Annotated, OutputStatus
+from streamer.stages import Annotated, OutputStatus, State
 from tests.fakes import FakeSink, frame
 from tests.waiting import wait_until
 
@@ -116,10 +116,10 @@ def test_a_file_says_how_large_it_is_while_it_grows_and_after(tmp_path: Path) ->
     path = tmp_path / "out.mp4"
     partial = tmp_path / ".out.partial-abc.mp4"
     sink = FileSink(FakeSink(), path)
-    assert sink.status() == OutputStatus(name="fake out.mp4", state="starting")
+    assert sink.status() == OutputStatus(name="fake out.mp4", state=State.STARTING)
     partial.write_bytes(b"1234")
     sink.write(item(0))
-    assert sink.status() == OutputStatus(name="fake out.mp4", state="running", frames=1, bytes=4)
+    assert sink.status() == OutputStatus(name="fake out.mp4", state=State.RUNNING, frames=1, bytes=4)
     partial.rename(path)
     sink.finish()
-    assert sink.status() == OutputStatus(name="fake out.mp4", state="ended", frames=1, bytes=4)
+    assert sink.status() == OutputStatus(name="fake out.mp4", state=State.ENDED, frames=1, bytes=4)

@@ -1,4 +1,4 @@
-"""The watchdog names the stage that does not come back, once, and says when it does."""
+"""The watchdog names the stage that does not return, once, and says when it does."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_a_stuck_stage_is_reported_once_and_again_when_it_comes_back(caplog: pyt
     dog.check(31.0)
     assert not dog.stuck
     assert [record.getMessage() for record in caplog.records] == [
-        "gate: inference has not come back for 10 s",
-        "gate: inference came back after 31 s",
+        "gate: inference has not returned for 10 s",
+        "gate: inference returned after 31 s",
     ]
 
 

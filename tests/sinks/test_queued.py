@@ -10,7 +10,7 @@ import pytest
 from streamer.channel import Room
 from streamer.errors import OutputWriteFailed
 from streamer.sinks.queued import Queued
-from streamer.stages import Annotated, OutputStatus
+from streamer.stages import Annotated, OutputStatus, State
 from tests.fakes import FakeSink, raise_at
 from tests.sinks import moving
 
@@ -41,7 +41,7 @@ def test_all_is_written_in_order_when_the_sink_is_quick() -> None:
     queued.finish()
     assert sink.written == list(range(50))
     assert sink.ends == ["finish"]
-    assert queued.status() == OutputStatus(name="fake", state="ended", frames=50)
+    assert queued.status() == OutputStatus(name="fake", state=State.ENDED, frames=50)
 
 
 def test_a_stalled_sink_delays_nobody_and_the_newest_win() -> None:
@@ -151,7 +151,7 @@ class Eyes(FakeSink):
         self.texts.append(text)
 
     def status(self) -> OutputStatus:
-        return OutputStatus(name="rtsp://there", state="reconnecting", frames=7, bytes=99, dropped=3, error="refused")
+        return OutputStatus(name="rtsp://there", state=State.RECONNECTING, frames=7, bytes=99, dropped=3, error="refused")
 
 
 def test_only_sinks_for_eyes_hear_that_nothing_comes() -> None:
@@ -169,7 +169,7 @@ def test_only_sinks_for_eyes_hear_that_nothing_comes() -> None:
 def test_what_a_sink_knows_of_itself_is_told() -> None:
     queued = Queued(Eyes(), capacity=4)
     assert queued.status() == OutputStatus(
-        name="rtsp://there", state="reconnecting", frames=7, bytes=99, dropped=3, error="refused"
+        name="rtsp://there", state=State.RECONNECTING, frames=7, bytes=99, dropped=3, error="refused"
     )
     queued.abandon()
     assert queued.status().state == "ended"
