@@ -31,7 +31,7 @@ CUT_CORRELATION = 0.65
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
+class LowResFrame:
     """A picture at working resolution: what following keeps of a frame."""
 
     luma: Plane
@@ -44,7 +44,7 @@ class Glimpse:
     """Width and height of the picture itself."""
 
     @classmethod
-    def of(cls, frame: Frame, pixels: int = WORKING_PIXELS) -> Glimpse:
+    def of(cls, frame: Frame, pixels: int = WORKING_PIXELS) -> LowResFrame:
         """Shrink a frame's upright planes to about ``pixels`` pixels; never enlarges."""
         luma, *chroma = (frame.orientation.upright(plane) for plane in plane_views(frame.picture)[:3])
         width, height = frame.width, frame.height
@@ -96,9 +96,9 @@ class Flow:
     """-1..1: of the blocks of both pictures, after motion."""
     mean_shift_px: float
     """Mean length of the displacement in picture pixels."""
-    earlier: Glimpse
+    earlier: LowResFrame
     """The picture that it starts from ..."""
-    later: Glimpse
+    later: LowResFrame
     """... and the one that it leads to."""
     steps: int = 1
     """Frames that it spans."""
@@ -138,7 +138,7 @@ class Flow:
 
 
 class FlowEstimator:
-    """Optical flow between glimpses of one size. Not thread-safe: the DIS object has buffers of its own."""
+    """Optical flow between low-resolution frames of one size. Not thread-safe: the DIS object has buffers of its own."""
 
     def __init__(self) -> None:
         # None of the presets. The variational refinement, most of their cost, smooths the background's stillness into walking
@@ -150,7 +150,7 @@ class FlowEstimator:
         self._dis.setGradientDescentIterations(12)
         self._dis.setVariationalRefinementIterations(0)
 
-    def between(self, earlier: Glimpse, later: Glimpse) -> Flow:
+    def between(self, earlier: LowResFrame, later: LowResFrame) -> Flow:
         """The flow from ``earlier`` to ``later``. Raises ``ValueError`` for pictures of different size."""
         if earlier.size != later.size:
             raise ValueError(f"expected a picture of {earlier.size}, got {later.size}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.follow.motion import Body, Doubles
+from streamer.follow.motion import Doubles, MotionState
 
 _FIRST_GAIN = 1.03
 """Optical flow falls a little short: the still background takes part in every patch at an outline."""
@@ -16,12 +16,12 @@ _MEMORY = 40.0
 """Most that counts: what was learnt long ago is of another scene."""
 _LEAST, _MOST = 0.95, 1.15
 _BASELINE = 0.5
-"""Shares of a box that an object has to have gone between two detections which are compared."""
+"""Least distance, in box sizes, between two detections that are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
-    """Where a track was found, and how far it had been carried by then."""
+    """Where a track was detected, and how far it had been carried by then."""
 
     centre: Doubles
     travel: Doubles
@@ -30,10 +30,10 @@ class Sighting:
 
 
 @dataclass(slots=True)
-class Pace:
+class FlowGain:
     """The factor between an object's motion in the flow and its real motion, the same for all objects of a camera.
 
-    Detections far enough apart tell how far somebody went; the flow told how far he seemed to go: least squares through zero,
+    Two detections far enough apart tell how far an object moved, the flow how far it seemed to: least squares through zero,
     with a prior. *Measured* on people of 90 pixels at half size: 1.06; carried over 10 frames, that is a tenth of their width.
     """
 
@@ -45,9 +45,9 @@ class Pace:
         """What to multiply an object's own motion by."""
         return float(np.clip(self._agreed / self._gone, _LEAST, _MOST))
 
-    def sighting(self, centre: Doubles, body: Body) -> Sighting:
-        """What to remember of a detection with this centre, where the track stood as ``body``."""
-        return Sighting(centre, body.travel, body.panned, self.gain)
+    def sighting(self, centre: Doubles, state: MotionState) -> Sighting:
+        """What to remember of a detection with this centre, where the track stood as ``state``."""
+        return Sighting(centre, state.travel, state.panned, self.gain)
 
     def learn(self, before: Sighting, now: Sighting, size: Doubles) -> bool:
         """Compare two sightings of one track of that size. False while they are too near to each other to tell."""

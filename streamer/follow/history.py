@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from streamer.follow.flow import Flow, Glimpse
+from streamer.follow.flow import Flow, LowResFrame
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +18,7 @@ class Moment:
     time_s: float
     size: tuple[int, int]
     """Width and height of the picture."""
-    glimpse: Glimpse
+    low_res: LowResFrame
     flow: Flow | None
     """From the moment before to this one; None for the first after a start or a cut."""
 
@@ -77,7 +77,7 @@ class History:
         return {moment.index for moment in self._moments}
 
     def _merge(self, wanted: AbstractSet[int]) -> bool:
-        """Make one step of the two shortest neighbours that nobody waits between. False when there are none."""
+        """Make one step of the two shortest neighbours that no detection is expected between. False when there are none."""
         pairs = [
             (first.flow.steps + second.flow.steps, i, first.flow, second)
             for i, (first, second) in enumerate(pairwise(self._moments))

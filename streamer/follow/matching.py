@@ -1,4 +1,4 @@
-"""Which detection is which track."""
+"""Which detection belongs to which track."""
 
 from __future__ import annotations
 
@@ -8,69 +8,69 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from streamer.follow.appearance import likeness
+from streamer.follow.appearance import similarity
 from streamer.follow.boxes import overlaps
-from streamer.follow.motion import Body
-from streamer.follow.tracks import Found, Track
+from streamer.follow.motion import MotionState
+from streamer.follow.tracks import Detection, Track
 
 SURE_IOU = 0.2
-"""A sure detection overlaps its track at least this much, unless the track was lost."""
+"""Least overlap of a track with a detection above the threshold, unless the track was missed before."""
 DOUBTFUL_IOU = 0.4
-"""A doubtful one at least this much: many are parts of somebody."""
+"""Least overlap of a track with one below the threshold: many of those are parts of an object."""
 OTHER_CLASS_IOU = 0.6
 """Boxes of different classes are one object only when they overlap this much."""
-MISSED_LIKENESS = 0.7
-"""Somebody who was missed is found again only when he looks at least this much like himself: it may be a passer-by."""
-FAR_LIKENESS = 0.8
-"""The same away from where he is expected. *Measured* on people of 90 pixels a second apart: the same one 0.94 (median), two
+MISSED_SIMILARITY = 0.7
+"""Least similarity of appearance for a track that was missed before: the detection may be of another object."""
+FAR_SIMILARITY = 0.8
+"""The same away from the expected position. *Measured* on people of 90 pixels a second apart: one person 0.94 (median), two
 people 0.63."""
-LOOKS = 4.0
-"""What looking quite different costs, where no overlap at all costs 1: people who walk side by side overlap each other well."""
+APPEARANCE_COST = 4.0
+"""Cost of an entirely different appearance, where no overlap at all costs 1: objects side by side overlap each other well."""
 YOUNG_HITS = 10
-"""A track that was detected less often ..."""
+"""Detections below which a track counts as young ..."""
 YOUNG = 1.0
-"""... costs this more: a second answer for somebody makes a second track, and must not take the first one's place."""
+"""... and the cost of that: a second answer for one object starts a second track, which must not replace the first."""
 _NEVER = 1e3
 
 
 def match(
     tracks: Sequence[Track],
-    bodies: Sequence[Body],
-    founds: Sequence[Found],
+    states: Sequence[MotionState],
+    detections: Sequence[Detection],
     lost: NDArray[np.bool_],
     reach: NDArray[np.float64],
     min_iou: float,
 ) -> list[tuple[int, int]]:
     """Pairs (track, detection) that are the same object: the assignment of least cost (Hungarian, SciPy).
 
-    The cost is made of overlap, distance and looks. ``bodies`` says where each track stood in the picture that was detected in.
-    ``lost`` (N,) marks tracks that nothing was seen of lately: they may have gone astray by ``reach`` (N,), in box heights, but
-    have to look like themselves.
+    The cost is made of overlap, distance and appearance. ``states`` are the tracks' states in the frame of the detections.
+    ``lost`` (N,) marks tracks that the last detections missed: those may be off by ``reach`` (N,), in box heights, but their
+    appearance has to match.
     """
-    if not tracks or not founds:
+    if not tracks or not detections:
         return []
-    ours = np.stack([body.box_xyxy for body in bodies])
-    theirs = np.stack([found.box_xyxy for found in founds])
+    ours = np.stack([state.box_xyxy for state in states])
+    theirs = np.stack([detection.box_xyxy for detection in detections])
     iou, _ = overlaps(ours, theirs)
     our_centres, their_centres = 0.5 * (ours[:, :2] + ours[:, 2:]), 0.5 * (theirs[:, :2] + theirs[:, 2:])
     our_sizes, their_sizes = ours[:, 2:] - ours[:, :2], theirs[:, 2:] - theirs[:, :2]
     scale = np.sqrt(np.maximum(our_sizes.prod(axis=1), 1.0))
     distance = np.linalg.norm(our_centres[:, None] - their_centres[None], axis=2) / scale[:, None]
     growth = np.abs(np.log(np.maximum(their_sizes[None, :, 1], 1.0) / np.maximum(our_sizes[:, None, 1], 1.0)))
-    cost = np.full((len(tracks), len(founds)), _NEVER)
+    cost = np.full((len(tracks), len(detections)), _NEVER)
     for i, track in enumerate(tracks):
-        for j, found in enumerate(founds):
+        for j, detection in enumerate(detections):
             near = iou[i, j] >= min_iou
-            same = found.class_id in track.votes
+            same = detection.class_id in track.votes
             if not near and not (lost[i] and same and distance[i, j] < reach[i] and growth[i, j] < 0.4):
                 continue
-            # The outline of the one must not end up on the other: a driver is not his car.
-            if not same and (iou[i, j] < OTHER_CLASS_IOU or (track.mask is None) != (found.mask is None)):
+            # One object does not change between having a mask and having none: a driver is not the car.
+            if not same and (iou[i, j] < OTHER_CLASS_IOU or (track.mask is None) != (detection.mask is None)):
                 continue
-            alike = likeness(track.look, found.look)
-            if lost[i] and alike < (MISSED_LIKENESS if near else FAR_LIKENESS):
+            alike = similarity(track.appearance, detection.appearance)
+            if lost[i] and alike < (MISSED_SIMILARITY if near else FAR_SIMILARITY):
                 continue
-            cost[i, j] = 1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + LOOKS * (1.0 - alike)
+            cost[i, j] = 1.0 - iou[i, j] + 0.3 * min(distance[i, j], 2.0) + APPEARANCE_COST * (1.0 - alike)
             cost[i, j] += 0.3 * (not same) + YOUNG * (track.hits < YOUNG_HITS)
     rows, columns = linear_sum_assignment(cost)
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i, j] < _NEVER]

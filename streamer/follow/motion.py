@@ -1,4 +1,4 @@
-"""How one object moves: by the flow of its own pixels, not of what is behind or in front of it."""
+"""Motion of objects: by the flow of their own pixels, not of the background or an occluder."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ GRID = 12
 MIN_SUPPORT = 0.25
 """Below this share of agreeing pixels the flow is not believed: the object keeps its own velocity."""
 MIN_CORRELATION = 0.5
-"""An object that correlates at least this much with a place, and more than where the flow moves it, has gone there."""
+"""Least correlation at which the template search overrules the flow."""
 REST_CORRELATION = 0.8
-"""The same for one that stood: what changes in his box may be somebody who goes by."""
+"""Same, for stationary objects: change in the box may be a passer-by."""
 REST_SPEED = 0.6
-"""Widths of its box a second below which an object stands ..."""
+"""Box widths a second below which an object is stationary ..."""
 LEAP = 1.5
-"""... and above which it cannot be in the next frame."""
+"""... and above which a stationary object cannot be in the next frame."""
 MAX_STOP = 0.3
-"""A moving object that is left with less than this share of its speed in one step is not believed to have stopped."""
+"""Share of its speed below which a moving object cannot fall in one step."""
 MIN_SPEED = 1.2
 """Working pixels a frame from which on a velocity can be told from none."""
 HIDDEN, CLEAR = 0.4, 1.0
-"""Of whom less than the one share of his outline is to be seen goes on as he went, of whom more than the other by the flow."""
+"""Visible fraction below which an object coasts (HIDDEN), above which it follows the flow alone (CLEAR)."""
 COAST_S = 0.6
-"""Seconds in which a velocity that no believable flow confirms falls to 1/e: whoever is hidden may as well have stopped."""
+"""Seconds in which a velocity that the flow does not confirm falls to 1/e: a hidden object may have stopped."""
 MAX_ZOOM = 0.04
 """Largest change of size in one step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Body:
+class MotionState:
     """Where an object is in one picture. Immutable: a step makes the next one."""
 
     box_xyxy: Doubles
@@ -74,12 +74,12 @@ class Body:
         """Width and height."""
         return np.asarray(np.maximum(self.box_xyxy[2:] - self.box_xyxy[:2], 1e-3))
 
-    def off(self, other: Body) -> float:
+    def off(self, other: MotionState) -> float:
         """How far the sides of another one are from its own, the most, in shares of its size."""
         return float(np.abs((other.box_xyxy - self.box_xyxy) / np.tile(self.size, 2)).max())
 
-    def mended(self, was: Body, now: Body) -> Body:
-        """What this body, which ``was`` became some steps later, would be if that one had been ``now``."""
+    def mended(self, was: MotionState, now: MotionState) -> MotionState:
+        """What this state, which ``was`` became some steps later, would be if that one had been ``now``."""
         centre, half = self.centre + now.centre - was.centre, 0.5 * self.size * now.size / was.size
         return replace(
             self,
@@ -112,50 +112,50 @@ def weights_of(mask: Singles | None) -> Singles:
 
 
 def step(
-    bodies: Sequence[Body],
+    states: Sequence[MotionState],
     flow: Flow,
     seconds: float,
     gain: float = 1.0,
     hidden: Sequence[Singles | None] | None = None,
     samples: Singles | None = None,
-) -> list[Body]:
-    """Move each body by the flow, which spans ``seconds``; what it sees of an object's own motion is multiplied by ``gain``.
+) -> list[MotionState]:
+    """Move each state by the flow, which spans ``seconds``; what it sees of an object's own motion is multiplied by ``gain``.
 
-    ``hidden`` says of each body's points how far they are hidden, 0..1 (GRID, GRID): their motion is somebody else's.
+    ``hidden`` says of each state's points how far they are hidden, 0..1 (GRID, GRID): their motion is the occluder's.
     ``samples`` are the flow at these points, from :func:`sample`, where they are known.
     """
-    if not bodies:
+    if not states:
         return []
-    boxes = np.array([body.box_xyxy for body in bodies])
+    boxes = np.array([state.box_xyxy for state in states])
     centres, sizes = 0.5 * (boxes[:, :2] + boxes[:, 2:]), np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3)
     if samples is None:
         samples = sample(boxes, flow)
-    weights = np.array([body.weights for body in bodies]).reshape(len(bodies), -1) * _inside(boxes, flow)
-    clear = np.ones(len(bodies))
+    weights = np.array([state.weights for state in states]).reshape(len(states), -1) * _inside(boxes, flow)
+    clear = np.ones(len(states))
     for i, covered in enumerate(hidden or ()):
         if covered is not None:
             whole = max(float(weights[i].sum()), 1e-6)
             weights[i] *= 1.0 - 0.95 * covered.ravel()
             clear[i] = min(max((float(weights[i].sum()) / whole - HIDDEN) / (CLEAR - HIDDEN), 0.0), 1.0)
     background = flow.camera.at(centres)
-    velocities = np.array([body.velocity for body in bodies]) * flow.steps
-    known = np.array([body.velocity_known for body in bodies])
+    velocities = np.array([state.velocity for state in states]) * flow.steps
+    known = np.array([state.velocity_known for state in states])
     speed = np.hypot(velocities[:, 0], velocities[:, 1])
     rests = (known >= 0.9) & (speed < REST_SPEED * seconds * sizes[:, 0])
     moves, support, near = _dominant_motion(samples, weights, background, velocities, known, flow.to_picture[0])
-    for i, body in enumerate(bodies):
-        # What hides him would be found again, too.
-        found = (
-            template_search.find(flow.earlier, flow.later, body.box_xyxy, body.weights, moves[i]) if clear[i] == 1.0 else None
+    for i, state in enumerate(states):
+        # The template of an occluded object would hold the occluder.
+        match = (
+            template_search.find(flow.earlier, flow.later, state.box_xyxy, state.weights, moves[i]) if clear[i] == 1.0 else None
         )
         least = REST_CORRELATION if rests[i] else MIN_CORRELATION
-        if found is not None and found.score > max(least, found.expected_score):
-            moves[i] = found.move
+        if match is not None and match.score > max(least, match.expected_score):
+            moves[i] = match.move
     zooms = _zoom(samples, weights * near, moves, sizes)
     trusted = support >= MIN_SUPPORT
     slow = MIN_SPEED * flow.to_picture[0]
-    # Nobody stops dead within one frame, or suddenly goes like somebody who stands in front of him: he is behind it, or him.
-    # And nobody who stands is at full speed at once: somebody unknown goes by.
+    # An object that stops within one frame, or takes on an occluder's velocity, is occluded; the flow is the occluder's.
+    # A stationary object that is at full speed at once is passed by an object that is not tracked.
     own = moves - background
     own_speed = np.hypot(own[:, 0], own[:, 1])
     stopped = (own_speed < MAX_STOP * speed) & (speed > slow)
@@ -163,31 +163,31 @@ def step(
     abrupt = (known >= 0.9) & (stopped | leaps | _taken_along(boxes, own, velocities, known, slow))
     trusted &= ~abrupt
     support = np.where(abrupt, np.minimum(support, 0.5 * MIN_SUPPORT), support)
-    # Of somebody who is mostly hidden the flow shows his edges only, and what is in front of them.
+    # Of an object that is mostly hidden the flow shows the edges only, and the occluder.
     clear = np.where(known >= 0.9, clear, 1.0)
     own = clear[:, None] * own + (1.0 - clear[:, None]) * velocities / gain
     own = np.where(trusted[:, None], gain * own, math.exp(-seconds / COAST_S) * velocities)
     halves = 0.5 * sizes * (1.0 + np.where(trusted, zooms, flow.camera.zoom))[:, None]
     centres = centres + background + own
     boxes = _limited(np.concatenate([centres - halves, centres + halves], axis=1), flow)
-    # Two looks at the flow are enough to know a velocity; without any, it is what was coasted with.
-    pace = clear * np.where(trusted, np.maximum(0.5, 1.0 - known), 1.0)
+    # Two steps of flow are enough to know a velocity; without any, it is what was coasted with.
+    rate = clear * np.where(trusted, np.maximum(0.5, 1.0 - known), 1.0)
     velocities = velocities / flow.steps
-    velocities += pace[:, None] * (own / flow.steps - velocities)
+    velocities += rate[:, None] * (own / flow.steps - velocities)
     known = np.where(trusted, np.minimum(1.0, known + 0.34), known)
     return [
-        Body(
+        MotionState(
             box_xyxy=boxes[i],
-            weights=body.weights,
+            weights=state.weights,
             velocity=velocities[i],
             velocity_known=float(known[i]),
-            position_var=body.position_var + flow.steps * (0.02 + 0.08 * (1.0 - float(support[i]))) ** 2,
-            size_var=body.size_var + flow.steps * (0.02 + 0.02 * (1.0 - float(support[i]))) ** 2,
+            position_var=state.position_var + flow.steps * (0.02 + 0.08 * (1.0 - float(support[i]))) ** 2,
+            size_var=state.size_var + flow.steps * (0.02 + 0.02 * (1.0 - float(support[i]))) ** 2,
             support=float(support[i]),
-            travel=body.travel + own[i],
-            panned=body.panned + background[i],
+            travel=state.travel + own[i],
+            panned=state.panned + background[i],
         )
-        for i, body in enumerate(bodies)
+        for i, state in enumerate(states)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Who is in front of whom, and what is left to be seen of those behind."""
+"""Occlusion order of tracks, learned from masks and flow."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import numpy as np
 
 from streamer.follow.boxes import touch, touching
 from streamer.follow.flow import Flow
-from streamer.follow.motion import GRID, Body, Doubles, Singles
+from streamer.follow.motion import GRID, Doubles, MotionState, Singles
 from streamer.follow.tracks import Track
 from streamer.follow.views import View
 from streamer.instances import resampled
 
 MIN_COMMON = 0.04
-"""Share of the smaller outline that two have to have in common for a detection to tell who is in front."""
+"""Share of the smaller mask that two have to have in common for their order to be learned."""
 SURE = 0.4
-"""Evidence from which on somebody counts as in front."""
+"""Evidence from which on a track counts as an occluder."""
 SURE_BOX = 0.9
-"""The same for boxes: only a detector with clean outlines, time after time, says where a hidden side is not."""
-WATCH_MOST = 0.5
+"""The same for moving sides of boxes: several clear detections in a row."""
+FLOW_MOST = 0.5
 """Most evidence that motion alone gives."""
 MEMORY = 0.6
 """What is left of older evidence when new one comes."""
 TELLING_MOTION = 0.8
-"""Working pixels a frame by which two have to move differently for the flow to tell them apart."""
-WATCH = 0.25
+"""Least difference of two motions, in working pixels a frame, for the flow to tell them apart."""
+FLOW_WEIGHT = 0.25
 """How much one frame's motion counts ..."""
-DETECTION = 0.8
+DETECTION_WEIGHT = 0.8
 """... and how much a detection: one alone is enough to count as in front."""
 SIDE_COVERED = 0.5
-"""A side of a detected box is where somebody in front begins when this share of what was expected beyond it is covered."""
+"""A box side counts as occluded when this fraction beyond it is covered."""
 SIDE_MARGIN = 0.04
-"""Shares of a box by which a side has to fall short to be looked at."""
+"""Least distance, in shares of the box, between a side and where it was expected, for that to be asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +46,10 @@ class Shape:
 
 
 @dataclass(eq=False)
-class Layers:
-    """Learns the order of objects that overlap from whose detected mask holds the pixels that both could have.
+class OcclusionOrder:
+    """Learns which of two overlapping tracks is in front: the one whose detected mask holds the pixels that both could have.
 
-    A detector that gives both of them the pixels, or gives no masks, teaches nothing; then nobody is cut.
+    From a detector that gives both of them the pixels, or no masks, the order stays unknown and no mask is clipped.
     """
 
     _evidence: dict[Track, dict[Track, float]] = field(default_factory=dict)
@@ -74,17 +74,17 @@ class Layers:
             if area < MIN_COMMON * max(smaller, 1.0):
                 continue
             told = float((common * (seen_a - seen_b)).sum()) / area
-            self._note(a, b, MEMORY * self._known(a, b) + DETECTION * told)
+            self._note(a, b, MEMORY * self._known(a, b) + DETECTION_WEIGHT * told)
 
     def watch(
-        self, tracks: Sequence[Track], before: Sequence[Body], after: Sequence[Body], flow: Flow, samples: Singles
+        self, tracks: Sequence[Track], before: Sequence[MotionState], after: Sequence[MotionState], flow: Flow, samples: Singles
     ) -> None:
         """Compare the motion of what two have in common with the motion of each: it is that of the one in front.
 
-        ``samples`` are the flow on the points of the bodies ``before``, from :func:`streamer.follow.motion.sample`.
+        ``samples`` are the flow on the points of the states ``before``, from :func:`streamer.follow.motion.sample`.
         """
         pixel = max(flow.to_picture)
-        for i, k in touching(np.array([body.box_xyxy for body in before]).reshape(-1, 4)):
+        for i, k in touching(np.array([state.box_xyxy for state in before]).reshape(-1, 4)):
             a, b = tracks[i], tracks[k]
             box_a, box_b = before[i].box_xyxy, before[k].box_xyxy
             if a.mask is None or b.mask is None:
@@ -104,8 +104,8 @@ class Layers:
             nearer = (off_b - off_a) * (np.minimum(off_a, off_b) < 0.5)
             told = float((common.ravel() * nearer).sum()) / max(float(common.sum()), 1e-6)
             known = self._known(a, b)
-            bound = max(abs(known), WATCH_MOST)
-            self._note(a, b, min(max(known + WATCH * told, -bound), bound))
+            bound = max(abs(known), FLOW_MOST)
+            self._note(a, b, min(max(known + FLOW_WEIGHT * told, -bound), bound))
 
     def _known(self, a: Track, b: Track) -> float:
         return self._evidence.get(a, {}).get(b, 0.0)
@@ -114,20 +114,20 @@ class Layers:
         self._evidence.setdefault(a, {})[b] = evidence
         self._evidence.setdefault(b, {})[a] = -evidence
 
-    def hidden(self, bodies: dict[Track, Body], of: Sequence[Track]) -> list[Singles | None]:
-        """For each of some tracks 0..1 of the points that it is sampled on, how far somebody in front hides them."""
+    def hidden(self, states: dict[Track, MotionState], of: Sequence[Track]) -> list[Singles | None]:
+        """How far occluders hide each sampled point of the tracks ``of``, 0..1 (GRID, GRID); None without occluders."""
         if not self._evidence:
             return [None] * len(of)
-        shapes = {track: Shape(body.box_xyxy, track.mask) for track, body in bodies.items()}
-        return [cover(self.fronts(track, shapes), bodies[track].box_xyxy, GRID) for track in of]
+        shapes = {track: Shape(state.box_xyxy, track.mask) for track, state in states.items()}
+        return [cover(self.occluders(track, shapes), states[track].box_xyxy, GRID) for track in of]
 
-    def in_front(self, a: Track, b: Track, sure: float = SURE) -> bool:
-        """Whether ``a`` is known to hide what it overlaps of ``b``."""
+    def occludes(self, a: Track, b: Track, sure: float = SURE) -> bool:
+        """Whether ``a`` is known to be in front of ``b``."""
         return self._known(a, b) > sure
 
-    def fronts(self, track: Track, shapes: dict[Track, Shape], sure: float = SURE) -> list[Shape]:
-        """Of the shapes those that hide part of ``track``, which is one of them."""
-        others = [other for other in self._evidence.get(track, {}) if self.in_front(other, track, sure) and other in shapes]
+    def occluders(self, track: Track, shapes: dict[Track, Shape], sure: float = SURE) -> list[Shape]:
+        """The shapes that hide part of ``track``, which has one itself."""
+        others = [other for other in self._evidence.get(track, {}) if self.occludes(other, track, sure) and other in shapes]
         own = shapes[track].box_xyxy
         return [shapes[other] for other in others if shapes[other].mask is not None and touch(own, shapes[other].box_xyxy)]
 
@@ -140,34 +140,34 @@ class Layers:
                     self._evidence.get(other, {}).pop(gone, None)
 
     def visible(self, pairs: Sequence[tuple[Track, View]]) -> list[View]:
-        """The views with what those in front leave of their masks."""
+        """The views, without what occluders hide of their masks."""
         if not self._evidence:
             return [view for _, view in pairs]
         shapes = {track: Shape(view.box_xyxy, view.mask) for track, view in pairs}
         out = []
         for track, view in pairs:
             if view.mask is not None:
-                covered = cover(self.fronts(track, shapes), view.box_xyxy, view.mask.shape[0])
+                covered = cover(self.occluders(track, shapes), view.box_xyxy, view.mask.shape[0])
                 view = view if covered is None else replace(view, mask=view.mask * (1.0 - covered))
             out.append(view)
         return out
 
 
-def cover(fronts: Sequence[Shape], box: Doubles, cells: int) -> Singles | None:
+def cover(occluders: Sequence[Shape], box: Doubles, cells: int) -> Singles | None:
     """0..1 of each of ``cells`` x ``cells`` of a box, how far the shapes cover it; None where there are none."""
     covered: Singles | None = None
-    for front in fronts:
+    for front in occluders:
         mask = _within(front, box, cells)
         if mask is not None:
             covered = mask if covered is None else np.maximum(covered, mask)
     return covered
 
 
-def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, fronts: Sequence[Shape]) -> Doubles:
-    """A detected box, with sides that end where somebody in front begins moved out to where, by the track, they are."""
-    if whole is None or not fronts:
+def uncovered_box(seen: Doubles, expected: Doubles, whole: Singles | None, occluders: Sequence[Shape]) -> Doubles:
+    """A detected box (4,), with the sides that end at an occluder moved out to where the track expects them."""
+    if whole is None or not occluders:
         return seen
-    covered = cover(fronts, expected, whole.shape[0])
+    covered = cover(occluders, expected, whole.shape[0])
     if covered is None:
         return seen
     size = expected[2:] - expected[:2]

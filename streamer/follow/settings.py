@@ -1,4 +1,4 @@
-"""The few numbers that following is tuned by."""
+"""What depends on the user: thresholds and times of following. Constants of one method stand beside it, with their reason."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowSettings:
-    """How tracks are born, kept and let go. Times are seconds of video, scores 0..1."""
+    """When tracks start, stay and end. Times are seconds of video, scores 0..1.
+
+    Raises ``ValueError`` naming what was expected.
+    """
 
     start_score: float = 0.4
     """A detection this good starts a track that is shown at once. It is the user's score threshold."""
     keep_score: float = 0.2
-    """A detection this good extends a track but starts none that is shown (the idea of ByteTrack): a detector's doubt about
-    somebody it has just been sure of is no reason to let go."""
+    """A detection this good extends a track but starts none that is shown (the idea of ByteTrack)."""
     candidate_score: float = 0.28
-    """A detection this good starts a track that is kept to itself until more is known."""
+    """A detection this good starts a track that is not shown until it is confirmed."""
     confirm_hits: int = 3
-    """A doubtful object that was detected this often, and moves, is real; unless it lies within another: a part."""
+    """Detections that confirm a track without one above ``start_score``, if it moves and does not lie within another track."""
     confirm_travel: float = 0.5
-    """How far it must have gone against the background, in widths of its box: doubtful things that stand are mostly things."""
+    """How far such a track must have moved against the background, in shares of its box's smaller side: stationary low-score
+    detections are mostly false positives."""
     min_sureness: float = 0.5
-    """Share of sure detections among the latest that an object which stands needs to be shown on."""
+    """Fraction of recent confident detections a stationary track needs to stay visible."""
     hide_below: float = 0.65
     """An object whose smoothed score falls below this share of ``start_score`` is not shown."""
     patience_s: float = 0.8
-    """How long an object stays visible that detections of the last moments did not find."""
+    """How long a track stays visible that is not detected any more."""
     patience_hits: int = 4
-    """It must also have been found this often: what was seen once, and not again, goes after one miss."""
+    """Detections that a track needs for that; one with fewer fades from the first miss."""
     fade_s: float = 0.3
-    """How long it takes to fade out after that."""
+    """How long it then takes to fade out."""
     lost_s: float = 5.0
-    """How long somebody hidden may stay away and come back under the same id."""
+    """How long after its last detection a track can be found again under the same id."""
     max_history: int = 40
-    """Frames between a picture that the detector works on and now of which the motion is kept one by one; beyond, two
-    steps are merged into one, so that the slowest detector takes no more memory."""
+    """Most frames, from the one that the detector works on to now, whose flow is kept; beyond, steps are merged."""
 
     @classmethod
     def shown_from(cls, score_threshold: float) -> FollowSettings:

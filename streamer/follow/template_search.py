@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.follow.flow import Glimpse
+from streamer.follow.flow import LowResFrame
 
 Doubles = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 WIDTH, HEIGHT = 0.8, 0.6
-"""Shares of a box that are compared: the middle of its upper part. Legs swing, a torso goes where the person goes.
+"""Shares of a box that are compared: the middle of its upper part. Legs swing, the torso moves with the person.
 *Measured* on people of 90 pixels: carried with 0.6 of their height they overlap the truth better than with 0.5, 0.85 or 1."""
 REACH = 0.6
 """How far from where it is expected it is searched, in widths of the box; less than that up and down."""
@@ -51,7 +51,7 @@ class Match(NamedTuple):
     """-1..1: how well at the place that was expected."""
 
 
-def find(earlier: Glimpse, later: Glimpse, box_xyxy: Doubles, weights: Singles, expected: Doubles) -> Match | None:
+def find(earlier: LowResFrame, later: LowResFrame, box_xyxy: Doubles, weights: Singles, expected: Doubles) -> Match | None:
     """Search an object's patch near where ``expected`` (2,), in picture pixels, would move it.
 
     None for one that is too small, stands still, or where ``expected`` explains all that changes.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.follow.flow_gain import Sighting
-from streamer.follow.motion import Body, Doubles, Singles, weights_of
+from streamer.follow.motion import Doubles, MotionState, Singles, weights_of
 from streamer.follow.settings import FollowSettings
 from streamer.instances import resampled
 
@@ -16,38 +16,38 @@ DETECTION_POSITION_VAR = 0.08**2
 DETECTION_SIZE_VAR = 0.17**2
 """Relative variance of a detected width or height."""
 KNEE = 0.15
-"""Smoothed scores up to this much above the user's threshold are shown between the threshold and there."""
+"""Smoothed scores from ``hide_below`` to this much above the user's threshold are stretched to begin at the threshold."""
 HALF_TRUSTED_VAR = 0.02
-"""Variance of a centre, in units of the box's area, that halves what the score is above the threshold ..."""
+"""Variance of a centre, in units of the box's area, that halves the shown score's distance from the threshold."""
 CROWDED = 0.6
-"""... and the share of that which somebody loses who is covered altogether. *Measured* on people with a detector of 5 frames:
-both together make AP 0.03 higher."""
+"""Share of that distance that a fully covered box loses. *Measured* on people with a detector of 5 frames: both together make
+AP 0.03 higher."""
 DOUBT = 2.0
-"""How much larger these variances are for a detection whose score is 0, at the threshold they are as above."""
+"""Detections below the threshold have larger variances: at a score of 0 they are 1 + ``DOUBT`` times the ones above."""
 DOUBTFUL_OFF = 0.2
-"""A doubtful detection that lies further than this from where the track is, in sizes of it, does not move it: it is a part of
-somebody, or two in one box; the flow knows better."""
+"""A detection below the threshold that is further than this from its track, in box sizes, does not move it: it is a part of the
+object, or two objects in one box; the flow is more exact."""
 JUMP = 0.6
-"""A sure one that lies further away than this moves the track all the way: it has been somewhere else."""
+"""A detection above the threshold that is further away than this, in box sizes, moves the track all the way."""
 PART = 0.7
 """Share of its area with which something lies within something else to be taken for a part of it."""
 SURENESS_RATE = 0.07
-"""How fast doubtful detections wear out the trust that sure ones gave."""
-LOOK_RATE = 0.2
-"""How fast the look of somebody who stands alone follows that of his detections, half as fast with doubtful ones ..."""
+"""Weight of the newest detection in the share of detections above the threshold."""
+APPEARANCE_RATE = 0.2
+"""Weight of the newest detection in the appearance of a track, half as much below the threshold."""
 CROWD = 0.5
-"""... and not at all from this share of his box on that somebody else covers: he would take on the other one's looks."""
+"""Overlap at which the appearance model stops updating: it would take on the appearance of the other object."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Found:
+class Detection:
     """One row of a detector's answer."""
 
     box_xyxy: Doubles
     score: float
     class_id: int
     mask: Singles | None
-    look: Singles
+    appearance: Singles
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ class TrackSummary:
 class Track:
     """State of one followed object. Owned by one follower."""
 
-    body: Body
-    past: dict[int, Body]
+    state: MotionState
+    past: dict[int, MotionState]
     """Where it was in the frames that a detection may still come for, by frame index."""
-    look: Singles
+    appearance: Singles
     score: float
     """Smoothed score of its detections; sinks while it is missed."""
     votes: dict[int, float]
@@ -80,7 +80,7 @@ class Track:
     seen_frame: int
     """Index of the last frame that it was detected in."""
     travel_seen: Doubles
-    """float64 (2,): its body's ``travel`` then."""
+    """float64 (2,): its state's ``travel`` then."""
     mask_time_s: float
     """Time of the picture that it was last inferred from, seconds."""
     first_frame: int
@@ -91,10 +91,10 @@ class Track:
     misses: int = 0
     """Detections in a row that did not find it."""
     sureness: float = 1.0
-    """0..1: share of sure detections among those of late."""
+    """0..1: share of detections above the threshold among the latest."""
     last_frame: int = 0
     missed_since_s: float | None = None
-    """Time of the first picture in a row in which it was not found."""
+    """Time of the first picture in a row in which it was not detection."""
     score_sum: float = field(default=0.0)
     sighting: Sighting | None = None
     """A detection of it, to compare a later one with."""
@@ -109,23 +109,23 @@ class Track:
 
     def update(
         self,
-        found: Found,
-        at: Body,
+        detection: Detection,
+        at: MotionState,
         frame: int,
         time_s: float,
         settings: FollowSettings,
         seen: Doubles,
         covered: Singles | None,
-    ) -> Body:
-        """Take a detection of ``frame``, where the track stood as ``at``; return where it really stood.
+    ) -> MotionState:
+        """Take a detection of ``frame``, in which the track's state was ``at``; return the corrected state.
 
-        ``seen`` is the detected box, as it would be without the picture's edge and whoever stands in front; ``covered`` says
-        of each cell of the mask how far somebody hides it. The centre and size are mended like a Kalman filter would, with a
+        ``seen`` is the detected box, extended over the picture's edge and by the sides that occluders hide; ``covered`` (M, M)
+        says how far occluders hide each cell of the mask, 0..1. Centre and size are corrected as by a Kalman filter with a
         scalar variance each.
         """
         centre, size = 0.5 * (seen[:2] + seen[2:]), np.maximum(seen[2:] - seen[:2], 1.0)
         # A doubtful detection is also a less exact one.
-        doubtful = max(0.0, settings.start_score - found.score) / max(settings.start_score, 1e-6)
+        doubtful = max(0.0, settings.start_score - detection.score) / max(settings.start_score, 1e-6)
         doubt = 1.0 + DOUBT * doubtful
         position_gain = at.position_var / (at.position_var + DETECTION_POSITION_VAR * doubt)
         size_gain = at.size_var / (at.size_var + DETECTION_SIZE_VAR * doubt)
@@ -139,23 +139,23 @@ class Track:
         self.hits += 1
         self.misses = 0
         self.missed_since_s = None
-        self.score_sum += found.score
-        self.sureness += SURENESS_RATE * ((found.score >= settings.start_score) - self.sureness)
-        self.score += 0.4 * (found.score - self.score)
-        self.votes[found.class_id] = self.votes.get(found.class_id, 0.0) + found.score
+        self.score_sum += detection.score
+        self.sureness += SURENESS_RATE * ((detection.score >= settings.start_score) - self.sureness)
+        self.score += 0.4 * (detection.score - self.score)
+        self.votes[detection.class_id] = self.votes.get(detection.class_id, 0.0) + detection.score
         box = np.concatenate([centre - half, centre + half])
         weights = weights_of(self.mask)
-        if found.mask is not None:
-            hidden = np.zeros_like(found.mask)
-            if covered is not None and self.mask is not None and self.mask.shape == found.mask.shape:
+        if detection.mask is not None:
+            hidden = np.zeros_like(detection.mask)
+            if covered is not None and self.mask is not None and self.mask.shape == detection.mask.shape:
                 hidden = covered * self.mask
-            weights = weights_of(np.maximum(resampled(found.mask, found.box_xyxy, seen), hidden))
-            # Its pixels stay where they were found, wherever between detection and track the box ends up.
-            self.mask = np.maximum(resampled(found.mask, found.box_xyxy, box), hidden)
+            weights = weights_of(np.maximum(resampled(detection.mask, detection.box_xyxy, seen), hidden))
+            # Its pixels stay where they were detection, wherever between detection and track the box ends up.
+            self.mask = np.maximum(resampled(detection.mask, detection.box_xyxy, box), hidden)
         self.seen_frame = frame
         self.mask_time_s = time_s
         self.travel_seen = at.travel
-        return Body(
+        return MotionState(
             box_xyxy=box,
             weights=weights,
             velocity=at.velocity,
@@ -167,10 +167,10 @@ class Track:
             panned=at.panned,
         )
 
-    def remember(self, found: Found, crowded: float, settings: FollowSettings) -> None:
-        """Take on the looks of a detection of it, of whose box another one covers the share ``crowded``."""
-        rate = LOOK_RATE * max(0.0, 1.0 - crowded / CROWD) * (1.0 if found.score >= settings.start_score else 0.5)
-        self.look = self.look + rate * (found.look - self.look)
+    def remember(self, detection: Detection, crowded: float, settings: FollowSettings) -> None:
+        """Update the appearance by a detection of it, of whose box another one covers the share ``crowded``."""
+        rate = APPEARANCE_RATE * max(0.0, 1.0 - crowded / CROWD) * (1.0 if detection.score >= settings.start_score else 0.5)
+        self.appearance = self.appearance + rate * (detection.appearance - self.appearance)
 
     def miss(self, time_s: float) -> None:
         """A detection did not find it."""
@@ -180,8 +180,8 @@ class Track:
             self.missed_since_s = time_s
 
     def travels(self, settings: FollowSettings) -> bool:
-        """Whether it has moved on its own: doubtful things that stand are mostly things."""
-        return float(np.linalg.norm(self.body.travel)) >= settings.confirm_travel * float(self.body.size.min())
+        """Whether it has moved against the background: stationary low-score detections are mostly false positives."""
+        return float(np.linalg.norm(self.state.travel)) >= settings.confirm_travel * float(self.state.size.min())
 
     def believed(self, settings: FollowSettings) -> bool:
         """Whether its detections say that it is real."""
@@ -192,16 +192,26 @@ class Track:
     def shown_score(self, settings: FollowSettings, crowded: float) -> float:
         """The score to tell the user, for a box of which another one covers the share ``crowded``.
 
-        How far it is above the user's threshold says how sure it is that somebody is there *and* that the box is right: it
-        shrinks with the box's uncertainty, and with what others cover of it (the idea of Soft-NMS). It never reads below the
-        threshold: whoever asked for those above it sees none below it.
+        Its distance from the user's threshold says how sure it is that the object is there *and* that the box is right: it
+        shrinks with the box's uncertainty, and with what others cover of it (the idea of Soft-NMS). It is never below the
+        threshold: a user who asks for scores above it sees none below it.
         """
         low, knee = settings.hide_below * settings.start_score, settings.start_score + KNEE
         smoothed = self.score
         if smoothed < knee:
             smoothed = settings.start_score + KNEE * max(0.0, smoothed - low) / (knee - low)
-        trust = (1.0 - CROWDED * crowded) / (1.0 + max(0.0, self.body.position_var - DETECTION_POSITION_VAR) / HALF_TRUSTED_VAR)
+        trust = (1.0 - CROWDED * crowded) / (
+            1.0 + max(0.0, self.state.position_var - DETECTION_POSITION_VAR) / HALF_TRUSTED_VAR
+        )
         return settings.start_score + trust * (smoothed - settings.start_score)
+
+    def gone(self) -> float:
+        """How far it has moved against the background since it was last detected, in shares of its box's smaller side."""
+        return float(np.linalg.norm(self.state.travel - self.travel_seen)) / float(self.state.size.min())
+
+    def summary(self) -> TrackSummary:
+        """What is known of it so far."""
+        return TrackSummary(self.track_id, self.class_id, self.first_frame, self.last_frame)
 
     def opacity(self, now_s: float, settings: FollowSettings) -> float:
         """1 while it is believed to be there, falling to 0 once it has not been found for too long."""
@@ -216,26 +226,26 @@ class Track:
         return max(0.0, 1.0 - over / settings.fade_s) if settings.fade_s > 0 else 0.0
 
 
-def start(found: Found, frame: int, time_s: float) -> Track:
+def start(detection: Detection, frame: int, time_s: float) -> Track:
     """A new track from a detection of ``frame``."""
-    body = Body(
-        box_xyxy=found.box_xyxy,
-        weights=weights_of(found.mask),
+    state = MotionState(
+        box_xyxy=detection.box_xyxy,
+        weights=weights_of(detection.mask),
         velocity=np.zeros(2),
         position_var=DETECTION_POSITION_VAR,
         size_var=DETECTION_SIZE_VAR,
     )
     return Track(
-        body=body,
-        past={frame: body},
-        look=found.look,
-        score=found.score,
-        votes={found.class_id: found.score},
-        mask=found.mask,
+        state=state,
+        past={frame: state},
+        appearance=detection.appearance,
+        score=detection.score,
+        votes={detection.class_id: detection.score},
+        mask=detection.mask,
         seen_frame=frame,
-        travel_seen=body.travel,
+        travel_seen=state.travel,
         mask_time_s=time_s,
         first_frame=frame,
         last_frame=frame,
-        score_sum=found.score,
+        score_sum=detection.score,
     )

@@ -1,4 +1,4 @@
-"""From followed objects to the instances of a frame."""
+"""From tracks to the instances of a frame."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from streamer.follow.flow import LowResFrame
 from streamer.follow.motion import Doubles, Singles
+from streamer.follow.tracks import Track
 from streamer.instances import MIN_SIDE_PX, Instances, resampled
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class View:
-    """One track as it is to be seen in one frame."""
+    """One track as it is shown in one frame."""
 
     track_id: int
     class_id: int
@@ -26,6 +28,17 @@ class View:
     mask_age_s: float
     followed: bool
     opacity: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """One frame, as far as carrying its objects to another frame needs it."""
+
+    low_res: LowResFrame
+    views: list[tuple[Track, View]]
+    """What is shown with it."""
+    gain: float
+    """The flow gain then."""
 
 
 def instances_of(views: Sequence[View], width: int, height: int) -> Instances:

@@ -26,7 +26,7 @@ FORMATS = ("yuv420p", "yuvj420p")
 WIDEST_LABEL = 0.4
 """Part of the picture's width from which a label is shortened to its name."""
 SMALLEST_TEXT_PX = 8.0
-"""Nominal size of letters below which nobody reads them."""
+"""Nominal size of letters below which they cannot be read."""
 CRAMPED_TEXT_PX = 9.0
 """Nominal size below which a label that is wider than its box is shortened to its name."""
 
@@ -251,7 +251,7 @@ def _profile(fill: float, line: float, line_px: float, reach_px: float) -> Plane
 
 
 def _steady_order(instances: Instances) -> list[int]:
-    """Who chooses the place of its label first: old tracks, then left to right. By score, labels would jump between frames."""
+    """The order in which labels take their places: old tracks, then left to right. By score, they would jump between frames."""
     tracks, left = instances.track_ids.tolist(), instances.boxes_xyxy[:, 0].tolist()
     return sorted(range(len(instances)), key=lambda row: (tracks[row] == NO_TRACK, tracks[row], left[row]))
 

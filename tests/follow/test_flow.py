@@ -5,27 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.follow.flow import FlowEstimator, Glimpse
+from streamer.follow.flow import FlowEstimator, LowResFrame
 from streamer.frame import Frame
 from tests.follow.frames import GROUND, OTHER_GROUND, frame, scene
 
 
 def test_a_glimpse_is_small_and_knows_its_scale() -> None:
     big = frame(0, np.tile(GROUND, (6, 6)))
-    glimpse = Glimpse.of(big)
-    assert glimpse.size == (1920, 1152)
-    assert glimpse.luma.size < 150_000
-    assert glimpse.luma.shape[1] * glimpse.to_picture[0] == pytest.approx(1920)
-    assert glimpse.chroma[0].shape == (glimpse.luma.shape[0] // 2, glimpse.luma.shape[1] // 2)
+    low_res = LowResFrame.of(big)
+    assert low_res.size == (1920, 1152)
+    assert low_res.luma.size < 150_000
+    assert low_res.luma.shape[1] * low_res.to_picture[0] == pytest.approx(1920)
+    assert low_res.chroma[0].shape == (low_res.luma.shape[0] // 2, low_res.luma.shape[1] // 2)
 
 
 def test_a_glimpse_is_no_view_of_the_decoders_memory() -> None:
     small = frame(0, GROUND)
-    assert not np.shares_memory(Glimpse.of(small).luma, small.luma())
+    assert not np.shares_memory(LowResFrame.of(small).luma, small.luma())
 
 
 def flow_between(a: Frame, b: Frame):  # type: ignore[no-untyped-def]  # a helper of these tests
-    return FlowEstimator().between(Glimpse.of(a), Glimpse.of(b))
+    return FlowEstimator().between(LowResFrame.of(a), LowResFrame.of(b))
 
 
 def test_the_camera_pans() -> None:

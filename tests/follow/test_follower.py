@@ -99,13 +99,13 @@ def test_doubtful_detections_extend_a_track_and_start_none() -> None:
         assert follower.instances().track_ids.tolist() == [1]
 
 
-def test_a_doubtful_part_of_somebody_is_never_shown() -> None:
+def test_a_doubtful_part_of_an_object_is_never_shown() -> None:
     follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
     for i in range(14):
         follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
         follower.expect(i)
-        body, shoe = found((20.0 + 5 * i, 60.0, 0.9)), found((26.0 + 5 * i, 112.0, 0.45), size=(12, 10), class_id=7)
-        follower.detected(i, joined(body, shoe))
+        state, shoe = found((20.0 + 5 * i, 60.0, 0.9)), found((26.0 + 5 * i, 112.0, 0.45), size=(12, 10), class_id=7)
+        follower.detected(i, joined(state, shoe))
         assert follower.instances().class_ids.tolist() == [1]
 
 
@@ -162,7 +162,7 @@ def test_two_that_cross_keep_their_ids() -> None:
     assert len(going_right) == len(going_left) == 1
 
 
-def test_who_leaves_the_picture_leaves_no_ghost() -> None:
+def test_an_object_that_leaves_the_picture_leaves_no_ghost() -> None:
     follower = Follower()
     for i in range(30):
         x = 230.0 + 6 * i
@@ -221,7 +221,7 @@ def test_tracks_that_have_ended_are_summed_up_and_let_go() -> None:
         follower.detected(i, found((20.0 + 90 * (i // 10), 60.0, 0.9)))
         follower.instances()
     assert [(s.track_id, s.first_frame) for s in follower.tracks_summary()] == [(1, 0), (2, 10), (3, 20)]
-    assert len(follower._named) == 1
+    assert len(follower._identities._current) == 1
 
 
 def test_boxes_without_masks_are_followed() -> None:
@@ -254,10 +254,10 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> Non
 
 
 @pytest.mark.parametrize("top", [52.0, 75.0])
-def test_whoever_stands_is_not_taken_along_by_a_passer_by(top: float) -> None:
+def test_a_stationary_object_is_not_taken_along_by_a_passer_by(top: float) -> None:
     follower = Follower()
     for i in range(28):
-        # Nobody has detected the one who goes by in front, and hides him altogether for a moment.
+        # What passes in front, and hides it altogether for a moment, is never detected.
         follower.advance(scene(i, (9, 120.0, 60.0), (11, -40.0 + 9.0 * i, top)))
         follower.expect(i)
         if i < 6:

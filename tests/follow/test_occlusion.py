@@ -1,4 +1,4 @@
-"""Who is in front of whom."""
+"""Occlusion order of tracks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 from streamer.follow.follower import Follower
 from streamer.follow.motion import Doubles
-from streamer.follow.occlusion import Layers, Shape, uncovered_box
-from streamer.follow.tracks import Found, Track, start
+from streamer.follow.occlusion import OcclusionOrder, Shape, uncovered_box
+from streamer.follow.tracks import Detection, Track, start
 from streamer.instances import Instances
 from tests.follow.frames import found, scene
 
@@ -64,9 +64,9 @@ def test_what_comes_out_from_behind_is_whole_again() -> None:
 
 
 def a_track(left: float) -> Track:
-    look = np.zeros((6, 3, 3), np.float32)
+    plain = np.zeros((6, 3, 3), np.float32)
     box = np.array([left, 0.0, left + 10.0, 20.0])
-    return start(Found(box_xyxy=box, score=0.9, class_id=1, mask=np.ones((8, 8), np.float32), look=look), 0, 0.0)
+    return start(Detection(box_xyxy=box, score=0.9, class_id=1, mask=np.ones((8, 8), np.float32), appearance=plain), 0, 0.0)
 
 
 def shape(box: Doubles, mask: float = 1.0) -> Shape:
@@ -74,24 +74,24 @@ def shape(box: Doubles, mask: float = 1.0) -> Shape:
 
 
 def test_the_order_is_learnt_and_forgotten() -> None:
-    layers, a, b = Layers(), a_track(0.0), a_track(4.0)
-    whole = {a: shape(a.body.box_xyxy), b: shape(b.body.box_xyxy)}
-    assert not layers.in_front(a, b)
-    layers.learn(whole, {a: shape(a.body.box_xyxy), b: shape(b.body.box_xyxy, 0.0)})
-    assert layers.in_front(a, b)
-    assert not layers.in_front(b, a)
-    assert [front.box_xyxy[0] for front in layers.fronts(b, whole)] == [0.0]
-    layers.forget([a])
-    assert not layers.in_front(a, b)
+    order, a, b = OcclusionOrder(), a_track(0.0), a_track(4.0)
+    whole = {a: shape(a.state.box_xyxy), b: shape(b.state.box_xyxy)}
+    assert not order.occludes(a, b)
+    order.learn(whole, {a: shape(a.state.box_xyxy), b: shape(b.state.box_xyxy, 0.0)})
+    assert order.occludes(a, b)
+    assert not order.occludes(b, a)
+    assert [front.box_xyxy[0] for front in order.occluders(b, whole)] == [0.0]
+    order.forget([a])
+    assert not order.occludes(a, b)
 
 
 def test_a_detector_that_gives_both_the_pixels_teaches_nothing() -> None:
-    layers, a, b = Layers(), a_track(0.0), a_track(4.0)
-    whole = {a: shape(a.body.box_xyxy), b: shape(b.body.box_xyxy)}
+    order, a, b = OcclusionOrder(), a_track(0.0), a_track(4.0)
+    whole = {a: shape(a.state.box_xyxy), b: shape(b.state.box_xyxy)}
     for _ in range(5):
-        layers.learn(whole, whole)
-    assert not layers.in_front(a, b)
-    assert not layers.in_front(b, a)
+        order.learn(whole, whole)
+    assert not order.occludes(a, b)
+    assert not order.occludes(b, a)
 
 
 def test_only_a_side_that_is_covered_is_moved_out() -> None:

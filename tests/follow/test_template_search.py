@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamer.follow import template_search
-from streamer.follow.flow import Glimpse
+from streamer.follow.flow import LowResFrame
 from streamer.follow.motion import centre_prior
 from streamer.frame import Frame
 from tests.follow.frames import scene
@@ -16,7 +16,7 @@ BOX = np.array([100.0, 60.0, 140.0, 124.0])
 
 def search(earlier: Frame, later: Frame, expected: tuple[float, float], box: object = BOX) -> template_search.Match | None:
     return template_search.find(
-        Glimpse.of(earlier), Glimpse.of(later), np.asarray(box, float), centre_prior(), np.array(expected)
+        LowResFrame.of(earlier), LowResFrame.of(later), np.asarray(box, float), centre_prior(), np.array(expected)
     )
 
 
@@ -40,7 +40,7 @@ def test_too_small_to_be_compared() -> None:
     assert search(scene(0, (5, 100.0, 60.0)), scene(1, (5, 108.0, 60.0)), (0.0, 0.0), (100.0, 60.0, 103.0, 64.0)) is None
 
 
-def test_somebody_at_the_edge_and_beyond() -> None:
+def test_an_object_at_the_edge_and_beyond() -> None:
     earlier, later = scene(0, (5, 285.0, 60.0)), scene(1, (5, 297.0, 60.0))
     match = search(earlier, later, (0.0, 0.0), (285.0, 60.0, 325.0, 124.0))
     assert match is not None

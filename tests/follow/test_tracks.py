@@ -1,4 +1,4 @@
-"""What a track remembers of looks, and how sure its score is."""
+"""What a track remembers of appearance, and how sure its score is."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ import pytest
 
 from streamer.follow.matching import YOUNG_HITS, match
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import Found, Track, start
+from streamer.follow.tracks import Detection, Track, start
 
 SETTINGS = FollowSettings()
 BOX = np.array([100.0, 60.0, 140.0, 124.0])
 
 
-def seen(look: float, score: float = 0.9, box: np.ndarray = BOX) -> Found:
-    """A detection whose histograms lie in one bin by ``look``, in another by the rest."""
+def seen(share: float, score: float = 0.9, box: np.ndarray = BOX) -> Detection:
+    """A detection whose histograms lie in one bin by ``share``, in another by the rest."""
     histograms = np.zeros((3, 3, 16), np.float32)
-    histograms[..., 2], histograms[..., 9] = look, 1.0 - look
-    return Found(box_xyxy=box, score=score, class_id=1, mask=None, look=histograms)
+    histograms[..., 2], histograms[..., 9] = share, 1.0 - share
+    return Detection(box_xyxy=box, score=score, class_id=1, mask=None, appearance=histograms)
 
 
-def track(look: float, hits: int = 20) -> Track:
-    made = start(seen(look), 0, 0.0)
+def track(share: float, hits: int = 20) -> Track:
+    made = start(seen(share), 0, 0.0)
     made.hits = hits
     return made
 
 
-def test_looks_are_learnt_from_whoever_stands_alone() -> None:
+def test_appearance_is_learnt_from_objects_that_stand_alone() -> None:
     alone, doubtful, crowd = track(1.0), track(1.0), track(1.0)
     for _ in range(5):
         alone.remember(seen(0.0), 0.0, SETTINGS)
         doubtful.remember(seen(0.0, score=0.25), 0.0, SETTINGS)
         crowd.remember(seen(0.0), 0.6, SETTINGS)
-    assert crowd.look[0, 0, 2] == 1.0
-    assert alone.look[0, 0, 2] < doubtful.look[0, 0, 2] < 1.0
+    assert crowd.appearance[0, 0, 2] == 1.0
+    assert alone.appearance[0, 0, 2] < doubtful.appearance[0, 0, 2] < 1.0
 
 
-def test_a_second_track_of_somebody_does_not_take_the_place_of_the_first() -> None:
+def test_a_second_track_of_an_object_does_not_take_the_place_of_the_first() -> None:
     old, young = track(0.9, hits=30), track(1.0, hits=YOUNG_HITS - 1)
-    bodies = [replace(old.body, box_xyxy=BOX + 6.0), young.body]
-    pairs = match([old, young], bodies, [seen(1.0)], np.zeros(2, np.bool_), np.zeros(2), 0.2)
+    states = [replace(old.state, box_xyxy=BOX + 6.0), young.state]
+    pairs = match([old, young], states, [seen(1.0)], np.zeros(2, np.bool_), np.zeros(2), 0.2)
     assert pairs == [(0, 0)]
     young.hits = YOUNG_HITS
-    assert match([old, young], bodies, [seen(1.0)], np.zeros(2, np.bool_), np.zeros(2), 0.2) == [(1, 0)]
+    assert match([old, young], states, [seen(1.0)], np.zeros(2, np.bool_), np.zeros(2), 0.2) == [(1, 0)]
 
 
-def test_looks_tell_two_who_change_places() -> None:
+def test_appearance_tells_two_objects_that_change_places() -> None:
     dark, light = track(1.0), track(0.0)
     there = BOX + np.array([12.0, 0.0, 12.0, 0.0])
     pairs = match(
         [dark, light],
-        [dark.body, replace(light.body, box_xyxy=there)],
+        [dark.state, replace(light.state, box_xyxy=there)],
         [seen(1.0, box=there), seen(0.0)],
         np.zeros(2, np.bool_),
         np.zeros(2),
@@ -66,7 +66,7 @@ def test_a_score_says_how_sure_the_box_is() -> None:
     fresh = someone.shown_score(SETTINGS, 0.0)
     assert fresh == pytest.approx(0.9)
     crowded = someone.shown_score(SETTINGS, 0.8)
-    someone.body = replace(someone.body, position_var=0.05)
+    someone.state = replace(someone.state, position_var=0.05)
     astray = someone.shown_score(SETTINGS, 0.0)
     assert SETTINGS.start_score < crowded < fresh
     assert SETTINGS.start_score < astray < fresh

@@ -62,7 +62,7 @@ def test_a_miss_at_a_key_frame_is_mended() -> None:
     assert all(item.instances.track_ids.tolist() == [1] for item in items)
 
 
-def test_who_comes_between_key_frames_is_there_for_the_second_half() -> None:
+def test_what_comes_between_key_frames_is_there_for_the_second_half() -> None:
     script = Script(speed=0.0, blind=frozenset({0}))
     _, items = run(6, script, walk(7, speed=0.0))
     assert [len(item.instances) for item in items] == [0, 0, 0, 1, 1, 1, 1]
