@@ -34,7 +34,10 @@ def detect_in(detector: Detector, frame: Frame) -> Instances:
     found = given.usable(*size)
     if found is not given and detector.name not in _told:
         _tell(detector.name, given, found)
-    return found if size == (width, height) else found.scaled(width / size[0], height / size[1])
+    if size == (width, height):
+        return found
+    # Rounding may carry a box on the limit a hair beyond it.
+    return found.scaled(width / size[0], height / size[1]).usable(width, height)
 
 
 def _tell(name: str, given: Instances, found: Instances) -> None:
