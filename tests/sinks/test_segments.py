@@ -22,7 +22,7 @@ from streamer.frame import Orientation
 from streamer.sinks import segments as module
 from streamer.sinks.retention import Recording, Retention, file_stem, recordings, segment_name, to_remove
 from streamer.sinks.segments import Segments
-from tests.sinks import moving
+from tests.sinks import moving, segments_main
 from tests.waiting import wait_until
 
 START_S = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
@@ -115,19 +115,15 @@ def test_odd_sizes_and_turned_pictures(tmp_path: Path, width: int, height: int) 
 
 
 def test_killed_without_warning_every_segment_plays(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "tests.sinks.segments_main", str(tmp_path)])
-
-    def second_is_under_way() -> bool:
-        sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
-        return len(sizes) == 2 and sizes[1] > sizes[0] / 3
-
-    try:
-        wait_until(second_is_under_way, what="a second segment")
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-m", "tests.sinks.segments_main", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "recorded\n"
+        finally:
+            process.kill()
     whole, last = sorted(tmp_path.iterdir())
-    assert len(decoded(whole)) == 20 * moving.RATE
+    assert len(decoded(whole)) == segments_main.SEGMENT_S * moving.RATE
     kept = decoded(last)
     assert len(kept) >= 2 * moving.RATE
     assert kept == [(kept[0] + index) % moving.GREYS for index in range(len(kept))]
