@@ -144,15 +144,14 @@ def to_instances(
     n = float(count.reshape(-1)[0])
     if not (n.is_integer() and 0 <= n <= rows):
         raise DetectorContractError(f"the model {name}: {COUNT}: expected a whole number within 0..{rows}, got {n:g}")
-    keep = np.flatnonzero(scores[: int(n)] >= score_threshold)
+    # Numbers that are none stay: `detect_in` leaves them out, and says so.
+    keep = np.flatnonzero(~(scores[: int(n)] < score_threshold))
     keep = keep[np.argsort(-scores[keep], kind="stable")]
     boxes_xyxy = boxes_yxyx[keep][:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
     kept_masks = None if masks is None else masks[keep]
-    kept = {BOXES: boxes_xyxy, SCORES: scores[: int(n)], CLASSES: classes[keep], MASKS: kept_masks}
-    for key, numbers in kept.items():
-        if numbers is not None and not np.isfinite(numbers).all():
-            raise DetectorContractError(f"the model {name}: {key}: expected finite numbers, got NaN or infinity")
-    solid = np.flatnonzero((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
+    if not np.isfinite(classes[keep]).all():
+        raise DetectorContractError(f"the model {name}: {CLASSES}: expected finite numbers, got NaN or infinity")
+    solid = np.flatnonzero(~(boxes_xyxy[:, 2:] <= boxes_xyxy[:, :2]).any(axis=1))
     class_ids = np.rint(classes[keep]).astype(np.int64)
     return Instances(boxes_xyxy=boxes_xyxy, scores=scores[keep], class_ids=class_ids, masks=kept_masks)[solid]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_GAP_S = 2.0
+"""After a longer pause between two frames nothing can be followed over it, seconds of video."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowSettings:

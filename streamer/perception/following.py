@@ -8,15 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from streamer.follow.follower import Follower
-from streamer.follow.settings import FollowSettings
+from streamer.follow.settings import MAX_GAP_S, FollowSettings
 from streamer.follow.tracks import TrackSummary
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.perception.selection import Selection
 from streamer.stages import Annotated, DetectorService
 
-MAX_GAP_S = 2.0
-"""After a longer pause between two frames nothing can be followed over it."""
 MIN_MASK_AGE_S = 1.5
 SLOW_FACTOR = 3.0
 """Unless told otherwise, masks live for so many times what the detector takes, and at least ``MIN_MASK_AGE_S``."""
@@ -48,7 +46,7 @@ class Following:
         self._before: Frame | None = None
         self._newest: Annotated | None = None
         self._since = -np.inf
-        """Capture time of the first frame since the last reset: answers for earlier ones are of another world."""
+        """Capture time of the first frame since the last reset: answers for earlier ones belong to a previous scene."""
         self._answered = -np.inf
         """Capture time of the newest frame that was answered."""
 
@@ -129,7 +127,7 @@ class Following:
         young = instances.mask_age_s <= limit
         if not young.all():
             instances = instances[young]
-        # The last quarter of the time allowed is for fading, so that nothing goes out at a stroke.
+        # In the last quarter of the time allowed masks fade out instead of vanishing.
         fade = np.clip((limit - instances.mask_age_s) / (0.25 * limit), 0.0, 1.0)
         instances = replace(instances, opacity=np.minimum(instances.opacity, fade))
         most = self._select.max_instances

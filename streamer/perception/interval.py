@@ -9,7 +9,7 @@ from typing import Literal
 
 from streamer.follow.between import Between, Passed, Views
 from streamer.follow.follower import Follower
-from streamer.follow.settings import FollowSettings
+from streamer.follow.settings import MAX_GAP_S, FollowSettings
 from streamer.follow.tracks import TrackSummary
 from streamer.follow.views import Snapshot
 from streamer.frame import Frame
@@ -23,8 +23,6 @@ AUTO_TRAVEL = 1.0
 """A new key frame once a shown object has gone this share of its box's smaller side since it was detected."""
 AUTO_SHIFT = 0.04
 """A new key frame once the picture has moved by this share of its width."""
-MAX_GAP_S = 2.0
-"""After a longer pause between two frames nothing can be followed over it."""
 
 
 class Interval:

@@ -337,10 +337,25 @@ def test_a_box_without_area_is_left_out() -> None:
         (CLASSES, np.zeros((1, 2), np.float32), r"detection_classes: expected shape \[1, 3\], got \[1, 2\]"),
         (MASKS, np.zeros((1, 3, 5, 6), np.float32), r"detection_masks: expected shape \[1, 3, M, M\], got \[1, 3, 5, 6\]"),
         (MASKS, np.zeros((1, 3, 25), np.float32), r"detection_masks: expected shape .*got \[1, 3, 25\]"),
-        (SCORES, np.full((1, 3), np.nan, np.float32), "detection_scores: expected finite numbers"),
-        (MASKS, np.full((1, 3, 5, 5), np.inf, np.float32), "detection_masks: expected finite numbers"),
+        (CLASSES, np.full((1, 3), np.nan, np.float32), "detection_classes: expected finite numbers"),
     ],
 )
 def test_odd_answers_are_named(key: str, value: NDArray[np.generic], words: str) -> None:
     with pytest.raises(DetectorContractError, match=words):
         to_instances({**answers(), key: value}, 10, 10, 0.5, "model")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "objects"),
+    [
+        (SCORES, np.full((1, 3), np.nan, np.float32), 0),
+        (BOXES, np.full((1, 3, 4), np.nan, np.float32), 0),
+        (MASKS, np.full((1, 3, 5, 5), np.inf, np.float32), 2),
+    ],
+)
+def test_numbers_that_are_none_are_left_to_the_caller(key: str, value: NDArray[np.generic], objects: int) -> None:
+    given = to_instances({**answers(), key: value}, 10, 10, 0.5, "model")
+    assert len(given) > 0
+    found = given.usable(10, 10)
+    assert len(found) == objects
+    assert not found.has_mask.any()
