@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from copy import copy
+from itertools import count
 from pathlib import Path
 
 from streamer.errors import OutputRefused, OutputWriteFailed
@@ -41,7 +43,7 @@ class PendingFile:
     """A file on its way to ``place``: :attr:`temporary` is written, then :meth:`commit` or :meth:`discard` ends it.
 
     A process that is killed leaves ``.NAME.partial-XXXXXXXX.EXT`` beside the place. It disturbs no later run, and what is in
-    it can be played or deleted.
+    it can be played or deleted. Should the folder be removed meanwhile, :meth:`restore` and :meth:`commit` bring both back.
     """
 
     def __init__(self, path: str | Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
@@ -50,62 +52,106 @@ class PendingFile:
         self._overwrite = overwrite
         self._place = check_output(path, source=source, overwrite=overwrite)
         self._keep = False
-        self.temporary = self._make()
+        self._descriptor: int | None
+        self.temporary, self._descriptor = self._make()
 
     def sibling(self) -> PendingFile:
         """Another temporary file on its way to the same place."""
         other = copy(self)
-        other.temporary = self._make()
+        other.temporary, other._descriptor = self._make()  # noqa: SLF001  # one of this class
         return other
 
-    def _make(self) -> Path:
+    def _make(self) -> tuple[Path, int]:
         stem = os.fsdecode(os.fsencode(self._place.stem)[:_MAX_STEM_BYTES])
         temporary = self._place.with_name(f".{stem}.partial-{secrets.token_hex(4)}{self._place.suffix}")
         try:
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            # Held open: what is written stays readable through it even when the folder is removed.
+            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise OutputRefused(
                 f"{self.path} cannot be written ({error.strerror})", hint="give another folder, or check its permissions"
             ) from error
-        return temporary
+        return temporary, descriptor
 
     def commit(self) -> None:
-        """Bring it to the disk and name it. Raises ``OutputWriteFailed``, or ``OutputRefused`` for a taken name."""
+        """Bring it to the disk and name it. Raises ``OutputWriteFailed``, or ``OutputRefused`` for a taken name.
+
+        After a failure it is still there, for :meth:`keep` or :meth:`discard`.
+        """
         try:
+            self.restore()
             _sync(self.temporary)
             if self._overwrite:
                 self.temporary.replace(self._place)
             else:
-                self._take_free_name()
+                _rename_to_free_name(self.temporary, self._place)
             _sync(self._place.parent)
         except FileExistsError as error:
             # The work of hours may be in it, and it is whole: it stays.
-            self._keep = True
+            kept = self.keep()
             raise OutputRefused(
-                f"{self.path} has come into being meanwhile", hint=f"the finished file is {self.temporary}: rename it"
+                f"{self.path} has come into being meanwhile", hint=f"the finished file is {kept}: rename it"
             ) from error
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be completed ({error.strerror})", hint="check the disk") from error
+        self._let_go()
+
+    def restore(self) -> None:
+        """Bring back the file, and its folder, when they were removed while it was written. Raises ``OSError``."""
+        if self._descriptor is None or os.fstat(self._descriptor).st_nlink:
+            return
+        self._place.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._descriptor, "rb", closefd=False) as lost, self.temporary.open("xb") as found:
+            lost.seek(0)
+            shutil.copyfileobj(lost, found)
+        self._let_go()
+
+    def keep(self) -> Path:
+        """Leave what was written as ``NAME.incomplete.EXT`` beside the place, or under its own name. Returns the name.
+
+        For failures after which the work is worth more than a tidy folder. Never raises.
+        """
+        self._keep = True
+        self._let_go()
+        for number in count(1):
+            name = f"{self._place.stem}.incomplete{'' if number == 1 else f'-{number}'}{self._place.suffix}"
+            try:
+                _rename_to_free_name(self.temporary, self._place.with_name(name))
+            except FileExistsError:
+                continue
+            except OSError:
+                # The disk that is full may hold no new name either: then the old one has to do.
+                return self.temporary
+            return self.path.with_name(name)
+        raise AssertionError("there is always another number")
 
     def discard(self) -> None:
-        """Remove it, unless it is finished and only its name was taken. Never raises; nothing happens when it is gone."""
+        """Remove it, unless it was kept. Never raises; nothing happens when it is gone."""
+        self._let_go()
         if self._keep:
             return
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
 
-    def _take_free_name(self) -> None:
-        # A link fails where the name is taken, in one step; a rename would overwrite what came between check and rename.
-        try:
-            os.link(self.temporary, self._place)
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-                raise
-            if self._place.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._place)) from error
-            self.temporary.replace(self._place)
-            return
-        self.temporary.unlink()
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+def _rename_to_free_name(path: Path, name: Path) -> None:
+    """Rename without overwriting anything. Raises ``FileExistsError`` for a name that is taken, or another ``OSError``."""
+    # A link fails where the name is taken, in one step; a rename would overwrite what came between check and rename.
+    try:
+        os.link(path, name)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if name.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(name)) from error
+        path.replace(name)
+        return
+    path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -24,6 +24,16 @@ class Container:
     """Ticks a second to which all times are rounded; None: any, as the input has them."""
     two_steps: bool = False
     """Written in fragments first, which play after a kill, and put in its final shape at the end."""
+    sound: str = "aac"
+    """Encoder for sound that it cannot hold as it is."""
+    text: str | None = None
+    """Encoder for subtitles of text that it cannot hold as they are; None: it holds none."""
+
+    def encoders_for(self, kind: str) -> tuple[str, ...]:
+        """Encoders for streams of a kind (``audio``, ``subtitle``) that cannot be copied."""
+        if kind == "audio":
+            return (self.sound,)
+        return (self.text,) if kind == "subtitle" and self.text else ()
 
     def time_base(self, wanted: Fraction) -> Fraction:
         """The time base of a video stream in it that comes nearest to ``wanted``."""
@@ -33,13 +43,17 @@ class Container:
 
 
 _H26X = ("libx264", "libx265", "libsvtav1", "h264_nvenc", "hevc_nvenc", "av1_nvenc")
-_MP4 = Container(format="mp4", encoders=(*_H26X, "libvpx-vp9"), two_steps=True)
+_MP4 = Container(format="mp4", encoders=(*_H26X, "libvpx-vp9"), two_steps=True, text="mov_text")
 CONTAINERS = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": Container(format="mov", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), two_steps=True),
-    ".mkv": Container(format="matroska", encoders=(*_H26X, "libvpx-vp9"), ticks=1000),
-    ".webm": Container(format="webm", encoders=("libvpx-vp9", "libsvtav1", "av1_nvenc"), ticks=1000),
+    ".mov": Container(
+        format="mov", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), two_steps=True, text="mov_text"
+    ),
+    ".mkv": Container(format="matroska", encoders=(*_H26X, "libvpx-vp9"), ticks=1000, text="subrip"),
+    ".webm": Container(
+        format="webm", encoders=("libvpx-vp9", "libsvtav1", "av1_nvenc"), ticks=1000, sound="libopus", text="webvtt"
+    ),
     ".ts": Container(format="mpegts", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), ticks=90_000),
 }
 """File name's ending to container."""

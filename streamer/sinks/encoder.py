@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +16,17 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from streamer.errors import ConfigError, OutputWriteFailed, StreamerError
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceError, StreamerError
 from streamer.frame import UPRIGHT, Color, StreamInfo
 from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
+from streamer.sinks.decoding_times import with_true_dts
 from streamer.sinks.encoders import choose_encoder
-from streamer.sinks.muxer import Muxer, Plan, plan_streams
+from streamer.sinks.muxer import AddVideo, Muxer
+from streamer.sinks.samples import Samples
 from streamer.sinks.side_data import SideDataWriter, joined
+from streamer.sinks.stream_plan import Plan
+from streamer.sinks.trial import proven_plan
 from streamer.sources.conversion import widened
 from streamer.sources.passthrough import Passthrough
 from streamer.sources.side_data import NOTHING
@@ -31,7 +37,6 @@ LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
 # These leave the shape of pixels to the container, and PyAV cannot tell it to Matroska.
 _NO_ASPECT = ("libvpx-vp9", "libsvtav1", "av1_nvenc")
-_LONGEST_DELAY_S = 60
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -90,6 +95,7 @@ class VideoEncoder:
         self._readers: list[Passthrough] = []
         self._muxer: Muxer | None = None
         self._files: list[PendingFile] = []
+        self._finished: PendingFile | None = None
         self._size = self._size_taken()
         self._side_data = SideDataWriter(
             NOTHING if source is None else source.side_data,
@@ -114,13 +120,12 @@ class VideoEncoder:
             elif source is not None:
                 # Two readers where two files are written, both now: the input may be gone or changed at the end.
                 self._readers = [Passthrough(source) for _ in range(2 if self._container.two_steps else 1)]
-                self._plan = plan_streams(self._readers[0], source.stream_index, self._container)
-                if audio == "none":
-                    kinds = {s.index: s.type for s in self._readers[0].streams}
-                    self._plan.copied = [index for index in self._plan.copied if kinds[index] != "audio"]
-                    self._plan.notes = [note for note in self._plan.notes if not note.startswith("audio")]
-                self.notes += self._plan.notes
             self._files.append(PendingFile(path, source=source.path if source else None, overwrite=overwrite))
+            if source is not None and self._readers:
+                self._plan = proven_plan(
+                    source, self._container, self._rehearsed, self._blank, audio=audio == "copy", path=self.path
+                )
+                self.notes += self._plan.notes
         except BaseException:
             self.abandon()
             raise
@@ -144,7 +149,7 @@ class VideoEncoder:
             self._durations[picture.pts] = frame.duration
             self._end = (picture.pts + max(frame.duration, 1)) * frame.time_base
             self._mux(self._encode(picture))
-        except _Failures as error:
+        except (*_Failures, SourceError) as error:
             raise self._failed(error) from error
         self.frames_written += 1
 
@@ -157,18 +162,19 @@ class VideoEncoder:
         stopped = self._source is not None and self._source.interrupted
         until_s = self._end if stopped else None
         try:
-            self._mux(_with_sound_dts(self._encode(None), self._info.time_base))
+            self._mux(with_true_dts(self._encode(None), self._info.time_base))
             self._muxer.finish(until_s)
             if self._muxer.lost_packets:
                 self.notes.append(f"{self._muxer.lost_packets} damaged packets of sound or subtitles were left out")
             self._go_on()
             if self._container.two_steps:
+                self._files[0].restore()
                 self._files.append(self._files[0].sibling())
                 self._put_in_final_shape(until_s)
+                self._finished = self._files[-1]
             self._go_on()
             self._files[-1].commit()
-        except _Failures as error:
-            self.abandon()
+        except (*_Failures, OutputWriteFailed, SourceError) as error:
             raise self._failed(error) from error
         except BaseException:
             self.abandon()
@@ -203,15 +209,31 @@ class VideoEncoder:
             self._shift = -first_pts
             by_s = float(self._shift * self._info.time_base)
             self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none before 0")
-        self._muxer = Muxer(
+        self._muxer = self._new_muxer(
             self._files[0].temporary,
+            self._add_video,
+            self._readers[0] if self._readers else None,
+            fragmented=self._container.two_steps,
+        )
+
+    def _new_muxer(
+        self,
+        file: Path | io.BytesIO,
+        add_video: AddVideo,
+        passthrough: Passthrough | Samples | None,
+        *,
+        plan: Plan | None = None,
+        fragmented: bool = False,
+    ) -> Muxer:
+        return Muxer(
+            file,
             self._container,
             self._info,
-            self._add_video,
-            passthrough=self._readers[0] if self._readers else None,
-            plan=self._plan,
+            add_video,
+            passthrough=passthrough,
+            plan=plan or self._plan,
             video_index=self._source.stream_index if self._source else 0,
-            fragmented=self._container.two_steps,
+            fragmented=fragmented,
             shift_s=self._shift * self._info.time_base,
         )
 
@@ -219,6 +241,16 @@ class VideoEncoder:
         """Packets for ``picture``, or the last ones. The stream that encodes may be another than the output's."""
         assert self._side_data.encoding is not None
         return self._side_data.encoding.encode(picture)
+
+    def _rehearsed(self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool) -> Muxer:
+        return self._new_muxer(file, self._add_video, samples, plan=plan, fragmented=fragmented)
+
+    def _blank(self, start_s: Fraction) -> Iterator[Packet[Any]]:
+        """Packets of a picture with nothing in it, as a stand-in for the video."""
+        blank = av.VideoFrame(*self._size, self._pixel_format)
+        blank.pts, blank.time_base = round(start_s / self._info.time_base), self._info.time_base
+        yield from self._encode(blank)
+        yield from with_true_dts(self._encode(None), self._info.time_base)
 
     def _add_video(self, output: OutputContainer) -> VideoStream:
         stream = self._side_data.add_stream(output, self._add_encoder)
@@ -284,34 +316,14 @@ class VideoEncoder:
             self._muxer.write(packet)
 
     def _put_in_final_shape(self, until_s: Fraction | None) -> None:
-        try:
-            self._copy_fragments(self._readers[-1] if self._readers else None, until_s, bare=False)
-        except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
-            if self._source is None or not self._readers:
-                raise
-            # Something odd among the extras must not cost the work of hours: once more without them.
-            self._readers.append(Passthrough(self._source))
-            self._copy_fragments(self._readers[-1], until_s, bare=True)
-            self.notes.append(f"only picture and sound were kept: {self._container.format} does not take the rest together")
-
-    def _copy_fragments(self, reader: Passthrough | None, until_s: Fraction | None, *, bare: bool) -> None:
         """Copy the fragments into a file with its index first, every packet at the time that it was encoded for."""
         assert self._first is not None
         written, final = self._files[0].temporary, self._files[1].temporary
         # Without the edit list the demuxer gives the stored times, which differ from the true ones by a constant.
         with av.open(str(written), "r", options={"ignore_editlist": "1"}) as fragments:
             template = fragments.streams.video[0]
-            muxer = Muxer(
-                final,
-                self._container,
-                self._info,
-                lambda output: self._copy_video(output, template),
-                passthrough=reader,
-                plan=self._plan,
-                video_index=self._source.stream_index if self._source else 0,
-                bare=bare,
-                shift_s=self._shift * self._info.time_base,
-            )
+            reader = self._readers[-1] if self._readers else None
+            muxer = self._new_muxer(final, lambda output: self._copy_video(output, template), reader)
             try:
                 ticks = self._container.time_base(self._info.time_base)
                 difference: int | None = None
@@ -344,26 +356,29 @@ class VideoEncoder:
             stream.codec_context.codec_tag = "hvc1"
 
     def _failed(self, error: Exception) -> Exception:
-        if isinstance(error, StreamerError):
+        """What is raised for ``error``, once what was written until then is safe."""
+        if isinstance(error, OutputRefused):
+            self.abandon()
             return error
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        return OutputWriteFailed(f"{self.path} cannot be written ({reason})", hint="check the free space and the disk")
+        message = error.message if isinstance(error, StreamerError) else f"{self.path} cannot be written ({_reason(error)})"
+        if self._muxer is not None:
+            self._muxer.abort()
+        kept = self._finished or (self._files[0] if self._files and _plays(self._files[0].temporary) else None)
+        hint = "check the free space and the disk"
+        if kept is not None:
+            hint = f"what was written until then plays: it is kept as {kept.keep()}; {hint}"
+        self._let_go()
+        return OutputWriteFailed(message, hint=hint)
 
 
-def _with_sound_dts(packets: list[Packet[Any]], time_base: Fraction) -> list[Packet[Any]]:
-    """The last packets of an encoder, with decoding times that are true.
+def _plays(path: Path) -> bool:
+    """Whether there is a picture in what was written."""
+    try:
+        with av.open(str(path), "r") as written:
+            return any(packet.size for packet in written.demux(written.streams.video[0]))
+    except (*_Failures, IndexError):
+        return False
 
-    x265 leaves them uninitialised when there were fewer frames than it looks ahead. The times of presentation in order,
-    all as much earlier as the order of decoding needs, are what it would have given.
-    """
-    pts = [packet.pts for packet in packets if packet.pts is not None]
-    if len(pts) < len(packets):
-        return packets
-    limit = _LONGEST_DELAY_S / time_base
-    if all(packet.dts is not None and 0 <= shown - packet.dts <= limit for packet, shown in zip(packets, pts, strict=True)):
-        return packets
-    in_order = sorted(pts)
-    delay = max(earliest - shown for earliest, shown in zip(in_order, pts, strict=True))
-    for packet, earliest in zip(packets, in_order, strict=True):
-        packet.dts = earliest - delay
-    return packets
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())

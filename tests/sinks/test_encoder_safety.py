@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,29 +161,75 @@ def test_the_frames_before_a_detector_failed_are_a_whole_file(at: int, clip: Pat
         assert frame_times(out / "o.mp4") == frame_times(clip)[:at]
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv"])
-@pytest.mark.parametrize("share", [0.1, 0.9])
-def test_a_full_disk_is_said_and_leaves_nothing(ending: str, share: float, clip: Path, out: Path) -> None:
-    """The limit strikes while encoding, and near the end."""
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_a_full_disk_keeps_what_plays_and_says_where(ending: str, share: float, tmp_path: Path, out: Path) -> None:
+    """The limit strikes while encoding, and near the end, where an MP4 is put in its final shape."""
+    clip = Clip(seconds=8, audio=("-c:a", "aac")).write(tmp_path / "clip.mp4")
     reencode(clip, out / f"whole.{ending}")
     limit = int((out / f"whole.{ending}").stat().st_size * share)
     (out / f"whole.{ending}").unlink()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     source = VideoFile(clip)
     info = source.open()
+    encoder = VideoEncoder(out / f"o.{ending}", info, source=source, preset="ultrafast")
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with pytest.raises(StageFailed, match="cannot be written") as caught:
-            Pipeline(
-                source,
-                FakePerception(),
-                draw_nothing,
-                [VideoEncoder(out / f"o.{ending}", info, source=source, preset="ultrafast")],
-            ).run()
+        with pytest.raises(StageFailed, match=rf"cannot be written.*{out}/o\.incomplete\.{ending}") as caught:
+            Pipeline(source, FakePerception(), draw_nothing, [encoder]).run()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert isinstance(caught.value.__cause__, OutputWriteFailed)
+    assert [entry.name for entry in out.iterdir()] == [f"o.incomplete.{ending}"]
+    kept, whole = frame_times(out / f"o.incomplete.{ending}"), frame_times(clip)
+    if ending != "ts":  # whose times begin later, as its notes say
+        assert kept == whole[: len(kept)]
+    assert len(kept) > share * 0.5 * len(whole)
+
+
+def test_nothing_that_plays_is_not_kept(clip: Path, out: Path) -> None:
+    source = VideoFile(clip)
+    encoder = VideoEncoder(out / "o.mp4", source.open(), source=source)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(StageFailed, match="cannot be written"):
+            Pipeline(source, FakePerception(), draw_nothing, [encoder]).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_folder_that_is_removed_meanwhile_comes_back_with_the_file(ending: str, clip: Path, out: Path) -> None:
+    source = VideoFile(clip)
+    encoder = VideoEncoder(out / f"o.{ending}", source.open(), source=source)
+    for frame in source.frames():
+        encoder.write(Annotated(frame, Instances.empty()))
+        if frame.index == 20:
+            shutil.rmtree(out)
+    source.close()
+    encoder.finish()
+    assert [entry.name for entry in out.iterdir()] == [f"o.{ending}"]
+    assert frame_times(out / f"o.{ending}") == frame_times(clip)
+
+
+def test_a_failing_last_step_leaves_the_fragments(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (out / "o.incomplete.mp4").write_text("of the day before")
+    source = VideoFile(clip)
+    encoder = VideoEncoder(out / "o.mp4", source.open(), source=source)
+    for frame in source.frames():
+        encoder.write(Annotated(frame, Instances.empty()))
+    source.close()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(VideoEncoder, "_put_in_final_shape", full)
+    with pytest.raises(OutputWriteFailed, match=r"No space left.*kept as .*o\.incomplete-2\.mp4"):
+        encoder.finish()
+    assert sorted(entry.name for entry in out.iterdir()) == ["o.incomplete-2.mp4", "o.incomplete.mp4"]
+    assert frame_times(out / "o.incomplete-2.mp4") == frame_times(clip)
 
 
 RUN = """

@@ -1,0 +1,91 @@
+"""A rehearsal of the output: its plan written with the first packets of everything, trailer and all, and read back."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import av.error
+from av.packet import Packet
+from av.stream import Stream
+
+from streamer.errors import OutputRefused
+from streamer.sinks.containers import Container
+from streamer.sinks.muxer import Muxer
+from streamer.sinks.samples import Samples
+from streamer.sinks.stream_plan import Plan, codec_of, plan_streams
+from streamer.sources.passthrough import Passthrough
+from streamer.sources.video import VideoFile
+
+_Failures = (av.error.FFmpegError, OSError, ValueError)
+
+
+class Pictures(Protocol):
+    """Encodes a picture for the muxer that was begun last, at a time in seconds."""
+
+    def __call__(self, start_s: Fraction) -> Iterator[Packet[Any]]: ...
+
+
+class BuildMuxer(Protocol):
+    """Begins the output by a plan, in memory, in one of the forms that it takes."""
+
+    def __call__(self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool) -> Muxer: ...
+
+
+def proven_plan(
+    source: VideoFile, container: Container, build: BuildMuxer, pictures: Pictures, *, audio: bool, path: Path
+) -> Plan:
+    """The plan by which the output can be written: tried out before any frame is drawn, since it fails at its end otherwise.
+
+    What does not go together is left out, with a note. Raises ``OutputRefused`` for ``path`` where not even the picture alone
+    can be written, and a ``SourceError``.
+    """
+    reader = Passthrough(source)
+    try:
+        samples = Samples(reader, source.stream_index)
+        whole = plan_streams(samples, source.stream_index, container, audio=audio)
+        reason = ""
+        for plan in (whole, whole.sound_only(samples.streams), whole.nothing()):
+            try:
+                for fragmented in (True, False) if container.two_steps else (False,):
+                    file = io.BytesIO()
+                    _rehearse(
+                        build(plan, samples, file, fragmented=fragmented), file, pictures, max(samples.start_s, Fraction(0))
+                    )
+            except _Failures as error:
+                reason = reason or " ".join(str(getattr(error, "strerror", None) or error).split())
+            else:
+                return plan
+    finally:
+        reader.close()
+    raise OutputRefused(f"{path} cannot be written ({reason})", hint="take another ending, such as .mkv")
+
+
+def _rehearse(muxer: Muxer, file: io.BytesIO, pictures: Pictures, start_s: Fraction) -> None:
+    """Write the file and read it back.
+
+    Raises FFmpeg's errors, ``OSError``, or ``ValueError`` with what is missing when less comes back than went in.
+    """
+    try:
+        for packet in pictures(start_s):
+            muxer.write(packet)
+        # Of attachments a cover comes back as a picture.
+        expected = Counter(_kind(stream) for stream in muxer.streams if stream.type != "attachment")
+        muxer.finish()
+    except BaseException:
+        muxer.abort()
+        raise
+    file.seek(0)
+    with av.open(file, "r") as written:
+        missing = expected - Counter(_kind(stream) for stream in written.streams)
+    if missing:
+        raise ValueError(f"{', '.join(f'{kind} ({codec})' for kind, codec in missing)} cannot be read back")
+
+
+def _kind(stream: Stream) -> tuple[str, str | None]:
+    return stream.type, codec_of(stream)
