@@ -29,6 +29,8 @@ PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 _STREAM_QUEUE = 2
 _FINISH_TIMEOUT_S = 1.0
 """How long a file has to write what waits for it; all of it has to fit into the three seconds after the first Ctrl-C."""
+LIVE_FILES = (".mp4", ".m4v")
+"""Endings of files that are complete at any moment, however long a live source ran; others are completed at the end."""
 _FILE_PRESET = "veryfast"
 """Encoding keeps up with a camera on two cores, and what it costs in size is little."""
 
@@ -114,7 +116,11 @@ class PartsFactory:
         return OutputSet(recordings, streams)
 
     def _files(self, camera: str, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
-        if config.output is not None:
+        if config.output is not None and info.live and config.output.suffix.lower() in LIVE_FILES:
+            from streamer.sinks.live_file import LiveFile
+
+            outputs.append(_recording(LiveFile(config.output, info, overwrite=config.overwrite), config, info, failures))
+        elif config.output is not None:
             from streamer.sinks.encoder import VideoEncoder
 
             encoder = VideoEncoder(config.output, info, preset=_FILE_PRESET, overwrite=config.overwrite)

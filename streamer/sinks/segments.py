@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import io
 import logging
 import math
 import os
 import random
-import struct
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import av
 
 from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import StreamInfo
 from streamer.redact import redact
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
+from streamer.sinks.mp4_file import Mp4File
 from streamer.sinks.retention import Retention, file_stem, segment_name
 from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus, State
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
-
 log = logging.getLogger(__name__)
 
-_FRAGMENT_US = 500_000
 _LOOK_S = 1.0
+_LONGEST_PAUSE_S = 6 * 3600
+"""An MP4 file holds no picture that lasts longer than 13 hours at 90,000 ticks a second."""
 _MAX_RETRY_S = 30.0
 _PROOF_S = 1
 _GB = 1e9
@@ -94,7 +87,7 @@ class Segments:
         self._backoff = Backoff(initial_s=retry_s, max_s=max(retry_s, _MAX_RETRY_S))
         _usable(self.folder)
         self._encoder = LiveEncoder(info, crf=21)
-        self._segment: _Segment | None = None
+        self._segment: Mp4File | None = None
         self._last_pts: int | None = None
         self._retry_at = self._look_at = -math.inf
         self._away_since: float | None = None
@@ -125,7 +118,7 @@ class Segments:
             self._dropped += 1
             return
         try:
-            if self._segment is not None and (pts - self._segment.first_pts) * TIME_BASE >= self._segment_s:
+            if self._segment is not None and self._is_due(self._segment, pts):
                 self._end_segment()
             if self._segment is not None and now >= self._look_at:
                 self._look(self._segment, now)
@@ -173,15 +166,24 @@ class Segments:
         """The same: what was recorded is true and stays."""
         self.finish()
 
-    def _begin_segment(self, item: Annotated, pts: int) -> _Segment:
+    def _is_due(self, segment: Mp4File, pts: int) -> bool:
+        """Whether a picture at ``pts`` begins the next file."""
+        pause = 0 if self._last_pts is None else pts - self._last_pts
+        return (pts - segment.first_pts) * TIME_BASE >= self._segment_s or pause * TIME_BASE > _LONGEST_PAUSE_S
+
+    def _path(self, start: datetime, again: int) -> Path:
+        """The file for what begins at ``start``; ``again`` counts those whose names were taken."""
+        return self.folder / segment_name(self.stem, start, again)
+
+    def _begin_segment(self, item: Annotated, pts: int) -> Mp4File:
         utc_s = item.frame.utc_s
         start = self._utc() if utc_s is None else datetime.fromtimestamp(utc_s, UTC)
         self.folder.mkdir(parents=True, exist_ok=True)
         again = 0
         while True:
-            path = self._current = self.folder / segment_name(self.stem, start, again)
+            path = self._current = self._path(start, again)
             try:
-                return _Segment(path, self._encoder.width, self._encoder.height, pts)
+                return Mp4File(path, self._encoder.width, self._encoder.height, pts)
             except FileExistsError:  # the clock was set back, or we were started twice in a second
                 again += 1
 
@@ -193,7 +195,7 @@ class Segments:
             finally:
                 self._let_go()
 
-    def _look(self, segment: _Segment, now: float) -> None:
+    def _look(self, segment: Mp4File, now: float) -> None:
         """Notice a file that was removed while it is written: the system says nothing, and goes on writing to nowhere."""
         self._look_at = now + _LOOK_S
         if segment.removed():
@@ -237,116 +239,6 @@ class Segments:
             retrying,
             extra=self._extra,
         )
-
-
-class _Segment:
-    """One file, from its first picture to its last. Raises ``OSError``."""
-
-    def __init__(self, path: Path, width: int, height: int, first_pts: int) -> None:
-        self.path = path
-        self.first_pts = first_pts
-        # A Python file: FFmpeg's own would keep the interpreter from running while a slow disk opens or closes it.
-        self._file = _Counted(path)
-        self._container = av.open(
-            self._file,
-            "w",
-            format="mp4",
-            options={
-                "movflags": "hybrid_fragmented+default_base_moof",
-                "frag_duration": str(_FRAGMENT_US),
-                "flush_packets": "1",
-                "video_track_timescale": str(TIME_BASE.denominator),
-            },
-        )
-        self._stream = self._container.add_mux_stream("h264", width=width, height=height)
-        self._stream.time_base = TIME_BASE
-
-    @property
-    def bytes(self) -> int:
-        """How large the file is."""
-        return self._file.written
-
-    def write(self, packet: av.Packet[av.VideoStream], pts: int) -> None:
-        packet.pts = packet.dts = pts - self.first_pts
-        packet.time_base = TIME_BASE
-        packet.stream = self._stream  # type: ignore[assignment]  # a packet may go to a stream of the muxer; the stub says video only
-        try:
-            self._container.mux_one(packet)
-        except av.error.FFmpegError as error:
-            raise self._reason(error) from error
-
-    def removed(self) -> bool:
-        """Whether its name is gone: what is written to it is lost once it is closed."""
-        return os.fstat(self._file.fileno()).st_nlink == 0
-
-    def close(self) -> None:
-        """Make a plain MP4 of it."""
-        try:
-            self._container.close()
-            os.fsync(self._file.fileno())
-        except (av.error.FFmpegError, OSError) as error:
-            self.give_up()
-            raise self._reason(error) from error
-        self._file.close()
-
-    def give_up(self) -> None:
-        """Leave what can be played, or nothing."""
-        with contextlib.suppress(OSError, av.error.FFmpegError):  # that writing fails is known
-            self._container.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            _trim(self.path)
-
-    def _reason(self, error: BaseException) -> OSError:
-        """What the file said, which FFmpeg forgets at times."""
-        return self._file.failure or (error if isinstance(error, OSError) else OSError(str(error)))
-
-
-class _Counted(io.FileIO):
-    """A file that must not exist before, knows how much was written to it, and stays as it is once a write has failed.
-
-    Else FFmpeg would go on after the failure, and overwrite the head that makes the fragments playable.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "xb")
-        self.written = 0
-        self.failure: OSError | None = None
-
-    def write(self, data: Buffer, /) -> int:
-        if self.failure is not None:
-            raise self.failure
-        view = memoryview(data)
-        done = 0
-        try:
-            while done < len(view):  # a nearly full disk takes a part before it refuses
-                done += self._put(view[done:])
-        except OSError as error:
-            self.failure = error
-            raise
-        finally:
-            self.written += done
-        return done
-
-    def _put(self, data: memoryview) -> int:
-        return super().write(data) or 0
-
-
-def _trim(path: Path) -> None:
-    """Cut a fragmented MP4 behind its last whole fragment; remove it when there is none."""
-    with path.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        at = whole = 0
-        while at + 8 <= size:
-            file.seek(at)
-            length, kind = struct.unpack("!I4s", file.read(8))
-            at += max(length, 8)
-            if kind == b"mdat" and at <= size:
-                whole = at
-        file.truncate(whole)
-    if not whole:
-        path.unlink()
 
 
 def _usable(folder: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from streamer.errors import ConfigError, OutputRefused
 from streamer.frame import Orientation
-from streamer.sinks import segments as module
+from streamer.sinks import mp4_file as module
 from streamer.sinks.retention import Recording, Retention, file_stem, recordings, segment_name, to_remove
 from streamer.sinks.segments import Segments
 from tests.sinks import moving, segments_main
@@ -220,7 +220,7 @@ def test_a_disk_that_fills_up_while_a_segment_is_closed_leaves_what_can_be_playe
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module._Counted, "_put", full)
+    monkeypatch.setattr(module.CountedFile, "_put", full)
     recorder.sink.finish()
     assert recorder.sink.status().error == "the disk is full"
     (path,) = tmp_path.iterdir()
