@@ -8,6 +8,7 @@ after ``password=``, in a header after ``Authorization:``. And the secrets of ad
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,9 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# With one slash only, an address was taken for a path on its way.
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|\b(?:https?|rtsps?|rtmps?|srt|tcp|udp):/)")
+_NO_SCHEME = re.compile(r"(?<![\w/.@:-])(?P<user>[\w.-]+):(?P<password>[^\s/@'\"]+)@(?=[\w\[])")
 # A host beyond doubt: an IPv4 or IPv6 address, localhost, or a name with a dot in it.
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%]+\]|localhost)"
 _NAME = r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]+"
@@ -100,6 +103,7 @@ class _Known:
         self._lock = threading.Lock()
         self._secrets: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
+        self._long: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
         with self._lock:
@@ -107,14 +111,19 @@ class _Known:
                 return
             self._secrets[secret] = None
             self._pattern = pattern_of(self._secrets)
+            self._long = pattern_of(known for known in self._secrets if len(known) >= _ANYWHERE)
 
     def forget(self) -> None:
         with self._lock:
             self._secrets.clear()
-            self._pattern = None
+            self._pattern = self._long = None
 
     def hide(self, text: str) -> str:
         pattern = self._pattern
+        return text if pattern is None else pattern.sub(HIDDEN, text)
+
+    def hide_long(self, text: str) -> str:
+        pattern = self._long
         return text if pattern is None else pattern.sub(HIDDEN, text)
 
 
@@ -133,7 +142,8 @@ def _spellings(secret: str) -> Iterator[str]:
         yield from (re.sub("%..", lambda found: found[0].lower(), form) for form in coded)
         yield repr(plain)[1:-1]
         yield repr(plain.encode("utf-8", "surrogateescape"))[2:-1]
-        yield plain.replace("\\", "\\\\").replace('"', '\\"')  # in JSON
+        yield json.dumps(plain, ensure_ascii=False)[1:-1]
+        yield json.dumps(plain)[1:-1]
         yield " ".join(plain.split())  # as a line of a log
 
 
@@ -187,13 +197,16 @@ def redact(text: str) -> str:
     >>> redact("cannot open rtsp://admin:s3cret@10.0.0.7/live")
     'cannot open rtsp://admin:***@10.0.0.7/live'
     """
-    if "://" in text:
+    # The long ones first, lest a part of one is taken for something else; the short ones last, lest a key is taken for one.
+    text = _known.hide_long(text)
+    if ":/" in text:
         text = "\n".join(_without_userinfo(line) for line in text.split("\n"))
     if "=" in text:
         text = _ASSIGNMENT.sub(_without_value, _PARAMETER.sub(_without_parameter, text))
     if ":" in text:
         text = _HEADER.sub(rf"\g<before>{HIDDEN}", text)
-    return _known.hide(text)
+    text = _known.hide(text)
+    return _NO_SCHEME.sub(rf"\g<user>:{HIDDEN}@", text) if "@" in text else text
 
 
 def _without_userinfo(line: str) -> str:
