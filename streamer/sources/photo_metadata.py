@@ -11,6 +11,7 @@ import numpy as np
 
 from streamer.sources.exif import without_preview
 
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[1-8]")
 _XMP_PREVIEW = re.compile(rb"(?<=<xmpGImg:image>).*?(?=</xmpGImg:image>)|(?<=xmpGImg:image=\").*?(?=\")", re.DOTALL)
@@ -42,7 +43,9 @@ class PhotoMetadata:
 
 
 def photo_metadata(photo: bytes) -> PhotoMetadata:
-    """The metadata of a JPEG, PNG, WebP or AVIF file; nothing where it has none, or cannot be read."""
+    """The metadata of a JPEG, PNG or WebP file; nothing where it has none, or cannot be read."""
+    if not photo.startswith(_STARTS):
+        return PhotoMetadata()
     try:
         _, kinds, parts = cv2.imdecodeWithMetadata(np.frombuffer(photo, np.uint8), flags=_SMALLEST)
     except cv2.error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import chain
@@ -22,7 +23,8 @@ from streamer.runtime import pyav
 from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.decoding import Decoder
 from streamer.sources.file_timestamps import Timeline
-from streamer.sources.opening import is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
+from streamer.sources.heif import Heif, read_heif, whole_picture
+from streamer.sources.opening import is_heif, is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
 from streamer.sources.photo_metadata import PhotoMetadata, photo_metadata
 from streamer.sources.side_data import NOTHING, side_data_of
 
@@ -85,6 +87,7 @@ class VideoFile:
         self._interrupted = threading.Event()
         self._decoder = Decoder(self.path, self._interrupted)
         self._container: InputContainer | None = None
+        self._heif: Heif | None = None
         self._info: StreamInfo | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
 
@@ -106,10 +109,19 @@ class VideoFile:
         first, container, stream = self._first_frame(container, stream)
         if is_picture_stream(container):
             self._see_whether_it_moves(first)
-        self._converter = Converter(first, codec=stream.codec_context.name)
         photo = Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b""
-        self.metadata = photo_metadata(photo) if photo else PhotoMetadata()
-        matrix = display_matrix(first, photo)
+        if self._heif is not None:
+            if self._heif.grid is not None:
+                with open_container(self.path) as tiles:
+                    first = whole_picture(tiles, self._heif.grid)
+                self._decoded = iter([first])
+            self.metadata = PhotoMetadata(exif=self._heif.exif, xmp=self._heif.xmp, icc=self._heif.icc)
+            # The file's own directory says how it is to be turned; the EXIF data may say the same once more.
+            matrix = self._heif.display_matrix or display_matrix(first)
+        else:
+            self.metadata = photo_metadata(photo)
+            matrix = display_matrix(first, photo)
+        self._converter = Converter(first, codec=stream.codec_context.name)
         upright = orientation(matrix)
         self._size = (first.width, first.height)
         self._size_changed = False
@@ -125,6 +137,8 @@ class VideoFile:
             self.notes.append(f"{self.name} holds no times: {float(rate):g} frames a second are assumed")
         self._place_start(time_base)
         self.side_data = side_data_of(first, stream)
+        if self._heif is not None and self._heif.transparent:
+            self.side_data = replace(self.side_data, transparent=True)
         self._info = StreamInfo(
             source=self.name,
             width=width,
@@ -196,6 +210,7 @@ class VideoFile:
         self.close()
         container = open_container(self.path, open_timeout_s=self._timeouts[0], read_timeout_s=self._timeouts[1])
         self._container = container
+        self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and Path(self.path).is_file() else None
         try:
             stream = self._choose(container)
         except BaseException:
@@ -224,6 +239,12 @@ class VideoFile:
                 else "nothing"
             )
             raise SourceUnsupported(f"{self.name} holds no video, {holds}", hint="give a file with pictures in it")
+        if self._heif is not None:
+            photo = self._heif.primary if self._heif.grid is None else self._heif.grid.tiles[0]
+            moving = [s for s in moving if s.id == photo] or moving
+        elif container.metadata.get("major_brand") == "avis":
+            # The first stream is a still picture for viewers that do not know animations.
+            moving = [max(moving, key=lambda s: s.frames)]
         best = container.streams.best("video")
         chosen = best if isinstance(best, VideoStream) and best.index in {s.index for s in moving} else moving[0]
         if chosen.codec_context is None:
