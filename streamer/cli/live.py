@@ -65,9 +65,10 @@ def run(
     cameras = settings.resolved()
     _load_for_screens([camera.source for camera in cameras.values()])
     if check:
-        from streamer.live.run import check_cameras, report
+        from streamer.live.check import check_cameras
+        from streamer.live.run import report
 
-        check_cameras(cameras, settings)
+        check_cameras(cameras, settings, surroundings=True)
         for line in report(cameras):
             typer.echo(line)
         return 0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
 from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
+
+from streamer.config.document import Document, Location
 
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -250,10 +253,42 @@ Drawn = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """The file that settings were read from. All origins are equal, so that settings are equal by what they say."""
+
+    document: Document | None = None
+    given: frozenset[str] = frozenset()
+    """Keys that the command line said instead."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    __hash__ = None  # type: ignore[assignment]  # never a key
+
+    def where(self, *locations: Location) -> str:
+        """``cameras.yaml:12: `` for the first of ``locations`` that is in the file, or as near as can be; else nothing."""
+        if self.document is None or not locations or locations[0][0] in self.given:
+            return ""
+        known = [location for location in locations if location in self.document.lines]
+        return f"{self.document.where((known or list(locations))[0])}: "
+
+
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown keys are refused. The text under a field is its help and its description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where they were read from, for complaints."""
+        return self._origin
+
+    def read_from(self, document: Document | None, given: Iterable[str]) -> Self:
+        """These settings, which remember that they come from ``document``, but for what was ``given`` otherwise."""
+        self._origin = Origin(document, frozenset(given))
+        return self
 
     @model_validator(mode="before")
     @classmethod

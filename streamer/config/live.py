@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -30,6 +30,7 @@ from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions,
 from streamer.config.validation import load
 from streamer.errors import ConfigError
 from streamer.redact import redact
+from streamer.sinks.retention import file_stem
 
 _CAMERA_NAME = re.compile(r"[\w][\w .-]{0,63}")
 
@@ -178,6 +179,12 @@ class ServiceOptions(Settings):
 class ProcessOptions(ServiceOptions, DetectorOptions):
     """What is said once, for the whole process: the detector and the services."""
 
+    def where(self, key: str, camera: str | None = None) -> str:
+        """What begins a complaint about ``key``, of a camera or of the process: file and line, and whose key it is."""
+        if camera is None:
+            return self.origin.where((key,))
+        return f"{self.origin.where(('cameras', camera, key), ('defaults', key))}cameras.{camera}: "
+
 
 class LiveConfig(CameraConfig, ProcessOptions):
     """Everything that ``streamer live`` can be told."""
@@ -194,34 +201,41 @@ class RunConfig(ProcessOptions):
     def resolved(self) -> dict[str, CameraConfig]:
         """Each camera with the defaults filled in and ``{name}`` replaced.
 
-        Raises ``ConfigError`` for a name that cannot be one and for two cameras that would write to the same place.
+        Raises ``ConfigError`` for a name that cannot be one and for two cameras that would write to the same place, also where
+        their files differ in case only, which some systems do not tell apart.
         """
         cameras = {}
         taken: dict[str, str] = {}
         for name, camera in self.cameras.items():
+            where = self.origin.where(("cameras", name))
             if not _CAMERA_NAME.fullmatch(name):
                 raise ConfigError(
-                    f"cameras: {name!r} cannot be a name", hint="use up to 64 letters, digits, dots, dashes and underscores"
+                    f"{where}cameras: {name!r} cannot be a name",
+                    hint="use up to 64 letters, digits, dots, dashes and underscores",
                 )
             said = {**_said(self.defaults), **_said(camera)}
             cameras[name] = full = CameraConfig.model_validate({key: _named(value, name) for key, value in said.items()})
-            check(full, f"cameras.{name}: ")
-            for place in _places(full):
+            check(full, lambda key, name=name: self.where(key, name))  # type: ignore[misc]  # mypy infers no default
+            for key, place, shown in _places(full, name):
                 if (other := taken.setdefault(place, name)) != name:
+                    where = self.origin.where(("cameras", name, key), ("cameras", name))
                     raise ConfigError(
-                        f"cameras {other} and {name} both write to {redact(place)}", hint="put {name} into the path"
+                        f"{where}cameras {other} and {name} both write to {redact(shown)}",
+                        hint="give one another name" if key == "record" else "put {name} into the path",
                     )
         return cameras
 
 
-def check(camera: CameraOptions, where: str = "") -> None:
-    """Raise ``ConfigError`` for settings that do not go together."""
-    if camera.record is None and (camera.keep_hours is not None or camera.keep_gb is not None):
-        raise ConfigError(f"{where}keep_hours and keep_gb need record", hint="name a folder with record")
+def check(camera: CameraOptions, where: Callable[[str], str]) -> None:
+    """Raise ``ConfigError`` for settings that do not go together; ``where`` begins a complaint about a key."""
+    for key in ("keep_hours", "keep_gb"):
+        if camera.record is None and getattr(camera, key) is not None:
+            raise ConfigError(f"{where(key)}keep_hours and keep_gb need record", hint="name a folder with record")
     if camera.reconnect_max_delay < camera.reconnect_initial_delay:
         raise ConfigError(
-            f"{where}reconnect_max_delay: expected {camera.reconnect_initial_delay:g} s (reconnect_initial_delay) or more, "
-            f"got {camera.reconnect_max_delay:g}"
+            f"{where('reconnect_max_delay')}reconnect_max_delay: expected {camera.reconnect_initial_delay:g} s "
+            f"(reconnect_initial_delay) or more, got {camera.reconnect_max_delay:g}",
+            hint="raise it, or lower reconnect_initial_delay",
         )
 
 
@@ -238,7 +252,7 @@ def load_live_config(
     expanded, _ = expand(Document("command line", named, {}), environ)
     overrides = {**overrides, **expanded.data}
     config = load(LiveConfig, path, overrides, environ)
-    check(config)
+    check(config, config.where)
     return config
 
 
@@ -265,9 +279,13 @@ def _named(value: object, name: str) -> object:
     return value
 
 
-def _places(camera: CameraConfig) -> Iterator[str]:
-    """What only one camera can write to; a folder of segments holds many cameras."""
-    yield from camera.publish
-    for path in (camera.output, camera.detections):
+def _places(camera: CameraConfig, name: str) -> Iterator[tuple[str, str, str]]:
+    """What only one camera can write to: the setting, the place and what to call it. A folder holds many cameras' segments."""
+    for address in camera.publish:
+        yield "publish", address, address
+    for key, path in (("output", camera.output), ("detections", camera.detections)):
         if path is not None:
-            yield str(path.absolute())
+            yield key, os.path.realpath(path).casefold(), str(path)
+    if camera.record is not None:
+        stem = file_stem(redact(name))
+        yield "record", f"{os.path.realpath(camera.record)}/{stem}/".casefold(), f"{camera.record / stem}-*.mp4"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar, get_args, get_origin
 
@@ -53,12 +53,18 @@ def build(model: type[S], document: Document | None, overrides: Mapping[str, obj
     if document is not None:
         document = replace(document, data={key: _without_none(value) for key, value in document.data.items()})
     try:
-        return model.model_validate({**(document.data if document is not None else {}), **given})
+        made = model.model_validate({**(document.data if document is not None else {}), **given})
+        return made.read_from(document, given)
     except ValidationError as error:
         complaints = _complaints(model, error, document, given)
+    raise joined(complaints)
+
+
+def joined(complaints: Sequence[tuple[str, str]]) -> ConfigError:
+    """One error for several complaints, each a text and a hint (perhaps empty): the first three, and the first hint."""
     more = f"; and {len(complaints) - _MOST_COMPLAINTS} more" if len(complaints) > _MOST_COMPLAINTS else ""
     hints = [hint for _, hint in complaints[:_MOST_COMPLAINTS] if hint]
-    raise ConfigError("; ".join(text for text, _ in complaints[:_MOST_COMPLAINTS]) + more, hint=hints[0] if hints else "")
+    return ConfigError("; ".join(text for text, _ in complaints[:_MOST_COMPLAINTS]) + more, hint=hints[0] if hints else "")
 
 
 class _Nothing:

@@ -168,13 +168,18 @@ def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) 
     return DetectorContractError(f"the model {name}: {key}: expected shape {expected}, got {list(found.shape)}")
 
 
-def _checked(folder: Path) -> Path:
-    """The folder, unless it is no whole SavedModel: refused early, before TensorFlow is imported."""
+def check_folder(folder: Path) -> None:
+    """Raise ``DetectorUnavailable`` for a folder that holds no SavedModel."""
     if not any((folder / file).is_file() for file in (hub_cache.MODEL_FILE, "saved_model.pbtxt")):
         raise DetectorUnavailable(
             f"{folder} is no SavedModel: it holds no {hub_cache.MODEL_FILE}",
             hint="name the folder that holds saved_model.pb and variables/",
         )
+
+
+def _checked(folder: Path) -> Path:
+    """The folder, unless it is no whole SavedModel: refused early, before TensorFlow is imported."""
+    check_folder(folder)
     if wrong := hub_cache.damage(folder):
         raise DetectorUnavailable(f"the model in {folder} is damaged: {wrong}", hint="fetch it again")
     return folder

@@ -99,7 +99,7 @@ class PeopleDetector:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be at least 1, got {threads}")
         self.threads = default_threads() if threads is None else threads
-        self.labels: Mapping[int, str] = parse_labels(verified(LABELS_FILE, folder).decode())
+        self.labels: Mapping[int, str] = known_labels(folder)
         self.device = f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
         self.contract: Mapping[str, str] = CONTRACT
         self._score_threshold = score_threshold
@@ -249,6 +249,11 @@ def logit(probability: float) -> float:
     if probability <= 0.0:
         return -math.inf
     return math.inf if probability >= 1.0 else math.log(probability / (1 - probability))
+
+
+def known_labels(folder: Path = FOLDER) -> dict[int, str]:
+    """Class names by id. Raises ``DetectorUnavailable`` when their file is missing or has changed."""
+    return parse_labels(verified(LABELS_FILE, folder).decode())
 
 
 def parse_labels(text: str) -> dict[int, str]:

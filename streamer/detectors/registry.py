@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import inspect
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.detectors.plugin import PluginDetector
-from streamer.errors import ConfigError, DetectorError, DetectorUnavailable
+from streamer.detectors import saved_model
+from streamer.detectors.labels import COCO, read_labels
+from streamer.detectors.user_class import check_class, load_class
+from streamer.errors import ConfigError
 from streamer.redact import redact
 from streamer.stages import Detector
+from streamer.suggest import nearest
 
 MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
 
@@ -61,13 +61,8 @@ def load_detector(
         raise ConfigError(f"the score threshold must be within 0..1, got {score_threshold:g}", hint="0.5 is usual")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
-    name, _, handle = spec.partition(":")
-    if spec == "people":
-        if labels_path is not None:
-            raise ConfigError("the detector people has its own labels", hint="leave the label file away, or name a SavedModel")
-        return _made(_resolve(TABLE["people"]), score_threshold=score_threshold, threads=threads)
-    if spec == "mask-rcnn" or (name == "hub" and handle) or (spec and Path(spec).is_dir()):
-        model = MASK_RCNN if spec == "mask-rcnn" else handle if name == "hub" and handle else spec
+    model = saved_model_of(spec)
+    if model is not None:
         return _made(
             _resolve(TABLE["hub"]),
             model,
@@ -76,13 +71,51 @@ def load_detector(
             threads=threads,
             labels_path=labels_path,
         )
-    if _CLASS_SPEC.fullmatch(spec):
-        if labels_path is not None:
-            raise ConfigError(f"the detector {spec} has its own labels", hint="leave the label file away, or name a SavedModel")
-        return _user_detector(spec, score_threshold)
-    if Path(spec).is_file():
-        raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
-    raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
+    _check_name(spec, labels_path)
+    if spec in TABLE:
+        return _made(_resolve(TABLE[spec]), score_threshold=score_threshold, threads=threads)
+    return load_class(spec, score_threshold)
+
+
+def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, str] | None:
+    """Raise what :func:`load_detector` would raise, as far as that is known without loading anything or running user's code.
+
+    Returns the class names by id where they are known so far, else None.
+    """
+    model = saved_model_of(spec)
+    if model is not None:
+        from streamer.detectors import hub
+
+        if not saved_model.is_handle(model):
+            hub.check_folder(Path(model))
+        return COCO if labels_path is None else read_labels(labels_path)
+    _check_name(spec, labels_path)
+    if spec == "people":
+        from streamer.detectors import people
+
+        return people.known_labels()
+    check_class(spec)
+    return None
+
+
+def _check_name(spec: str, labels_path: Path | None) -> None:
+    """Raise ``ConfigError`` unless ``spec`` is ``people`` or names a class, and has no label file."""
+    if spec != "people" and not _CLASS_SPEC.fullmatch(spec):
+        if Path(spec).is_file():
+            raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
+        raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
+    if labels_path is not None:
+        raise ConfigError(f"the detector {spec} has its own labels", hint="leave the label file away, or name a SavedModel")
+
+
+def saved_model_of(spec: str) -> str | None:
+    """The Hub handle or folder of the SavedModel that ``spec`` names; None when it names something else."""
+    name, _, handle = spec.partition(":")
+    if spec == "mask-rcnn":
+        return MASK_RCNN
+    if name == "hub" and handle:
+        return handle
+    return spec if spec and Path(spec).is_dir() else None
 
 
 def known_detectors() -> list[KnownDetector]:
@@ -112,7 +145,7 @@ def known_detectors() -> list[KnownDetector]:
 
 def _suggestion(spec: str) -> str:
     folders = [str(path) for path in Path(spec).parent.glob("*") if path.is_dir()] if "/" in spec else []
-    near = difflib.get_close_matches(spec, [*TABLE, *folders], n=1)
+    near = nearest(spec, [*TABLE, *folders], most=1)
     return (f"did you mean {near[0]}? " if near else "") + f"there are: {SPECS}"
 
 
@@ -124,47 +157,3 @@ def _resolve(target: str) -> Any:
 def _made(cls: Any, *args: Any, **kwargs: Any) -> Detector:
     detector: Detector = cls(*args, **kwargs)
     return detector
-
-
-def _user_detector(spec: str, score_threshold: float) -> Detector:
-    module_name, _, class_name = spec.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    importlib.invalidate_caches()
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise ConfigError(
-                f"the detector {spec}: there is no module {error.name}",
-                hint=f"it is looked for in {here} and among the installed packages",
-            ) from error
-        raise DetectorUnavailable(f"the detector {spec} cannot be imported: {error}", hint="install what it needs") from error
-    except Exception as error:
-        raise DetectorUnavailable(
-            f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
-        ) from error
-    finally:
-        if added and here in sys.path:
-            # It may import its neighbours later, but from now on they hide no installed package.
-            sys.path.remove(here)
-            sys.path.append(here)
-    cls = getattr(module, class_name, None)
-    if not callable(cls):
-        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
-        near = difflib.get_close_matches(class_name, classes, n=1) or sorted(classes)
-        hint = f"did you mean {module_name}:{near[0]}?" if near else "it holds no class at all"
-        raise ConfigError(f"the detector {spec}: the module has no class {class_name}", hint=hint)
-    try:
-        takes = inspect.signature(cls).parameters
-        instance = cls(score_threshold=score_threshold) if "score_threshold" in takes else cls()
-    except DetectorError:
-        raise
-    except Exception as error:
-        raise DetectorUnavailable(
-            f"the detector {spec} cannot be made: {type(error).__name__}: {error}",
-            hint="its class is called with score_threshold if it takes that, else without arguments",
-        ) from error
-    return PluginDetector(instance, spec)

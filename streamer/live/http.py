@@ -38,6 +38,20 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def check_address(text: str) -> None:
+    """Raise ``ConfigError`` for an address that is none of this machine; whether its port is free shows when it is used."""
+    host, port = parse_address(text)
+    try:
+        family, kind, _, _, target = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as trial:
+            trial.bind(target)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"metrics cannot listen on {host}:{port}: {reason or error}", hint="choose an address of this machine"
+        ) from error
+
+
 def health(cameras: Sequence[CameraStatus]) -> tuple[HTTPStatus, dict[str, Any]]:
     """200 while every source is healthy, else 503 with which is not, its state and since when, and why it is not healthy."""
     bad = [

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 
 from streamer.config.live import CameraConfig, ProcessOptions
-from streamer.errors import ConfigError, StreamerError
-from streamer.live.http import parse_address as parse_metrics_address
-from streamer.live.parts import PartsFactory, check_addresses, wanted_score
+from streamer.errors import StreamerError
+from streamer.live.check import check_cameras, check_displays
+from streamer.live.parts import PartsFactory, wanted_score
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
 from streamer.runtime.signals import exit_code
-from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import parse_address
 from streamer.stages import Detector
 
@@ -61,14 +59,6 @@ def _shown(camera: CameraConfig) -> CameraConfig:
     return camera.model_copy(update={"show": True})
 
 
-def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] = os.environ) -> None:
-    """Before anything is loaded: raises ``OutputRefused`` when a window is wanted and there is no display."""
-    if any(camera.show for camera in cameras):
-        from streamer.sinks.display import check_display
-
-        check_display(environ).release()
-
-
 def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, PartsFactory]:
     """The detector, warmed up, giving the least score that a camera can use; and the parts that use it.
 
@@ -106,31 +96,6 @@ def warmed_up(detector: Detector) -> Detector:
         detector.close()
         raise
     return detector
-
-
-def check_cameras(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False) -> None:
-    """Raise ``ConfigError`` for everything that can be known to be wrong without opening anything."""
-    if process.metrics is not None:
-        parse_metrics_address(process.metrics)
-    for name, camera in cameras.items():
-        where = "" if single else f"cameras.{name}: "
-        try:
-            parse_address(camera.source)
-            check_addresses(camera)
-        except ConfigError as error:
-            raise ConfigError(f"{where}{error.message}", hint=error.hint) from error
-        for path in (camera.output, camera.detections):
-            if path is not None and path.is_file() and not camera.overwrite:
-                raise ConfigError(f"{where}{path} exists already", hint="name another file, or overwrite it")
-    _check_files(cameras, process)
-
-
-def _check_files(cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
-    """Raise ``OutputRefused`` where a file that is read, or written already, is to be written under any of its names."""
-    refuse_clashes(
-        {"the file of labels": process.labels, **{f"the source of {name}": camera.source for name, camera in cameras.items()}},
-        [path for camera in cameras.values() for path in (camera.output, camera.detections)],
-    )
 
 
 def report(cameras: Mapping[str, CameraConfig]) -> list[str]:

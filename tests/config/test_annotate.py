@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -277,6 +277,7 @@ paths = st.none() | st.text(st.characters(categories=["L", "N"], include_charact
 ).map(Path)
 
 
+@settings(deadline=None)  # the first example pays for what is loaded when used
 @given(
     st.fixed_dictionaries(
         {

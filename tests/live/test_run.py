@@ -8,7 +8,8 @@ import pytest
 
 from streamer.config.live import CameraConfig, ProcessOptions, load_run_config
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound
-from streamer.live.run import check_cameras, run_cameras
+from streamer.live.check import check_cameras
+from streamer.live.run import run_cameras
 from tests.media import Clip, frame_times
 
 

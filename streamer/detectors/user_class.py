@@ -1,0 +1,114 @@
+"""A user's own detector by the name of its class, ``package.module:Class``."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamer.detectors.plugin import PluginDetector
+from streamer.errors import ConfigError, DetectorError, DetectorUnavailable
+from streamer.stages import Detector
+from streamer.suggest import nearest
+
+
+def load_class(spec: str, score_threshold: float) -> Detector:
+    """An instance of the class that ``spec``, ``package.module:Class``, names.
+
+    Raises ``ConfigError`` where there is no such module or class, ``DetectorUnavailable`` for what it raises itself.
+    """
+    module_name, _, class_name = spec.partition(":")
+    try:
+        with _current_directory_first():
+            module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise _no_module(spec, error.name) from error
+        raise DetectorUnavailable(f"the detector {spec} cannot be imported: {error}", hint="install what it needs") from error
+    except Exception as error:
+        raise DetectorUnavailable(
+            f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
+        ) from error
+    cls = getattr(module, class_name, None)
+    if not callable(cls):
+        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
+        raise _no_class(spec, classes)
+    try:
+        takes = inspect.signature(cls).parameters
+        instance = cls(score_threshold=score_threshold) if "score_threshold" in takes else cls()
+    except DetectorError:
+        raise
+    except Exception as error:
+        raise DetectorUnavailable(
+            f"the detector {spec} cannot be made: {type(error).__name__}: {error}",
+            hint="its class is called with score_threshold if it takes that, else without arguments",
+        ) from error
+    return PluginDetector(instance, spec)
+
+
+def check_class(spec: str) -> None:
+    """Raise ``ConfigError`` where there is no such module or class, as far as its source tells; the module is not run.
+
+    The packages around it are, which importing needs.
+    """
+    module_name, _, class_name = spec.partition(":")
+    try:
+        with _current_directory_first():
+            found = importlib.util.find_spec(module_name)
+    except ModuleNotFoundError as error:
+        raise _no_module(spec, error.name or module_name) from error
+    except Exception as error:
+        raise DetectorUnavailable(
+            f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
+        ) from error
+    if found is None:
+        raise _no_module(spec, module_name)
+    if found.origin is None or not found.origin.endswith(".py"):
+        return
+    try:
+        tree = ast.parse(Path(found.origin).read_bytes())
+    except SyntaxError as error:
+        raise DetectorUnavailable(
+            f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
+        ) from error
+    # What an import or an assignment brings under a name is known only when the module runs.
+    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    imported = {
+        alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    if class_name not in {*mentioned, *imported, *classes} and "*" not in imported and "__getattr__" not in classes:
+        raise _no_class(spec, [node.name for node in tree.body if isinstance(node, ast.ClassDef)])
+
+
+@contextmanager
+def _current_directory_first() -> Iterator[None]:
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        if added and here in sys.path:
+            # It may import its neighbours later, but from now on they hide no installed package.
+            sys.path.remove(here)
+            sys.path.append(here)
+
+
+def _no_module(spec: str, name: str) -> ConfigError:
+    hint = f"it is looked for in {Path.cwd()} and among the installed packages"
+    return ConfigError(f"the detector {spec}: there is no module {name}", hint=hint)
+
+
+def _no_class(spec: str, classes: Collection[str]) -> ConfigError:
+    module_name, _, class_name = spec.partition(":")
+    near = nearest(class_name, classes, most=1) or sorted(classes)
+    hint = f"did you mean {module_name}:{near[0]}?" if near else "it holds no class at all"
+    return ConfigError(f"the detector {spec}: the module has no class {class_name}", hint=hint)

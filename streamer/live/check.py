@@ -1,0 +1,144 @@
+"""What can be known to be wrong with cameras before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.config.validation import joined
+from streamer.detectors.registry import check_detector
+from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
+from streamer.live.http import check_address as check_metrics_address
+from streamer.live.http import parse_address as parse_metrics_address
+from streamer.live.parts import check_addresses
+from streamer.perception.selection import class_ids
+from streamer.sinks.atomic import check_output
+from streamer.sinks.containers import container_for
+from streamer.sinks.same_file import refuse_clashes
+from streamer.sources.address import Kind, parse_address
+
+
+def check_cameras(
+    cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False, surroundings: bool = False
+) -> None:
+    """Raise ``ConfigError`` for everything that can be known to be wrong without opening or loading anything.
+
+    ``single``: the one source of a command line, which needs no name in complaints. ``surroundings``: look at folders, source
+    files, displays and the address of the metrics, too. A run does not: what is missing at its start costs one camera, not all,
+    and may come later.
+    """
+    _Check(cameras, process, single=single, surroundings=surroundings)()
+
+
+class _Check:
+    """Collects what is wrong; one complaint is raised as it is, several are joined."""
+
+    def __init__(
+        self, cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool, surroundings: bool
+    ) -> None:
+        self._cameras = cameras
+        self._process = process
+        self._single = single
+        self._surroundings = surroundings
+        self._found: list[ConfigError] = []
+
+    def __call__(self) -> None:
+        labels = self._check_process()
+        for name, camera in self._cameras.items():
+            self._check_camera(name, camera, labels)
+        self._check_clashes()
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise joined([(error.message, error.hint) for error in self._found])
+
+    def _check_process(self) -> Mapping[int, str] | None:
+        """The names of the detector's classes, as far as they are known without loading it."""
+        labels = None
+        with self._at("detector"):
+            labels = check_detector(self._process.detector, self._process.labels)
+        if self._process.metrics is not None:
+            with self._at("metrics"):
+                parse_metrics_address(self._process.metrics)
+                if self._surroundings:
+                    check_metrics_address(self._process.metrics)
+        return labels
+
+    def _check_camera(self, name: str, camera: CameraConfig, labels: Mapping[int, str] | None) -> None:
+        with self._at("source", name):
+            address = parse_address(camera.source)
+            if self._surroundings and address.kind is Kind.FILE and not Path(address.url).is_file():
+                raise SourceNotFound(f"there is no file {address.name}", hint="check the path")
+        with self._at("publish", name):
+            check_addresses(camera)
+        with self._at("classes", name):
+            if camera.classes is not None and labels is not None:
+                class_ids(camera.classes, labels, self._process.detector)
+        with self._at("output", name):
+            if camera.output is not None:
+                container_for(camera.output)
+                _refuse_existing(camera.output, camera)
+                if self._surroundings:
+                    check_output(camera.output, overwrite=True)
+        with self._at("detections", name):
+            if camera.detections is not None:
+                _refuse_existing(camera.detections, camera)
+                if self._surroundings:
+                    _check_folder(camera.detections.parent)
+        with self._at("record", name):
+            if camera.record is not None and self._surroundings:
+                _check_folder(camera.record)
+        with self._at("show", name):
+            if camera.show and self._surroundings:
+                check_displays([camera])
+
+    def _check_clashes(self) -> None:
+        """A file that is read, or written already, is not written under any of its names."""
+        files: dict[str, str | Path | None] = {
+            "the file of labels": self._process.labels,
+            "the configuration": None if (document := self._process.origin.document) is None else document.path,
+            **{f"the source of {name}": camera.source for name, camera in self._cameras.items()},
+        }
+        for name, camera in self._cameras.items():
+            for key, path in (("output", camera.output), ("detections", camera.detections)):
+                with self._at(key, name):
+                    refuse_clashes(files, [path])
+                if path is not None:
+                    files[f"the same file as {path}, another output of {name}"] = path
+
+    @contextmanager
+    def _at(self, key: str, camera: str | None = None) -> Iterator[None]:
+        """Keep an error, with file, line and name in front of it."""
+        try:
+            yield
+        except StreamerError as error:
+            where = self._process.where(key, None if self._single else camera)
+            kind = type(error) if isinstance(error, ConfigError) else ConfigError
+            self._found.append(kind(f"{where}{error.message}", hint=error.hint))
+
+
+def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] = os.environ) -> None:
+    """Before anything is loaded: raises ``OutputRefused`` when a window is wanted and there is no display."""
+    if any(camera.show for camera in cameras):
+        from streamer.sinks.display import check_display
+
+        check_display(environ).release()
+
+
+def _refuse_existing(path: Path, camera: CameraConfig) -> None:
+    if path.is_dir():
+        raise OutputRefused(f"{path} is a folder", hint="name a file in it")
+    if path.is_file() and not camera.overwrite:
+        raise OutputRefused(f"{path} exists already", hint="name another file, or overwrite it")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise ``OutputRefused`` where ``folder`` cannot be written to, nor made."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise OutputRefused(f"{nearest} is no folder", hint="give another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputRefused(f"the folder {nearest} may not be written to", hint="give another folder, or check its permissions")
