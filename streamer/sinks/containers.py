@@ -24,6 +24,8 @@ class Container:
     """Ticks a second to which all times are rounded; None: any, as the input has them."""
     two_steps: bool = False
     """Written in fragments first, which play after a kill, and put in its final shape at the end."""
+    described: bool = True
+    """Whether it holds chapters and metadata such as a title."""
     sound: str = "aac"
     """Encoder for sound that it cannot hold as it is."""
     text: str | None = None
@@ -54,7 +56,9 @@ CONTAINERS = {
     ".webm": Container(
         format="webm", encoders=("libvpx-vp9", "libsvtav1", "av1_nvenc"), ticks=1000, sound="libopus", text="webvtt"
     ),
-    ".ts": Container(format="mpegts", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), ticks=90_000),
+    ".ts": Container(
+        format="mpegts", encoders=("libx264", "libx265", "h264_nvenc", "hevc_nvenc"), ticks=90_000, described=False
+    ),
 }
 """File name's ending to container."""
 

@@ -89,6 +89,7 @@ class VideoEncoder:
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
         self._shift = 0
+        self._cut_frames = 0
         self._end = Fraction(0)
         self._first: tuple[int, int] | None = None
         self._plan = Plan()
@@ -209,6 +210,11 @@ class VideoEncoder:
             self._shift = -first_pts
             by_s = float(self._shift * self._info.time_base)
             self.notes.append(f"all times are {by_s:g} s later: {self._container.format} holds none before 0")
+        if self._source is not None and self._source.start_s and self._readers and self._info.rate:
+            video = self._readers[0].streams[self._source.stream_index]
+            started_s = (video.start_time or 0) * self._info.time_base
+            first_s = first_pts * self._info.time_base + self._source.shift_s
+            self._cut_frames = max(0, round((first_s - started_s) * self._info.rate))
         self._muxer = self._new_muxer(
             self._files[0].temporary,
             self._add_video,
@@ -235,6 +241,7 @@ class VideoEncoder:
             video_index=self._source.stream_index if self._source else 0,
             fragmented=fragmented,
             shift_s=self._shift * self._info.time_base,
+            cut_frames=self._cut_frames,
         )
 
     def _encode(self, picture: av.VideoFrame | None) -> list[Packet[Any]]:

@@ -23,14 +23,13 @@ from streamer.sinks.carriers import carrier as new_carrier
 from streamer.sinks.chapters import moved_chapters
 from streamer.sinks.containers import Container
 from streamer.sinks.samples import Samples
-from streamer.sinks.stream_plan import Plan, cover_type
+from streamer.sinks.stream_plan import Plan, cover_type, kept_metadata
+from streamer.sinks.timecode import moved_timecode
 from streamer.sources.passthrough import Passthrough
 
 AddVideo = Callable[[OutputContainer], VideoStream]
 """Adds the video stream to a container, at its place in the order of the streams."""
 
-# Said by the writer of a file about itself; true of the input only.
-_OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"})
 # What MP4 stores without being told to store any key.
 _MP4_KEYS = frozenset(
     {
@@ -40,15 +39,6 @@ _MP4_KEYS = frozenset(
     }
 )
 _MOST_TICKS = 2**31 - 1
-
-
-def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
-    """``metadata`` without what the writer of the input said about that very file."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _OF_THE_FILE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF_", "DURATION", "BPS"))
-    }
 
 
 class Muxer:
@@ -66,7 +56,9 @@ class Muxer:
         video_index: int = 0,
         fragmented: bool = False,
         shift_s: Fraction = Fraction(0),
+        cut_frames: int = 0,
     ) -> None:
+        """``cut_frames`` of the input's frames come before the first one of the output: so much later is its timecode."""
         self._passthrough = passthrough
         self._shift_s = shift_s
         self._carriers: dict[int, Carrier] = {}
@@ -82,10 +74,10 @@ class Muxer:
             # A fragment waits for every stream: one line of subtitles in an hour would keep the whole hour in memory.
             kept = {s.index for s in templates if s.index in kept and s.type == "audio"}
         metadata = kept_metadata(passthrough.container.metadata) if passthrough and plan.described else {}
-        self._without_timecode = fragmented or info.rate is None
-        if self._without_timecode:
-            # A fragmented file has no room for a stream of one packet, and without a rate a timecode counts nothing.
-            metadata.pop("timecode", None)
+        # A fragmented file has no room for a stream of one packet, and without a rate a timecode counts nothing.
+        self._timecode_rate = None if fragmented else info.rate
+        self._cut_frames = cut_frames
+        metadata = self._with_moved_timecode(metadata)
         self._output = av.open(
             str(file) if isinstance(file, Path) else file,
             "w",
@@ -139,11 +131,16 @@ class Muxer:
         video = add_video(self._output)
         video.set_display_matrix(info.display_matrix)
         if template is not None:
-            video.metadata.update(kept_metadata(template.metadata))
-            if self._without_timecode:
-                video.metadata.pop("timecode", None)
+            video.metadata.update(self._with_moved_timecode(kept_metadata(template.metadata)))
             video.disposition = template.disposition
         return video
+
+    def _with_moved_timecode(self, metadata: dict[str, str]) -> dict[str, str]:
+        timecode = metadata.pop("timecode", None)
+        if timecode is not None and self._timecode_rate is not None:
+            moved = moved_timecode(timecode, self._cut_frames, self._timecode_rate)
+            return metadata if moved is None else metadata | {"timecode": moved}
+        return metadata
 
     def _attach(self, template: Stream) -> None:
         if isinstance(template, AttachmentStream):

@@ -16,6 +16,8 @@ from streamer.sinks.containers import Container
 from streamer.sinks.samples import Samples
 
 _NAMES = {"aac": "AAC", "libopus": "Opus", "mov_text": "mov_text", "subrip": "SRT", "webvtt": "WebVTT"}
+# Said by the writer of a file about itself; true of the input only.
+_OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"})
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -57,6 +59,12 @@ def plan_streams(samples: Samples, video_index: int, container: Container, *, au
             plan.attached.append(stream.index)
         else:
             _choose(plan, stream, label, samples, container)
+    if not container.described:
+        chapters, metadata = len(samples.container.chapters()), kept_metadata(samples.container.metadata)
+        if chapters:
+            plan.notes.append(f"the {chapters} chapters are left out: {container.format} holds none")
+        if metadata:
+            plan.notes.append(f"metadata ({', '.join(metadata)}) is left out: {container.format} holds none")
     return plan
 
 
@@ -82,6 +90,15 @@ def _said_elsewhere(stream: Stream, samples: Samples) -> bool:
     if stream.type != "data":
         return False
     return "timecode" in stream.metadata or (stream.index in samples.chapter_tracks)
+
+
+def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """``metadata`` without what the writer of the input said about that very file."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _OF_THE_FILE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF_", "DURATION", "BPS"))
+    }
 
 
 def stream_label(stream: Stream) -> str:

@@ -13,6 +13,9 @@ from av.stream import Discard, Disposition, Stream
 from streamer.sources.opening import open_container, reading_error
 from streamer.sources.video import VideoFile
 
+# A cut begins to read so much earlier, for the subtitle that is on the screen where it begins.
+_LONGEST_SUBTITLE_S = 30
+
 
 class Passthrough:
     """Packets of a recording's other streams, as far as the video has come.
@@ -62,8 +65,9 @@ class Passthrough:
         self._leave_out_others(wanted)
         origin_us = self.container.start_time or 0
         if self._source.start_s:
+            early_s = _LONGEST_SUBTITLE_S if any(stream.type == "subtitle" for stream in streams) else 0
             try:
-                self.container.seek(int(self._source.start_s * 1_000_000) + origin_us)
+                self.container.seek(max(0, int((self._source.start_s - early_s) * 1_000_000)) + origin_us)
             except av.error.FFmpegError:  # then from the start: what lies before the cut is passed over below
                 self.container.close()
                 self.container = open_container(self._source.path)
@@ -104,11 +108,23 @@ class Passthrough:
                 continue
             if self._end_s is not None and start_s >= self._end_s:
                 continue
+            if packet.stream.type == "subtitle" and packet.duration:
+                self._clip(packet, start_s, end_s)
             if self._source.shift_s:
                 shift = round(self._source.shift_s / packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts - shift
                 packet.dts = None if packet.dts is None else packet.dts - shift
             yield packet
+
+    def _clip(self, packet: av.Packet[Stream], start_s: Fraction, end_s: Fraction) -> None:
+        """Let what is on the screen where the cut begins or ends begin and end with it."""
+        begin_s = max(start_s, self._source.start_s or start_s)
+        until_s = end_s if self._end_s is None else min(end_s, self._end_s)
+        if (begin_s, until_s) != (start_s, end_s):
+            late = round((begin_s - start_s) / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + late
+            packet.dts = None if packet.dts is None else packet.dts + late
+            packet.duration = round((until_s - begin_s) / packet.time_base)
 
     def _read(self, streams: list[Stream]) -> Iterator[av.Packet[Stream]]:
         errors = 0
