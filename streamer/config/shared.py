@@ -15,7 +15,7 @@ class DetectorOptions(Settings):
     detector: Annotated[Text, Option(metavar="NAME")] = "people"
     """``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
-    """File of class names for a SavedModel: one name a line, ``1 name`` lines, JSON, or a ``.pbtxt`` label map."""
+    """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
 

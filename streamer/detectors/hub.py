@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors import hub_cache, saved_model
-from streamer.detectors.labels import COCO, read_labels
+from streamer.detectors.label_file import read_labels
+from streamer.detectors.labels import COCO
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from streamer.detectors import saved_model
-from streamer.detectors.labels import COCO, read_labels
+from streamer.detectors.label_file import read_labels
+from streamer.detectors.labels import COCO
 from streamer.detectors.user_class import check_class, load_class
 from streamer.errors import ConfigError
 from streamer.redact import redact
