@@ -22,6 +22,7 @@ from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
 from streamer.sinks.coco import CocoResults
+from streamer.sinks.containers import CONTAINERS
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
@@ -30,6 +31,9 @@ from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Sink
 from streamer.stats import Stats
 from streamer.summary import Summary
+
+_PHOTO_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".ppm", ".tga", ".tif", ".tiff")
+_MOST_NAME_BYTES = 255
 
 if TYPE_CHECKING:
     from streamer.perception.interval import Interval
@@ -70,8 +74,8 @@ def annotate_with(
     output = config.output or default_output(config.input)
     refuse_clashes({"the input": config.input, "the file of labels": config.labels}, (output, config.detections, config.coco))
     for path in (config.detections, config.coco):
-        # A pipe or a device is there already and may be written to.
-        if path is not None and (path.is_file() or not path.exists()):
+        # A pipe or a device is there already and may be written to. A Path raises for a name that is too long.
+        if path is not None and (os.path.isfile(path) or not os.path.exists(path)):  # noqa: PTH110, PTH113  # see above
             check_output(path, overwrite=config.overwrite)
     if config.insecure:
         tls.leave_unchecked(config.input)
@@ -194,8 +198,17 @@ def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict
 
 
 def default_output(source: str) -> Path:
-    """``-annotated`` added to the input's name: beside a file, in the current folder for an address."""
+    """``-annotated`` added to the input's name, which stands beside it; an address has none. Raises ``ConfigError``.
+
+    The ending stays where it can be written; other photos become ``.jpg``, other recordings ``.mp4``.
+    """
     if "://" in source:
         raise ConfigError("an address needs an OUTPUT", hint="name one with -o, such as -o annotated.mp4")
     path = Path(source)
-    return path.with_name(f"{path.stem}-annotated{path.suffix}")
+    suffix = path.suffix
+    if suffix.lower() not in (*CONTAINERS, *PICTURE_SUFFIXES):
+        suffix = ".jpg" if suffix.lower() in _PHOTO_SUFFIXES else ".mp4"
+    stem, ending = path.stem, f"-annotated{suffix}"
+    while len(os.fsencode(stem + ending)) > _MOST_NAME_BYTES:
+        stem = stem[:-1]
+    return path.with_name(stem + ending)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import streamer
+from streamer.annotation import default_output
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import ConfigError, OutputRefused, StageFailed
 from streamer.frame import plane_views
@@ -123,6 +124,32 @@ def test_the_output_has_a_name_of_its_own(clip: Path) -> None:
     assert frame_times(clip.with_name("clip-annotated.mp4")) == frame_times(clip)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("clip.mkv", "clip-annotated.mkv"),
+        ("photo.JPG", "photo-annotated.JPG"),
+        ("photo.heic", "photo-annotated.jpg"),
+        ("film.avi", "film-annotated.mp4"),
+        ("recorder", "recorder-annotated.mp4"),
+        ("ä" * 125 + ".mp4", "ä" * 120 + "-annotated.mp4"),
+    ],
+)
+def test_the_name_of_the_output_can_be_written(name: str, expected: str, tmp_path: Path) -> None:
+    made = default_output(str(tmp_path / name))
+    assert made == tmp_path / expected
+    made.touch()
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", "ä".encode() * 125 + b".mp4"])
+def test_names_at_the_edge_of_what_a_disk_holds(name: bytes, clip: Path, tmp_path: Path) -> None:
+    given = clip.rename(tmp_path / os.fsdecode(name))
+    done = run("annotate", str(given), "--detector", BRIGHT, "--detections", str(tmp_path / "found.jsonl"))
+    assert done.returncode == 0, done.stderr
+    assert frame_times(default_output(str(given))) == frame_times(given)
+    assert all(json.loads(line) for line in (tmp_path / "found.jsonl").read_text(encoding="utf-8").splitlines())
+
+
 def test_a_picture_becomes_a_picture(clip: Path, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     with av.open(str(clip)) as container:
@@ -163,6 +190,12 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/clip.mp4", "-o", "{}/text.mp4"], 2, "exists; .*--overwrite"),
     (["annotate", "{}/clip.mp4", "-o", "{}/clip.mp4", "--overwrite"], 2, "is the input"),
     (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--detections", "{}/text.mp4"], 2, "exists; .*--overwrite"),
+    (["annotate", "{}/clip.mp4", "-o", "{}/" + "x" * 260 + ".mp4"], 2, "cannot be written .File name too long"),
+    (
+        ["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--detections", "{}/" + "x" * 260],
+        2,
+        "cannot be written .File name too long",
+    ),
     (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--coco", "{}/o.mp4"], 2, "is the same file as .*, another output"),
     (["annotate", "{}/clip.mp4", "--encoder", "libx26"], 2, "did you mean libx26[45]"),
     (["annotate", "{}/clip.mp4", "--encoder", "h264_nvenc"], 2, "h264_nvenc"),

@@ -23,6 +23,13 @@ def check_output(path: str | Path, *, source: str | Path | None = None, overwrit
     ``source`` is the input, which is never overwritten, whatever link leads to it. Raises ``OutputRefused``.
     """
     path = Path(path)
+    try:
+        return _checked(path, source, overwrite=overwrite)
+    except OSError as error:
+        raise OutputRefused(f"{path} cannot be written ({error.strerror})", hint="give another name or folder") from error
+
+
+def _checked(path: Path, source: str | Path | None, *, overwrite: bool) -> Path:
     place = Path(os.path.realpath(path))
     if path.is_dir():
         raise OutputRefused(f"{path} is a folder", hint="name a file in it")

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-from pathlib import Path
 
 import av
 import av.error
@@ -33,7 +32,8 @@ _TEXT_ART = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 
 def is_url(path: str) -> bool:
     """Whether ``path`` is an address (``rtsp://…``, ``pipe:0``) and no file of this machine."""
-    return _SCHEME.match(path) is not None and not Path(path).exists()
+    # os.path: a Path raises where an address is longer than a file's name may be.
+    return _SCHEME.match(path) is not None and not os.path.exists(path)  # noqa: PTH110
 
 
 def shown(path: str) -> str:
@@ -118,6 +118,8 @@ def opening_error(path: str, error: Exception) -> SourceError:
         return SourceAuthFailed(f"{name} refuses user or password", hint="check the credentials in the address")
     if isinstance(error, av.error.HTTPClientError | av.error.HTTPServerError):
         return SourceUnavailable(f"{name} cannot be had ({reason})", hint="check the address")
+    if number == errno.ENAMETOOLONG:
+        return SourceNotFound(f"{name} is longer than a file's name may be", hint="check the name")
     if isinstance(error, FileNotFoundError):
         return SourceNotFound(f"there is no {name}", hint="check the name and the folder")
     if isinstance(error, PermissionError) or number in (errno.EACCES, errno.EPERM):

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from streamer.runtime import pyav
 from streamer.sources.conversion import display_matrix, orientation
-from streamer.sources.opening import is_picture, open_container, reading_error, shown
+from streamer.sources.opening import is_picture, is_url, open_container, reading_error, shown
 
 # Two spacings count as the same when they differ by no more than a rounding of the clock to either side.
 _ROUNDING_TICKS = 2
@@ -134,7 +134,7 @@ def probe(path: str) -> ProbeReport:
         damaged = _read(container, measures, path)
         pictures = _first_pictures(path, [s.index for s in container.streams.video])
         best = container.streams.best("video")
-        photo = Path(path).read_bytes() if is_picture(container) and Path(path).is_file() else b""
+        photo = Path(path).read_bytes() if is_picture(container) and not is_url(path) and Path(path).is_file() else b""
         return ProbeReport(
             path=shown(path),
             container=container.format.name,

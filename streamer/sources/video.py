@@ -109,7 +109,7 @@ class VideoFile:
         first, container, stream = self._first_frame(container, stream)
         if is_picture_stream(container):
             self._see_whether_it_moves(first)
-        photo = Path(self.path).read_bytes() if self.still and Path(self.path).is_file() else b""
+        photo = Path(self.path).read_bytes() if self.still and self._is_file else b""
         if self._heif is not None:
             if self._heif.grid is not None:
                 with open_container(self.path) as tiles:
@@ -189,7 +189,12 @@ class VideoFile:
     @property
     def can_be_read_again(self) -> bool:
         """Whether a second reader gets the same from the start: a file or a web address, no pipe and no live stream."""
-        return Path(self.path).is_file() or self.path.lower().startswith(("http://", "https://"))
+        return self._is_file or self.path.lower().startswith(("http://", "https://"))
+
+    @property
+    def _is_file(self) -> bool:
+        # A named pipe is none: what is read from it is gone.
+        return not is_url(self.path) and Path(self.path).is_file()
 
     @property
     def interrupted(self) -> bool:
@@ -210,7 +215,7 @@ class VideoFile:
         self.close()
         container = open_container(self.path, open_timeout_s=self._timeouts[0], read_timeout_s=self._timeouts[1])
         self._container = container
-        self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and Path(self.path).is_file() else None
+        self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and self._is_file else None
         try:
             stream = self._choose(container)
         except BaseException:

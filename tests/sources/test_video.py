@@ -105,6 +105,8 @@ def _cut_in_the_index(path: Path) -> str:
     [
         (_nothing, SourceNotFound, 2, "there is no file"),
         (_folder, SourceNotFound, 2, "is a folder"),
+        (lambda path: str(path / ("x" * 300)), SourceNotFound, 2, "longer than a file's name may be"),
+        (lambda _: "http://127.0.0.1:9/a.mp4?sign=" + "x" * 300, SourceUnavailable, 1, "refused"),
         (_empty, SourceUnsupported, 1, "is empty"),
         (_text, SourceUnsupported, 1, "is a text file"),
         (_renamed_text, SourceUnsupported, 1, "no video or picture"),
