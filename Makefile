@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check smoke bench format golden clean setup setup-test
+.PHONY: help demo test test-fast test-all check smoke bench format golden clean setup setup-test
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -14,6 +14,13 @@ demo: setup ## annotate the sample clip: annotated.mp4 and annotated.jsonl
 
 test: setup-test ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: ## run all tests, none skipped, then try the command on each Python
+	REQUIRE_ALL=1 $(MAKE) test
+	$(MAKE) smoke
 
 check: setup-test ## lint, types, and which module may import which
 	$(BIN)/ruff format --check .

@@ -26,6 +26,8 @@ from streamer.sinks.records import read_records
 from tests.media import ffmpeg, frame_times, packet_digest, stream_kinds
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 60.0
 BRIGHT = "tests.bright:Bright"
 

@@ -231,6 +231,7 @@ def test_idle_is_told_while_nothing_comes() -> None:
     assert told.is_set()
 
 
+@pytest.mark.slow
 def test_a_thousand_faults_in_random_stages_end_every_time_and_lose_count_of_nothing() -> None:
     rng = random.Random(7)
     for _ in range(1000):

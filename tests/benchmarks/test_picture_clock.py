@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.picture_clock import BITS, read_clock, write_clock
+
+pytestmark = pytest.mark.slow
 
 
 @given(st.integers(0, (1 << BITS) - 1), st.sampled_from([1.0, 0.5, 1.5]))

@@ -18,6 +18,8 @@ from streamer.sinks.records import read_records
 from streamer.sources.synthetic import LABELS, Synthetic, SyntheticScene
 from tests.follow.frames import found
 
+pytestmark = pytest.mark.slow
+
 PICTURE = Picture(320, 192)
 
 

@@ -291,6 +291,7 @@ CROSSING = {"start", "end", "keep_hours", "keep_gb", "reconnect_initial_delay", 
 """Settings that must suit each other, which a schema does not say."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["annotate", "live"])
 @settings(deadline=None)  # the first example pays for imports
 @given(data=st.data())

@@ -23,6 +23,8 @@ from streamer.instances import Instances
 from tests.detectors import saved_models
 from tests.detectors.hub_server import archive, serving
 
+pytestmark = pytest.mark.slow
+
 RED, GREEN, BLUE = saved_models.COLORS
 
 

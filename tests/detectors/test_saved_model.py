@@ -17,6 +17,8 @@ from streamer.errors import DetectorUnavailable
 from tests.detectors import saved_models
 from tests.detectors.hub_server import Hub, archive, serving
 
+pytestmark = pytest.mark.slow
+
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 
 

@@ -265,6 +265,7 @@ def test_a_stationary_object_is_not_taken_along_by_a_passer_by(top: float) -> No
     assert follower.instances().boxes_xyxy[0] == pytest.approx((120, 60, 160, 124), abs=4.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes())
 def test_nothing_that_a_detector_says_breaks_it(data: st.DataObject, size: tuple[int, int]) -> None:

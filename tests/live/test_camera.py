@@ -328,6 +328,7 @@ def test_a_source_that_calls_itself_running_without_frames_is_stuck() -> None:
     shared.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream_s", [10, 300])
 def test_behind_a_detector_ten_times_too_slow_the_picture_is_one_inference_and_one_frame_old(stream_s: int) -> None:
     """Ten frames come during each call of the detector; the clock is the stream's."""
@@ -461,6 +462,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory from /proc: needs Linux")
 def test_memory_is_flat_over_thirty_thousand_frames() -> None:
     """Real pictures, detections, drawing, records and rates; what is left over from ten thousand frames on is counted."""

@@ -27,6 +27,8 @@ from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.runtime.test_log import restore_logging
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["restore_logging", "rtsp_server"]
 
 ROOT = Path(__file__).parents[2]

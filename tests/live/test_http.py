@@ -126,6 +126,7 @@ def test_a_failure_behind_the_door_is_a_500_and_the_server_lives_on() -> None:
         assert get(f"{server.url}/status")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_peer_that_says_nothing_does_not_keep_the_server() -> None:
     with HealthServer("0", lambda: [camera("gate")]) as server:
         silent = socket.create_connection(("127.0.0.1", server.port))

@@ -39,6 +39,7 @@ def camera(source: Path | str, **options: object) -> CameraConfig:
 PROCESS = ProcessOptions(detector="tests.fakes:FakeDetector")
 
 
+@pytest.mark.slow
 def test_cameras_run_to_their_end_and_each_fails_alone(tmp_path: Path) -> None:
     good = camera(recording(tmp_path / "in.mp4"), output=tmp_path / "out.mp4")
     assert run_cameras({"good": good}, PROCESS) == 0
@@ -79,6 +80,7 @@ def test_what_can_be_known_to_be_wrong_is_refused(
         check_cameras(cameras, PROCESS, single=True)
 
 
+@pytest.mark.slow
 def test_a_detector_that_cannot_be_warmed_up_costs_no_picture(tmp_path: Path) -> None:
     cold = ProcessOptions(detector="tests.bright:Cold")
     out = tmp_path / "out.mp4"

@@ -137,6 +137,7 @@ def balanced(camera: Camera) -> bool:
     return status.frames_in == status.frames_out + sum(status.dropped.values())
 
 
+@pytest.mark.slow
 def test_a_thousand_random_faults_neither_hang_nor_leak_and_every_frame_is_accounted_for() -> None:
     logging.disable(logging.CRITICAL)
     draw = random.Random(20260131)
@@ -289,6 +290,7 @@ class Stubborn(EndlessSource):
             self.release.wait(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_close", [False, True])
 def test_what_does_not_end_in_time_is_given_up_or_left_behind(
     in_close: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

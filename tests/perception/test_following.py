@@ -215,6 +215,7 @@ def test_a_detector_that_fails_costs_no_frame() -> None:
     shared.close()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes())
 def test_nothing_that_a_detector_says_breaks_it(data: st.DataObject, size: tuple[int, int]) -> None:

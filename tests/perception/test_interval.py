@@ -112,6 +112,7 @@ def test_an_interval_of_nothing_is_refused() -> None:
         Interval(Gate(), 0, Selection())
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes(), st.sampled_from([1, 2, 3, "auto"]))
 def test_nothing_that_a_detector_says_breaks_it(

@@ -38,6 +38,7 @@ def answer(*boxes: tuple[float, ...], mask: float = 1.0) -> Instances:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes())
 def test_what_comes_out_is_sane(data: st.DataObject, size: tuple[int, int]) -> None:

@@ -57,6 +57,7 @@ def field_of(mask: Floats, box: Floats, width: int, height: int) -> NDArray[np.i
     return full[:height, :width]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", [7, 28, 33])
 @pytest.mark.parametrize("shape", [figure, disc])
 def test_masks_lie_within_a_pixel_of_the_reference_at_any_size_and_place(shape, cells) -> None:  # type: ignore[no-untyped-def]  # parametrised
@@ -102,6 +103,7 @@ coordinates = st.floats(-400, 600, width=32)
 lengths = st.floats(0.0625, 900, width=32)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(coordinates, coordinates, lengths, lengths, st.sampled_from([5, 14, 28]), st.integers(0, 2**32 - 1))
 def test_any_box_stays_inside_the_picture_and_keeps_its_area(

@@ -339,6 +339,7 @@ def test_a_wrong_style_says_what_was_expected(settings: dict[str, object], messa
         Style(**settings)  # type: ignore[arg-type]  # wrong on purpose
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes(), st.sampled_from(TURNS), st.sets(st.sampled_from(DRAWABLE)))
 def test_nothing_that_a_detector_says_breaks_it(

@@ -11,6 +11,8 @@ import pytest
 from tests.display import VirtualDisplay, why_not
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

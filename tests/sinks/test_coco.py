@@ -153,6 +153,7 @@ def test_a_full_disk_fails_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes())
 def test_nothing_that_a_detector_says_breaks_them(

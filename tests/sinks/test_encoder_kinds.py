@@ -13,6 +13,8 @@ from streamer.annotation import annotate
 from tests.media import Clip, ffmpeg, frame_times, video_stream
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 X264 = ("-c:v", "libx264", "-preset", "ultrafast")
 TAGS = ("width", "height", "sample_aspect_ratio", "color_range", "color_space", "color_primaries", "color_transfer")
 BT2020 = ("-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-color_range", "tv")

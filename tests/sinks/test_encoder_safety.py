@@ -25,6 +25,8 @@ from tests.fakes import FakePerception, draw_nothing
 from tests.media import Clip, frame_times, packet_times
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:

@@ -28,6 +28,8 @@ from tests.media import (
 )
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 AAC = ("-c:a", "aac", "-b:a", "64k")
 
 

@@ -25,6 +25,8 @@ from tests.sinks import moving
 from tests.tls import Certificate, StartTls, certificate, tls
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["certificate", "tls"]
 
 WIDTH, HEIGHT = 320, 240

@@ -281,6 +281,7 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
     assert [line["type"] for line in read_records(sink.path)] == ["stream", "frame"]
 
 
+@pytest.mark.slow
 def test_cut_anywhere_it_yields_the_lines_that_are_whole(tmp_path: Path) -> None:
     sink = Records(tmp_path / "found.jsonl", replace(INFO, source="Fußgänger.mp4"), LABELS, "scripted")
     sink.write(annotated(0, person_and_car()))
@@ -327,6 +328,7 @@ def test_the_documentation_names_every_field_and_its_examples_run(
     assert capsys.readouterr().out == "0.0 [('person', 0.9876)]\nperson 200 (48, 64)\n"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), strategies.sizes(), st.sampled_from(["rle", "polygon", "none"]))
 def test_nothing_that_a_detector_says_breaks_them(

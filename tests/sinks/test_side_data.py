@@ -14,6 +14,8 @@ from streamer.sources.side_data import LightLevel, SideData, side_data_of
 from tests.media import Clip, ffmpeg, frame_times, probe_json, video_stream
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 FRAGMENTED = ("-movflags", "empty_moov+default_base_moof+frag_keyframe")
 HDR = (
     "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:max-cll=1000,400:"

@@ -11,6 +11,8 @@ import pytest
 from tests.media import Clip, ffmpeg, frame_times, packet_digest, packet_times, probe_json, stream_kinds
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 CODECS = {
     "pcm_u8": ("mkv", ("-c:a", "pcm_u8")),
     "pcm_s16be": ("mov", ("-c:a", "pcm_s16be")),

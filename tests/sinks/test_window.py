@@ -19,6 +19,8 @@ from tests.display import VirtualDisplay, display
 from tests.sinks import moving
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["display"]
 
 

@@ -19,6 +19,8 @@ from tests.proxy import delaying
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
 from tests.sources.watching import States, watched
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["rtsp_server"]
 
 TICKS_PER_FRAME = 3000

@@ -26,6 +26,8 @@ from tests.sources.broadcast import clip, send, serving
 from tests.sources.watching import States, watched
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 TS, MJPEG, HLS = "video/mp2t", "multipart/x-mixed-replace;boundary=next", "application/vnd.apple.mpegurl"
 
 

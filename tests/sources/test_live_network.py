@@ -11,6 +11,8 @@ from tests.network import Network, network
 from tests.rtsp import StartServer, rtsp_server
 from tests.sources.watching import watched
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["network", "rtsp_server"]
 
 

@@ -11,6 +11,8 @@ from streamer.errors import SourceUnsupported
 from streamer.sources.live import LiveSource
 from tests.display import VirtualDisplay, display
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["display"]
 
 CAPTURE = """
