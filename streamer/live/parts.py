@@ -27,7 +27,7 @@ PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 """What a picture can be published to."""
 
 _STREAM_QUEUE = 2
-_FINISH_TIMEOUT_S = 1.0
+_FINISH_TIMEOUT_S = 1.4
 """How long a file has to write what waits for it; all of it has to fit into the three seconds after the first Ctrl-C."""
 LIVE_FILES = (".mp4", ".m4v")
 """Endings of files that are complete at any moment, however long a live source ran; others are completed at the end."""
@@ -140,17 +140,16 @@ class PartsFactory:
             segments.name = f"record {config.record / segments.stem}"
             outputs.append(_recording(segments, config, info, failures))
         if config.detections is not None:
+            from streamer.sinks.live_records import LiveRecords
             from streamer.sinks.records import Records
 
-            records = Records(
-                _made(config.detections.parent) / config.detections.name,
-                info,
-                self._detector.labels,
-                self._detector.name,
-                masks=config.masks,
-                overwrite=config.overwrite,
-            )
-            outputs.append(_recording(FileSink(records, config.detections), config, info, failures))
+            def records(path: Path) -> Records:
+                labels, name = self._detector.labels, self._detector.name
+                return Records(path, info, labels, name, masks=config.masks, overwrite=config.overwrite)
+
+            path = _made(config.detections.parent) / config.detections.name
+            sink = LiveRecords(path, records) if info.live else FileSink(records(path), path)
+            outputs.append(_recording(sink, config, info, failures))
 
     def _streams(self, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
         from streamer.sinks.publish import Publish

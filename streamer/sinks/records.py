@@ -98,7 +98,7 @@ class Records:
         """Close the file; keep the lines that are there, or remove it when there are none."""
         if self._fd is None:
             return
-        if self._begun:
+        if self._written_bytes:
             if self._regular:
                 with suppress(OSError):  # a cut last line is part of the format: readers skip it
                     os.ftruncate(self._fd, self._written_bytes)

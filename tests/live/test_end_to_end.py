@@ -152,6 +152,7 @@ cameras:
     texts = []
 
     wait_until(lambda: all(process.cameras()[name]["frames_out"] > 30 for name in ("gate", "door")), 60)
+    wait_until(lambda: "connection refused" in process.get("/healthz"))
     unhealthy = {camera["source"]: camera["reasons"] for camera in json.loads(process.get("/healthz"))["unhealthy"]}
     assert set(unhealthy) == {"gate", "away"}
     assert unhealthy["gate"][0].startswith(f"rtsp://viewer:***@127.0.0.1:{target}/gate: "), "its target is away"
