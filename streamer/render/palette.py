@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from streamer.instances import NO_TRACK
@@ -33,7 +34,6 @@ _RED_BLUE = {
     10: (0.2627, 0.0593),  # BT.2020 CL: not linear, the NCL matrix is as near as samples alone allow
 }
 _BT601 = (0.299, 0.114)
-_FULL = 2  # AVCOL_RANGE_JPEG
 
 
 class Rgb(NamedTuple):
@@ -121,6 +121,6 @@ def to_yuv(rgb: Rgb, matrix: int, full_range: bool) -> Yuv:
 
 def yuv_of(picture: av.VideoFrame) -> Callable[[Rgb], Yuv]:
     """What gives the samples of a colour in a picture, by its matrix and range (``yuvj`` formats are full range)."""
-    full = picture.format.name.startswith("yuvj") or int(picture.color_range) == _FULL
+    full = picture.format.name.startswith("yuvj") or int(picture.color_range) == ColorRange.JPEG
     matrix = int(picture.colorspace)
     return lambda rgb: to_yuv(rgb, matrix, full)

@@ -13,7 +13,7 @@ import av.error
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceError, StreamerError
@@ -33,7 +33,6 @@ from streamer.sources.side_data import NOTHING
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, GivenUp
 
-LIMITED_RANGE, FULL_RANGE = 1, 2
 _HINT_RATE_MAX = 240
 # These leave the shape of pixels to the container, and PyAV cannot tell it to Matroska.
 _NO_ASPECT = ("libvpx-vp9", "libsvtav1", "av1_nvenc")
@@ -81,10 +80,10 @@ class VideoEncoder:
         self.encoder = self._encoder.name
         """The encoder taken."""
         self._options = self._encoder.options(crf, preset)
-        if self.encoder == "libx264" and info.color == Color(range=LIMITED_RANGE):
+        if self.encoder == "libx264" and info.color == Color(range=ColorRange.MPEG):
             # x264 writes the range only together with something else: the kind of analogue signal harms nobody.
             self._options["x264-params"] = "videoformat=component"
-        self._full = info.color.range == FULL_RANGE
+        self._full = info.color.range == ColorRange.JPEG
         self._pixel_format = self._encoder.full_range_format if self._full else "yuv420p"
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
@@ -136,7 +135,7 @@ class VideoEncoder:
         frame = item.frame
         picture = item.drawn()
         if picture.format.name != self._pixel_format:
-            kept = FULL_RANGE if self._full else LIMITED_RANGE
+            kept = ColorRange.JPEG if self._full else ColorRange.MPEG
             picture = self._reformatter.reformat(picture, format=self._pixel_format, src_color_range=kept, dst_color_range=kept)
         if (picture.width, picture.height) != self._size:
             picture = widened(picture, *self._size)

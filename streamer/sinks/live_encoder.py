@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import av
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 
 from streamer.errors import EncoderUnavailable
 from streamer.frame import UPRIGHT, Orientation, Plane, StreamInfo, plane_views
@@ -17,7 +18,6 @@ _ENCODER = "libx264"
 _MAX_BITS_PER_PIXEL = 0.11
 _NOMINAL_RATE = Fraction(30)
 _ONE_THREAD_PIXELS_PER_S = 1920 * 1088 * 30
-_LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
 
 
 class LiveEncoder:
@@ -43,7 +43,7 @@ class LiveEncoder:
         codec.time_base, codec.framerate = TIME_BASE, rate
         aspect = info.sample_aspect_ratio
         codec.sample_aspect_ratio = 1 / aspect if info.orientation.sideways else aspect
-        self._full_range = info.color.range == _FULL
+        self._full_range = info.color.range == ColorRange.JPEG
         codec.color_range, codec.colorspace = info.color.range, info.color.matrix
         codec.color_primaries, codec.color_trc = info.color.primaries, info.color.transfer
         codec.options = {
@@ -74,12 +74,12 @@ class LiveEncoder:
         step = 0 if self._last_pts is None else pts - self._last_pts
         # The one after this may already be too late.
         due = self._key_at is None or (pts + step - self._key_at) * TIME_BASE > self._key_interval_s
-        full_range = picture.color_range == _FULL or picture.format.name == "yuvj420p"
+        full_range = picture.color_range == ColorRange.JPEG or picture.format.name == "yuvj420p"
         if full_range != self._full_range:
             picture = picture.reformat(
                 format="yuv420p",
-                src_color_range=_FULL if full_range else _LIMITED,
-                dst_color_range=_FULL if self._full_range else _LIMITED,
+                src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG if self._full_range else ColorRange.MPEG,
             )
         ready = upright_even(picture, orientation, self.width, self.height)
         ready.pts, ready.time_base = pts, TIME_BASE
@@ -108,7 +108,7 @@ def upright_even(picture: av.VideoFrame, orientation: Orientation, width: int, h
     for source, target in zip(plane_views(picture), plane_views(made), strict=True):
         turned = source if orientation == UPRIGHT else orientation.upright(source)
         _fill(target, turned)
-    made.color_range = _FULL if picture.format.name == "yuvj420p" else picture.color_range
+    made.color_range = ColorRange.JPEG if picture.format.name == "yuvj420p" else picture.color_range
     made.colorspace = picture.colorspace
     made.color_primaries, made.color_trc = picture.color_primaries, picture.color_trc
     return made

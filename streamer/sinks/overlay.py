@@ -8,6 +8,7 @@ from functools import lru_cache
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from streamer.frame import Plane, plane_views
@@ -15,7 +16,6 @@ from streamer.sinks.live_encoder import blank
 
 _DIM = 0.4
 _BACKGROUND = 0.35
-_FULL = 2  # FFmpeg's AVColorRange
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +70,7 @@ def status_picture(last: av.VideoFrame | None, width: int, height: int, text: st
     ``width`` and ``height`` in pixels are those of the blank one.
     """
     made = blank(width, height) if last is None else _dimmed(last)
-    full_range = made.color_range == _FULL
+    full_range = made.color_range == ColorRange.JPEG
     luma, *chroma = plane_views(made)
     # A picture is narrow at times: the words have to fit.
     size_px = _size_px(made.height)
@@ -91,10 +91,10 @@ def status_picture(last: av.VideoFrame | None, width: int, height: int, text: st
 
 def _dimmed(picture: av.VideoFrame) -> av.VideoFrame:
     made = av.VideoFrame(picture.width, picture.height, "yuv420p")
-    black = 0 if picture.color_range == _FULL or picture.format.name == "yuvj420p" else 16
+    black = 0 if picture.color_range == ColorRange.JPEG or picture.format.name == "yuvj420p" else 16
     for source, target, centre in zip(plane_views(picture), plane_views(made), (black, 128, 128), strict=True):
         cv2.LUT(source, _dimming(centre), dst=target)
-    made.color_range = _FULL if black == 0 else picture.color_range
+    made.color_range = ColorRange.JPEG if black == 0 else picture.color_range
     made.colorspace = picture.colorspace
     return made
 

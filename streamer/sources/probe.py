@@ -16,6 +16,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from streamer.runtime import pyav
@@ -37,7 +38,7 @@ _MATRICES = {
     9: "bt2020nc",
     10: "bt2020c",
 }
-_RANGES = {1: "limited", 2: "full"}
+_RANGES = {ColorRange.MPEG: "limited", ColorRange.JPEG: "full"}
 _PRIMARIES = {
     1: "bt709",
     4: "bt470m",
