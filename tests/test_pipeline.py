@@ -318,13 +318,15 @@ def test_what_fails_beside_a_recording_costs_it_no_frame(where: str) -> None:
         draw_nothing(item)
 
     recorded: list[int] = []
+    unrecorded = threading.Semaphore(10)  # the source is never so far ahead that the queue is full
 
     def record(item: Annotated) -> None:
         item.drawn()
         recorded.append(item.frame.index)
+        unrecorded.release()
 
     pipeline = Pipeline(
-        FakeSource(None),
+        FakeSource(None, lambda _index: unrecorded.acquire()),
         FakePerception(at if where == "inference" else nothing),
         render,
         [sink := FakeSink()],
