@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
-from streamer.detectors.from_settings import load, load_copies
+from streamer.detectors.from_settings import least_score, load, load_copies
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
@@ -166,10 +166,11 @@ def _what_is_left(frames: int, paths: Sequence[Path]) -> str:
 def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Interval, Detector]:
     """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
     tracked = config.track or config.inference_interval != 1
-    detectors = [load(config, doubtful=True)] if tracked else load_copies(config)
+    score = least_score(config, config.detector, tracked=tracked)
+    detectors = [load(config, score)] if tracked else load_copies(config, score)
     for detector in detectors:
         undo.callback(detector.close)
-    select = selection(config, detectors[0])
+    select = selection(config, config.detector, detectors[0])
     for detector in detectors:
         detector.warm_up()
     if tracked:

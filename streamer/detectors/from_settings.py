@@ -16,7 +16,7 @@ _MOST_COPIES = 8
 
 
 class DetectorSettings(Protocol):
-    """The settings that choose a detector and its detections; of recordings and of live streams alike."""
+    """The settings that choose a detector."""
 
     @property
     def detector(self) -> str: ...
@@ -24,6 +24,11 @@ class DetectorSettings(Protocol):
     def labels(self) -> Path | None: ...
     @property
     def threads(self) -> int | None: ...
+
+
+class SelectionSettings(Protocol):
+    """The settings that choose which of its detections are wanted; of a recording or of one of many cameras."""
+
     @property
     def score_threshold(self) -> float | None: ...
     @property
@@ -32,32 +37,35 @@ class DetectorSettings(Protocol):
     def max_instances(self) -> int | None: ...
 
 
-def load(settings: DetectorSettings, *, threads: int | None = None, doubtful: bool = False) -> Detector:
-    """The detector that the settings name; ``threads`` instead of theirs when given.
+def load(settings: DetectorSettings, least_score: float, *, threads: int | None = None) -> Detector:
+    """The detector that the settings name, which gives what scores ``least_score`` (0..1); ``threads`` in place of theirs.
 
-    ``doubtful``: with half the least score, since doubtful detections extend the tracks of what is followed.
+    Raises as :func:`streamer.detectors.registry.load_detector`.
     """
     from streamer.detectors.registry import load_detector
 
     return load_detector(
-        settings.detector,
-        score_threshold=score_threshold(settings) / (2 if doubtful else 1),
-        threads=threads or settings.threads,
-        labels_path=settings.labels,
+        settings.detector, score_threshold=least_score, threads=threads or settings.threads, labels_path=settings.labels
     )
 
 
-def load_copies(settings: DetectorSettings) -> list[Detector]:
+def load_copies(settings: DetectorSettings, least_score: float) -> list[Detector]:
     """As many copies of the detector as can work side by side on a recording.
 
     For the small built-in networks one single thread for each core beats several threads in each; every other detector
     comes alone, since it uses all cores itself.
     """
     if settings.detector != "people":
-        return [load(settings)]
-    return [load(settings, threads=1) for _ in range(settings.threads or min(os.cpu_count() or 1, _MOST_COPIES))]
+        return [load(settings, least_score)]
+    copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)
+    return [load(settings, least_score, threads=1) for _ in range(copies)]
 
 
-def score_threshold(settings: DetectorSettings) -> float:
-    """The least score that the user wants, or the detector's usual one."""
-    return DEFAULT_SCORE.get(settings.detector, 0.5) if settings.score_threshold is None else settings.score_threshold
+def score_threshold(settings: SelectionSettings, detector: str) -> float:
+    """The least score, 0..1, of what is shown: the settings', or the usual one of the detector of that name."""
+    return DEFAULT_SCORE.get(detector, 0.5) if settings.score_threshold is None else settings.score_threshold
+
+
+def least_score(settings: SelectionSettings, detector: str, *, tracked: bool) -> float:
+    """The least score, 0..1, that the detector is to give: doubtful detections extend the tracks of what is followed."""
+    return score_threshold(settings, detector) / (2 if tracked else 1)

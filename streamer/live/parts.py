@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
-from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
-from streamer.perception.selection import Selection, class_ids
+from streamer.perception.selection import Selection, selection
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
 from streamer.redact import redact
@@ -67,11 +66,7 @@ class PartsFactory:
 
     def selection(self, config: CameraOptions) -> Selection:
         """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
-        return Selection(
-            score_threshold=score_threshold(config, self._process.detector),
-            class_ids=None if config.classes is None else class_ids(config.classes, self._detector.labels, self._detector.name),
-            max_instances=config.max_instances,
-        )
+        return selection(config, self._process.detector, self._detector)
 
     def _perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
@@ -202,17 +197,6 @@ def check_addresses(config: CameraConfig) -> None:
                 f"cannot publish to {redact(address)}", hint="give an address that begins with rtsp://, rtmp:// or udp://"
             )
         parse_address(address)
-
-
-def wanted_score(config: CameraOptions, detector: str) -> float:
-    """The least score that the detector is to give: following keeps objects by detections that it would not show."""
-    shown = score_threshold(config, detector)
-    return 0.5 * shown if config.follow else shown
-
-
-def score_threshold(config: CameraOptions, detector: str) -> float:
-    """The least score that is wanted, or the detector's usual one."""
-    return DEFAULT_SCORE.get(detector, 0.5) if config.score_threshold is None else config.score_threshold
 
 
 def _recording(sink: Reporting, config: CameraConfig, info: StreamInfo, failures: Failures) -> Output:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.detectors.from_settings import least_score, load
 from streamer.errors import StreamerError
 from streamer.live.check import check_cameras, check_displays
-from streamer.live.parts import PartsFactory, wanted_score
+from streamer.live.parts import PartsFactory
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
 from streamer.runtime.signals import exit_code
@@ -65,12 +66,10 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
     Raises ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded. One that cannot be
     warmed up costs no picture: it is loaded again while the cameras run.
     """
-    from streamer.detectors.registry import load_detector as load
-
-    least = min(wanted_score(camera, process.detector) for camera in cameras)
+    least = min(least_score(camera, process.detector, tracked=camera.follow) for camera in cameras)
 
     def load_cold() -> Detector:
-        return load(process.detector, score_threshold=least, threads=process.threads, labels_path=process.labels)
+        return load(process, least)
 
     detector = load_cold()
     try:

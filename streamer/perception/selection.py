@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.detectors.from_settings import DetectorSettings, score_threshold
+from streamer.detectors.from_settings import SelectionSettings, score_threshold
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -96,10 +96,13 @@ def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: st
     return frozenset(found)
 
 
-def selection(settings: DetectorSettings, detector: Detector) -> Selection:
-    """Which instances the settings want. Raises ``ConfigError`` for a class that the detector does not know."""
+def selection(settings: SelectionSettings, detector_name: str, detector: Detector) -> Selection:
+    """Which instances the settings want of ``detector``, which they call ``detector_name``.
+
+    Raises ``ConfigError`` for a class that the detector does not know.
+    """
     return Selection(
-        score_threshold=score_threshold(settings),
+        score_threshold=score_threshold(settings, detector_name),
         class_ids=None if settings.classes is None else class_ids(settings.classes, detector.labels, detector.name),
         max_instances=settings.max_instances,
     )
