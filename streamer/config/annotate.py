@@ -82,7 +82,7 @@ class EncodingOptions(Settings):
     preset: Annotated[Name | None, Unset("a good one for the encoder")] = None
     """How hard the encoder tries, in its own words."""
     audio: Literal["copy", "none"] = "copy"
-    """Whether the input's audio goes into the output."""
+    """Whether the input's audio goes into the output: ``copy`` as it is, or transcoded where the container cannot hold it."""
 
 
 class ResultsOptions(Settings):

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.runtime import pyav
+from streamer.sources.clock import Clock
 from streamer.sources.opening import is_url, open_container, reading_error
 
 _MAX_READ_ERRORS = 100
@@ -29,12 +30,22 @@ class Decoder:
         self.damaged_packets = 0
         """Packets that could not be read or decoded whole, so far."""
 
-    def frames(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        """All frames in presentation order, the decoder drained at the end. Raises a ``SourceError`` when reading fails."""
+    def frames(
+        self, container: InputContainer, stream: VideoStream, *, clock: Clock | None = None, skip_to_s: Fraction | None = None
+    ) -> Iterator[av.VideoFrame]:
+        """All frames in presentation order, the decoder drained at the end. Raises a ``SourceError`` when reading fails.
+
+        ``clock`` mends the times of packets. Groups of pictures that end before ``skip_to_s`` are read, but not decoded.
+        """
         tail = _Tail()
         last_pts: int | None = None
         missing = 0
-        for packet in self._packets(container, stream):
+        packets = self._packets(container, stream)
+        if clock is not None:
+            packets = _on(clock, packets)
+        if skip_to_s is not None:
+            packets = _skipped(packets, skip_to_s)
+        for packet in packets:
             if self._interrupted.is_set():
                 return
             ending = packet.size == 0
@@ -91,6 +102,24 @@ class Decoder:
                 raise reading_error(self._path, error) from error
             else:
                 return
+
+
+def _on(clock: Clock, packets: Iterator[av.Packet[VideoStream]]) -> Iterator[av.Packet[VideoStream]]:
+    for packet in packets:
+        if packet.size:
+            clock.lead(packet)
+        yield packet
+
+
+def _skipped(packets: Iterator[av.Packet[VideoStream]], until_s: Fraction) -> Iterator[av.Packet[VideoStream]]:
+    """The packets from two groups of pictures before ``until_s`` on: the later one may need the earlier."""
+    kept = _Tail()
+    for packet in packets:
+        kept.add(packet)
+        if packet.size == 0 or (packet.pts is not None and packet.pts * packet.time_base >= until_s):
+            break
+    yield from kept.packets
+    yield from packets
 
 
 class _Tail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -10,11 +11,14 @@ import av.error
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 
+from streamer.sources.clock import TS_DISCONT, Clock, jumps
 from streamer.sources.opening import open_container, reading_error
 from streamer.sources.video import VideoFile
 
 # A cut begins to read so much earlier, for the subtitle that is on the screen where it begins.
 _LONGEST_SUBTITLE_S = 30
+# Packets that wait for the video to tell where they belong.
+_MOST_WAITING = 500
 
 
 class Passthrough:
@@ -28,6 +32,7 @@ class Passthrough:
         """``source`` must be open. Raises a ``SourceError``."""
         self._source = source
         self.container: InputContainer = open_container(source.path)
+        self._jumps = False
         self._next: av.Packet[Stream] | None = None
         self._packets: Iterator[av.Packet[Stream]] = iter(())
         self._end_s: Fraction | None = None if source.end_s is None else Fraction(source.end_s)
@@ -62,9 +67,13 @@ class Passthrough:
         if not streams:
             return
         wanted = [stream.index for stream in streams]
+        self._jumps = jumps(self.container)
+        if self._jumps:
+            # The video leads the clock of the others.
+            wanted.append(self._source.stream_index)
         self._leave_out_others(wanted)
         origin_us = self.container.start_time or 0
-        if self._source.start_s:
+        if self._source.start_s and not self._jumps:
             early_s = _LONGEST_SUBTITLE_S if any(stream.type == "subtitle" for stream in streams) else 0
             try:
                 self.container.seek(max(0, int((self._source.start_s - early_s) * 1_000_000)) + origin_us)
@@ -93,7 +102,8 @@ class Passthrough:
 
     def _wanted(self, streams: list[Stream], origin_s: Fraction) -> Iterator[av.Packet[Stream]]:
         """Packets that overlap the cut, moved in time as the video is."""
-        for packet in self._read(streams):
+        packets = self._read(streams)
+        for packet in self._on_one_clock(packets) if self._jumps else packets:
             if packet.size == 0:
                 continue
             if packet.stream.disposition & Disposition.attached_pic:
@@ -114,6 +124,23 @@ class Passthrough:
                 shift = round(self._source.shift_s / packet.time_base)
                 packet.pts = None if packet.pts is None else packet.pts - shift
                 packet.dts = None if packet.dts is None else packet.dts - shift
+            yield packet
+
+    def _on_one_clock(self, packets: Iterator[av.Packet[Stream]]) -> Iterator[av.Packet[Stream]]:
+        """The packets without those of the video, their times moved as the picture's are where the clock begins anew."""
+        clock = Clock(forward=bool(self.container.format.flags & TS_DISCONT))
+        waiting: deque[av.Packet[Stream]] = deque()
+        for packet in packets:
+            if packet.size == 0:
+                continue
+            if packet.stream_index == self._source.stream_index:
+                clock.lead(packet)
+            else:
+                waiting.append(packet)
+            while waiting and clock.follow(waiting[0], ended=len(waiting) > _MOST_WAITING):
+                yield waiting.popleft()
+        for packet in waiting:
+            clock.follow(packet, ended=True)
             yield packet
 
     def _clip(self, packet: av.Packet[Stream], start_s: Fraction, end_s: Fraction) -> None:

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.runtime import pyav
+from streamer.sources.clock import TS_DISCONT, Clock, jumps
 from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.decoding import Decoder
 from streamer.sources.file_timestamps import Timeline
@@ -86,6 +87,8 @@ class VideoFile:
         self._clock = clock
         self._interrupted = threading.Event()
         self._decoder = Decoder(self.path, self._interrupted)
+        self._file_clock: Clock | None = None
+        self._clock_noted = False
         self._container: InputContainer | None = None
         self._heif: Heif | None = None
         self._info: StreamInfo | None = None
@@ -168,6 +171,12 @@ class VideoFile:
                 continue
             if self.end_s is not None and time_s >= self.end_s and not self.still:
                 return
+            if self._file_clock is not None and self._file_clock.stretches > 1 and not self._clock_noted:
+                self._clock_noted = True
+                self.notes.append(
+                    f"the clock of {self.name} begins anew on the way, first after {float(time_s):.3g} s: "
+                    "picture and sound go on without a gap"
+                )
             if (picture.width, picture.height) != self._size:
                 self._note_new_size(picture, time_s)
             converted = self._converter.convert(picture)
@@ -264,7 +273,8 @@ class VideoFile:
         time_base = pyav.fraction(stream.time_base) or Fraction(1, 90_000)
         self._origin_s = Fraction(container.start_time or 0, 1_000_000)
         targets_s: list[Fraction | None] = [None]
-        if self.start_s and not self.still and not container.format.flags & NO_TIMESTAMPS and not is_url(self.path):
+        timed = not self.still and not container.format.flags & NO_TIMESTAMPS
+        if self.start_s and timed and not is_url(self.path) and not jumps(container):
             # A seek may land too late in formats without an index: then go for an earlier place, at last for the start.
             wanted_s = Fraction(self.start_s)
             targets_s = [wanted_s, *([wanted_s - 10] if wanted_s > 10 else []), None]  # a usual GOP or two
@@ -276,7 +286,13 @@ class VideoFile:
                     continue
             elif len(targets_s) > 1:
                 container, stream = self._open_stream()
-            decoded = self._decoder.frames(container, stream)
+            self._file_clock = Clock(forward=bool(container.format.flags & TS_DISCONT)) if jumps(container) else None
+            decoded = self._decoder.frames(
+                container,
+                stream,
+                clock=self._file_clock,
+                skip_to_s=self._origin_s + self.start_s if self.start_s and target_s is None and timed else None,
+            )
             first = next(decoded, None)
             if first is None and target_s is None:
                 break
