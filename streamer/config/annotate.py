@@ -12,6 +12,7 @@ from streamer.config.fields import (
     Address,
     FilePath,
     Interval,
+    InvalidValue,
     Name,
     Option,
     Quality,
@@ -19,7 +20,6 @@ from streamer.config.fields import (
     Settings,
     Switch,
     Text,
-    Unfit,
     Unset,
 )
 from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
@@ -45,7 +45,7 @@ class RecordingOptions(Settings):
     def _end_after_start(cls, end: float | None, info: ValidationInfo) -> float | None:
         start = info.data.get("start") or 0.0
         if end is not None and end <= start:
-            raise Unfit(f"more than start, {start:g} s")
+            raise InvalidValue(f"more than start, {start:g} s")
         return end
 
 

@@ -66,7 +66,7 @@ class Option:
     """Whether no command has such an option."""
 
 
-class Unfit(ValueError):
+class InvalidValue(ValueError):
     """Raised by a validator that knows better than the field's ``Expected`` what it wants: its text are those words."""
 
 

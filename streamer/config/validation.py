@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from streamer.config.description import any_of, parts_of
 from streamer.config.document import Document, Location, load_yaml
 from streamer.config.environment import expand, hidden
-from streamer.config.fields import Expected, Settings, Unfit
+from streamer.config.fields import Expected, InvalidValue, Settings
 from streamer.errors import ConfigError
 from streamer.redact import redact
 from streamer.suggest import did_you_mean, nearest
@@ -106,7 +106,7 @@ def _complaint(detail: ErrorDetails, path: Location, owner: type[BaseModel], fie
     parts = parts_of(field)
     choices = [str(choice) for item in parts if get_origin(item) is Literal for choice in get_args(item)]
     words = next((item.words for item in parts if isinstance(item, Expected)), any_of(choices) or detail["msg"])
-    if isinstance(cause, Unfit):
+    if isinstance(cause, InvalidValue):
         words = str(cause)
     if detail["type"] in ("model_type", "dict_type") and not path[1:]:
         words = "keys and values"
