@@ -59,7 +59,10 @@ class _Check:
         """The names of the detector's classes, as far as they are known without loading it."""
         labels = None
         with self._at("detector"):
-            labels = check_detector(self._process.detector, self._process.labels)
+            labels = check_detector(self._process.detector)
+        if self._process.labels is not None and not self._found:
+            with self._at("labels"):
+                labels = check_detector(self._process.detector, self._process.labels)
         if self._process.metrics is not None:
             with self._at("metrics"):
                 parse_metrics_address(self._process.metrics)

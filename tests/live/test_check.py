@@ -59,8 +59,8 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         ("detector: lamp:Bright\n" + ONE, "c.yaml:1: the detector lamp:Bright: there is no module lamp"),
         ("detector: file\n" + ONE, "c.yaml:1: the detector file is a file"),
         ("detector: empty\n" + ONE, "c.yaml:1: empty is no SavedModel"),
-        ("detector: people\nlabels: names.txt\n" + ONE, "c.yaml:1: the detector people has its own labels"),
-        ("detector: model\nlabels: none.txt\n" + ONE, "c.yaml:1: the label file none.txt cannot be read"),
+        ("detector: people\nlabels: names.txt\n" + ONE, "c.yaml:2: the detector people has its own labels"),
+        ("detector: model\nlabels: none.txt\n" + ONE, "c.yaml:2: the label file none.txt cannot be read"),
         ("metrics: 192.0.2.1:9090\n" + ONE, "c.yaml:1: metrics cannot listen on 192.0.2.1:9090"),
         (
             ONE + "    classes: person,persn\n",
