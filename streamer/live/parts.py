@@ -187,7 +187,7 @@ def check_addresses(config: CameraConfig) -> None:
     """Raise ``ConfigError`` for a source or somewhere to publish to that cannot be; nothing is opened."""
     if parse_address(config.source).format == "x11grab" and import_order.kept() and "cv2" in sys.modules:
         raise ConfigError(
-            "cannot capture a screen in a process that can show windows: their libraries do not bear each other",
+            "cannot capture a screen in a process that can show windows: OpenCV and PyAV load conflicting X11 libraries",
             hint="use the command without --show, or import av before streamer",
         )
     for address in config.publish:

@@ -1,9 +1,10 @@
 """OpenCV is loaded before PyAV, else its window hangs.
 
-Both wheels carry libraries of the X window system under the same names. Those of whichever is imported first serve both,
-and OpenCV's window, given PyAV's, waits for ever in ``cv2.namedWindow`` (Linux; the other way round all is well). The order
-of two imports is nothing that twenty modules, and their users, should have to keep in mind, so it is kept here: whoever
-imports PyAV after streamer gets OpenCV first. Nothing is loaded before somebody asks for PyAV.
+Both wheels carry libraries of the X window system under the same names. Those of the one that is imported first serve both, and
+OpenCV's window, given PyAV's, waits for ever in ``cv2.namedWindow`` (Linux only; the other way round all is well). Reported as
+PyAV-Org/PyAV#978 and #1050, opencv/opencv#21952 and #29195. No module, and no user, should have to keep the order of two
+imports in mind, so it is kept here: an ``import av`` after ``import streamer`` gets OpenCV first. Nothing is loaded before
+PyAV is asked for.
 """
 
 from __future__ import annotations

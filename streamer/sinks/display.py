@@ -29,7 +29,7 @@ class Screen(NamedTuple):
 
 
 class Display:
-    """A display that answers, held by a connection: an X server that loses its last client starts anew, and we with it."""
+    """A display that answers, held by a connection: an X server that loses its last client starts anew."""
 
     def __init__(self, screen: Screen, connection: socket.socket | None = None) -> None:
         self.screen = screen
@@ -45,7 +45,8 @@ def check_display(environ: Mapping[str, str]) -> Display:
     """The display, and how large its screen is. Raises ``OutputRefused`` when a window cannot be shown, and says why.
 
     On Linux OpenCV speaks X11 (on a Wayland desktop, to its XWayland), so what is tried is the greeting of that protocol:
-    it finds a display that is not there, does not answer, or does not let us in.
+    it finds a display that is not there, does not answer, or does not let us in. python-xlib was tried for it: it waits for a
+    silent display without end, leaves its socket open when a connection fails, and has had no release since 2022.
     """
     if not cv2.currentUIFramework():
         raise OutputRefused(
@@ -147,6 +148,6 @@ def _read(connection: socket.socket, size: int) -> bytes:
     while len(data) < size:
         part = connection.recv(size - len(data))
         if not part:
-            raise EOFError("it hung up")
+            raise EOFError("it closed the connection")
         data += part
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -198,6 +199,19 @@ def test_no_display_is_said_before_opencv_aborts(environ: dict[str, str], reason
     with pytest.raises(OutputRefused, match=reason) as caught:
         check_display(environ)
     assert "--publish" in caught.value.hint
+
+
+def test_a_display_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.runtime.import_order.kept", lambda: True)
+    monkeypatch.setattr("streamer.sinks.display._TIMEOUT_S", 0.2)
+    for number in range(50, 100):
+        try:
+            silent = socket.create_server(("127.0.0.1", 6000 + number))
+        except OSError:
+            continue
+        break
+    with silent, pytest.raises(OutputRefused, match="does not answer"):
+        check_display({"DISPLAY": f"tcp/127.0.0.1:{number}"})
 
 
 def test_a_program_without_display_ends_with_words(tmp_path: Path) -> None:

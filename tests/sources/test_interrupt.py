@@ -10,6 +10,7 @@ import av
 import av.container.core
 import pytest
 
+from streamer.sources import interrupt
 from streamer.sources.interrupt import Interruption
 
 
@@ -55,3 +56,9 @@ def test_leaves_other_calls_alone() -> None:
         ahead = av.container.core.time.monotonic()  # type: ignore[attr-defined]  # PyAV's private clock
     assert ahead > time.monotonic() + 1e6
     assert av.container.core.time.monotonic() <= time.monotonic()  # type: ignore[attr-defined]  # as above
+
+
+def test_pyav_still_reads_its_clock_where_it_is_replaced() -> None:
+    """When this fails, PyAV has changed: ``Interruption`` then ends nothing, and calls go on until their timeout."""
+    assert interrupt._install()
+    assert av.container.core.time is interrupt._clock  # type: ignore[attr-defined]  # as above
