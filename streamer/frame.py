@@ -96,7 +96,7 @@ class StreamInfo:
 class Frame:
     """One decoded picture as YUV 4:2:0 planes (``yuv420p`` or ``yuvj420p``, 8 bit) with its exact time.
 
-    The picture may still be a reference of the decoder: read it from any thread, never write to it. Whoever draws makes a
+    The picture may still be a reference of the decoder: read it from any thread, never write to it. To draw, make a
     writable copy.
     """
 

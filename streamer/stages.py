@@ -1,4 +1,4 @@
-"""What stands at each place of the pipeline: small protocols that anybody can implement."""
+"""The stages of a pipeline: small protocols that any class can implement."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Annotated:
     frame: Frame
     instances: Instances
     picture: av.VideoFrame | None = None
-    """The drawn picture, as stored (not turned upright), same pts and time base; owned by whoever holds this object."""
+    """The drawn picture, as stored (not turned upright), same pts and time base; owned with this object."""
     inference_s: float | None = None
     """What the detector took for this frame, in seconds; None where the time in perception is all that is known."""
     render: Callable[[Annotated], None] | None = None

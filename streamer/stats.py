@@ -1,4 +1,4 @@
-"""Counters and latencies of one line. No clock is read here: times are passed in."""
+"""Counters and latencies of one pipeline. No clock is read here: times are passed in."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Latency:
 
 @dataclass(slots=True)
 class Stats:
-    """What one line has done so far. Each number is written by one thread only; any thread may read."""
+    """What one pipeline has done so far. Each number is written by one thread only; any thread may read."""
 
     frames_in: int = 0
     """Frames that the source gave."""

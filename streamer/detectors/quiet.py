@@ -1,4 +1,4 @@
-"""Keeps the greetings of native libraries off stderr."""
+"""Keeps what native libraries print when they load off stderr."""
 
 from __future__ import annotations
 

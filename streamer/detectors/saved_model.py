@@ -75,9 +75,9 @@ def device(tf: Any) -> str:
 def load(tf: Any, model: str) -> tuple[Any, Any]:
     """The function that detects and the loaded object, which must live as long as the function.
 
-    ``model`` is a Hub handle or the path of a SavedModel folder. A cached model without checksums, which somebody else put
-    there, counts as whole when it loads, and is downloaded again when it does not. Raises ``DetectorUnavailable`` when the
-    model does not load, ``DetectorContractError`` when it has no ``serving_default``.
+    ``model`` is a Hub handle or the path of a SavedModel folder. A cached model without checksums, which
+    another program put there, counts as whole when it loads, and is downloaded again when it does not. Raises
+    ``DetectorUnavailable`` when the model does not load, ``DetectorContractError`` when it has no ``serving_default``.
     """
     if not is_handle(model):
         return _load(tf, model)

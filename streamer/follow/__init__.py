@@ -1,1 +1,1 @@
-"""Following objects between detections."""
+"""Following objects between detections: optical flow, tracks, occlusion order, appearance."""

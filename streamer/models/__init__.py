@@ -1,1 +1,1 @@
-"""Weights that come with the package."""
+"""Weights, class names and the notice of the built-in detector, which come with the package."""

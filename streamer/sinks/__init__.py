@@ -1,1 +1,1 @@
-"""Where annotated frames go."""
+"""Where annotated frames go: files, segments, network streams, windows, records."""

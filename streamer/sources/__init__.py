@@ -1,1 +1,1 @@
-"""Where frames come from."""
+"""Where frames come from: recordings, pictures, cameras, network streams."""
