@@ -43,7 +43,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except KeyboardInterrupt as error:
             code = _complain("interrupted", exit_code(complete=False), error)
         except BrokenPipeError:
-            # Whoever read stdout has gone (`streamer probe x | head`): nobody is left to tell.
+            # The reader of stdout has gone (`streamer probe x | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
         except Exception as error:  # noqa: BLE001  # a mistake of ours: Python would show it with all that its texts hold

@@ -17,7 +17,7 @@ from streamer.config.document import Document, Location, load_yaml
 from streamer.config.environment import expand, hidden
 from streamer.config.fields import Expected, InvalidValue, Settings
 from streamer.errors import ConfigError
-from streamer.redact import redact
+from streamer.redact import redact, remember_secret
 from streamer.suggest import did_you_mean, nearest
 
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
@@ -38,9 +38,16 @@ def load(model: type[S], path: str | os.PathLike[str] | None, overrides: Mapping
     document, secrets = expand(load_yaml(path), environ)
     try:
         return build(model, document, overrides)
+    except ConfigError:
+        pass
+    # Complain once more, knowing what to hide: long values are cut in a complaint, and their beginning must not stay. Outside
+    # of the handler, so that the error's context does not show it either.
+    for secret in secrets:
+        remember_secret(secret)
+    try:
+        return build(model, document, overrides)
     except ConfigError as error:
         complaint = error
-    # Outside of the handler, so that the error's context does not show what is hidden here.
     raise ConfigError(hidden(complaint.message, secrets), hint=hidden(complaint.hint, secrets))
 
 

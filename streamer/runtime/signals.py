@@ -41,7 +41,7 @@ class Interrupts:
     """While entered, the first signal calls ``stop`` and the next ones call ``abandon``, each in a one-shot thread.
 
     Another within ``settle_s`` seconds is the same one twice: ``timeout`` signals the process and then its whole group, a
-    terminal and a supervisor may both pass Ctrl-C on. Nobody changes their mind so fast.
+    terminal and a supervisor may both pass Ctrl-C on. No person sends two so fast.
 
     A handler runs between two instructions of the main thread, which may hold any lock: calling ``stop`` from it can
     deadlock. Outside the main thread, where Python allows no handlers, entering changes nothing.

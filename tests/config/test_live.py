@@ -124,6 +124,12 @@ def test_a_complaint_about_a_value_from_the_environment_does_not_show_it(tmp_pat
         error = error.__cause__ or error.__context__
 
 
+def test_no_beginning_of_a_long_value_of_the_environment_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run_config(tmp_path, "cameras: {a: {source: 0, transport: '${PASSWORD}'}}\n", PASSWORD=SECRET * 10)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_options_win_over_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, "source: 0\nmax_staleness: 1\nshow: true\n")
     config = load_live_config(path, {"source": None, "max_staleness": "0:02", "publish": ["udp://192.0.2.1:5000"]})
