@@ -26,7 +26,7 @@ from streamer.pipeline import Pipeline, Recording, Render
 from streamer.redact import redact
 from streamer.sources.address import parse_address
 from streamer.sources.backoff import Backoff
-from streamer.sources.rate_limit import CAUSE, Thinned
+from streamer.sources.rate_limit import CAUSE, RateLimited
 from streamer.sources.state import SourceStats, StateChange
 from streamer.stages import Annotated, Perception, Source, State, View
 from streamer.stats import Stats
@@ -93,7 +93,7 @@ class Camera:
         self._abandoned = False
         self._source: Source | None = None
         self._reporting: Reporting | None = None
-        self._thinned: Thinned | None = None
+        self._rate_limited: RateLimited | None = None
         self._info: StreamInfo | None = None
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
@@ -292,7 +292,7 @@ class Camera:
         if source is None:
             raise StageFailed("capture", RuntimeError("no source"))
         if config.max_fps is not None:
-            source = self._thinned = Thinned(source, config.max_fps)
+            source = self._rate_limited = RateLimited(source, config.max_fps)
         self._pipeline = pipeline = Pipeline(
             source,
             GuardedPerception(self._perception, watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S)),
@@ -346,7 +346,7 @@ class Camera:
 
     def _dropped_before(self, source: SourceStats) -> Counter[str]:
         """Frames that were dropped before the pipeline, by cause."""
-        skipped = 0 if self._thinned is None else self._thinned.skipped
+        skipped = 0 if self._rate_limited is None else self._rate_limited.skipped
         return source.dropped.copy() + Counter({CAUSE: skipped})
 
 

@@ -23,9 +23,9 @@ _ONE_THREAD_PIXELS_PER_S = 1920 * 1088 * 30
 class LiveEncoder:
     """libx264 without look-ahead and B-frames, so that each picture comes out as one packet before the next goes in.
 
-    Parameter sets stand before every key frame (Annex B), so whoever joins at one, and every file that starts with one, can
-    be decoded. Pictures are turned upright, and brought to the first one's size, rounded up to even numbers, by repeating
-    the last column and row; a live stream has no display matrix. Constant quality, capped at about 0.11 bits a pixel.
+    Parameter sets stand before every key frame (Annex B), so a viewer who joins at one can decode it, and so can a player of a
+    file that starts with one. Pictures are turned upright, and brought to the first one's size, rounded up to even numbers, by
+    repeating the last column and row; a live stream has no display matrix. Constant quality, capped at about 0.11 bits a pixel.
     Raises ``EncoderUnavailable``.
     """
 

@@ -1,4 +1,4 @@
-"""One time line for the frames of a source and for the status pictures between them."""
+"""Output timestamps for the frames of a source and for the status pictures between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ TICKS = 90_000
 _MOST_APART_S = 1.0
 
 
-class Pacing:
+class OutputTimestamps:
     """Places pictures in time: frames as far apart as their source says, status pictures by the clock, always growing.
 
     Where the source's time and the clock have come apart by more than a second (the source was changed, or its clock was),

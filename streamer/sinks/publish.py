@@ -15,9 +15,9 @@ from streamer.frame import UPRIGHT, Orientation, StreamInfo
 from streamer.redact import HIDDEN, redact, remember, split_userinfo
 from streamer.runtime import tls
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder, upright_even
-from streamer.sinks.output_timestamps import Pacing
+from streamer.sinks.output_timestamps import OutputTimestamps
 from streamer.sinks.overlay import status_picture
-from streamer.sinks.publish_process import Interrupted, Peer, PeerGone
+from streamer.sinks.publish_process import ConnectionGone, Interrupted, PublishProcess
 from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus, State
 
@@ -62,8 +62,8 @@ class Publish:
         self._backoff = Backoff(initial_s=reconnect_initial_delay_s, max_s=reconnect_max_delay_s)
         self._clock, self._rng = clock, rng
         self._encoder = LiveEncoder(info, key_interval_s=key_interval_s)
-        self._pacing = Pacing()
-        self._peer: Peer | None = None
+        self._timestamps = OutputTimestamps()
+        self._peer: PublishProcess | None = None
         self._asked_for_key = False
         self._first_pts = 0
         self._away_since: float | None = None
@@ -79,7 +79,7 @@ class Publish:
         self._newest = (picture, item.frame.orientation)
         now = self._clock()
         ticks = round(item.frame.pts * item.frame.time_base / TIME_BASE)
-        if self._send(picture, item.frame.orientation, self._pacing.frame(ticks, now), now):
+        if self._send(picture, item.frame.orientation, self._timestamps.frame(ticks, now), now):
             self._frames += 1
         else:
             self._dropped += 1
@@ -89,7 +89,7 @@ class Publish:
         encoder, now = self._encoder, self._clock()
         last = None if self._newest is None else upright_even(*self._newest, encoder.width, encoder.height)
         picture = status_picture(last, encoder.width, encoder.height, text)
-        self._send(picture, UPRIGHT, self._pacing.idle(now), now)
+        self._send(picture, UPRIGHT, self._timestamps.idle(now), now)
 
     def status(self) -> OutputStatus:
         """Any thread: how it is doing."""
@@ -144,15 +144,15 @@ class Publish:
             for packet in self._encoder.encode(picture, orientation, pts, key=key):
                 at = pts - self._first_pts
                 self._bytes += self._peer.send(packet, at, at)
-        except PeerGone as gone:
+        except ConnectionGone as gone:
             self._lost(str(gone), self._clock())
             return False
         except Interrupted:
             return False
         return not opening
 
-    def _connect(self) -> Peer:
-        return Peer(
+    def _connect(self) -> PublishProcess:
+        return PublishProcess(
             self._url,
             self._format,
             self._options,

@@ -1,4 +1,4 @@
-"""The other side of a published stream, as seen from here: a process that can be spoken to, and let go at once."""
+"""Handle of the subprocess that owns one muxer: it can be ended at once, whatever FFmpeg waits for in it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _REASONS = {
 }
 
 
-class PeerGone(Exception):
+class ConnectionGone(Exception):
     """The connection does not come about, or is lost; the message says why, and may hold the address."""
 
 
 class Interrupted(Exception):
-    """Somebody called ``interrupt``."""
+    """``interrupt`` was called."""
 
 
-class Peer:
+class PublishProcess:
     """One connection of one published stream, in a process of its own (see ``publish_worker`` for why).
 
     Connects with the first packet. Used by one thread, but for :meth:`interrupt`; ends with :meth:`close`, which never
@@ -101,7 +101,7 @@ class Peer:
         self._greeting = publish_worker.REQUEST_HEAD.pack(len(request)) + request
 
     def send(self, packet: av.Packet[av.VideoStream], pts: int, dts: int) -> int:
-        """Hand over one packet, waiting for room; the bytes of it. Raises ``PeerGone``, ``Interrupted``."""
+        """Hand over one packet, waiting for room; the bytes of it. Raises ``ConnectionGone``, ``Interrupted``."""
         head = publish_worker.PACKET_HEAD.pack(packet.size, pts, dts, packet.is_keyframe)
         if not self.backlog and self.connected:
             self._deadline = self._clock() + self._write_timeout_s
@@ -126,7 +126,7 @@ class Peer:
         return packet.size
 
     def check(self) -> bool:
-        """Whether the connection stands, without waiting. Raises ``PeerGone`` when it never will, or does not any more."""
+        """Whether the connection stands, without waiting. Raises ``ConnectionGone`` when it is lost, or refused."""
         with contextlib.suppress(BlockingIOError):
             heard = os.read(self._stdout.fileno(), 65536)
             self._said += heard
@@ -141,9 +141,9 @@ class Peer:
         if self._said.endswith(b"\n"):
             self._raise_gone()
         if now > self._deadline and not self.connected:
-            raise PeerGone(f"no answer within {self._open_timeout_s:g} s")
+            raise ConnectionGone(f"no answer within {self._open_timeout_s:g} s")
         if now > self._deadline and self.backlog:
-            raise PeerGone(f"it takes no data any more (waited {self._write_timeout_s:g} s)")
+            raise ConnectionGone(f"it takes no data any more (waited {self._write_timeout_s:g} s)")
         return self.connected
 
     def interrupt(self) -> None:
@@ -179,11 +179,11 @@ class Peer:
         for line in reversed(self._said.splitlines()):
             said = json.loads(line)
             if "failed" in said:
-                raise PeerGone(_REASONS.get(said["failed"], said["text"]))
-        raise PeerGone("no answer in time" if code == -signal.SIGALRM else f"the sending process ended (code {code})")
+                raise ConnectionGone(_REASONS.get(said["failed"], said["text"]))
+        raise ConnectionGone("no answer in time" if code == -signal.SIGALRM else f"the sending process ended (code {code})")
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
-        raise PeerGone("no pipe to the sending process")
+        raise ConnectionGone("no pipe to the sending process")
     return pipe

@@ -108,7 +108,7 @@ class Queued:
         )
 
     def write(self, item: Annotated) -> None:
-        """Leave ``item`` for the sink; never blocks. Raises what the sink raised, unless somebody is told of it."""
+        """Leave ``item`` for the sink; never blocks. Raises what the sink raised, unless ``on_failure`` is told."""
         self._put(item)
 
     def idle(self, text: str) -> None:

@@ -48,7 +48,7 @@ def recordings(folder: Path, stem: str) -> list[Recording]:
         try:
             start = datetime.strptime(named[1], _STAMP).replace(tzinfo=UTC)
             size_bytes = path.stat().st_size
-        except (ValueError, FileNotFoundError):  # no date after all; or somebody else was quicker
+        except (ValueError, FileNotFoundError):  # no date after all; or it was removed meanwhile
             continue
         found.append((start, int(named[2] or 0), Recording(path, start, size_bytes)))
     return [recording for _, _, recording in sorted(found, key=lambda entry: entry[:2])]

@@ -90,7 +90,7 @@ class Window:
 
     @property
     def closed(self) -> bool:
-        """Whether the person, or the line, has ended it."""
+        """Whether the person, or the end of the stream, has closed it."""
         return self._ended
 
     # The sink, for any thread.
@@ -129,10 +129,6 @@ class Window:
         self.refresh()
         self.obey(cv2.waitKey(1))
         return not self._ended
-
-    def loop(self, until: Callable[[], bool]) -> None:
-        """Show until the window is closed or ``until()``; closes the window."""
-        show_all([self], until)
 
     def refresh(self) -> None:
         """Show what is new, or notice that the window was closed; does not wait."""
@@ -262,16 +258,6 @@ def show_new(windows: Sequence[Window], wait_s: float) -> None:
     key = cv2.waitKey(max(1, round(1e3 * wait_s)))
     for window in windows:
         window.obey(key)
-
-
-def show_all(windows: Sequence[Window], until: Callable[[], bool], *, wait_s: float = 0.02) -> None:
-    """Main thread: show several windows until all are closed, q is pressed in one, or ``until()``; closes them."""
-    try:
-        while not until() and not all(window.closed for window in windows):
-            show_new(windows, wait_s)
-    finally:
-        for window in windows:
-            window.close()
 
 
 def _fitting(size: tuple[int, int], screen: Screen, share: float) -> tuple[int, int]:

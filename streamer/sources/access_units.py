@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _SURE = 8
-"""So many pictures foreseen in a row, and they are handed out as foreseen."""
+"""Correct predictions in a row before early output starts."""
 _MOST_MISTAKES = 2
-"""After so many pictures handed out too early, none is any more."""
+"""Wrong early outputs after which early output ends for good."""
 _START_CODE = b"\x00\x00\x01"
 
 

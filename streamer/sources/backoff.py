@@ -14,10 +14,10 @@ class Backoff:
     """Waits a fifth of the time that the peer has been away so far, between two limits.
 
     Each wait makes the time away a fifth longer, so waits grow exponentially; and since they are tied to the time away, not to
-    a count, slow attempts (a silent host) and quick ones (a refusal) fare alike. The promise: whoever was away for T seconds
-    is noticed within a fifth of T (or ``initial_s``) of coming back. Doubling would promise no better than T itself.
+    a count, slow attempts (a silent host) and quick ones (a refusal) fare alike. A peer that was away for T seconds is
+    noticed within a fifth of T (or ``initial_s``) of coming back; with doubling waits it could take T.
 
-    Up to a quarter of each wait is taken off at random, so that many sources which were lost together do not knock together.
+    Up to a quarter of each wait is taken off at random, so that sources which were lost together do not all connect at once.
     """
 
     initial_s: float = 0.5

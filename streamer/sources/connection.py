@@ -1,4 +1,4 @@
-"""One connection to a live source: a thread that demuxes and decodes, and that nobody ever has to wait for."""
+"""One connection to a live source: a thread that demuxes and decodes, and that can be left behind when it is stuck."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address, Kind
 from streamer.sources.interrupt import Interruption
 from streamer.sources.jpeg_pictures import JpegPictures
-from streamer.sources.pacer import Pacer
+from streamer.sources.playback_clock import PlaybackClock
 from streamer.sources.seen_packets import SeenPackets
 
 Transport = Literal["auto", "tcp", "udp"]
@@ -260,7 +260,7 @@ class Connection:
         stream = self._video(container)
         arrival = container.format.name in _ARRIVAL_FORMATS
         formats = frozenset(container.format.name.split(","))
-        pacer = Pacer() if formats & _BURSTY_FORMATS else None
+        playback = PlaybackClock() if formats & _BURSTY_FORMATS else None
         segmented = not formats.isdisjoint(_SEGMENTED_FORMATS)
         if not arrival:
             self._rate = _rate(stream)
@@ -269,7 +269,7 @@ class Connection:
         for packet in self._packets(container, stream):
             old = segmented and bool(packet.size) and self._seen.seen(packet.pts, bytes(packet))
             try:
-                self._decode(stream.codec_context, packet, arrival=arrival, pacer=pacer, old=old)
+                self._decode(stream.codec_context, packet, arrival=arrival, playback=playback, old=old)
             except av.error.EOFError:
                 return
 
@@ -279,7 +279,7 @@ class Connection:
         packet: Packet[Any],
         *,
         arrival: bool,
-        pacer: Pacer | None = None,
+        playback: PlaybackClock | None = None,
         old: bool = False,
     ) -> None:
         """Hand over the pictures of ``packet``, unless it is ``old``. Raises ``av.error.EOFError`` at the end."""
@@ -293,8 +293,8 @@ class Connection:
         if self.opened_at is None:
             self.opened_at = self._clock()
         for picture in () if old else decoded:
-            if pacer is not None and picture.time is not None:
-                self._cancelled.wait(pacer.wait_s(picture.time, self._clock()))
+            if playback is not None and picture.time is not None:
+                self._cancelled.wait(playback.wait_s(picture.time, self._clock()))
             self._hand_over(picture, pyav.fraction(codec.sample_aspect_ratio) or Fraction(1), arrival=arrival)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
@@ -358,7 +358,7 @@ def open_options(address: Address, transport: Transport, *, patient: bool = Fals
         options |= {"rtsp_flags": "prefer_tcp"} if transport == "auto" else {"rtsp_transport": transport}
     elif address.kind is Kind.NETWORK:
         options |= {} if patient else {"probesize": "500000", "analyzeduration": "100000"}
-        # The newest segment of an HLS list; the pacer makes up for a late one by falling behind as far as needed, once.
+        # The newest segment of an HLS list; the playback clock falls behind for a late one as far as needed, once.
         options |= {"live_start_index": "-1"} if address.scheme in HTTP else {}
         options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
     return {**options, **tls.options(address.url), **address.options}

@@ -18,18 +18,18 @@ def make_source(
     loop: bool = False,
     make_live: Callable[[Address], Source] | None = None,
 ) -> Source:
-    """The source for ``address``, not yet open: a recording, a recording at its own pace, or a live one that heals.
+    """The source for ``address``, not yet open: a recording, a recording played in real time, or a live one that reconnects.
 
-    ``live`` overrides the guess; ``loop`` plays a paced recording again and again; the test scene, live, never ends.
+    ``live`` overrides the guess; ``loop`` plays a recording in real time again and again; the test scene, live, never ends.
     ``make_live`` makes the live ones (``LiveSource`` with its defaults). May ask an ``http`` server whether what it has is
     finite. Raises ``ConfigError``.
     """
     if isinstance(address, str):
         address = parse_address(address)
     if address.kind is Kind.TEST:
-        return _test_scene(address, paced=live is not False)
+        return _test_scene(address, realtime=live is not False)
     if address.kind is Kind.FILE:
-        return _paced(address, loop=loop) if live else _recording(address)
+        return _realtime(address, loop=loop) if live else _recording(address)
     if not (is_live(address) if live is None else live):
         return _recording(address)
     if make_live is not None:
@@ -40,7 +40,7 @@ def make_source(
 
 
 def is_live(address: Address) -> bool:
-    """Whether frames of ``address`` come at the world's pace.
+    """Whether frames of ``address`` come at the camera's pace.
 
     An ``http`` address is opened to see: what has a duration (a file, a finite HLS list) is a recording. One that cannot be
     opened now counts as live: the error shows when it is opened for good.
@@ -62,14 +62,14 @@ def _recording(address: Address) -> Source:
     return VideoFile(address.url)
 
 
-def _paced(address: Address, *, loop: bool) -> Source:
-    from streamer.sources.playback import Paced
+def _realtime(address: Address, *, loop: bool) -> Source:
+    from streamer.sources.playback import RealtimePlayback
 
-    return Paced(lambda: _recording(address), loop=loop)
+    return RealtimePlayback(lambda: _recording(address), loop=loop)
 
 
-def _test_scene(address: Address, *, paced: bool) -> Source:
-    from streamer.sources.playback import Paced
+def _test_scene(address: Address, *, realtime: bool) -> Source:
+    from streamer.sources.playback import RealtimePlayback
     from streamer.sources.synthetic import Synthetic
 
-    return Paced(lambda: Synthetic(name=address.name), loop=True) if paced else Synthetic(name=address.name)
+    return RealtimePlayback(lambda: Synthetic(name=address.name), loop=True) if realtime else Synthetic(name=address.name)

@@ -1,4 +1,4 @@
-"""A live source that heals: a camera or network stream whose frames come for ever, whatever happens to the connection."""
+"""A live source: a camera or network stream that is connected to again whenever its frames stop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOST_STUCK = 4
 
 
 class LiveSource:
-    """Implements ``stages.Source``: ``open`` connects once, ``frames`` yields until :meth:`interrupt` and heals on its own.
+    """Implements ``stages.Source``: ``open`` connects once, ``frames`` yields until :meth:`interrupt`, and reconnects.
 
     What counts as alive is the age of the newest picture, not the absence of an error: an end without a word, silence, a
     refusal, data without pictures all lead to another connection, for ever or ``reconnect_attempts`` times in a row. The
@@ -146,7 +146,7 @@ class LiveSource:
         return self._info
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames for ever, the newest few at once; heals in between.
+        """Yield frames for ever, those that wait at once; reconnects in between.
 
         Raises ``SourceLost`` after ``reconnect_attempts`` vain ones.
         """
@@ -211,7 +211,7 @@ class LiveSource:
         self.stats.undecodable_packets += self._counted[1] - undecodable
 
     def _next(self) -> Picture | None:
-        """The next picture, healing if need be; None once interrupted and all that was decoded has been handed out."""
+        """The next picture, connecting again if need be; None once interrupted and everything decoded was handed out."""
         connection = self._connection
         if connection is None:
             if self._stop.is_set():
@@ -221,12 +221,12 @@ class LiveSource:
             picture = connection.next()
         except SourceError as error:
             self.stats.stalls += isinstance(error, SourceTimeout)
-            return self._heal(error)
+            return self._reconnect(error)
         self._count_lost(connection)
         return picture
 
-    def _heal(self, error: SourceError) -> Picture | None:
-        """Connect again and again, until a picture comes or somebody interrupts."""
+    def _reconnect(self, error: SourceError) -> Picture | None:
+        """Connect again and again, until a picture comes or :meth:`interrupt` is called."""
         if self._away_since is None:
             last = self.stats.last_frame_at
             self._away_since = self._clock() if last is None else last

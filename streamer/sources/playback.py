@@ -1,4 +1,4 @@
-"""A recording played at its own pace, as if it were a camera."""
+"""A recording played in real time, as if it were a camera."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import replace
 from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.live_timestamps import TIME_BASE
-from streamer.sources.pacer import Pacer
+from streamer.sources.playback_clock import PlaybackClock
 from streamer.stages import Source
 
 
-class Paced:
+class RealtimePlayback:
     """Implements ``stages.Source``: hands out the frames of another source when their time has come.
 
     ``make`` makes that source; with ``loop`` it is made anew at its end, and the time line goes on. A taker that is slow
-    loses nothing here: a frame that is late by more than 0.2 s moves the pace.
+    loses nothing here: after a frame that is late by more than 0.2 s the others come later, too.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Paced:
         """Yield the frames at their times, their pts from 0 on in ticks of 1/90000 s."""
         if self._info is None:
             raise SourceUnavailable("the recording is not open", hint="call open() first")
-        pacer = Pacer()
+        clock = PlaybackClock()
         usual = round(1 / (self._info.rate or 25) / TIME_BASE)
         index, begin, out = 0, 0, -1
         while True:
@@ -60,7 +60,7 @@ class Paced:
                 if first is None:
                     first = ticks
                 out = max(out + 1, begin + ticks - first)
-                self._wait(self._stop, pacer.wait_s(float(out * TIME_BASE), self._clock()))
+                self._wait(self._stop, clock.wait_s(float(out * TIME_BASE), self._clock()))
                 if self._stop.is_set():
                     return
                 frame.index, frame.pts, frame.time_base, frame.duration = index, out, TIME_BASE, 0

@@ -11,7 +11,7 @@ CAUSE = "max_fps"
 """The cause under which skipped frames are counted."""
 
 
-class Thinned:
+class RateLimited:
     """Implements ``stages.Source``: hands on at most ``max_fps`` frames a second, as evenly as the source allows."""
 
     def __init__(self, source: Source, max_fps: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from streamer.errors import ConfigError
 from streamer.runtime import tls as certificates
-from streamer.sinks.output_timestamps import TICKS, Pacing
+from streamer.sinks.output_timestamps import TICKS, OutputTimestamps
 from streamer.sinks.publish import Publish, safe_name
 from streamer.sinks.queued import Queued
 from streamer.stages import OutputStatus
@@ -352,24 +352,29 @@ def test_addresses() -> None:
 
 class TestPacing:
     def test_frames_keep_their_spacing_whatever_the_clock_does(self) -> None:
-        pacing = Pacing()
-        placed = [pacing.frame(5000 + 3000 * index, 100 + index / 30 + (index % 3) * 0.01) for index in range(10)]
+        timestamps = OutputTimestamps()
+        placed = [timestamps.frame(5000 + 3000 * index, 100 + index / 30 + (index % 3) * 0.01) for index in range(10)]
         assert placed == [3000 * index for index in range(10)]
 
     def test_status_pictures_follow_the_clock_and_frames_go_on_after_them(self) -> None:
-        pacing = Pacing()
-        pacing.frame(0, 10.0)
-        assert pacing.idle(10.5) == TICKS // 2
-        assert pacing.idle(11.0) == TICKS
-        assert pacing.frame(2 * TICKS, 12.0) == 2 * TICKS
+        timestamps = OutputTimestamps()
+        timestamps.frame(0, 10.0)
+        assert timestamps.idle(10.5) == TICKS // 2
+        assert timestamps.idle(11.0) == TICKS
+        assert timestamps.frame(2 * TICKS, 12.0) == 2 * TICKS
 
     def test_time_that_leaps_or_turns_back_is_caught(self) -> None:
-        pacing = Pacing()
-        pacing.frame(0, 10.0)
-        assert pacing.frame(10**9, 10.1) == TICKS // 10
-        assert pacing.frame(10**9 + 3000, 10.2) == TICKS // 10 + 3000
-        assert pacing.frame(5, 10.3) == pytest.approx(TICKS // 10 + 3000 + TICKS // 10, abs=1)
+        timestamps = OutputTimestamps()
+        timestamps.frame(0, 10.0)
+        assert timestamps.frame(10**9, 10.1) == TICKS // 10
+        assert timestamps.frame(10**9 + 3000, 10.2) == TICKS // 10 + 3000
+        assert timestamps.frame(5, 10.3) == pytest.approx(TICKS // 10 + 3000 + TICKS // 10, abs=1)
 
     def test_always_grows(self) -> None:
-        pacing = Pacing()
-        assert [pacing.frame(7, 0.0), pacing.frame(7, 0.0), pacing.idle(0.0), pacing.frame(6, 0.0)] == [0, 1, 2, 3]
+        timestamps = OutputTimestamps()
+        assert [timestamps.frame(7, 0.0), timestamps.frame(7, 0.0), timestamps.idle(0.0), timestamps.frame(6, 0.0)] == [
+            0,
+            1,
+            2,
+            3,
+        ]

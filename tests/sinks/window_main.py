@@ -36,7 +36,9 @@ def main() -> int:
                 ended.set()
 
     threading.Thread(target=obey, daemon=True).start()
-    window.loop(ended.is_set)
+    while not ended.is_set() and window.show_once():
+        pass
+    window.close()
     print(json.dumps({"frames": window.status().frames, "state": window.status().state, "told": ended.is_set()}), flush=True)
     return 0
 

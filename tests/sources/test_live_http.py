@@ -19,7 +19,7 @@ from streamer.frame import plane_views
 from streamer.sources.address import parse_address
 from streamer.sources.factory import is_live, make_source
 from streamer.sources.live import LiveSource
-from streamer.sources.playback import Paced
+from streamer.sources.playback import RealtimePlayback
 from streamer.sources.video import VideoFile
 from streamer.stages import State
 from tests.sources.broadcast import clip, send, serving
@@ -183,7 +183,7 @@ def test_files_are_recordings_unless_asked_to_be_live(tmp_path: Path) -> None:
     path.write_bytes(clip(5))
     assert isinstance(make_source(str(path)), VideoFile)
     source = make_source(str(path), live=True, loop=True)
-    assert isinstance(source, Paced)
+    assert isinstance(source, RealtimePlayback)
     assert source.open().live
     frames = list(itertools.islice(source.frames(), 12))
     source.close()

@@ -13,8 +13,8 @@ import pytest
 from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.live_timestamps import TIME_BASE
-from streamer.sources.pacer import Pacer
-from streamer.sources.playback import Paced
+from streamer.sources.playback import RealtimePlayback
+from streamer.sources.playback_clock import PlaybackClock
 
 
 class Clip:
@@ -56,11 +56,11 @@ def test_frames_come_at_their_times_and_loops_go_on() -> None:
         clips.append(Clip())
         return clips[-1]
 
-    paced = Paced(make, loop=True, clock=lambda: time.now, utc=lambda: 5.0, wait=time.wait)
-    info = paced.open()
+    playback = RealtimePlayback(make, loop=True, clock=lambda: time.now, utc=lambda: 5.0, wait=time.wait)
+    info = playback.open()
     assert (info.live, info.time_base, info.frames) == (True, TIME_BASE, None)
-    frames = list(itertools.islice(paced.frames(), 8))
-    paced.close()
+    frames = list(itertools.islice(playback.frames(), 8))
+    playback.close()
     assert [frame.pts for frame in frames] == [9000 * index for index in range(8)]
     assert [frame.index for frame in frames] == list(range(8))
     assert [frame.captured_at for frame in frames] == pytest.approx([100 + 0.1 * index for index in range(8)])
@@ -70,35 +70,35 @@ def test_frames_come_at_their_times_and_loops_go_on() -> None:
 
 def test_ends_with_the_recording() -> None:
     time = Time()
-    paced = Paced(Clip, clock=lambda: time.now, wait=time.wait)
-    paced.open()
-    assert len(list(paced.frames())) == 3
-    paced.close()
+    playback = RealtimePlayback(Clip, clock=lambda: time.now, wait=time.wait)
+    playback.open()
+    assert len(list(playback.frames())) == 3
+    playback.close()
 
 
 def test_interrupt_ends_the_wait() -> None:
-    paced = Paced(Clip, clock=lambda: 0.0)
-    paced.open()
-    frames = paced.frames()
+    playback = RealtimePlayback(Clip, clock=lambda: 0.0)
+    playback.open()
+    frames = playback.frames()
     next(frames)
-    paced.interrupt()
+    playback.interrupt()
     assert list(frames) == []
-    paced.close()
+    playback.close()
 
 
 def test_has_to_be_opened() -> None:
     with pytest.raises(SourceUnavailable):
-        next(Paced(Clip).frames())
+        next(RealtimePlayback(Clip).frames())
 
 
 def test_the_pace_moves_with_what_comes_late_and_forgets_jumps() -> None:
-    pacer = Pacer(late_s=0.2, jump_s=10.0)
-    assert pacer.wait_s(5.0, now=100.0) == 0.0
-    assert pacer.wait_s(5.5, now=100.1) == pytest.approx(0.4)
-    assert pacer.wait_s(6.0, now=101.1) == 0.0, "a little late: the pace stays"
-    assert pacer.wait_s(6.5, now=101.2) == pytest.approx(0.3)
-    assert pacer.wait_s(7.0, now=105.0) == 0.0, "very late: the pace goes on from here"
-    assert pacer.wait_s(7.5, now=105.0) == pytest.approx(0.5)
-    assert pacer.wait_s(900.0, now=105.5) == pytest.approx(0.5), "a jump ahead: as the frame before"
-    assert pacer.wait_s(3.0, now=106.0) == pytest.approx(0.5), "and back"
-    assert pacer.wait_s(3.1, now=106.5) == pytest.approx(0.1)
+    clock = PlaybackClock(late_s=0.2, jump_s=10.0)
+    assert clock.wait_s(5.0, now=100.0) == 0.0
+    assert clock.wait_s(5.5, now=100.1) == pytest.approx(0.4)
+    assert clock.wait_s(6.0, now=101.1) == 0.0, "a little late: the pace stays"
+    assert clock.wait_s(6.5, now=101.2) == pytest.approx(0.3)
+    assert clock.wait_s(7.0, now=105.0) == 0.0, "very late: the pace goes on from here"
+    assert clock.wait_s(7.5, now=105.0) == pytest.approx(0.5)
+    assert clock.wait_s(900.0, now=105.5) == pytest.approx(0.5), "a jump ahead: as the frame before"
+    assert clock.wait_s(3.0, now=106.0) == pytest.approx(0.5), "and back"
+    assert clock.wait_s(3.1, now=106.5) == pytest.approx(0.1)

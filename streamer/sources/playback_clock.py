@@ -1,13 +1,14 @@
-"""Handing out frames at the pace of their time stamps."""
+"""When to hand out frames, so that they come as their time stamps say."""
 
 from __future__ import annotations
 
 
-class Pacer:
+class PlaybackClock:
     """Says how long to hold each frame back so that its time stamp and the clock go on together. Pure.
 
-    A frame that is late by more than ``late_s`` is handed out at once, and the pace goes on from it: nothing is rushed to
-    catch up. Where time stamps go back, or ahead by more than ``jump_s``, the frame follows the one before as that one did.
+    A frame that is late by more than ``late_s`` is handed out at once, and the next ones follow it at their usual distance:
+    nothing is rushed to catch up. Where time stamps go back, or ahead by more than ``jump_s``, the frame follows the one before
+    as that one did.
     """
 
     def __init__(self, *, late_s: float = 0.2, jump_s: float = 10.0) -> None:
