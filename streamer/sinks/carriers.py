@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any, Protocol
 
+import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
@@ -23,6 +25,7 @@ _SILENCE_SAMPLES = 4096
 _BITS_PER_CHANNEL = 96_000
 # Layouts of sound whose container tells the number of channels only, as FFmpeg and players assume them.
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_OTHER_LAYOUTS = {3: "3.0", 4: "quad", 5: "5.0(side)", 6: "5.1(side)", 7: "6.1(back)", 8: "7.1(wide)"}
 _AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 _OPUS_RATE = 48_000
 _PLANAR = "fltp"
@@ -78,7 +81,7 @@ class Sound:
             raise ValueError(f"{template.name} cannot be decoded")
         self._decoder = decoder
         self._rate = _OPUS_RATE if encoder == "libopus" else _nearest_rate(decoder.sample_rate)
-        self._layout = _USUAL_LAYOUTS.get(decoder.channels, "stereo")
+        self._layout = _layout(encoder, decoder.channels, decoder.layout.name)
         stream = output.add_stream(encoder, rate=self._rate)
         assert isinstance(stream.codec_context, AudioCodecContext)
         self._encoder = stream.codec_context
@@ -194,6 +197,24 @@ def carrier(output: OutputContainer, template: Stream, encoder: str | None) -> C
     if encoder is None:
         return Copied(output, template)
     return Sound(output, template, encoder) if template.type == "audio" else Text(output, template, encoder)
+
+
+@cache
+def _layout(encoder: str, channels: int, told: str) -> str:
+    """The layout in which the encoder opens: the sound's own, another one of so many channels, or stereo."""
+    for name in (told, _USUAL_LAYOUTS.get(channels), _OTHER_LAYOUTS.get(channels)):
+        if name is None or name.endswith(" channels"):
+            continue
+        context = AudioCodecContext.create(encoder, "w")
+        assert isinstance(context, AudioCodecContext)
+        context.layout, context.sample_rate = name, _OPUS_RATE
+        context.format = "flt" if encoder == "libopus" else _PLANAR
+        try:
+            context.open()
+        except (av.error.FFmpegError, ValueError):
+            continue
+        return name
+    return "stereo"
 
 
 def _nearest_rate(rate: int) -> int:

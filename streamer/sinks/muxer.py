@@ -38,6 +38,11 @@ _MP4_KEYS = frozenset(
         *("location-eng", "make", "model", "track", "disc", "timecode"),
     }
 )
+# QuickTime knows languages by numbers, and FFmpeg those numbers by one of the two codes that ISO 639-2 has for some.
+_LANGUAGES_OF_MOV = {
+    "deu": "ger", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb", "mkd": "mac",
+    "fre": "fra", "cze": "ces", "slo": "slk", "rum": "ron",
+}  # fmt: skip
 _MOST_TICKS = 2**31 - 1
 
 
@@ -154,6 +159,8 @@ class Muxer:
     def _carry(self, template: Stream, encoder: str | None) -> None:
         carrier = new_carrier(self._output, template, encoder)
         carrier.stream.metadata.update(kept_metadata(template.metadata))
+        if self._output.format.name == "mov" and template.language in _LANGUAGES_OF_MOV:
+            carrier.stream.metadata["language"] = _LANGUAGES_OF_MOV[template.language]
         carrier.stream.disposition = template.disposition
         self._carriers[template.index] = carrier
 

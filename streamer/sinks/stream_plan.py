@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import av
 import av.error
@@ -18,6 +18,8 @@ from streamer.sinks.samples import Samples
 _NAMES = {"aac": "AAC", "libopus": "Opus", "mov_text": "mov_text", "subrip": "SRT", "webvtt": "WebVTT"}
 # Said by the writer of a file about itself; true of the input only.
 _OF_THE_FILE = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate", "vendor_id"})
+# FFmpeg tells the codecs of a transport stream by their packets, and guesses where there are fewer.
+_TELLING_PACKETS = 8
 _Failures = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -33,6 +35,17 @@ class Plan:
     """What is left out or changed, one sentence each."""
     described: bool = True
     """Whether chapters and metadata go along."""
+
+    def without(self, kind: str, streams: list[Stream]) -> Plan:
+        """The same without the streams of a kind, of which not all are found again in what is written together."""
+        gone = {s.index for s in streams if s.type == kind}
+        names = ", ".join(stream_label(s) for s in streams if s.index in gone & (set(self.carried) | set(self.attached)))
+        return replace(
+            self,
+            carried={index: encoder for index, encoder in self.carried.items() if index not in gone},
+            attached=[index for index in self.attached if index not in gone],
+            notes=[*self.notes, f"{names} is left out: the container does not hold it together with the rest"],
+        )
 
     def sound_only(self, streams: list[Stream]) -> Plan:
         """The sound beside the picture, without the rest: for a container that does not take everything together."""
@@ -72,7 +85,7 @@ def _choose(plan: Plan, stream: Stream, label: str, samples: Samples, container:
     if isinstance(stream, AttachmentStream):
         plan.notes.append(f"{label} is left out: {container.format} cannot hold it")
         return
-    if stream.disposition & Disposition.attached_pic and container.format not in ("mp4", "mov"):
+    if stream.disposition & Disposition.attached_pic and container.format != "mp4":
         plan.notes.append(f"{label} is left out: {container.format} cannot hold it")
         return
     for encoder in (None, *container.encoders_for(stream.type)):
@@ -143,14 +156,15 @@ def _holds(stream: Stream, encoder: str | None, samples: Samples, container: Con
         with suppress(*_Failures):
             output.close()
         samples.rewind(stream.index)
-    return not written or _reads_back(file, stream.type, wanted)
+    return not written or _reads_back(file, stream.type, wanted if written >= _TELLING_PACKETS else None)
 
 
 def _reads_back(file: io.BytesIO, kind: str, codec: str | None) -> bool:
+    """Whether there is a stream of this kind, and of this codec unless that is None, in a file that was written."""
     file.seek(0)
     try:
         with av.open(file, "r") as written:
-            return any(stream.type == kind and codec_of(stream) == codec for stream in written.streams)
+            return any(stream.type == kind and codec in (None, codec_of(stream)) for stream in written.streams)
     except _Failures:
         return False
 

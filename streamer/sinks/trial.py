@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +12,12 @@ from typing import Any, Protocol
 import av
 import av.error
 from av.packet import Packet
-from av.stream import Stream
 
 from streamer.errors import OutputRefused
 from streamer.sinks.containers import Container
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.samples import Samples
-from streamer.sinks.stream_plan import Plan, codec_of, plan_streams
+from streamer.sinks.stream_plan import Plan, plan_streams
 from streamer.sources.passthrough import Passthrough
 from streamer.sources.video import VideoFile
 
@@ -50,13 +49,20 @@ def proven_plan(
         samples = Samples(reader, source.stream_index)
         whole = plan_streams(samples, source.stream_index, container, audio=audio)
         reason = ""
-        for plan in (whole, whole.sound_only(samples.streams), whole.nothing()):
+        plans = deque([whole, whole.sound_only(samples.streams), whole.nothing()])
+        while plans:
+            plan = plans.popleft()
             try:
                 for fragmented in (True, False) if container.two_steps else (False,):
                     file = io.BytesIO()
                     _rehearse(
                         build(plan, samples, file, fragmented=fragmented), file, pictures, max(samples.start_s, Fraction(0))
                     )
+            except _MissingKind as missing:
+                reason = reason or str(missing)
+                smaller = plan.without(missing.kind, samples.streams)
+                if smaller.carried != plan.carried or smaller.attached != plan.attached:
+                    plans.appendleft(smaller)
             except _Failures as error:
                 reason = reason or " ".join(str(getattr(error, "strerror", None) or error).split())
             else:
@@ -69,23 +75,27 @@ def proven_plan(
 def _rehearse(muxer: Muxer, file: io.BytesIO, pictures: Pictures, start_s: Fraction) -> None:
     """Write the file and read it back.
 
-    Raises FFmpeg's errors, ``OSError``, or ``ValueError`` with what is missing when less comes back than went in.
+    Raises FFmpeg's errors, ``OSError`` and ``ValueError``; ``_MissingKind`` when less comes back than went in.
     """
     try:
         for packet in pictures(start_s):
             muxer.write(packet)
         # Of attachments a cover comes back as a picture.
-        expected = Counter(_kind(stream) for stream in muxer.streams if stream.type != "attachment")
+        expected = Counter(str(stream.type) for stream in muxer.streams if stream.type != "attachment")
         muxer.finish()
     except BaseException:
         muxer.abort()
         raise
     file.seek(0)
     with av.open(file, "r") as written:
-        missing = expected - Counter(_kind(stream) for stream in written.streams)
-    if missing:
-        raise ValueError(f"{', '.join(f'{kind} ({codec})' for kind, codec in missing)} cannot be read back")
+        missing = expected - Counter(str(stream.type) for stream in written.streams)
+    for kind in missing:
+        raise _MissingKind(kind)
 
 
-def _kind(stream: Stream) -> tuple[str, str | None]:
-    return stream.type, codec_of(stream)
+class _MissingKind(Exception):
+    """Of a kind of streams (``audio``) fewer come back than were written."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"{kind} cannot be read back")
+        self.kind = kind

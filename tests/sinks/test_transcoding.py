@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import av
@@ -173,3 +174,53 @@ def test_a_plan_that_fails_together_is_made_smaller_before_the_first_frame(
     road = reencode(clip, tmp_path / "out.mp4")
     assert stream_kinds(tmp_path / "out.mp4") == ["video", "audio"]
     assert any("only picture and sound are kept" in note for note in road.encoder.notes)
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("3.0", 3), ("quad", 4), ("4.0", 4), ("5.0", 5), ("5.1", 6), ("7.1", 8)])
+@pytest.mark.parametrize("ending", ["webm", "ts"])
+def test_channels_stay_apart(layout: str, channels: int, ending: str, tmp_path: Path) -> None:
+    sound = ("-af", f"aformat=channel_layouts={layout}", "-c:a", "pcm_s16le")
+    clip = Clip(seconds=0.4, size="64x64", audio=sound).write(tmp_path / "in.mkv")
+    reencode(clip, tmp_path / f"out.{ending}", preset="8" if ending == "webm" else "ultrafast")
+    with av.open(str(tmp_path / f"out.{ending}")) as container:
+        assert container.streams.audio[0].codec_context.channels == channels
+
+
+def test_a_hundredth_of_a_second_of_sound_is_kept(tmp_path: Path) -> None:
+    """Too little for FFmpeg to tell what it is."""
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-f", "lavfi", "-i", "sine=d=0.01", "-c:v", "libx264",
+        "-c:a", "pcm_s16le", tmp_path / "in.mkv",
+    )  # fmt: skip
+    reencode(tmp_path / "in.mkv", tmp_path / "out.ts")
+    assert stream_kinds(tmp_path / "out.ts") == ["video", "audio"]
+
+
+def test_a_stream_that_does_not_come_back_is_named_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "words.srt").write_text("1\n00:00:00,100 --> 00:00:00,300\nHallo\n")
+    plain = Clip(seconds=0.4, audio=("-c:a", "aac"), output=("-metadata", "title=T")).write(tmp_path / "plain.mp4")
+    clip = tmp_path / "in.mp4"
+    ffmpeg("-i", plain, "-i", tmp_path / "words.srt", "-c", "copy", "-c:s", "mov_text", clip)
+    monkeypatch.setattr("streamer.sinks.trial.Counter", lambda kinds: Counter(kind for kind in kinds if not found(kind)))
+    seen: list[str] = []
+
+    def found(kind: str) -> bool:
+        """Hide subtitles from what is read back, not from what was written."""
+        seen.append(kind)
+        return kind == "subtitle" and seen.count("subtitle") % 2 == 0
+
+    road = reencode(clip, tmp_path / "out.mp4")
+    assert stream_kinds(tmp_path / "out.mp4") == ["video", "audio"]
+    assert probe_json(tmp_path / "out.mp4", "-show_format")["format"]["tags"]["title"] == "T"
+    assert road.encoder.notes == [
+        "subtitle stream #2 (mov_text) is left out: the container does not hold it together with the rest"
+    ]
+
+
+@pytest.mark.parametrize(("language", "kept"), [("deu", "ger"), ("fra", "fra"), ("eng", "eng"), ("nld", "dut"), ("fre", "fra")])
+def test_quicktime_knows_the_language(language: str, kept: str, tmp_path: Path) -> None:
+    tag = ("-c:a", "aac", "-metadata:s:a:0", f"language={language}")
+    clip = Clip(seconds=0.4, size="64x64", audio=tag).write(tmp_path / "in.mkv")
+    reencode(clip, tmp_path / "out.mov")
+    (stream,) = probe_json(tmp_path / "out.mov", "-select_streams", "a", "-show_streams")["streams"]
+    assert stream["tags"]["language"] == kept
