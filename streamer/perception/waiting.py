@@ -17,6 +17,11 @@ _SLOW_FACTOR = 3.0
 class BlockingDetector(Protocol):
     """A detector that is waited for."""
 
+    @property
+    def error(self) -> str:
+        """Why it gives no answers; empty while it does."""
+        ...
+
     def ask(self, frame: Frame, timeout_s: float | None = None, *, patient: bool = False) -> Instances | None:
         """Leave ``frame``, unless that was done, and wait for its answer; None after ``timeout_s`` without one: ask again.
 
@@ -69,6 +74,9 @@ class Waiting:
             self._latency_s = max(self._latency_s, frame.captured_at - asked.captured_at)
             return []
         self._asked = None
+        if not len(found) and self._client.error:
+            # What was known before the detector failed ages on, as on frames that are skipped.
+            return [self.skip(asked)]
         self._latency_s = frame.captured_at - asked.captured_at
         self._known = Annotated(asked, self._select(found))
         return [self._known]

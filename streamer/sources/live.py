@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from streamer.errors import SourceError, SourceLost, SourceTimeout, SourceUnavailable
+from streamer.errors import SourceError, SourceLost, SourceTimeout, SourceUnavailable, in_one_line
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.address import Address, parse_address
 from streamer.sources.backoff import Backoff
@@ -163,9 +163,18 @@ class LiveSource:
             self._count(picture)
             if picture.damaged and self._drop_damaged:
                 self.stats.dropped["damaged"] += 1
-            else:
-                yield self._frame(picture, index)
-                index += 1
+                picture = None
+                continue
+            try:
+                frame = self._frame(picture, index)
+            except SourceError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever a camera sends may not end it
+                self.stats.dropped["failed"] += 1
+                picture = self._reconnect(SourceLost(f"{self.name} sent a picture that cannot be used: {in_one_line(error)}"))
+                continue
+            yield frame
+            index += 1
             picture = None
 
     def interrupt(self) -> None:

@@ -18,11 +18,14 @@ class Answering:
         self.asked: list[int] = []
         self.in_time = True
         self.patient = False
+        self.error = ""
 
     def ask(self, frame: Frame, timeout_s: float | None = None, *, patient: bool = False) -> Instances | None:
         self.asked.append(frame.index)
         self.patient = patient
         assert self.in_time or timeout_s is not None
+        if self.error:
+            return Instances.empty()
         return person_and_car() if self.in_time else None
 
     def close(self) -> None:
@@ -60,3 +63,15 @@ def test_a_frame_that_is_skipped_gets_the_newest_answer_until_that_is_too_old() 
     assert skipped.mask_age_s.tolist() == pytest.approx([0.2, 0.2])
     assert skipped.followed.all()
     assert len(waiting.skip(frame(27)).instances) == 0
+
+
+def test_masks_age_while_the_detector_fails() -> None:
+    client = Answering()
+    waiting = Waiting(client, Selection(), max_mask_age_s=1.0)
+    list(waiting.push(frame(0)))
+    client.error = "the detector failed: out of memory"
+    (item,) = waiting.push(frame(5))
+    assert item.frame.index == 5
+    assert item.instances.mask_age_s.tolist() == pytest.approx([0.2, 0.2])
+    (item,) = waiting.push(frame(30))
+    assert len(item.instances) == 0

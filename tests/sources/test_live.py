@@ -8,11 +8,13 @@ import socket
 import threading
 from fractions import Fraction
 
+import av
 import pytest
 
 from streamer.errors import SourceAuthFailed, SourceError, SourceLost, SourceTimeout, SourceUnavailable, SourceUnsupported
 from streamer.frame import plane_views
 from streamer.sources.connection import Transport
+from streamer.sources.conversion import Converter
 from streamer.sources.live import LiveSource
 from streamer.stages import State
 from tests.proxy import delaying
@@ -251,3 +253,20 @@ def test_a_slow_line_is_no_fault(rtsp_server: StartServer) -> None:
         frames = watcher.wait_for_frames(30)
         assert watcher.source.stats.stalls == 0
     assert {later.pts - earlier.pts for earlier, later in itertools.pairwise(frames)} == {TICKS_PER_FRAME}
+
+
+def test_a_picture_that_cannot_be_used_costs_a_connection_and_not_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    convert, calls = Converter.convert, itertools.count()
+
+    def broken_once(self: Converter, picture: av.VideoFrame) -> av.VideoFrame:
+        if next(calls) == 5:
+            raise MemoryError("no room")
+        return convert(self, picture)
+
+    monkeypatch.setattr(Converter, "convert", broken_once)
+    source = LiveSource("lavfi:testsrc2=size=64x64:rate=25", reconnect_initial_delay_s=0.1)
+    with watched(source) as watcher:
+        frames = watcher.wait_for_frames(12)
+    first = frames[0].index
+    assert [frame.index for frame in frames] == list(range(first, first + 12))
+    assert (source.stats.reconnects, source.stats.dropped["failed"]) == (1, 1)
