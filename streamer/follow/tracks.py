@@ -94,7 +94,7 @@ class Track:
     """0..1: share of detections above the threshold among the latest."""
     last_frame: int = 0
     missed_since_s: float | None = None
-    """Time of the first picture in a row in which it was not detection."""
+    """Time of the first picture in a row in which it was not detected."""
     score_sum: float = field(default=0.0)
     sighting: Sighting | None = None
     """A detection of it, to compare a later one with."""
@@ -150,7 +150,7 @@ class Track:
             if covered is not None and self.mask is not None and self.mask.shape == detection.mask.shape:
                 hidden = covered * self.mask
             weights = weights_of(np.maximum(resampled(detection.mask, detection.box_xyxy, seen), hidden))
-            # Its pixels stay where they were detection, wherever between detection and track the box ends up.
+            # Its pixels stay where they were detected, wherever between detection and track the box ends up.
             self.mask = np.maximum(resampled(detection.mask, detection.box_xyxy, box), hidden)
         self.seen_frame = frame
         self.mask_time_s = time_s

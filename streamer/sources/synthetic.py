@@ -134,7 +134,7 @@ class SyntheticScene:
             mask = self._cover(thing.outline(t, camera) * self.height) > 0.5
             seen = mask & free
             free &= ~mask
-            # Less than a fifth of somebody is not to be found by anyone.
+            # Less than a fifth of a person is found by no detector.
             if seen.sum() > max(60.0, 0.2 * mask.sum()):
                 which.append(i)
                 masks.append(seen)
