@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 import av
+from av.sidedata.sidedata import Type
 
 READ: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 """Options of ``av.open`` for reading files whose metadata may not be UTF-8: PyAV 18 would refuse them."""
@@ -32,6 +33,16 @@ def fraction(ratio: Ratio | None) -> Fraction | None:
 def readable(metadata: dict[str, str]) -> dict[str, str]:
     """``metadata`` with U+FFFD for bytes that are not UTF-8, which PyAV 19 hands on as lone surrogates, unfit to be printed."""
     return {_readable(key): _readable(value) for key, value in metadata.items()}
+
+
+def side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
+    """The side data of a frame by kind. Raises ``ValueError`` where PyAV has no name for one of the kinds.
+
+    What the container of PyAV 18 gives when it is iterated are its items, of PyAV 19 its keys.
+    """
+    held: Any = frame.side_data
+    items = [held[entry] if isinstance(entry, Type) else entry for entry in held]
+    return {item.type: bytes(item) for item in items}
 
 
 def _readable(text: str) -> str:

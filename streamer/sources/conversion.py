@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import atan2, pi
-from typing import Any
 
 import av
 import numpy as np
@@ -13,6 +12,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from streamer.frame import UPRIGHT, Color, Orientation, plane_views
+from streamer.runtime.pyav import side_data
 from streamer.sources.exif import exif_matrix
 
 # AVColorSpace.
@@ -161,13 +161,12 @@ def display_matrix(frame: av.VideoFrame, photo: bytes = b"") -> tuple[int, ...] 
     ``photo`` is the file that the frame is from, where it is a still picture.
     """
     try:
-        side_data: Mapping[Any, Any] = frame.side_data
+        matrix_bytes = side_data(frame).get(Type.DISPLAYMATRIX)
     except ValueError:
         # PyAV refuses all side data where it cannot name one kind of it, and EXIF data is such a kind.
         matrix = exif_matrix(photo)
         return matrix if matrix is not None or not frame.rotation else _rotation_matrix(frame.rotation)
-    found = side_data.get(Type.DISPLAYMATRIX)
-    return None if found is None else struct.unpack("=9i", bytes(found))
+    return None if matrix_bytes is None else struct.unpack("=9i", matrix_bytes)
 
 
 def _rotation_matrix(degrees: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import av.error
@@ -17,6 +17,7 @@ from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
 from streamer.frame import plane_views
+from streamer.runtime.pyav import side_data
 from streamer.sources.boxes import find_box
 
 # AVFieldOrder: which field comes first, in the file and on the screen.
@@ -113,8 +114,7 @@ def side_data_of(first: av.VideoFrame, stream: VideoStream) -> SideData:
     found: dict[Type, bytes] = {}
     named: list[str] = []
     try:
-        items: Any = first.side_data  # iterating gives the items, not the keys that a mapping has
-        found = {item.type: bytes(item) for item in items}
+        found = side_data(first)
     except ValueError:
         # PyAV refuses all side data where it cannot name one kind of it.
         named.append("side data of a kind that is not known here (which may hide HDR, 360° or captions)")

@@ -181,9 +181,15 @@ def test_a_plan_that_fails_together_is_made_smaller_before_the_first_frame(
 def test_channels_stay_apart(layout: str, channels: int, ending: str, tmp_path: Path) -> None:
     sound = ("-af", f"aformat=channel_layouts={layout}", "-c:a", "pcm_s16le")
     clip = Clip(seconds=0.4, size="64x64", audio=sound).write(tmp_path / "in.mkv")
-    reencode(clip, tmp_path / f"out.{ending}", preset="8" if ending == "webm" else "ultrafast")
+    road = reencode(clip, tmp_path / f"out.{ending}", preset="8" if ending == "webm" else "ultrafast")
     with av.open(str(tmp_path / f"out.{ending}")) as container:
-        assert container.streams.audio[0].codec_context.channels == channels
+        kept = [stream.codec_context.channels for stream in container.streams.audio]
+    if not kept:
+        # The FFmpeg of PyAV 19 cannot read the 7.1 that it writes into a transport stream: found out before, and named.
+        assert (layout, ending) == ("7.1", "ts")
+        assert any(note.startswith("audio stream #1") and "left out" in note for note in road.encoder.notes)
+        return
+    assert kept == [channels]
 
 
 def test_a_hundredth_of_a_second_of_sound_is_kept(tmp_path: Path) -> None:
