@@ -9,6 +9,8 @@ import pytest
 from tests.media import Clip, ffmpeg, packet_times, probe_json
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 AAC = ("-c:a", "aac", "-b:a", "64k")
 
 

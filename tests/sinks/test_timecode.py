@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from streamer.sinks.timecode import moved_timecode
 
+pytestmark = pytest.mark.slow
+
 NTSC = Fraction(30000, 1001)
 
 

@@ -15,6 +15,8 @@ from streamer.sources.clock import Clock
 from tests.media import ffmpeg, frame_times, packet_times
 from tests.road import reencode
 
+pytestmark = pytest.mark.slow
+
 FRAME_S = Fraction(1, 25)
 
 
