@@ -34,7 +34,9 @@ def expand(document: Document, environ: Mapping[str, str]) -> tuple[Document, fr
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{where}: ${{{name}}} is no variable", hint="write $$ for a dollar sign")
         if name not in environ:
-            raise ConfigError(f"{where}: the environment has no variable {name}", hint=f"export {name} before you start streamer")
+            raise ConfigError(
+                f"{where}: the environment has no variable {name}", hint=f"export {name} before you start streamer"
+            )
         used.add(environ[name])
         return environ[name]
 
