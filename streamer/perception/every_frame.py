@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 
 from streamer.frame import Frame
 from streamer.perception.selection import Selection, detect_in
@@ -28,17 +27,18 @@ class EveryFrame:
         self._detectors = list(detectors)
         self._select = select
         self._clock = clock
-        self._free: SimpleQueue[Detector] = SimpleQueue()
-        for detector in detectors:
-            self._free.put(detector)
-        self._workers = ThreadPoolExecutor(len(detectors), thread_name_prefix="detector") if len(detectors) > 1 else None
+        copies = len(detectors) if len(detectors) > 1 else 0
+        self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"detector-{copy}") for copy in range(copies)]
+        self._turn = 0
         self._pending: deque[Future[Annotated]] = deque()
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """Hand in a frame; get those whose turn it is."""
-        if self._workers is None:
-            return (self._annotate(frame),)
-        self._pending.append(self._workers.submit(self._annotate, frame))
+        if not self._workers:
+            return (self._annotate(self._detectors[0], frame),)
+        # In turn, and not whichever is free: a detector may remember what it saw, and a run has to be repeatable.
+        turn, self._turn = self._turn, (self._turn + 1) % len(self._workers)
+        self._pending.append(self._workers[turn].submit(self._annotate, self._detectors[turn], frame))
         # One more than there are workers, so that none waits for the next frame to be handed in.
         return (self._pending.popleft().result(),) if len(self._pending) > len(self._detectors) else ()
 
@@ -49,16 +49,12 @@ class EveryFrame:
 
     def close(self) -> None:
         """End the workers and close the detectors."""
-        if self._workers is not None:
-            self._workers.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.shutdown(cancel_futures=True)
         for detector in self._detectors:
             detector.close()
 
-    def _annotate(self, frame: Frame) -> Annotated:
-        detector = self._free.get()
+    def _annotate(self, detector: Detector, frame: Frame) -> Annotated:
         before = self._clock()
-        try:
-            found = detect_in(detector, frame)
-        finally:
-            self._free.put(detector)
+        found = detect_in(detector, frame)
         return Annotated(frame, self._select(found), inference_s=self._clock() - before)
