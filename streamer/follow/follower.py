@@ -17,7 +17,7 @@ from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, ma
 from streamer.follow.motion import Doubles, MotionState, centre_prior, sample, step
 from streamer.follow.occlusion import SURE_BOX, OcclusionOrder, Shape, cover, uncovered_box
 from streamer.follow.settings import FollowSettings
-from streamer.follow.tracks import PART, Detection, Track, TrackSummary, start
+from streamer.follow.tracks import Detection, Track, TrackSummary, start
 from streamer.follow.views import Snapshot, View, instances_of
 from streamer.frame import Frame
 from streamer.instances import Instances
@@ -106,7 +106,7 @@ class Follower:
     def travel(self) -> float:
         """How far the shown objects have moved against the background since they were last detected: the largest, in shares of
         the smaller side of its box."""
-        return max((track.gone() for track in self._tracks if track.confirmed and not track.misses), default=0.0)
+        return max((track.gone() for track in self._tracks if not track.misses), default=0.0)
 
     def expect(self, *indices: int) -> None:
         """Detections may still come for these frames and the newest, and for no others: keep what is needed to use them."""
@@ -230,8 +230,6 @@ class Follower:
             open_tracks = [track for t, track in enumerate(open_tracks) if t not in matched]
         renewed = list(taken.values())
         self._correct({track: detections[i] for i, track in taken.items()}, then, known)
-        for track in renewed:
-            self._confirm(track, then)
         self._miss(open_tracks, renewed, then)
         renewed += self._births([detections[i] for i in range(len(detections)) if i not in taken], renewed, then)
         return renewed
@@ -273,27 +271,6 @@ class Follower:
             return 0.0
         return min(REACH_MOST, 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s))
 
-    def _confirm(self, track: Track, then: Moment) -> None:
-        settings = self.settings
-        if track.score >= settings.start_score or max(track.votes.values()) / track.hits >= settings.start_score:
-            track.confirmed = True
-        elif track.hits >= settings.confirm_hits and track.mean_score >= settings.candidate_score:
-            track.confirmed = track.confirmed or (track.travels(settings) and not self._is_part(track, then))
-
-    def _is_part(self, track: Track, then: Moment) -> bool:
-        """Whether it lies within a confirmed track: a shoe, an arm."""
-        others = [
-            other
-            for other in self._tracks
-            if other is not track and other.confirmed and not other.misses and then.index in other.past
-        ]
-        if not others:
-            return False
-        _, inside = overlaps(
-            track.past[then.index].box_xyxy[None], np.stack([other.past[then.index].box_xyxy for other in others])
-        )
-        return bool(inside.max() > PART)
-
     def _miss(self, missed: Sequence[Track], renewed: Sequence[Track], then: Moment) -> None:
         boxes = np.stack([track.past[then.index].box_xyxy for track in renewed]) if renewed else np.zeros((0, 4))
         gone = set()
@@ -305,8 +282,6 @@ class Follower:
                 other = renewed[int(iou.argmax())].state
                 if np.linalg.norm(other.velocity - track.state.velocity) < SAME_VELOCITY * track.state.size.min():
                     gone.add(id(track))
-            if not track.confirmed and track.misses > 1:
-                gone.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in gone]
         # Before another track is made: Python may give it the identity of one that was dropped.
         self._order.forget(self._tracks)
@@ -314,20 +289,17 @@ class Follower:
     def _births(self, detections: Sequence[Detection], renewed: Sequence[Track], then: Moment) -> list[Track]:
         born: list[Track] = []
         for detection in sorted(detections, key=lambda detection: -detection.score):
-            if detection.score < self.settings.candidate_score:
+            if detection.score < self.settings.start_score:
                 break
             others = [*renewed, *born]
             if others:
                 boxes = np.stack([track.past[then.index].box_xyxy for track in others])
-                iou, inside = overlaps(detection.box_xyxy[None], boxes)
+                iou, _ = overlaps(detection.box_xyxy[None], boxes)
                 same = np.array([detection.class_id in track.votes for track in others])
-                # A second, weaker answer for a tracked object: a part of it, it and its neighbour in one box, or another class.
-                doubtful = detection.score < self.settings.start_score
-                if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any() or (doubtful and (same & (inside[0] > PART)).any()):
+                # A second answer for a tracked object: it and its neighbour in one box, or another class.
+                if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any():
                     continue
-            track = start(detection, then.index, then.time_s)
-            track.confirmed = detection.score >= self.settings.start_score
-            born.append(track)
+            born.append(start(detection, then.index, then.time_s))
         self._tracks += born
         return born
 

@@ -16,23 +16,14 @@ class FollowSettings:
     """
 
     start_score: float = 0.4
-    """A detection this good starts a track that is shown at once. It is the user's score threshold."""
+    """A detection this good starts a track, which is shown at once. It is the user's score threshold."""
     keep_score: float = 0.2
-    """A detection this good extends a track but starts none that is shown (the idea of ByteTrack)."""
-    candidate_score: float = 0.28
-    """A detection this good starts a track that is not shown until it is confirmed."""
-    confirm_hits: int = 3
-    """Detections that confirm a track without one above ``start_score``, if it moves and does not lie within another track."""
-    confirm_travel: float = 0.5
-    """How far such a track must have moved against the background, in shares of its box's smaller side: stationary low-score
-    detections are mostly false positives."""
-    min_sureness: float = 0.5
-    """Fraction of recent confident detections a stationary track needs to stay visible."""
-    hide_below: float = 0.65
+    """A detection this good extends a track but starts none (the idea of ByteTrack)."""
+    hide_below: float = 0.7
     """An object whose smoothed score falls below this share of ``start_score`` is not shown."""
-    patience_s: float = 0.8
+    patience_s: float = 0.4
     """How long a track stays visible that is not detected any more."""
-    patience_hits: int = 4
+    patience_hits: int = 6
     """Detections that a track needs for that; one with fewer fades from the first miss."""
     fade_s: float = 0.3
     """How long it then takes to fade out."""
@@ -44,14 +35,11 @@ class FollowSettings:
     @classmethod
     def shown_from(cls, score_threshold: float) -> FollowSettings:
         """For a user who wants to see what scores at least ``score_threshold``; the detector should give half as much."""
-        return cls(start_score=score_threshold, candidate_score=0.7 * score_threshold, keep_score=0.5 * score_threshold)
+        return cls(start_score=score_threshold, keep_score=0.5 * score_threshold)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.keep_score <= self.candidate_score <= self.start_score <= 1.0:
-            raise ValueError(
-                "expected 0 <= keep_score <= candidate_score <= start_score <= 1, got "
-                f"{self.keep_score}, {self.candidate_score} and {self.start_score}"
-            )
+        if not 0.0 <= self.keep_score <= self.start_score <= 1.0:
+            raise ValueError(f"expected 0 <= keep_score <= start_score <= 1, got {self.keep_score} and {self.start_score}")
         for name in ("patience_s", "fade_s", "lost_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected seconds >= 0, got {getattr(self, name)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,15 +24,11 @@ CROWDED = 0.6
 AP 0.03 higher."""
 DOUBT = 2.0
 """Detections below the threshold have larger variances: at a score of 0 they are 1 + ``DOUBT`` times the ones above."""
-DOUBTFUL_OFF = 0.2
+DOUBTFUL_OFF = 0.4
 """A detection below the threshold that is further than this from its track, in box sizes, does not move it: it is a part of the
 object, or two objects in one box; the flow is more exact."""
 JUMP = 0.6
 """A detection above the threshold that is further away than this, in box sizes, moves the track all the way."""
-PART = 0.7
-"""Share of its area with which something lies within something else to be taken for a part of it."""
-SURENESS_RATE = 0.07
-"""Weight of the newest detection in the share of detections above the threshold."""
 APPEARANCE_RATE = 0.2
 """Weight of the newest detection in the appearance of a track, half as much below the threshold."""
 CROWD = 0.5
@@ -86,26 +82,18 @@ class Track:
     first_frame: int
     track_id: int = 0
     """0 until it is shown for the first time: what is never shown takes no number."""
-    confirmed: bool = False
     hits: int = 1
     misses: int = 0
     """Detections in a row that did not find it."""
-    sureness: float = 1.0
-    """0..1: share of detections above the threshold among the latest."""
     last_frame: int = 0
     missed_since_s: float | None = None
     """Time of the first picture in a row in which it was not detected."""
-    score_sum: float = field(default=0.0)
     sighting: Sighting | None = None
     """A detection of it, to compare a later one with."""
 
     @property
     def class_id(self) -> int:
         return max(self.votes, key=self.votes.__getitem__)
-
-    @property
-    def mean_score(self) -> float:
-        return self.score_sum / self.hits
 
     def update(
         self,
@@ -139,8 +127,6 @@ class Track:
         self.hits += 1
         self.misses = 0
         self.missed_since_s = None
-        self.score_sum += detection.score
-        self.sureness += SURENESS_RATE * ((detection.score >= settings.start_score) - self.sureness)
         self.score += 0.4 * (detection.score - self.score)
         self.votes[detection.class_id] = self.votes.get(detection.class_id, 0.0) + detection.score
         box = np.concatenate([centre - half, centre + half])
@@ -179,15 +165,9 @@ class Track:
         if self.missed_since_s is None:
             self.missed_since_s = time_s
 
-    def travels(self, settings: FollowSettings) -> bool:
-        """Whether it has moved against the background: stationary low-score detections are mostly false positives."""
-        return float(np.linalg.norm(self.state.travel)) >= settings.confirm_travel * float(self.state.size.min())
-
     def believed(self, settings: FollowSettings) -> bool:
         """Whether its detections say that it is real."""
-        if not self.confirmed or self.score < settings.hide_below * settings.start_score:
-            return False
-        return self.sureness >= settings.min_sureness or self.travels(settings)
+        return self.score >= settings.hide_below * settings.start_score
 
     def shown_score(self, settings: FollowSettings, crowded: float) -> float:
         """The score to tell the user, for a box of which another one covers the share ``crowded``.
@@ -247,5 +227,4 @@ def start(detection: Detection, frame: int, time_s: float) -> Track:
         mask_time_s=time_s,
         first_frame=frame,
         last_frame=frame,
-        score_sum=detection.score,
     )

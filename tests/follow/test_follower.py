@@ -90,7 +90,7 @@ def test_what_was_seen_once_goes_after_one_miss() -> None:
 
 
 def test_doubtful_detections_extend_a_track_and_start_none() -> None:
-    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    follower = Follower(FollowSettings(start_score=0.5, keep_score=0.25))
     for i in range(6):
         follower.advance(scene(i, (9, 20.0, 60.0)))
         follower.expect(i)
@@ -100,17 +100,17 @@ def test_doubtful_detections_extend_a_track_and_start_none() -> None:
 
 
 def test_a_doubtful_part_of_an_object_is_never_shown() -> None:
-    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    follower = Follower(FollowSettings(start_score=0.5, keep_score=0.25))
     for i in range(14):
         follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
         follower.expect(i)
-        state, shoe = found((20.0 + 5 * i, 60.0, 0.9)), found((26.0 + 5 * i, 112.0, 0.45), size=(12, 10), class_id=7)
-        follower.detected(i, joined(state, shoe))
+        person, shoe = found((20.0 + 5 * i, 60.0, 0.9)), found((26.0 + 5 * i, 112.0, 0.45), size=(12, 10), class_id=7)
+        follower.detected(i, joined(person, shoe))
         assert follower.instances().class_ids.tolist() == [1]
 
 
 def test_a_second_name_for_the_same_thing_is_no_second_thing() -> None:
-    follower = Follower(FollowSettings(start_score=0.4, candidate_score=0.28, keep_score=0.2))
+    follower = Follower(FollowSettings(start_score=0.4, keep_score=0.2))
     for i in range(8):
         follower.advance(scene(i, (9, 20.0, 60.0)))
         follower.expect(i)
@@ -132,7 +132,7 @@ def test_an_outline_stays_with_its_own_kind() -> None:
 
 
 def test_no_score_is_shown_below_the_users_threshold() -> None:
-    follower = Follower(FollowSettings(start_score=0.5, candidate_score=0.35, keep_score=0.25))
+    follower = Follower(FollowSettings(start_score=0.5, keep_score=0.25))
     scores = []
     for i in range(10):
         follower.advance(scene(i, (9, 20.0, 60.0)))
