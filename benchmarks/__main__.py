@@ -12,11 +12,11 @@ TRUTH = str(SAMPLES / "pedestrians.gt.txt")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("render",),
     "line": ("annotate", "line"),
-    "people": ("annotate", "people"),
+    "nanodet": ("annotate", "nanodet"),
     "hub": ("hub",),
     "resources": ("resources",),
     "following": ("following",),
-    "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "people", "--class", "person", "--truth", TRUTH),
+    "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "nanodet", "--class", "person", "--truth", TRUTH),
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
 }

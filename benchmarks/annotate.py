@@ -1,7 +1,7 @@
 """What the line costs beside the work that cannot be avoided: a decode, an encode, and the detector's own calls.
 
 python -m benchmarks.annotate line      # scripted detector, 1080p, against bare loops and ffmpeg
-python -m benchmarks.annotate people    # processor time with the built-in detector
+python -m benchmarks.annotate nanodet   # processor time with the built-in detector
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
             print(f"  ratio to {name}: {ratio(ours, [run.wall_s for run in runs[name]]):.2f}")
 
 
-def people(rounds: int = 3) -> None:
+def nanodet(rounds: int = 3) -> None:
     """Processor time of the whole command against the sum of the interpreters' calls alone and a bare transcode."""
     from streamer.sinks.records import read_records
 
     OUT.mkdir(exist_ok=True)
-    clip, target, records = SAMPLES / "pedestrians.mp4", str(OUT / "people.mp4"), OUT / "people.jsonl"
+    clip, target, records = SAMPLES / "pedestrians.mp4", str(OUT / "nanodet.mp4"), OUT / "nanodet.jsonl"
     streamer = [sys.executable, "-m", "streamer", "annotate", str(clip), "-o", target, "--overwrite", "--quiet"]
     in_turn({"count": [*streamer, "--detections", str(records), "--masks", "none"]}, 1)
     persons = [
@@ -67,9 +67,9 @@ def people(rounds: int = 3) -> None:
     counts.write_text(json.dumps(persons))
     runs = in_turn(
         {
-            "streamer annotate, people": [*streamer, "--preset", "medium", "--crf", "20"],
-            "interpreters alone, 1 thread": [sys.executable, "-m", "benchmarks.bare", "people", str(counts), "1"],
-            "interpreters alone, 2 threads": [sys.executable, "-m", "benchmarks.bare", "people", str(counts), "2"],
+            "streamer annotate, nanodet": [*streamer, "--preset", "medium", "--crf", "20"],
+            "interpreters alone, 1 thread": [sys.executable, "-m", "benchmarks.bare", "nanodet", str(counts), "1"],
+            "interpreters alone, 2 threads": [sys.executable, "-m", "benchmarks.bare", "nanodet", str(counts), "2"],
             "bare transcode": [sys.executable, "-m", "benchmarks.bare", "transcode", str(clip), target, "medium", "20"],
         },
         rounds,
@@ -77,7 +77,7 @@ def people(rounds: int = 3) -> None:
     print(f"{len(persons)} frames of 768x576, {sum(persons)} persons, median of {rounds} runs in turn:")
     for name, done in runs.items():
         print(_row(name, done))
-    ours = [run.cpu_s for run in runs["streamer annotate, people"]]
+    ours = [run.cpu_s for run in runs["streamer annotate, nanodet"]]
     for threads in ("1 thread", "2 threads"):
         alone = zip(runs[f"interpreters alone, {threads}"], runs["bare transcode"], strict=True)
         print(f"  processor time against the sum with {threads}: {ratio(ours, [a.cpu_s + b.cpu_s for a, b in alone]):.2f}")
@@ -85,8 +85,8 @@ def people(rounds: int = 3) -> None:
 
 if __name__ == "__main__":
     print(machine())
-    wanted = sys.argv[1:] or ["line", "people"]
+    wanted = sys.argv[1:] or ["line", "nanodet"]
     if "line" in wanted:
         line()
-    if "people" in wanted:
-        people()
+    if "nanodet" in wanted:
+        nanodet()

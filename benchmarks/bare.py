@@ -1,7 +1,7 @@
 """What the line is compared with: a plain loop that decodes and encodes, and one that only calls the interpreters.
 
 python -m benchmarks.bare transcode IN OUT PRESET CRF
-python -m benchmarks.bare people IN THREADS
+python -m benchmarks.bare nanodet IN THREADS
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ def transcode(source: str, target: str, preset: str, crf: str) -> None:
         output.mux(stream.encode(None))
 
 
-def people(source: str, threads: int) -> None:
-    """Call the two interpreters of ``people`` as often as the line would, on random input, and nothing else."""
+def nanodet(source: str, threads: int) -> None:
+    """Call the interpreters of ``nanodet`` as often as the command does for persons, on random input, and nothing else."""
     import json
     from pathlib import Path
 
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
-    from streamer.detectors import people as built_in
+    from streamer.detectors.nanodet import weights_file
+    from streamer.detectors.weights import FOLDER
 
     persons = json.loads(Path(source).read_text())
     rng = np.random.default_rng(0)
     interpreters = []
-    for name in built_in.SHA256:
-        if name.endswith(".tflite"):
-            interpreter = Interpreter(str(built_in.FOLDER / name), num_threads=threads)
-            interpreter.allocate_tensors()
-            detail = interpreter.get_input_details()[0]
-            interpreters.append((interpreter, detail["index"], rng.random(detail["shape"], np.float32)))
-    boxes, outlines = sorted(interpreters, key=lambda entry: -entry[2].shape[1])
+    for name in (weights_file((512, 384)), "outlines/selfie_segmentation.tflite"):
+        interpreter = Interpreter(str(FOLDER / name), num_threads=threads)
+        interpreter.allocate_tensors()
+        detail = interpreter.get_input_details()[0]
+        interpreters.append((interpreter, detail["index"], rng.random(detail["shape"], np.float32)))
+    boxes, outlines = interpreters
     for n in persons:
         for interpreter, index, data in [boxes] + [outlines] * n:
             interpreter.set_tensor(index, data)
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     if what == "transcode":
         transcode(*arguments)
     else:
-        people(arguments[0], int(arguments[1]))
+        nanodet(arguments[0], int(arguments[1]))

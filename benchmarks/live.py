@@ -87,8 +87,8 @@ def spread(name: str, milliseconds: Sequence[float]) -> None:
 
 
 def latency(seconds: float) -> None:
-    """From capture to the hand-over to the outputs, with a detector that takes no time, and with `people`."""
-    for name, detector in (("no detector", None), ("people", load_detector("people", score_threshold=0.4))):
+    """From capture to the hand-over to the outputs, with a detector that takes no time, and with `nanodet`."""
+    for name, detector in (("no detector", None), ("nanodet", load_detector("nanodet", score_threshold=0.4))):
         (status,) = run(seconds, {"clock": {}}, detector=detector)
         e2e = status.latencies["e2e"]
         print(
@@ -148,14 +148,14 @@ def note(grey: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], lags: list[float
 
 
 def fairness(seconds: float) -> None:
-    """The shares of `people` that 8 cameras get."""
-    detector = load_detector("people", score_threshold=0.4)
+    """The shares of `nanodet` that 8 cameras get."""
+    detector = load_detector("nanodet", score_threshold=0.4)
     configs: dict[str, dict[str, object]] = {f"camera {n}": {} for n in range(8)}
     statuses = run(2 * seconds, configs, detector=detector, size=(640, 360), fps=10.0)
     calls = [status.detections for status in statuses]
     mean = statistics.mean(calls)
     print(
-        f"8 sources of 640x360 at 10, people: {sum(calls) / (2 * seconds):.1f} detections a second in all, each "
+        f"8 sources of 640x360 at 10, nanodet: {sum(calls) / (2 * seconds):.1f} detections a second in all, each "
         f"{min(calls)}..{max(calls)}, furthest from the mean {100 * max(abs(c - mean) for c in calls) / mean:.1f} %; shown "
         f"{min(s.frames_out for s in statuses)}..{max(s.frames_out for s in statuses)} of {statuses[0].frames_in} frames each"
     )
@@ -204,7 +204,7 @@ def first(_seconds: float) -> None:
             times.append(time.monotonic() - begun)
             process.terminate()
             process.wait(10)
-    print(f"start of the command to the first annotated frame, people: median {statistics.median(times):.2f} s")
+    print(f"start of the command to the first annotated frame, nanodet: median {statistics.median(times):.2f} s")
 
 
 def recovery(_seconds: float) -> None:

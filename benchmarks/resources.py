@@ -1,7 +1,7 @@
 """Memory over a long run, and how fast the command starts.
 
 python -m benchmarks.resources memory     # resident memory over 10,000 frames, and its slope after warm-up
-python -m benchmarks.resources start      # `streamer --help`, and the first annotated frame of `people`
+python -m benchmarks.resources start      # `streamer --help`, and the first annotated frame of `nanodet`
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _resident_mib() -> float:
 
 
 def start(rounds: int = 9) -> None:
-    """Seconds of ``streamer --help``, and from the start of the process to the first annotated frame of ``people``."""
+    """Seconds of ``streamer --help``, and from the start of the process to the first annotated frame of ``nanodet``."""
     first = (
         "import sys, time, os\n"
         "from streamer import annotate\n"
@@ -56,7 +56,7 @@ def start(rounds: int = 9) -> None:
     runs = in_turn(
         {
             "streamer --help": [str(Path(sys.executable).with_name("streamer")), "--help"],
-            "first annotated frame of people": [sys.executable, "-c", first],
+            "first annotated frame of nanodet": [sys.executable, "-c", first],
             "python alone": [sys.executable, "-c", "pass"],
         },
         rounds,

@@ -214,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, simulate, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming_accuracy", description=__doc__)
     parser.add_argument("input", help="a recording, or test: for the synthetic scene with exact masks")
-    parser.add_argument("--detector", default="people")
+    parser.add_argument("--detector", default="nanodet")
     parser.add_argument("--latency-frames", type=int, help="frames that the detector takes; without it: a table over several")
     parser.add_argument("--way", choices=WAYS, default="ours", help="which way is written to --detections")
     parser.add_argument("--detections", type=Path, help="write what would have been on the screen as JSON Lines")

@@ -1,7 +1,7 @@
 """Real-time video with instance segmentation.
 
 >>> import streamer
->>> streamer.annotate("in.mp4", "out.mp4", detector="people")
+>>> streamer.annotate("in.mp4", "out.mp4", detector="nanodet")
 """
 
 from __future__ import annotations

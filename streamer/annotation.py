@@ -48,7 +48,7 @@ def annotate(
 ) -> Summary:
     """Annotate a recording or a picture, as ``streamer annotate`` does, and return its summary.
 
-    ``options`` are the fields of ``AnnotateConfig``: ``annotate("in.mp4", "out.mp4", detector="people", crf=20)``.
+    ``options`` are the fields of ``AnnotateConfig``: ``annotate("in.mp4", "out.mp4", detector="nanodet", crf=20)``.
     ``on_frame`` is called with each finished frame, in this thread. Blocks until all is written. Ctrl-C in the main thread
     finishes a playable file with what was done (``summary.interrupted``).
 

@@ -201,7 +201,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--coco", "{}/o.mp4"], 2, "is the same file as .*, another output"),
     (["annotate", "{}/clip.mp4", "--encoder", "libx26"], 2, "did you mean libx26[45]"),
     (["annotate", "{}/clip.mp4", "--encoder", "h264_nvenc"], 2, "h264_nvenc"),
-    (["annotate", "{}/clip.mp4", "--detector", "peopel"], 2, "did you mean people"),
+    (["annotate", "{}/clip.mp4", "--detector", "nanodt"], 2, "did you mean nanodet"),
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Brihgt"], 2, "did you mean tests.bright:Bright"),
     (["annotate", "{}/clip.mp4", "--detector", BRIGHT, "--classes", "lihgt"], 2, "no class 'lihgt'; did you mean 'light'"),
     (["annotate", "{}/clip.mp4", "--score-threshold", "1.5"], 2, r"0\.\.1, got 1\.5"),
@@ -215,8 +215,8 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Cold"], 1, "cannot be warmed up: RuntimeError: no device"),
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Wrong"], 1, r"scores: expected shape \(1,\), got \(7,\)"),
     (["probe", "{}/none.mp4"], 2, "there is no file"),
-    (["models", "check", "peopel"], 2, "did you mean people"),
-    (["models", "download", "people"], 2, "built in"),
+    (["models", "check", "nanodt"], 2, "did you mean nanodet"),
+    (["models", "download", "nanodet"], 2, "built in"),
 ]
 
 
@@ -303,7 +303,7 @@ def test_python_errors_are_of_the_tree(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputRefused):
         streamer.annotate(clip, clip)
     with pytest.raises(ConfigError, match="did you mean 'detector'"):
-        streamer.annotate(clip, tmp_path / "out.mp4", detectr="people")
+        streamer.annotate(clip, tmp_path / "out.mp4", detectr="nanodet")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def download_model(spec: str) -> Path:
     if spec == "mask-rcnn":
         handle = MASK_RCNN
     elif kind != "hub" or not handle:
-        hint = "people is built in" if spec == "people" else "mask-rcnn and hub:HANDLE are downloaded"
+        hint = "nanodet is built in" if spec.startswith("nanodet") else "mask-rcnn and hub:HANDLE are downloaded"
         raise ConfigError(f"there is nothing to download for {spec!r}", hint=hint)
     # No thread of its own redraws the bar: it moves when bytes come.
     bar = Progress(

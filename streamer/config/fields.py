@@ -137,9 +137,9 @@ def listed(value: object) -> object:
     return [] if items == ["none"] else items
 
 
-def listed_or_all(value: object) -> object:
-    """The same where ``all`` is a good value, too: None."""
-    return None if isinstance(value, str) and value.strip() == "all" else listed(value)
+def listed_or_default(value: object) -> object:
+    """The same where ``default`` is a good value, too: None."""
+    return None if isinstance(value, str) and value.strip() == "default" else listed(value)
 
 
 def as_text(value: object) -> object:
@@ -236,7 +236,7 @@ Switch = Annotated[
 ]
 Names = Annotated[
     tuple[Text, ...] | None,
-    BeforeValidator(listed_or_all),
+    BeforeValidator(listed_or_default),
     Expected("names, separated by commas", "NAME,…", (_NAMES, {"type": "string", "pattern": r"[^\s,]"})),
 ]
 Drawn = Annotated[

@@ -52,7 +52,7 @@ def _property(made: dict[str, Any], field: FieldInfo) -> dict[str, Any]:
         return {**described, **made}
     if unset is not None:
         described["description"] += f" Default: {default_words(field)}."
-        described["default"] = "none" if unset.by_none else "all"
+        described["default"] = "none" if unset.by_none else "default"
     forms = [form for form in _forms(made) if form != {"type": "null"}]
     if unset is not None and unset.by_none:
         forms.append({"const": "none"})

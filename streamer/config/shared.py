@@ -12,8 +12,8 @@ class DetectorOptions(Settings):
 
     panel: ClassVar[str] = "Detector"
 
-    detector: Annotated[Text, Option(metavar="NAME")] = "people"
-    """``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
+    detector: Annotated[Text, Option(metavar="NAME")] = "nanodet"
+    """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
@@ -27,8 +27,8 @@ class SelectionOptions(Settings):
 
     score_threshold: Annotated[Share | None, Unset("0.4 for people, else 0.5")] = None
     """Least score of an instance."""
-    classes: Annotated[Names, Unset("all", by_none=False)] = None
-    """Names of the classes to keep, such as ``person,car``."""
+    classes: Annotated[Names, Unset("all that the detector shows by itself", by_none=False)] = None
+    """Names of the classes to keep, such as ``person,car``; ``all`` for every class that the detector knows."""
     max_instances: Annotated[Count | None, Unset("all")] = None
     """Most instances of a frame, best first."""
 

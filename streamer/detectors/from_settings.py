@@ -9,7 +9,7 @@ from typing import Protocol
 
 from streamer.stages import Detector
 
-DEFAULT_SCORE = {"people": 0.4}
+DEFAULT_SCORE = {"nanodet": 0.4, "nanodet:large": 0.4}
 """Least score by detector where the user names none; 0.5 for all others."""
 
 _MOST_COPIES = 8
@@ -45,7 +45,10 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
     from streamer.detectors.registry import load_detector
 
     return load_detector(
-        settings.detector, score_threshold=least_score, threads=threads or settings.threads, labels_path=settings.labels
+        settings.detector,
+        score_threshold=least_score,
+        threads=threads or settings.threads,
+        labels_path=settings.labels,
     )
 
 
@@ -55,7 +58,7 @@ def load_copies(settings: DetectorSettings, least_score: float) -> list[Detector
     For the small built-in networks one single thread for each core beats several threads in each; every other detector
     comes alone, since it uses all cores itself.
     """
-    if settings.detector != "people":
+    if settings.detector not in DEFAULT_SCORE:
         return [load(settings, least_score)]
     copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)
     return [load(settings, least_score, threads=1) for _ in range(copies)]

@@ -76,7 +76,7 @@ class HubDetector:
         size = hub_cache.size_bytes(folder)
         if self.device == "CPU" and size > BIG_BYTES:
             log.warning(
-                "%s (%d MB) runs on the CPU: expect many seconds for each frame; use a GPU, or the detector people",
+                "%s (%d MB) runs on the CPU: expect many seconds for each frame; use a GPU, or the detector nanodet",
                 self.name,
                 size // 1_000_000,
             )

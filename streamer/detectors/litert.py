@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.quiet import stderr_without
@@ -26,20 +25,24 @@ class Network:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise DetectorUnavailable(f"LiteRT does not load {name}: {error}", hint="install streamer again") from error
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+        given, made = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
+        self._input = given["index"]
+        self._outputs = [output["index"] for output in made]
+        self.input_shape: tuple[int, ...] = tuple(int(size) for size in given["shape"])
+        self.output_shapes: list[tuple[int, ...]] = [tuple(int(size) for size in output["shape"]) for output in made]
+        self.output_quantization: tuple[float, int] = made[0]["quantization"]
+        """Scale and zero point of the first output; scale 0 where it holds floats."""
 
-    def __call__(self, picture: NDArray[np.uint8], scale: float, offset: float = 0.0) -> list[NDArray[np.float32]]:
-        """The outputs for ``picture * scale + offset``; the picture has the size of the input."""
-        # Straight into the network's own memory. No view of it may be left when it computes.
-        view = self._interpreter.tensor(self._input)()[0]
-        np.multiply(picture, np.float32(scale), out=view)
-        if offset:
-            view += np.float32(offset)
-        del view
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+    def input_view(self) -> NDArray[Any]:
+        """The input's own memory, without its batch axis, to write into. No view may be held when it computes."""
+        view: NDArray[Any] = self._interpreter.tensor(self._input)()[0]
+        return view
 
-    def warm_up(self) -> None:
-        """Compute once, on whatever the input holds."""
+    def output_view(self, at: int) -> NDArray[Any]:
+        """The memory of output ``at``, with its batch axis. No view may be held when it computes."""
+        view: NDArray[Any] = self._interpreter.tensor(self._outputs[at])()
+        return view
+
+    def invoke(self) -> None:
+        """Compute the outputs of what the input holds."""
         self._interpreter.invoke()

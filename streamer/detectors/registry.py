@@ -21,13 +21,17 @@ from streamer.suggest import nearest
 MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
 
 TABLE: Mapping[str, str] = {
-    "people": "streamer.detectors.people:PeopleDetector",
+    "nanodet": "streamer.detectors.nanodet:NanoDetDetector",
+    "nanodet:large": "streamer.detectors.nanodet:NanoDetDetector",
     "mask-rcnn": "streamer.detectors.hub:HubDetector",
     "hub": "streamer.detectors.hub:HubDetector",
 }
 """Name to ``module:Class``; imported when used."""
 
-SPECS = "people, mask-rcnn, hub:HANDLE, the PATH of a SavedModel folder, package.module:Class"
+BUILT_IN = ("nanodet", "nanodet:large")
+"""Detectors whose weights come with the package."""
+
+SPECS = "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, the PATH of a SavedModel folder, package.module:Class"
 
 _CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -47,13 +51,17 @@ class KnownDetector:
 
 
 def load_detector(
-    spec: str, *, score_threshold: float, threads: int | None = None, labels_path: Path | None = None
+    spec: str,
+    *,
+    score_threshold: float,
+    threads: int | None = None,
+    labels_path: Path | None = None,
 ) -> Detector:
     """Make the detector that ``spec`` names, loaded but not warmed up.
 
-    ``spec`` is ``people``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel folder or ``package.module:Class`` (the
-    current directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the class names of a SavedModel.
-    Naming a Hub model downloads it when the cache has none.
+    ``spec`` is ``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel folder or
+    ``package.module:Class`` (the current directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the
+    class names of a SavedModel. Naming a Hub model downloads it when the cache has none.
 
     Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
     ``DetectorContractError`` when the detector cannot be loaded.
@@ -73,8 +81,8 @@ def load_detector(
             labels_path=labels_path,
         )
     _check_name(spec, labels_path)
-    if spec in TABLE:
-        return _made(_resolve(TABLE[spec]), score_threshold=score_threshold, threads=threads)
+    if spec in BUILT_IN:
+        return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads)
     return load_class(spec, score_threshold)
 
 
@@ -91,17 +99,15 @@ def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, s
             hub.check_folder(Path(model))
         return COCO if labels_path is None else read_labels(labels_path)
     _check_name(spec, labels_path)
-    if spec == "people":
-        from streamer.detectors import people
-
-        return people.known_labels()
+    if spec in BUILT_IN:
+        return COCO
     check_class(spec)
     return None
 
 
 def _check_name(spec: str, labels_path: Path | None) -> None:
-    """Raise ``ConfigError`` unless ``spec`` is ``people`` or names a class, and has no label file."""
-    if spec != "people" and not _CLASS_SPEC.fullmatch(spec):
+    """Raise ``ConfigError`` unless ``spec`` is built in or names a class, and has no label file."""
+    if spec not in BUILT_IN and not _CLASS_SPEC.fullmatch(spec):
         if Path(spec).is_file():
             raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
@@ -121,18 +127,18 @@ def saved_model_of(spec: str) -> str | None:
 
 def known_detectors() -> list[KnownDetector]:
     """What ``streamer models`` lists. Loads none of them."""
-    from streamer.detectors import hub_cache, people
+    from streamer.detectors import hub_cache, weights
 
-    people_bytes = [path.stat().st_size for name in people.SHA256 if (path := people.FOLDER / name).is_file()]
+    sizes = [path.stat().st_size for name in weights.SHA256 if (path := weights.FOLDER / name).is_file()]
     entry = hub_cache.entry(MASK_RCNN)
     present = hub_cache.is_whole(entry)
     return [
         KnownDetector(
-            name="people",
-            where=str(people.FOLDER),
+            name="nanodet, nanodet:large",
+            where=str(weights.FOLDER),
             needs="nothing: built in, runs on any CPU",
-            size_bytes=sum(people_bytes) if people_bytes else None,
-            present=len(people_bytes) == len(people.SHA256),
+            size_bytes=sum(sizes) if sizes else None,
+            present=len(sizes) == len(weights.SHA256),
         ),
         KnownDetector(
             name="mask-rcnn",

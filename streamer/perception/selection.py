@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -81,8 +82,18 @@ class Selection:
         return found if len(rows) == len(found) else found[rows]
 
 
-def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: str) -> frozenset[int]:
-    """The ids of class names, in any case. Raises ``ConfigError`` with the nearest names for one that is unknown."""
+ALL_CLASSES = "all"
+"""Among the names of wanted classes: every class."""
+
+
+def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: str) -> frozenset[int] | None:
+    """The ids of class names, in any case; None where they are all wanted.
+
+    Raises ``ConfigError`` with the nearest names for one that is unknown.
+    """
+    names = list(names)
+    if ALL_CLASSES in names:
+        return None
     ids: dict[str, set[int]] = {}
     for class_id, label in labels.items():
         ids.setdefault(label.casefold(), set()).add(class_id)
@@ -96,13 +107,24 @@ def class_ids(names: Iterable[str], labels: Mapping[int, str], detector_name: st
     return frozenset(found)
 
 
+@runtime_checkable
+class Choosy(Protocol):
+    """A detector that knows more classes than are worth showing."""
+
+    @property
+    def default_classes(self) -> Collection[str]:
+        """What is shown where no classes are asked for."""
+        ...
+
+
 def selection(settings: SelectionSettings, detector_name: str, detector: Detector) -> Selection:
     """Which instances the settings want of ``detector``, which they call ``detector_name``.
 
     Raises ``ConfigError`` for a class that the detector does not know.
     """
+    names = detector.default_classes if settings.classes is None and isinstance(detector, Choosy) else settings.classes
     return Selection(
         score_threshold=score_threshold(settings, detector_name),
-        class_ids=None if settings.classes is None else class_ids(settings.classes, detector.labels, detector.name),
+        class_ids=None if names is None else class_ids(names, detector.labels, detector.name),
         max_instances=settings.max_instances,
     )

@@ -44,7 +44,7 @@ def test_a_variable_rate_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_models_and_where_they_lie(capsys: pytest.CaptureFixture[str]) -> None:
     print_models(known_detectors())
     shown = capsys.readouterr().out
-    for words in ("people", "mask-rcnn", "hub:HANDLE", "package.module:Class", "lies in"):
+    for words in ("nanodet", "mask-rcnn", "hub:HANDLE", "package.module:Class", "lies in"):
         assert words in shown
 
 

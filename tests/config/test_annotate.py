@@ -52,7 +52,7 @@ def test_the_example_tells_of_every_key() -> None:
 
 def test_what_stands_when_nothing_is_said() -> None:
     config = load_annotate_config(None, {"input": "in.mp4"})
-    assert (config.detector, config.score_threshold, config.inference_interval) == ("people", None, 1)
+    assert (config.detector, config.score_threshold, config.inference_interval) == ("nanodet", None, 1)
     assert (config.encoder, config.audio, config.masks) == (None, "copy", "rle")
     assert Style(draw=config.draw, mask_opacity=config.mask_opacity) == Style()
     assert not config.overwrite
@@ -162,7 +162,8 @@ def test_an_option_has_no_line() -> None:
         ("preset: 8", "preset", "8"),
         ("preset: 'on'", "preset", "on"),
         ("classes: ['no']", "classes", ("no",)),
-        ("classes: all", "classes", None),
+        ("classes: all", "classes", ("all",)),
+        ("classes: default", "classes", None),
         ("output: none", "output", None),
         ("encoder: none", "encoder", None),
     ],
@@ -307,7 +308,7 @@ def test_settings_survive_a_round_trip_through_yaml(values: dict[str, object]) -
 def test_nearest_names() -> None:
     assert nearest("persn", ["person", "car"]) == ["person"]
     assert nearest("PERSON", ["Person", "Car"]) == ["Person"]
-    assert nearest("mask", ["mask-rcnn", "people"])[0] == "mask-rcnn"
+    assert nearest("mask", ["mask-rcnn", "nanodet"])[0] == "mask-rcnn"
     assert nearest("zebra", ["person", "car"]) == []
     assert nearest("", ["person"]) == []
 

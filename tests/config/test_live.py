@@ -30,7 +30,7 @@ def run_config(tmp_path: Path, text: str, **environ: str) -> RunConfig:
 
 
 WALL = """\
-detector: people
+detector: nanodet
 metrics: 9090
 defaults:
   score_threshold: 0.5
@@ -78,7 +78,7 @@ def test_no_representation_of_the_settings_shows_a_password(tmp_path: Path) -> N
         ("cameras: {gate: {source: 0}}\ndefaults:\n  max_stalenes: 1\n", r"yaml:3: unknown key .*did you mean 'max_staleness'"),
         ("cameras:\n  gate:\n    weight: 1\n", r"yaml.*cameras\.gate\.source: missing"),
         ("cameras: {}\n", r"yaml:1: cameras: expected one camera or more"),
-        ("detector: people\n", "cameras: missing, expected one camera or more"),
+        ("detector: nanodet\n", "cameras: missing, expected one camera or more"),
         ("cameras:\n  gate:\n    source: 0\n    weight: 0\n", r"yaml:4: .*weight: expected a number above 0, got 0"),
         ("cameras:\n  gate:\n    source: 0\n    max_staleness: -1\n", r"yaml:4: .*expected seconds, more than 0, got -1"),
         ("cameras:\n  gate:\n    source: 0\n    transport: tpc\n", r"yaml:4: .*expected auto, tcp or udp.*did you mean 'tcp'"),

@@ -244,7 +244,7 @@ def test_the_top_of_the_file_of_run(tmp_path: Path, text: str, good: bool) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["cameras: {}", "cameras: []", "cameras:", "detector: people", "cameras: {a: {}}", "cameras: {a: 0}"]
+    "text", ["cameras: {}", "cameras: []", "cameras:", "detector: nanodet", "cameras: {a: {}}", "cameras: {a: 0}"]
 )
 def test_a_run_needs_cameras(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, text)

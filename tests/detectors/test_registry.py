@@ -12,6 +12,7 @@ import pytest
 from streamer.detectors import hub_cache
 from streamer.detectors.check import check
 from streamer.detectors.registry import MASK_RCNN, known_detectors, load_detector
+from streamer.detectors.weights import SHA256, verified
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
 from streamer.stages import Detector
 
@@ -80,22 +81,22 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
-def test_people_by_name_with_its_settings() -> None:
-    detector = load_detector("people", score_threshold=0.3, threads=1)
-    assert detector.name == "people"
+def test_nanodet_by_name_with_its_settings() -> None:
+    detector = load_detector("nanodet", score_threshold=0.3, threads=1)
+    assert detector.name == "nanodet"
     assert isinstance(detector, Detector)
     report = check(detector, frames=1)
     assert report.device == "CPU, 1 thread"
-    assert report.labels == 23
+    assert report.labels == 80
     detector.close()
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("peple", "no detector 'peple'; did you mean people\\?"),
+        ("nandet", "no detector 'nandet'; did you mean nanodet\\?"),
         ("mask_rcnn", "did you mean mask-rcnn\\?"),
-        ("zzz", "no detector 'zzz'; there are: people, mask-rcnn, hub:HANDLE"),
+        ("zzz", "no detector 'zzz'; there are: nanodet, nanodet:large, mask-rcnn, hub:HANDLE"),
         ("", "no detector ''"),
         ("hub:", "no detector 'hub:'"),
         ("./nowhere/model", "no detector './nowhere/model'"),
@@ -182,10 +183,10 @@ def test_an_answer_that_is_no_answer_is_named(name: str, words: str) -> None:
 @pytest.mark.parametrize("settings", [{"score_threshold": 1.01}, {"score_threshold": 0.5, "threads": 0}])
 def test_settings_out_of_range(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be"):
-        load_detector("people", **settings)  # type: ignore[arg-type]  # the wrong values are the point
+        load_detector("nanodet", **settings)  # type: ignore[arg-type]  # the wrong values are the point
 
 
-@pytest.mark.parametrize("spec", ["people", "lamps:Bright"])
+@pytest.mark.parametrize("spec", ["nanodet", "lamps:Bright"])
 @pytest.mark.usefixtures("module")
 def test_labels_are_for_saved_models(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has its own labels"):
@@ -194,9 +195,9 @@ def test_labels_are_for_saved_models(spec: str, tmp_path: Path) -> None:
 
 def test_known_detectors_say_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    people, mask_rcnn = known_detectors()
-    assert people.present
-    assert people.size_bytes == 10_237_417
+    nanodet, mask_rcnn = known_detectors()
+    assert nanodet.present
+    assert nanodet.size_bytes == sum(len(verified(name)) for name in SHA256)
     assert not mask_rcnn.present
     assert mask_rcnn.where == str(hub_cache.entry(MASK_RCNN))
     folder = hub_cache.entry(MASK_RCNN)
@@ -207,7 +208,7 @@ def test_known_detectors_say_what_is_there(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_check_needs_a_frame() -> None:
-    detector = load_detector("people", score_threshold=0.5, threads=1)
+    detector = load_detector("nanodet", score_threshold=0.5, threads=1)
     with pytest.raises(ValueError, match="at least 1"):
         check(detector, frames=0)
     detector.close()

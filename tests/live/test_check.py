@@ -54,23 +54,23 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("detector: peple\n" + ONE, "c.yaml:1: there is no detector 'peple'; did you mean people?"),
+        ("detector: nandet\n" + ONE, "c.yaml:1: there is no detector 'nandet'; did you mean nanodet?"),
         ("detector: lamps:Brigt\n" + ONE, "c.yaml:1: the detector lamps:Brigt: the module has no class Brigt; did you mean"),
         ("detector: lamp:Bright\n" + ONE, "c.yaml:1: the detector lamp:Bright: there is no module lamp"),
         ("detector: file\n" + ONE, "c.yaml:1: the detector file is a file"),
         ("detector: empty\n" + ONE, "c.yaml:1: empty is no SavedModel"),
-        ("detector: people\nlabels: names.txt\n" + ONE, "c.yaml:2: the detector people has its own labels"),
+        ("detector: nanodet\nlabels: names.txt\n" + ONE, "c.yaml:2: the detector nanodet has its own labels"),
         ("detector: model\nlabels: none.txt\n" + ONE, "c.yaml:2: the label file none.txt cannot be read"),
         ("metrics: 192.0.2.1:9090\n" + ONE, "c.yaml:1: metrics cannot listen on 192.0.2.1:9090"),
         (
             ONE + "    classes: person,persn\n",
-            "c.yaml:4: cameras.gate: the detector people knows no class 'persn'; did you mean",
+            "c.yaml:4: cameras.gate: the detector nanodet knows no class 'persn'; did you mean",
         ),
         (
             "detector: model\nlabels: names.txt\n" + ONE + "    classes: bal\n",
             "c.yaml:6: cameras.gate: the detector model knows",
         ),
-        ("defaults: {classes: persn}\n" + ONE, "c.yaml:1: cameras.gate: the detector people knows no class 'persn'"),
+        ("defaults: {classes: persn}\n" + ONE, "c.yaml:1: cameras.gate: the detector nanodet knows no class 'persn'"),
         ("cameras:\n  gate:\n    source: none.mp4\n", "c.yaml:3: cameras.gate: there is no file none.mp4"),
         ("cameras:\n  gate:\n    source: gopher://h/\n", "c.yaml:3: cameras.gate: unknown scheme gopher"),
         (ONE + "    publish: gopher://h/\n", "c.yaml:4: cameras.gate: cannot publish to gopher://h/"),
@@ -126,7 +126,7 @@ def test_a_hard_link_of_a_source_is_not_written_to() -> None:
 
 
 def test_several_mistakes_are_told_together() -> None:
-    words = complaint("detector: peple\nmetrics: 192.0.2.1:1\n" + ONE + "    output: x.avi\n    record: file\n")
+    words = complaint("detector: nandet\nmetrics: 192.0.2.1:1\n" + ONE + "    output: x.avi\n    record: file\n")
     assert words.count("c.yaml:") == 3
     assert "; and 1 more" in words
 
@@ -150,10 +150,10 @@ def test_a_folder_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_source_is_checked_by_the_same_function() -> None:
     Path("c.yaml").write_text("source: 'test:'\nclasses: persn\n")
     settings = load_live_config("c.yaml", {}, {})
-    with pytest.raises(ConfigError, match=r"^c\.yaml:2: the detector people knows no class 'persn'"):
+    with pytest.raises(ConfigError, match=r"^c\.yaml:2: the detector nanodet knows no class 'persn'"):
         check_cameras({"test": settings}, settings, single=True)
     settings = load_live_config("c.yaml", {"classes": "cra"}, {})
-    with pytest.raises(ConfigError, match=r"^the detector people knows no class 'cra'"):
+    with pytest.raises(ConfigError, match=r"^the detector nanodet knows no class 'cra'"):
         check_cameras({"test": settings}, settings, single=True)
     Path("c.yaml").write_text("source: 'test:'\nclasses: person\nkeep_gb: 5\n")
     with pytest.raises(ConfigError, match=r"^c\.yaml:3: keep_hours and keep_gb need record"):

@@ -1,0 +1,120 @@
+"""What DeepLab v3 sees in a box: for each of twenty classes, how likely each of its points belongs to one.
+
+The network (DeepLab v3 on MobileNet v2 at half depth, PASCAL VOC) wants a square around the box with a good part of its
+surroundings: cut to the box itself it finds little. It is cut behind its logits, which are enlarged before the softmax: the
+other way round outlines get stairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detectors.litert import Network
+
+Floats = NDArray[np.float32]
+
+CLASSES = [
+    "background",
+    "airplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "dining table",
+    "dog",
+    "horse",
+    "motorcycle",
+    "person",
+    "potted plant",
+    "sheep",
+    "couch",
+    "train",
+    "tv",
+]
+"""PASCAL VOC's classes in the network's order, by COCO's names."""
+
+MARGIN = 0.3
+"""How far the square reaches beyond the box's longer side, on each side, in box sizes."""
+BEYOND = (128, 128, 128)
+"""What stands beyond the picture."""
+
+
+class DeepLab:
+    """One network. Used by one thread at a time, which may change."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        """``content`` is the LiteRT file, ``name`` its name for errors. Raises ``DetectorUnavailable``."""
+        self._network = Network(content, 1, name)
+        self.size_px = self._network.input_shape[1]
+        """Width and height of the input in pixels."""
+
+    def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> Floats:
+        """Probabilities at the middles of ``cells`` x ``cells`` cells that divide the box: float32 (cells, cells, 21).
+
+        ``image`` is RGB, uint8 (height, width, 3); the box, float32 (4,), is in its pixels.
+        """
+        left, top, right, bottom = (float(side) for side in box_xyxy)
+        side = max(right - left, bottom - top) * (1 + 2 * MARGIN)
+        scale = self.size_px / side
+        x, y = (left + right - side) / 2, (top + bottom - side) / 2
+        matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
+        cv2.warpAffine(image, matrix, (self.size_px, self.size_px), dst=self._network.input_view(), borderValue=BEYOND)
+        self._network.invoke()
+        step, zero = self._network.output_quantization
+        logits = (self._network.output_view(0)[0].astype(np.float32) - zero) * np.float32(step)
+        rows = _between(logits, (top - y) / side, (bottom - y) / side, cells)
+        read = _between(rows.swapaxes(0, 1), (left - x) / side, (right - x) / side, cells).swapaxes(0, 1)
+        return softmax(read)
+
+    def warm_up(self) -> None:
+        """Compute once, on whatever the input holds."""
+        self._network.invoke()
+
+
+def _between(values: Floats, start: float, end: float, cells: int) -> Floats:
+    """``values`` (n, …), which lie evenly from 0 to 1, read linearly at the middles of ``cells`` cells of ``start`` to ``end``.
+
+    The network's cells lie on its corners: the first at 0, the last at 1. Without matrix products: NumPy's library for them
+    keeps a second core busy with waiting.
+    """
+    last = len(values) - 1
+    at = np.clip((start + (np.arange(cells, dtype=np.float32) + 0.5) / cells * (end - start)) * last, 0, last)
+    low = np.minimum(at.astype(np.intp), last - 1)
+    share = (at - low).astype(np.float32).reshape(-1, *(1,) * (values.ndim - 1))
+    return np.asarray(values[low] * (1 - share) + values[low + 1] * share, np.float32)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the last axis."""
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)
+
+
+_GROUPS = (
+    ("bicycle", "motorcycle"),
+    ("car", "bus", "train", "truck"),
+    ("cat", "dog"),
+    ("cow", "horse", "sheep"),
+    ("chair", "couch"),
+)
+"""Classes that people and networks mix up: an object of one is outlined by what is seen of any."""
+
+
+def kind(name: str) -> tuple[str, ...]:
+    """The classes that are mixed up with this one, itself included."""
+    return next((group for group in _GROUPS if name in group), (name,))
+
+
+MEMBERS: Mapping[str, list[int]] = {
+    name: [CLASSES.index(member) for member in kind(name) if member in CLASSES] for name in (*CLASSES[1:], "truck")
+}
+"""Columns of the output that count for an object, by COCO's class names; other classes have no outline."""

@@ -1,0 +1,49 @@
+"""Which outline is shown, and what a second look says of the class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamer.detectors.deeplab import CLASSES
+from streamer.detectors.opinion import UNSEEN_FACTOR, Opinion, judge
+from streamer.detectors.outlines import share
+
+
+def seen(**shares: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """What DeepLab says of a box in which each class takes a share, the background the rest."""
+    cells = np.zeros((100, len(CLASSES)), np.float32)
+    at = 0
+    for name, part in shares.items():
+        cells[at : at + round(100 * part), CLASSES.index(name)] = 1.0
+        at += round(100 * part)
+    cells[at:, 0] = 1.0
+    return cells.reshape(10, 10, -1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shares", "expected"),
+    [
+        ("car", {"car": 0.6}, Opinion(None, "car")),
+        ("truck", {"bus": 0.5}, Opinion(None, "truck")),
+        ("sheep", {"dog": 0.6}, Opinion(None, "dog")),
+        ("bear", {"dog": 0.5}, Opinion(None, "dog")),
+        ("cat", {"dog": 0.6}, Opinion(None, "dog")),
+        ("cat", {"dog": 0.4, "cat": 0.2}, Opinion(None, "cat")),
+        ("cell phone", {"car": 0.6}, Opinion(None, "car")),
+        ("chair", {"car": 0.6}, Opinion(None, "car")),
+        ("chair", {"chair": 0.3, "car": 0.3}, Opinion(None, "chair")),
+        ("car", {}, Opinion(None, "car", UNSEEN_FACTOR)),
+        ("car", {"person": 0.5}, Opinion(None, "car")),
+        ("zebra", {}, Opinion(None, "zebra")),
+        ("sheep", {"car": 0.7}, Opinion(None, "sheep")),
+    ],
+)
+def test_a_class_is_corrected_only_by_a_related_one_that_is_clearly_there(
+    name: str, shares: dict[str, float], expected: Opinion
+) -> None:
+    assert judge(seen(**shares), name) == expected
+
+
+def test_the_share_of_a_mask() -> None:
+    assert share(np.array([[0.6, 0.4], [0.5, 1.0]], np.float32)) == 0.5
