@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.detectors.crops import Square
 from streamer.detectors.litert import Network
 
 Floats = NDArray[np.float32]
@@ -44,8 +44,6 @@ CLASSES = [
 
 MARGIN = 0.3
 """How far the square reaches beyond the box's longer side, on each side, in box sizes."""
-BEYOND = (128, 128, 128)
-"""What stands beyond the picture."""
 
 
 class DeepLab:
@@ -62,18 +60,16 @@ class DeepLab:
 
         ``image`` is RGB, uint8 (height, width, 3); the box, float32 (4,), is in its pixels.
         """
-        left, top, right, bottom = (float(side) for side in box_xyxy)
-        side = max(right - left, bottom - top) * (1 + 2 * MARGIN)
-        scale = self.size_px / side
-        x, y = (left + right - side) / 2, (top + bottom - side) / 2
-        matrix = np.array([[scale, 0, -x * scale + (scale - 1) / 2], [0, scale, -y * scale + (scale - 1) / 2]])
-        cv2.warpAffine(image, matrix, (self.size_px, self.size_px), dst=self._network.input_view(), borderValue=BEYOND)
+        square = Square.around(box_xyxy, MARGIN)
+        square.pixels(image, self.size_px, into=self._network.input_view())
         self._network.invoke()
         step, zero = self._network.output_quantization
         logits = (self._network.output_view(0)[0].astype(np.float32) - zero) * np.float32(step)
-        rows = _between(logits, (top - y) / side, (bottom - y) / side, cells)
-        read = _between(rows.swapaxes(0, 1), (left - x) / side, (right - x) / side, cells).swapaxes(0, 1)
-        return softmax(read)
+        left, top, right, bottom = (float(side) for side in box_xyxy)
+        side = square.side_px
+        rows = _between(logits, (top - square.top) / side, (bottom - square.top) / side, cells)
+        read = _between(rows.swapaxes(0, 1), (left - square.left) / side, (right - square.left) / side, cells)
+        return softmax(read.swapaxes(0, 1))
 
     def warm_up(self) -> None:
         """Compute once, on whatever the input holds."""
