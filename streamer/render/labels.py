@@ -18,6 +18,8 @@ from streamer.render.palette import Yuv
 _WEIGHT = 550
 LOW_BOX_TAGS = 3
 """Boxes lower than so many tags have their tag outside if they can."""
+HIDDEN = 3
+"""A tag may hide one part in so many of another small object."""
 
 
 class Tag(NamedTuple):
@@ -85,26 +87,46 @@ def _rounded(width: int, height: int, radius: float) -> Plane:
     return tag_shape
 
 
-def place(tag_size: tuple[int, int], box: Region, taken: Sequence[Region], width: int, height: int) -> Region:
-    """Where a tag (width, height in pixels) goes: near the top of its box, inside the picture, clear of ``taken`` if it can be.
+def place(
+    tag_size: tuple[int, int],
+    box: Region,
+    taken: Sequence[Region],
+    width: int,
+    height: int,
+    small: Sequence[Region] = (),
+) -> Region | None:
+    """Where a tag (width, height in pixels) goes: near its box, inside the picture, clear of ``taken``; None where all is full.
 
     ``box`` is the object's box within the picture. Tried in turn: above the box, inside its top, below it, inside its
     bottom, and each of these moved to the right edge. A low box, which a tag inside would hide, has it above, below, right or
-    left of it before. If all overlap, the place that overlaps least.
+    left of it instead. No place hides much of another object of ``small`` ones.
     """
     w, h = tag_size
-    best, least = Region(0, 0, 0, 0), math.inf
+    # What no place can reach need not be compared with each of them: of a hundred objects that is nearly all.
+    reach = Region(box.x0 - w, box.y0 - h, box.x1 + w, box.y1 + h)
+    tags = [other for other in taken if _touch(reach, other)]
+    objects = [other for other in small if _touch(reach, other) and other != box]
     for spot in _spots(w, h, box, width, height):
-        left, top, right, bottom = spot
-        covered = 0
-        for x0, y0, x1, y1 in taken:
-            if x0 < right and left < x1 and y0 < bottom and top < y1:
-                covered += (min(right, x1) - max(left, x0)) * (min(bottom, y1) - max(top, y0))
-        if covered < least:
-            best, least = spot, covered
-            if covered == 0:
-                break
-    return best
+        if not any(_touch(spot, other) for other in tags) and not any(_hides(spot, other) for other in objects):
+            return spot
+    return None
+
+
+def is_low(box: Region, tag_height: int) -> bool:
+    """Whether a tag of that height inside the box would hide what is in it."""
+    return box.y1 - box.y0 < LOW_BOX_TAGS * tag_height
+
+
+def _touch(a: Region, b: Region) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _hides(spot: Region, small: Region) -> bool:
+    """Whether a tag covers more of a small object than it may."""
+    if not _touch(spot, small):
+        return False
+    across, down = min(spot[2], small[2]) - max(spot[0], small[0]), min(spot[3], small[3]) - max(spot[1], small[1])
+    return HIDDEN * across * down > (small[2] - small[0]) * (small[3] - small[1])
 
 
 def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Region]:
@@ -112,10 +134,10 @@ def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Reg
     aligned = (box.x0, box.x1 - w)
     above, below = [(x, box.y0 - h) for x in aligned], [(x, box.y1) for x in aligned]
     top, bottom = [(x, box.y0) for x in aligned], [(x, box.y1 - h) for x in aligned]
-    if box.y1 - box.y0 < LOW_BOX_TAGS * h:
+    if is_low(box, h):
         middle = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
         beside = [(x, middle) for x in (box.x1, box.x0 - w) if 0 <= x <= width - w]
-        corners = [*above, *below, *beside, *top, *bottom]
+        corners = [*above, *below, *beside]
     else:
         corners = [*above, *top, *below, *bottom]
     for x, y in [(x, y) for x, y in corners if 0 <= y <= height - h] or [(box.x0, max(0, min(box.y0, height - h)))]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streamer.frame import Frame, Orientation, Plane, plane_views
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
-from streamer.render.labels import painted, place, tag
+from streamer.render.labels import is_low, painted, place, tag
 from streamer.render.masks import FIELD_END, Box, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_of
 from streamer.stages import Annotated
@@ -29,6 +29,10 @@ SMALLEST_TEXT_PX = 8.0
 """Nominal size of letters below which they cannot be read."""
 CRAMPED_TEXT_PX = 9.0
 """Nominal size below which a label that is wider than its box is shortened to its name."""
+SMALL_TEXT = 0.8
+"""Size of the letters at small objects, times that of the others."""
+SURE = 0.5
+"""Least score of what gets its label before the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,35 +159,41 @@ class Renderer:
     ) -> None:
         text_px = max(SMALLEST_TEXT_PX, min(CRAMPED_TEXT_PX, 0.045 * reference), 4 + 0.0155 * reference)
         size_px = round(text_px * self._style.scale)
-        cramped = text_px < CRAMPED_TEXT_PX
-        boxes, opacities, texts = instances.boxes_xyxy.tolist(), instances.opacity.tolist(), self._texts(instances)
+        small_px = round(max(SMALLEST_TEXT_PX, SMALL_TEXT * text_px) * self._style.scale)
+        cramped, stretch = text_px < CRAMPED_TEXT_PX, 1 / aspect
+        opacities, texts = instances.opacity.tolist(), self._texts(instances)
+        boxes = [pixels_of(box, 0, canvas.width, canvas.height) for box in instances.boxes_xyxy.tolist()]
+        low = [is_low(box, tag("", size_px, stretch).height) for box in boxes]
+        small = [box for box, is_small in zip(boxes, low, strict=True) if is_small and not box.empty]
         taken: list[Region] = []
         for row in _steady_order(instances):
-            box, opacity = pixels_of(boxes[row], 0, canvas.width, canvas.height), opacities[row]
+            box, opacity, px = boxes[row], opacities[row], small_px if low[row] else size_px
             if box.empty or opacity <= 0:
                 continue
-            text, shorter = texts[row]
-            label = tag(text, size_px, 1 / aspect)
-            if label.width > canvas.width * WIDEST_LABEL or (cramped and label.width > box.x1 - box.x0):
-                text, label = shorter, tag(shorter, size_px, 1 / aspect)
-            spot = place((label.width, label.height), box, taken, canvas.width, canvas.height)
-            taken.append(spot)
-            x, y = canvas.aligned(spot)[:2]
-            layer = painted((text, size_px, 1 / aspect), yuv(colors[row]), yuv(readable_on(colors[row])))
-            canvas.lay(layer if opacity >= 1 else layer.faded(opacity), x, y)
+            width = tag(texts[row][0], px, stretch).width
+            narrow = width > canvas.width * WIDEST_LABEL or (cramped and width > box.x1 - box.x0)
+            for text in texts[row][1:] if narrow else texts[row]:
+                label = tag(text, px, stretch)
+                spot = place((label.width, label.height), box, taken, canvas.width, canvas.height, small)
+                if spot is not None:
+                    taken.append(spot)
+                    x, y = canvas.aligned(spot)[:2]
+                    layer = painted((text, px, stretch), yuv(colors[row]), yuv(readable_on(colors[row])))
+                    canvas.lay(layer if opacity >= 1 else layer.faded(opacity), x, y)
+                    break
 
-    def _texts(self, instances: Instances) -> list[tuple[str, str]]:
-        """For each row the label, and what it says where there is little room."""
-        texts: list[tuple[str, str]] = []
+    def _texts(self, instances: Instances) -> list[list[str]]:
+        """For each row the label, and what it says where there is less and less room."""
+        texts: list[list[str]] = []
         columns = instances.class_ids, instances.track_ids, instances.scores, instances.followed, instances.mask_age_s
         for class_id, track_id, score, followed, age_s in zip(*(column.tolist() for column in columns), strict=True):
-            name = self._labels.get(class_id) or f"class {class_id}"
-            if self._style.show_track and track_id != NO_TRACK:
-                name = f"{name} #{track_id}"
-            text = f"{name} {score:.2f}"
+            name, number = self._labels.get(class_id) or f"class {class_id}", f"#{track_id}"
+            named = self._style.show_track and track_id != NO_TRACK
+            short = f"{name} {number}" if named else name
+            text = f"{short} {score:.2f}"
             if self._style.show_age and followed:
                 text = f"{text} · {age_s * 1000:.0f} ms"
-            texts.append((text, name))
+            texts.append([text, short, number] if named else [text, short])
         return texts
 
 
@@ -251,9 +261,12 @@ def _profile(fill: float, line: float, line_px: float, reach_px: float) -> Plane
 
 
 def _steady_order(instances: Instances) -> list[int]:
-    """The order in which labels take their places: old tracks, then left to right. By score, they would jump between frames."""
-    tracks, left = instances.track_ids.tolist(), instances.boxes_xyxy[:, 0].tolist()
-    return sorted(range(len(instances)), key=lambda row: (tracks[row] == NO_TRACK, tracks[row], left[row]))
+    """The order in which labels take their places: old tracks, then what is sure, then left to right.
+
+    In the order of scores they would jump between frames. What comes late in a crowd may stay without a label.
+    """
+    tracks, left, scores = instances.track_ids.tolist(), instances.boxes_xyxy[:, 0].tolist(), instances.scores.tolist()
+    return sorted(range(len(instances)), key=lambda row: (tracks[row] == NO_TRACK, tracks[row], scores[row] < SURE, left[row]))
 
 
 def _draw_box(canvas: Canvas, box: Box, sample: Yuv, opacity: float, line_px: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import UPRIGHT, Frame, Orientation, Plane, plane_views
-from streamer.instances import Floats, Instances
+from streamer.instances import NO_TRACK, Floats, Instances
 
 LABELS = {1: "person", 2: "bicycle", 3: "car"}
 
@@ -72,6 +72,19 @@ def group(width: int, height: int) -> Instances:
         opacity=np.array([1, 1, 1, 0.5, 1], np.float32),
         mask_age_s=np.array([0, 0, 0.12, 0, 0], np.float32),
         followed=np.array([False, False, True, False, False]),
+    )
+
+
+def crowd(width: int, height: int) -> Instances:
+    """Forty small objects close together, every second one tracked, without masks."""
+    rng = np.random.default_rng(4)
+    sizes = rng.uniform(0.02, 0.06, (40, 2)) * height
+    middles = rng.uniform(0.2, 0.8, (40, 2)) * [width, height]
+    return Instances(
+        boxes_xyxy=np.hstack([middles - sizes / 2, middles + sizes / 2]).astype(np.float32),
+        scores=np.linspace(0.9, 0.2, 40, dtype=np.float32),
+        class_ids=rng.integers(1, 4, 40),
+        track_ids=np.where(np.arange(40) % 2, NO_TRACK, np.arange(40) + 1),
     )
 
 

@@ -63,10 +63,18 @@ def test_a_low_box_is_not_hidden_by_its_tag() -> None:
     box = Region(30, 50, 44, 80)
     above = place((60, 20), box, [], 200, 150)
     assert above == Region(30, 30, 90, 50)
-    below = place((60, 20), box, [above], 200, 150)
+    below = place((60, 20), box, [Region(30, 30, 90, 50)], 200, 150)
     assert below == Region(30, 80, 90, 100)
     wall = [Region(0, 0, 200, 50), Region(0, 80, 200, 150)]
     assert place((60, 20), box, wall, 200, 150) == Region(44, 55, 104, 75)
+    assert place((60, 20), box, [*wall, Region(44, 50, 200, 80)], 200, 150) is None
+
+
+def test_a_tag_hides_no_other_small_object() -> None:
+    box, neighbour = Region(30, 50, 44, 80), Region(50, 34, 60, 46)
+    assert place((60, 20), box, [], 200, 150, [box, neighbour]) == Region(30, 80, 90, 100)
+    corner = Region(80, 20, 120, 60)
+    assert place((60, 20), box, [], 200, 150, [box, corner]) == Region(30, 30, 90, 50), "a corner of it may be hidden"
 
 
 @pytest.mark.parametrize("stretch", [0.5, 0.75, 16 / 11, 2.0])
@@ -87,6 +95,7 @@ def test_a_stretched_tag_is_as_high_and_so_many_times_as_wide(stretch: float) ->
 def test_a_tag_that_fits_the_picture_is_never_off_its_edge(width: int, height: int, x: int, y: int, w: int, h: int) -> None:
     x, y = min(x, width - 1), min(y, height - 1)
     spot = place((w, h), Region(x, y, width, height), [], width, height)
+    assert spot is not None
     assert (spot.x1 - spot.x0, spot.y1 - spot.y0) == (w, h)
     assert spot.x0 >= 0
     assert spot.y0 >= 0
@@ -98,11 +107,13 @@ def test_the_tags_of_a_row_of_people_do_not_overlap() -> None:
     taken: list[Region] = []
     for person in range(6):
         box = Region(40 + 40 * person, 60, 90 + 40 * person, 200)
-        taken.append(place((76, 20), box, taken, 400, 300))
+        spot = place((76, 20), box, taken, 400, 300)
+        assert spot is not None
+        taken.append(spot)
     assert not [(a, b) for i, a in enumerate(taken) for b in taken[:i] if overlap(a, b)]
 
 
-def test_where_no_place_is_free_the_least_covered_one_is_taken() -> None:
-    wall = [Region(0, 0, 100, 60)]
-    spot = place((50, 20), Region(10, 10, 90, 70), wall, 100, 70)
-    assert spot == Region(10, 50, 60, 70)
+def test_where_all_places_are_taken_there_is_none() -> None:
+    box, wall = Region(10, 10, 90, 70), Region(0, 0, 100, 60)
+    assert place((50, 20), box, [wall], 100, 70) is None
+    assert place((50, 20), box, [wall], 100, 90) == Region(10, 70, 60, 90)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -13,14 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.follow.boxes import areas, common_areas
 from streamer.frame import Frame, Orientation
 from streamer.instances import Instances
+from streamer.render.labels import place
+from streamer.render.masks import Region
 from streamer.render.palette import color, yuv_of
 from streamer.render.renderer import DRAWABLE, Renderer, Style
 from streamer.stages import Annotated
 from tests import strategies
 from tests.render.make_golden import FOLDER, PICTURES
-from tests.render.scenes import LABELS, disc, figure, frame_of, group, landscape, one, samples
+from tests.render.scenes import LABELS, crowd, disc, figure, frame_of, group, landscape, one, samples
 from tests.render.test_masks import reference
 
 TURNS = [Orientation(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
@@ -271,9 +275,36 @@ def test_labels_keep_their_places_when_scores_change() -> None:
 def test_labels_say_name_track_score_and_age() -> None:
     instances = group(1920, 1080)
     plain = Renderer(LABELS)._texts(instances)[2]
-    assert plain == ("person #3 0.85", "person #3")
+    assert plain == ["person #3 0.85", "person #3", "#3"]
     aged = Renderer({}, style=Style(show_age=True, show_track=False))._texts(instances)[2]
-    assert aged == ("class 1 0.85 · 120 ms", "class 1")
+    assert aged == ["class 1 0.85 · 120 ms", "class 1"]
+
+
+@pytest.mark.parametrize("size", [(320, 180), (480, 270), (1280, 720)])
+def test_labels_of_a_crowd_cover_neither_each_other_nor_small_objects(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spots: list[Region] = []
+
+    def noted(*args: Any) -> Region | None:
+        if (spot := place(*args)) is not None:
+            spots.append(spot)
+        return spot
+
+    monkeypatch.setattr("streamer.render.renderer.place", noted)
+    instances = crowd(*size)
+    drawn(frame_of(landscape(*size)), instances, Style(draw=frozenset({"labels"})))
+    regions = np.array(spots, np.float64)
+    np.testing.assert_array_equal(common_areas(regions, regions).sum(axis=1), areas(regions), "each covers only itself")
+    assert len(spots) >= 12, "many fit all the same"
+    boxes = instances.boxes_xyxy.astype(np.float64)
+    assert (common_areas(regions, boxes) / areas(boxes)).max() < 0.5
+
+
+def test_labels_of_small_objects_are_written_in_smaller_letters() -> None:
+    frame, style = frame_of(landscape(1280, 720)), Style(draw=frozenset({"labels"}))
+    low, high = (drawn(frame, one(box), style) for box in ((600, 300, 620, 330), (600, 300, 700, 500)))
+    assert tag_extent(low, frame.picture)[1] < 0.9 * tag_extent(high, frame.picture)[1]
 
 
 def tag_extent(picture: av.VideoFrame, plain: av.VideoFrame) -> tuple[int, int]:
