@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("render",),
     "line": ("annotate", "line"),
     "nanodet": ("annotate", "nanodet"),
+    "detector": ("detector",),
     "hub": ("hub",),
     "resources": ("resources",),
     "following": ("following",),

@@ -129,7 +129,7 @@ class NanoDetDetector:
     def warm_up(self) -> None:
         """Run the networks once, the boxes' at the size of a wide picture."""
         with self._lock:
-            self._network_for(np.zeros((9, 16, 3), np.uint8)).warm_up()
+            self._network_for(np.zeros((9, 16, 3), np.uint8)).compute()
             if self._outliner is not None:
                 self._outliner.warm_up()
 

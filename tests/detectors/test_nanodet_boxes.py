@@ -58,7 +58,7 @@ def network() -> BoxNetwork:
 def test_a_picture_of_any_size_is_scaled_whole(network: BoxNetwork, width: int, height: int) -> None:
     """A ramp from black to white ends at the far edge of what is used, within the pixels that halving leaves out."""
     ramp = np.broadcast_to(np.linspace(0, 255, width, dtype=np.uint8)[None, :, None], (height, width, 3))
-    across, down = network._prepare(np.ascontiguousarray(ramp))
+    across, down = network.put(np.ascontiguousarray(ramp))
     scale = min(network.width / width, network.height / height)
     # One pixel at least is used, and whole pixels; up to three of a side are left out by halving odd sizes twice.
     assert across == pytest.approx(max(scale, 1 / width), rel=0.02, abs=0.5 / width)
