@@ -25,7 +25,7 @@ class SelectionOptions(Settings):
 
     panel: ClassVar[str] = "Detector"
 
-    score_threshold: Annotated[Share | None, Unset("0.4 for people, else 0.5")] = None
+    score_threshold: Annotated[Share | None, Unset("0.4 for nanodet, else 0.5")] = None
     """Least score of an instance."""
     classes: Annotated[Names, Unset("all that the detector shows by itself", by_none=False)] = None
     """Names of the classes to keep, such as ``person,car``; ``all`` for every class that the detector knows."""

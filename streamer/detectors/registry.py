@@ -83,7 +83,7 @@ def load_detector(
     _check_name(spec, labels_path)
     if spec in BUILT_IN:
         return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads)
-    return load_class(spec, score_threshold)
+    return load_class(spec, score_threshold, TABLE)
 
 
 def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, str] | None:
@@ -101,7 +101,7 @@ def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, s
     _check_name(spec, labels_path)
     if spec in BUILT_IN:
         return COCO
-    check_class(spec)
+    check_class(spec, TABLE)
     return None
 
 
@@ -127,19 +127,13 @@ def saved_model_of(spec: str) -> str | None:
 
 def known_detectors() -> list[KnownDetector]:
     """What ``streamer models`` lists. Loads none of them."""
-    from streamer.detectors import hub_cache, weights
+    from streamer.detectors import hub_cache
 
-    sizes = [path.stat().st_size for name in weights.SHA256 if (path := weights.FOLDER / name).is_file()]
     entry = hub_cache.entry(MASK_RCNN)
     present = hub_cache.is_whole(entry)
     return [
-        KnownDetector(
-            name="nanodet, nanodet:large",
-            where=str(weights.FOLDER),
-            needs="nothing: built in, runs on any CPU",
-            size_bytes=sum(sizes) if sizes else None,
-            present=len(sizes) == len(weights.SHA256),
-        ),
+        _built_in("nanodet", "nothing: built in, runs on any CPU"),
+        _built_in("nanodet:large", "nothing: built in; finds smaller objects, takes three times as long"),
         KnownDetector(
             name="mask-rcnn",
             where=str(entry),
@@ -148,6 +142,22 @@ def known_detectors() -> list[KnownDetector]:
             present=present,
         ),
     ]
+
+
+def _built_in(name: str, needs: str) -> KnownDetector:
+    from streamer.detectors import weights
+    from streamer.detectors.nanodet import SIZES, weights_file
+
+    others = {weights_file(size) for variant, sizes in SIZES.items() if variant != name for size in sizes}
+    files = [weights.FOLDER / file for file in weights.SHA256 if file not in others]
+    sizes = [path.stat().st_size for path in files if path.is_file()]
+    return KnownDetector(
+        name=name,
+        where=str(weights.FOLDER),
+        needs=needs,
+        size_bytes=sum(sizes) if sizes else None,
+        present=len(sizes) == len(files),
+    )
 
 
 def _suggestion(spec: str) -> str:

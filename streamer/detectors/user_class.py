@@ -17,10 +17,11 @@ from streamer.stages import Detector
 from streamer.suggest import nearest
 
 
-def load_class(spec: str, score_threshold: float) -> Detector:
+def load_class(spec: str, score_threshold: float, others: Collection[str] = ()) -> Detector:
     """An instance of the class that ``spec``, ``package.module:Class``, names.
 
-    Raises ``ConfigError`` where there is no such module or class, ``DetectorUnavailable`` for what it raises itself.
+    Raises ``ConfigError`` where there is no such module or class, with the nearest of the names of ``others`` that may have
+    been meant, and ``DetectorUnavailable`` for what it raises itself.
     """
     module_name, _, class_name = spec.partition(":")
     try:
@@ -28,7 +29,7 @@ def load_class(spec: str, score_threshold: float) -> Detector:
             module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise _no_module(spec, error.name) from error
+            raise _no_module(spec, error.name, others) from error
         raise DetectorUnavailable(f"the detector {spec} cannot be imported: {error}", hint="install what it needs") from error
     except Exception as error:
         raise DetectorUnavailable(
@@ -51,23 +52,23 @@ def load_class(spec: str, score_threshold: float) -> Detector:
     return PluginDetector(instance, spec)
 
 
-def check_class(spec: str) -> None:
-    """Raise ``ConfigError`` where there is no such module or class, as far as its source tells; the module is not run.
+def check_class(spec: str, others: Collection[str] = ()) -> None:
+    """Raise what :func:`load_class` raises where there is no such module or class, as far as its source tells.
 
-    The packages around it are, which importing needs.
+    The module is not run; the packages around it are, which importing needs.
     """
     module_name, _, class_name = spec.partition(":")
     try:
         with _current_directory_first():
             found = importlib.util.find_spec(module_name)
     except ModuleNotFoundError as error:
-        raise _no_module(spec, error.name or module_name) from error
+        raise _no_module(spec, error.name or module_name, others) from error
     except Exception as error:
         raise DetectorUnavailable(
             f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
         ) from error
     if found is None:
-        raise _no_module(spec, module_name)
+        raise _no_module(spec, module_name, others)
     if found.origin is None or not found.origin.endswith(".py"):
         return
     try:
@@ -102,8 +103,10 @@ def _current_directory_first() -> Iterator[None]:
             sys.path.append(here)
 
 
-def _no_module(spec: str, name: str) -> ConfigError:
-    hint = f"it is looked for in {Path.cwd()} and among the installed packages"
+def _no_module(spec: str, name: str, others: Collection[str]) -> ConfigError:
+    near = nearest(spec, others, most=1)
+    meant = f"did you mean {near[0]}? a module" if near else "it"
+    hint = f"{meant} is looked for in {Path.cwd()} and among the installed packages"
     return ConfigError(f"the detector {spec}: there is no module {name}", hint=hint)
 
 

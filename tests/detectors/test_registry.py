@@ -11,7 +11,7 @@ import pytest
 
 from streamer.detectors import hub_cache
 from streamer.detectors.check import check
-from streamer.detectors.registry import MASK_RCNN, known_detectors, load_detector
+from streamer.detectors.registry import MASK_RCNN, check_detector, known_detectors, load_detector
 from streamer.detectors.weights import SHA256, verified
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
 from streamer.stages import Detector
@@ -77,7 +77,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
-    for name in ("lamps", "broken", "lonely"):
+    for name in ("lamps", "broken", "lonely", "nanodet"):
         sys.modules.pop(name, None)
 
 
@@ -95,6 +95,8 @@ def test_nanodet_by_name_with_its_settings() -> None:
     ("spec", "words"),
     [
         ("nandet", "no detector 'nandet'; did you mean nanodet\\?"),
+        ("nanodet:larg", "no module nanodet; did you mean nanodet:large\\? a module is looked for in"),
+        ("nanodet-large", "did you mean nanodet:large\\?"),
         ("mask_rcnn", "did you mean mask-rcnn\\?"),
         ("zzz", "no detector 'zzz'; there are: nanodet, nanodet:large, mask-rcnn, hub:HANDLE"),
         ("", "no detector ''"),
@@ -110,6 +112,13 @@ def test_nanodet_by_name_with_its_settings() -> None:
 def test_what_names_nothing_is_a_mistake_with_the_nearest_name(spec: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load_detector(spec, score_threshold=0.5)
+    with pytest.raises(ConfigError, match=words):
+        check_detector(spec)
+
+
+def test_a_module_of_the_users_own_may_have_a_detectors_name(module: Path) -> None:
+    (module / "nanodet.py").write_text(MODULE)
+    assert load_detector("nanodet:Bright", score_threshold=0.5).labels == {1: "lamp"}
 
 
 @pytest.mark.usefixtures("module")
@@ -195,16 +204,18 @@ def test_labels_are_for_saved_models(spec: str, tmp_path: Path) -> None:
 
 def test_known_detectors_say_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    nanodet, mask_rcnn = known_detectors()
-    assert nanodet.present
-    assert nanodet.size_bytes == sum(len(verified(name)) for name in SHA256)
+    *nanodet, mask_rcnn = known_detectors()
+    assert [(detector.name, detector.present) for detector in nanodet] == [("nanodet", True), ("nanodet:large", True)]
+    of_both = sum(len(verified(name)) for name in SHA256 if "outlines/" in name)
+    networks = sum(len(verified(name)) for name in SHA256 if "nanodet/" in name)
+    assert sum(detector.size_bytes or 0 for detector in nanodet) == networks + 2 * of_both
     assert not mask_rcnn.present
     assert mask_rcnn.where == str(hub_cache.entry(MASK_RCNN))
     folder = hub_cache.entry(MASK_RCNN)
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(bytes(1000))
-    assert known_detectors()[1].present
-    assert known_detectors()[1].size_bytes == 1000
+    assert known_detectors()[-1].present
+    assert known_detectors()[-1].size_bytes == 1000
 
 
 def test_a_check_needs_a_frame() -> None:
