@@ -8,12 +8,15 @@ other way round outlines get stairs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.crops import Square
 from streamer.detectors.litert import Network
+from streamer.detectors.outline_edges import refine
 
 Floats = NDArray[np.float32]
 
@@ -46,6 +49,20 @@ MARGIN = 0.3
 """How far the square reaches beyond the box's longer side, on each side, in box sizes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is in a box."""
+
+    classes: Floats
+    """float32 (cells, cells, 21): the probability of each class at each cell."""
+    luma: Floats
+    """float32 (cells, cells): the picture there, 0..1."""
+
+    def outline(self, name: str) -> Floats:
+        """The mask of an object of that class, one of ``MEMBERS``: float32 (cells, cells), 0..1."""
+        return refine(np.asarray(self.classes[..., MEMBERS[name]].sum(axis=-1), np.float32), self.luma)
+
+
 class DeepLab:
     """One network. Used by one thread at a time, which may change."""
 
@@ -55,13 +72,16 @@ class DeepLab:
         self.size_px = self._network.input_shape[1]
         """Width and height of the input in pixels."""
 
-    def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> Floats:
-        """Probabilities at the middles of ``cells`` x ``cells`` cells that divide the box: float32 (cells, cells, 21).
+    def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> Seen:
+        """What is at the middles of ``cells`` x ``cells`` cells that divide the box.
 
         ``image`` is RGB, uint8 (height, width, 3); the box, float32 (4,), is in its pixels.
         """
         square = Square.around(box_xyxy, MARGIN)
         square.pixels(image, self.size_px, into=self._network.input_view())
+        luma = square.cells(
+            np.asarray(cv2.cvtColor(self._network.input_view(), cv2.COLOR_RGB2GRAY), np.float32), box_xyxy, cells
+        )
         self._network.invoke()
         step, zero = self._network.output_quantization
         logits = (self._network.output_view(0)[0].astype(np.float32) - zero) * np.float32(step)
@@ -69,7 +89,7 @@ class DeepLab:
         side = square.side_px
         rows = _between(logits, (top - square.top) / side, (bottom - square.top) / side, cells)
         read = _between(rows.swapaxes(0, 1), (left - square.left) / side, (right - square.left) / side, cells)
-        return softmax(read.swapaxes(0, 1))
+        return Seen(softmax(read.swapaxes(0, 1)), luma / np.float32(255))
 
     def warm_up(self) -> None:
         """Compute once, on whatever the input holds."""

@@ -136,15 +136,13 @@ def look(person: PersonNetwork, scene: DeepLab, image: NDArray[np.uint8], box_xy
     if name == "person":
         crisp = person(image, box_xyxy, CELLS)
         if share(crisp) < DOUBTFUL_SHARE:
-            other = scene(image, box_xyxy, CELLS)[..., MEMBERS["person"]].sum(axis=-1)
-            crisp = max(crisp, other, key=share)
+            crisp = max(crisp, scene(image, box_xyxy, CELLS).outline("person"), key=share)
         return Opinion(_shown(crisp), name)
     if name not in MEMBERS and name not in ANIMALS and name not in CAR_LIKE:
         return Opinion(None, name)
     seen = scene(image, box_xyxy, CELLS)
-    judged = judge(seen, name) if sides.min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
-    members = MEMBERS.get(judged.class_name)
-    mask = None if members is None else _shown(seen[..., members].sum(axis=-1))
+    judged = judge(seen.classes, name) if sides.min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
+    mask = _shown(seen.outline(judged.class_name)) if judged.class_name in MEMBERS else None
     return Opinion(mask, judged.class_name, judged.score_factor)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.crops import Square
 from streamer.detectors.litert import Network
+from streamer.detectors.outline_edges import refine
 
 Floats = NDArray[np.float32]
 
@@ -48,4 +50,6 @@ def outline(segment: Segment, image: NDArray[np.uint8], box_xyxy: Floats, cells:
     ``image`` is RGB, uint8 (height, width, 3); the box, float32 (4,), is in its pixels.
     """
     square = Square.around(box_xyxy, MARGIN)
-    return square.cells(segment(square.pixels(image, INPUT_PX)), box_xyxy, cells)
+    crop = square.pixels(image, INPUT_PX)
+    luma = square.cells(np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32), box_xyxy, cells)
+    return refine(square.cells(segment(crop), box_xyxy, cells), luma / np.float32(255))

@@ -38,7 +38,7 @@ def test_any_box_in_any_picture_gives_a_crop(
     horizontal: tuple[float, float], vertical: tuple[float, float], size: tuple[int, int], wanted: int
 ) -> None:
     (left, width), (top, height) = horizontal, vertical
-    image = np.full((*size, 3), 200, np.uint8)
+    image = np.full((*size, 3), 200, np.uint8)  # bright: it stays as it is
     box = np.array([left, top, left + width, top + height], np.float32)
     crop = Square.around(box, 0.3).pixels(image, wanted)
     assert crop.shape == (wanted, wanted, 3)
@@ -47,11 +47,12 @@ def test_any_box_in_any_picture_gives_a_crop(
 
 @pytest.mark.parametrize("zoom", [1, 3, 8])
 @pytest.mark.parametrize("box", [(20, 30, 60, 90), (-30, 10, 40, 60), (100, 70, 170, 130), (0, 0, 120, 100)])
-def test_a_crop_holds_what_is_there(zoom: int, box: tuple[int, int, int, int]) -> None:
+def test_a_crop_holds_what_is_there(zoom: int, box: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture of two ramps, so each pixel of the crop says where it comes from, at any size of the picture."""
     rows, columns = np.mgrid[: 100 * zoom, : 120 * zoom] / zoom
-    image = np.stack([columns * 2, rows * 2, np.zeros_like(rows)], axis=-1).round().astype(np.uint8)
+    image = np.stack([columns * 2, rows * 2, np.full_like(rows, 255)], axis=-1).round().astype(np.uint8)
     square = Square.around(np.array(box, np.float32) * zoom, 0.1)
+    monkeypatch.setattr("streamer.detectors.crops.USUAL_BRIGHTNESS", 0.0)
     crop = square.pixels(image, 64)
     middles = (np.arange(64) + 0.5) / 64 * square.side_px / zoom
     x, y = square.left / zoom + middles, square.top / zoom + middles
@@ -72,6 +73,14 @@ def test_fine_detail_of_a_large_picture_is_averaged() -> None:
 
 def test_a_crop_is_written_to_where_it_is_wanted() -> None:
     into = np.zeros((32, 32, 3), np.uint8)
-    image: NDArray[np.uint8] = np.full((50, 50, 3), 77, np.uint8)
+    image: NDArray[np.uint8] = np.full((50, 50, 3), 177, np.uint8)
     Square.around(np.array([5, 5, 40, 40], np.float32), 0.0).pixels(image, 32, into=into)
-    assert (into == 77).all()
+    assert (into == 177).all()
+
+
+@pytest.mark.parametrize(("value", "expected"), [(200, 200), (120, 120), (60, 120), (12, 120), (5, 50), (0, 0)])
+def test_dark_crops_are_brightened(value: int, expected: int) -> None:
+    image: NDArray[np.uint8] = np.full((50, 50, 3), value, np.uint8)
+    crop = Square.around(np.array([5, 5, 40, 40], np.float32), 0.0).pixels(image, 32)
+    assert (crop == expected).all()
+    assert (image == value).all()

@@ -39,17 +39,28 @@ def test_a_bird_is_outlined_as_its_published_mask_is(deeplab: DeepLab, mirrored:
     rows, columns = np.nonzero(truth)
     box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
     seen = deeplab(np.ascontiguousarray(picture), np.array(box, np.float32), CELLS)
-    np.testing.assert_allclose(seen.sum(axis=-1), 1.0, atol=1e-5)
-    outlined = pixels(np.ascontiguousarray(seen[..., MEMBERS["bird"]].sum(axis=-1)), box, truth.shape)
-    assert (outlined & truth).sum() / (outlined | truth).sum() > 0.85
+    np.testing.assert_allclose(seen.classes.sum(axis=-1), 1.0, atol=1e-5)
+    outlined = pixels(seen.outline("bird"), box, truth.shape)
+    assert (outlined & truth).sum() / (outlined | truth).sum() > 0.89
+
+
+def test_a_bird_is_outlined_in_the_dark(deeplab: DeepLab) -> None:
+    picture = np.asarray(cv2.imread(str(PICTURES / "bird.png")), np.uint8)[..., ::-1] // 7
+    truth = np.asarray(cv2.imread(str(PICTURES / "bird_mask.png"), cv2.IMREAD_GRAYSCALE)) > 0
+    rows, columns = np.nonzero(truth)
+    box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+    seen = deeplab(np.ascontiguousarray(picture), np.array(box, np.float32), CELLS)
+    outlined = pixels(seen.outline("bird"), box, truth.shape)
+    assert (outlined & truth).sum() / (outlined | truth).sum() > 0.7
 
 
 @pytest.mark.parametrize("box", [(0, 0, 1, 1), (-50, -50, 20, 20), (600, 10, 900, 30), (0, 0, 513, 2)])
 def test_any_box_gives_probabilities(deeplab: DeepLab, box: tuple[int, int, int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (513, 513, 3), dtype=np.uint8)
     seen = deeplab(picture, np.array(box, np.float32), 7)
-    assert seen.shape == (7, 7, len(CLASSES))
-    assert ((seen >= 0) & (seen <= 1)).all()
+    assert seen.classes.shape == (7, 7, len(CLASSES))
+    for values in (seen.classes, seen.luma, seen.outline("car")):
+        assert ((values >= 0) & (values <= 1)).all()
 
 
 def test_members_are_classes_of_coco() -> None:
