@@ -7,8 +7,15 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from streamer import redact
+
+# Where everything is required the same examples are tried each time, so that what fails there was broken by what is checked.
+# Elsewhere they are new ones in each run.
+settings.register_profile("required", derandomize=True, print_blob=True)
+if os.environ.get("REQUIRE_ALL") == "1":
+    settings.load_profile("required")
 
 # Threads that libraries keep for the life of the process.
 KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd")
