@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "resources": ("resources",),
     "following": ("following",),
     "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "nanodet", "--class", "person", "--truth", TRUTH),
+    "identities": ("identities",),
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.average_precision import Kind, Picture, average_precision, read_mot
-from benchmarks.identities import identities, mask_overlap
+from benchmarks.track_metrics import identities, mask_overlap
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.registry import load_detector
 from streamer.errors import StreamerError

@@ -72,7 +72,6 @@ def _backward_view(track: Track, state: MotionState, age_s: float, score: float)
         mask=track.mask,
         mask_age_s=age_s,
         followed=True,
-        opacity=1.0,
     )
 
 

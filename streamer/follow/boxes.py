@@ -10,6 +10,9 @@ Doubles = NDArray[np.float64]
 EDGE_PX = 3.0
 """A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
 
+MOST_UNSEEN = 0.65
+"""Most of an object that is taken to be outside the picture."""
+
 
 def common_areas(a: Doubles, b: Doubles) -> Doubles:
     """Area that each of the boxes (N, 4) has in common with each of the boxes (K, 4): (N, K), square pixels."""
@@ -58,4 +61,26 @@ def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
         at_edge = outward * (seen[side] - limits[side]) > -EDGE_PX
         if at_edge and outward * (expected[side] - limits[side]) > 0:
             out[side] = expected[side]
+    return out
+
+
+def at_edge(box: Doubles, picture: Doubles) -> NDArray[np.bool_]:
+    """Of each side of a box (4,) whether it lies on the edge of the ``picture`` (2,), or beyond."""
+    return np.concatenate([box[:2] < EDGE_PX, box[2:] > picture - EDGE_PX])
+
+
+def whole(seen: Doubles, picture: Doubles, aspect: float) -> Doubles:
+    """A detected box (4,) that the edge of the ``picture`` (2,) cuts, as large as an object with that width / height is.
+
+    Only the sides on the edge move, and no more than ``MOST_UNSEEN`` of the object is taken to be outside.
+    """
+    cut, size = at_edge(seen, picture), seen[2:] - seen[:2]
+    out = seen.copy()
+    for axis, wanted in enumerate((size[1] * aspect, size[0] / aspect)):
+        low, high = cut[axis], cut[axis + 2]
+        if low == high or cut[1 - axis] or cut[3 - axis]:
+            continue  # not cut, or its size says nothing
+        more = min(wanted, size[axis] / (1.0 - MOST_UNSEEN)) - size[axis]
+        if more > 0:
+            out[axis + 2 * int(high)] += more if high else -more
     return out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from streamer.follow.appearance import appearance_of
-from streamer.follow.boxes import EDGE_PX, crowding, overlaps, unclipped
+from streamer.follow.boxes import EDGE_PX, at_edge, crowding, overlaps, unclipped, whole
 from streamer.follow.flow import Flow, FlowEstimator, LowResFrame
 from streamer.follow.flow_gain import FlowGain
 from streamer.follow.history import History, Moment
@@ -29,6 +30,8 @@ SAME_VELOCITY = 0.05
 NEAR = 0.1
 """Corrections below this share of the box reuse the stored trajectory with an offset. With a detector of five frames that saves
 half of the work, and costs no accuracy."""
+ASPECT_RATE = 0.05
+"""Weight of the newest whole detection in what is known of its class's shape."""
 REACH_MOST = 1.0
 """Largest search radius for a missed track, in box sizes."""
 
@@ -60,6 +63,7 @@ class Follower:
         self._tracks: list[Track] = []
         self._ahead: tuple[Frame, LowResFrame, Flow | None] | None = None
         self._identities = Identities()
+        self._aspects: dict[int, float] = {}
 
     def reset(self) -> None:
         """Drop all tracks: the next frame has nothing to do with those before. Ids are not used again."""
@@ -140,18 +144,14 @@ class Follower:
 
     def _views(self) -> list[tuple[Track, View]]:
         now = self._history.newest
-        opacities = {track: track.opacity(now.time_s, self.settings) for track in self._tracks if track.believed(self.settings)}
-        shown = [track for track, opacity in opacities.items() if opacity > 0.0]
+        shown = [track for track in self._tracks if track.shown(now.time_s, self.settings)]
         crowded = crowding(np.array([track.state.box_xyxy for track in shown]).reshape(-1, 4))
         for track in shown:
             self._identities.name(track)
             track.last_frame = now.index
-        return [
-            (track, self._view(track, now, opacities[track], float(covered)))
-            for track, covered in zip(shown, crowded, strict=True)
-        ]
+        return [(track, self._view(track, now, float(covered))) for track, covered in zip(shown, crowded, strict=True)]
 
-    def _view(self, track: Track, now: Moment, opacity: float, crowded: float) -> View:
+    def _view(self, track: Track, now: Moment, crowded: float) -> View:
         return View(
             track_id=track.track_id,
             class_id=track.class_id,
@@ -160,7 +160,6 @@ class Follower:
             mask=track.mask,
             mask_age_s=max(0.0, now.time_s - track.mask_time_s),
             followed=track.seen_frame != now.index,
-            opacity=opacity,
         )
 
     def tracks_summary(self) -> list[TrackSummary]:
@@ -247,7 +246,7 @@ class Follower:
         for track, detection in detection_of.items():
             at = track.past[then.index]
             self._learn(track, detection, at, picture)
-            box = unclipped(detection.box_xyxy, at.box_xyxy, picture)
+            box = unclipped(self._whole(detection, picture), at.box_xyxy, picture)
             around = shapes | {track: expected[track]}
             box = uncovered_box(box, at.box_xyxy, expected[track].mask, self._order.occluders(track, around, SURE_BOX))
             mask = detection.mask
@@ -266,6 +265,17 @@ class Follower:
         if before is None or track.misses or self._flow_gain.learn(before, sighting, at.size):
             track.sighting = sighting
 
+    def _whole(self, detection: Detection, picture: Doubles) -> Doubles:
+        """The detected box with what the picture's edge cuts off, as far as the class is known to be longer."""
+        box, known = detection.box_xyxy, self._aspects.get(detection.class_id)
+        if not at_edge(box, picture).any():
+            width, height = box[2:] - box[:2]
+            aspect = math.log(width / height)
+            self._aspects[detection.class_id] = aspect if known is None else known + ASPECT_RATE * (aspect - known)
+        elif known is not None:
+            return whole(box, picture, math.exp(known))
+        return box
+
     def _reach(self, track: Track, then: Moment) -> float:
         if track.missed_since_s is None:
             return 0.0
@@ -275,7 +285,7 @@ class Follower:
         boxes = np.stack([track.past[then.index].box_xyxy for track in renewed]) if renewed else np.zeros((0, 4))
         gone = set()
         for track in missed:
-            track.miss(then.time_s)
+            track.miss(then.time_s, self.settings)
             iou, _ = overlaps(track.past[then.index].box_xyxy[None], boxes)
             # Two tracks of one object: the detected one stays. An object that passes behind it would move differently.
             if iou.size and iou.max() > SAME_PLACE_IOU:
@@ -288,6 +298,7 @@ class Follower:
 
     def _births(self, detections: Sequence[Detection], renewed: Sequence[Track], then: Moment) -> list[Track]:
         born: list[Track] = []
+        picture = np.array(then.low_res.size, np.float64)
         for detection in sorted(detections, key=lambda detection: -detection.score):
             if detection.score < self.settings.start_score:
                 break
@@ -299,7 +310,7 @@ class Follower:
                 # A second answer for a tracked object: it and its neighbour in one box, or another class.
                 if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any():
                     continue
-            born.append(start(detection, then.index, then.time_s))
+            born.append(start(detection, then.index, then.time_s, self._whole(detection, picture)))
         self._tracks += born
         return born
 

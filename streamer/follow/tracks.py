@@ -31,6 +31,13 @@ JUMP = 0.6
 """A detection above the threshold that is further away than this, in box sizes, moves the track all the way."""
 APPEARANCE_RATE = 0.2
 """Weight of the newest detection in the appearance of a track, half as much below the threshold."""
+SURE_HITS = 3
+"""An object that was detected so often ..."""
+SURE_MARGIN = 0.1
+"""... whose smoothed score is this much above the user's threshold ..."""
+ALONE = 0.2
+"""... and of which others cover less than this share is shown until a second detection misses it: a slow detector's next chance
+comes late."""
 CROWD = 0.5
 """Overlap at which the appearance model stops updating: it would take on the appearance of the other object."""
 
@@ -88,6 +95,10 @@ class Track:
     last_frame: int = 0
     missed_since_s: float | None = None
     """Time of the first picture in a row in which it was not detected."""
+    believed: bool = True
+    """Whether its smoothed score is high enough for it to be shown."""
+    crowded: float = 0.0
+    """Share of its last detection that another one covered."""
     sighting: Sighting | None = None
     """A detection of it, to compare a later one with."""
 
@@ -127,7 +138,7 @@ class Track:
         self.hits += 1
         self.misses = 0
         self.missed_since_s = None
-        self.score += 0.4 * (detection.score - self.score)
+        self._judge(self.score + 0.4 * (detection.score - self.score), settings)
         self.votes[detection.class_id] = self.votes.get(detection.class_id, 0.0) + detection.score
         box = np.concatenate([centre - half, centre + half])
         weights = weights_of(self.mask)
@@ -154,20 +165,31 @@ class Track:
         )
 
     def remember(self, detection: Detection, crowded: float, settings: FollowSettings) -> None:
-        """Update the appearance by a detection of it, of whose box another one covers the share ``crowded``."""
+        """Update crowding and appearance by a detection of it, of whose box another one covers the share ``crowded``."""
+        self.crowded = crowded
         rate = APPEARANCE_RATE * max(0.0, 1.0 - crowded / CROWD) * (1.0 if detection.score >= settings.start_score else 0.5)
         self.appearance = self.appearance + rate * (detection.appearance - self.appearance)
 
-    def miss(self, time_s: float) -> None:
+    def miss(self, time_s: float, settings: FollowSettings) -> None:
         """A detection did not find it."""
         self.misses += 1
-        self.score *= 0.88
+        self._judge(0.88 * self.score, settings)
         if self.missed_since_s is None:
             self.missed_since_s = time_s
 
-    def believed(self, settings: FollowSettings) -> bool:
-        """Whether its detections say that it is real."""
-        return self.score >= settings.hide_below * settings.start_score
+    def _judge(self, score: float, settings: FollowSettings) -> None:
+        steady = min(1.0, (self.hits - 1) / max(1, settings.steady_hits - 1))
+        least = 1.0 - (1.0 - settings.hide_below) * steady
+        if not self.believed:
+            least = max(least, settings.return_above)
+        self.score, self.believed = score, score >= least * settings.start_score
+
+    def shown(self, now_s: float, settings: FollowSettings) -> bool:
+        """Whether its detections say that it is real, and is there now."""
+        if not self.believed or self.missed_since_s is None or now_s - self.missed_since_s <= settings.patience_s:
+            return self.believed
+        sure = self.hits >= SURE_HITS and self.score >= settings.start_score + SURE_MARGIN and self.crowded < ALONE
+        return sure and self.misses < 2
 
     def shown_score(self, settings: FollowSettings, crowded: float) -> float:
         """The score to tell the user, for a box of which another one covers the share ``crowded``.
@@ -193,24 +215,13 @@ class Track:
         """What is known of it so far."""
         return TrackSummary(self.track_id, self.class_id, self.first_frame, self.last_frame)
 
-    def opacity(self, now_s: float, settings: FollowSettings) -> float:
-        """1 while it is believed to be there, falling to 0 once it has not been found for too long."""
-        steady = self.hits >= settings.patience_hits
-        # One miss of a slow detector is a long time, but no more of a sign than one of a quick detector.
-        if self.missed_since_s is None or (steady and self.misses < 2):
-            return 1.0
-        patience = settings.patience_s if steady else 0.0
-        over = now_s - self.missed_since_s - patience
-        if over <= 0:
-            return 1.0
-        return max(0.0, 1.0 - over / settings.fade_s) if settings.fade_s > 0 else 0.0
 
-
-def start(detection: Detection, frame: int, time_s: float) -> Track:
-    """A new track from a detection of ``frame``."""
+def start(detection: Detection, frame: int, time_s: float, box: Doubles) -> Track:
+    """A new track from a detection of ``frame``; ``box`` is the detected one with what is outside the picture."""
+    mask = None if detection.mask is None else resampled(detection.mask, detection.box_xyxy, box)
     state = MotionState(
-        box_xyxy=detection.box_xyxy,
-        weights=weights_of(detection.mask),
+        box_xyxy=box,
+        weights=weights_of(mask),
         velocity=np.zeros(2),
         position_var=DETECTION_POSITION_VAR,
         size_var=DETECTION_SIZE_VAR,
@@ -221,7 +232,7 @@ def start(detection: Detection, frame: int, time_s: float) -> Track:
         appearance=detection.appearance,
         score=detection.score,
         votes={detection.class_id: detection.score},
-        mask=detection.mask,
+        mask=mask,
         seen_frame=frame,
         travel_seen=state.travel,
         mask_time_s=time_s,

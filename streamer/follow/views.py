@@ -27,7 +27,6 @@ class View:
     """(M, M) of that box."""
     mask_age_s: float
     followed: bool
-    opacity: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +64,6 @@ def instances_of(views: Sequence[View], width: int, height: int) -> Instances:
         track_ids=np.array([view.track_id for view in views], np.int64),
         mask_age_s=np.array([view.mask_age_s for view in views], np.float32),
         followed=np.array([view.followed for view in views]),
-        opacity=np.array([view.opacity for view in views], np.float32),
     )
 
 

@@ -66,8 +66,17 @@ class SyntheticScene:
     """
 
     def __init__(
-        self, width: int = 640, height: int = 360, *, frames: int = 150, rate: int = 25, objects: int = 6, seed: int = 7
+        self,
+        width: int = 640,
+        height: int = 360,
+        *,
+        frames: int = 150,
+        rate: int = 25,
+        objects: int = 6,
+        seed: int = 7,
+        pan: tuple[float, float] | None = None,
     ):
+        """``pan`` is the camera's motion in picture heights a second; None: another one before and after the cut."""
         if min(width, height) < 32 or frames < 1 or objects < 0 or rate < 1:
             raise ValueError(
                 f"expected at least 32 x 32 pixels and one frame, got {width} x {height}, {frames} frames at {rate}"
@@ -77,8 +86,9 @@ class SyntheticScene:
         """Index of the first frame of the second scene."""
         random = np.random.default_rng(seed)
         aspect = width / height
-        self._backgrounds = [_texture(random, 2 * height, int(2.2 * width), 0.02 * height, 70) for _ in range(2)]
-        self._pan = [random.uniform(-0.06, 0.06, 2) for _ in range(2)]
+        self._backgrounds = [texture(random, 2 * height, int(2.2 * width), 0.02 * height, 70) for _ in range(2)]
+        drawn = [random.uniform(-0.06, 0.06, 2) for _ in range(2)]
+        self._pan = drawn if pan is None else [np.array(pan)] * 2
         self.things: list[Thing] = []
         for i in range(objects):
             for scene in (0, 1):
@@ -87,7 +97,7 @@ class SyntheticScene:
                 self.things.append(
                     Thing(
                         class_id=1 + walker,
-                        texture=_texture(random, _TEXTURE, _TEXTURE, 9.0, 110),
+                        texture=texture(random, _TEXTURE, _TEXTURE, 9.0, 110),
                         start=(aspect * (0.15 + 0.7 * (i + 0.5) / objects), random.uniform(0.25, 0.75)),
                         velocity=(random.choice([-1, 1]) * random.uniform(0.08, 0.3), random.uniform(-0.05, 0.05)),
                         size=(size * (0.5 if walker else 1.0), size * (1.4 if walker else 1.0)),
@@ -183,7 +193,7 @@ def _resampled(crop: NDArray[np.float32]) -> NDArray[np.float32]:
     )
 
 
-def _texture(random: np.random.Generator, height: int, width: int, grain: float, contrast: float) -> Plane:
+def texture(random: np.random.Generator, height: int, width: int, grain: float, contrast: float) -> Plane:
     """Smooth coloured noise with detail at two scales."""
     base = random.uniform(70, 185, 3)
     coarse = cv2.GaussianBlur(random.normal(size=(height, width)).astype(np.float32), (0, 0), max(grain, 1.5))

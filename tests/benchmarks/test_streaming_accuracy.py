@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.average_precision import Picture, average_precision, read_mot
-from benchmarks.identities import identities, mask_overlap
 from benchmarks.measure import SAMPLES
 from benchmarks.streaming_accuracy import Footage, markdown, simulate, simulate_all, table, write
+from benchmarks.track_metrics import identities, mask_overlap
 from streamer.follow.follower import Follower
 from streamer.instances import Instances
 from streamer.sinks.records import read_records

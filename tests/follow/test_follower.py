@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,15 +72,47 @@ def test_without_latency_everything_is_inferred() -> None:
 def test_one_missed_detection_does_not_show() -> None:
     shown = walk(Follower(), 24, 2, missed=frozenset({12}))
     assert all(instances.track_ids.tolist() == [1] for instances in shown[2:])
-    assert all(instances.opacity.tolist() == [1.0] for instances in shown[2:])
 
 
-def test_what_is_found_no_more_fades_and_goes() -> None:
+def test_what_is_found_no_more_is_hidden_with_the_second_miss() -> None:
     shown = walk(Follower(), 44, 1, speed=1.0, missed=frozenset(range(20, 44)))
-    opacities = [instances.opacity[0] if len(instances) else 0.0 for instances in shown[20:]]
-    assert opacities[0] == 1.0
-    assert opacities[-1] == 0.0
-    assert opacities == sorted(opacities, reverse=True)
+    assert [len(instances) for instances in shown[1:]] == [1] * 21 + [0] * 22
+
+
+def test_short_gaps_of_a_quick_detector_do_not_show() -> None:
+    follower = Follower()
+    for i in range(40):
+        at = replace(scene(i, (9, 20.0 + i, 60.0)), time_base=Fraction(1, 30))
+        follower.advance(at)
+        follower.expect(i)
+        follower.detected(i, Instances.empty() if i % 8 in (6, 7) else found((20.0 + i, 60.0, 0.45)))
+        assert follower.instances().track_ids.tolist() == [1], i
+
+
+def test_an_object_whose_score_wavers_does_not_blink() -> None:
+    follower = Follower(FollowSettings(start_score=0.5, keep_score=0.2))
+    shown = []
+    for i in range(60):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        follower.detected(i, found((20.0, 60.0, 0.9 if i < 12 else 0.22 if i % 6 < 3 else 0.4)))
+        shown.append(len(follower.instances()))
+    assert shown == sorted(shown, reverse=True)
+    assert shown[-1] == 0
+
+
+def test_what_enters_at_the_edge_grows_before_it_is_detected_again() -> None:
+    follower = Follower()
+    for i in range(6):
+        left = -20.0 + 5 * i
+        follower.advance(scene(i, (11, 200.0, 60.0), (9, left, 60.0)))
+        if i == 0:
+            follower.expect(0)
+            both = found((200.0, 60.0, 0.95), (left, 60.0, 0.9))
+            both.boxes_xyxy[1, 0] = 0.0
+            follower.detected(0, both)
+    entered = follower.instances().boxes_xyxy
+    assert entered[np.argmin(entered[:, 0])] == pytest.approx((5, 60, 45, 124), abs=4.0)
 
 
 def test_what_was_seen_once_goes_after_one_miss() -> None:

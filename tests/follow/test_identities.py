@@ -12,7 +12,7 @@ from streamer.follow.tracks import Detection, Track, start
 
 def track() -> Track:
     box, appearance = np.array([0.0, 0.0, 10.0, 20.0]), np.zeros((3, 3, 16), np.float32)
-    return start(Detection(box_xyxy=box, score=0.9, class_id=1, mask=None, appearance=appearance), 0, 0.0)
+    return start(Detection(box_xyxy=box, score=0.9, class_id=1, mask=None, appearance=appearance), 0, 0.0, box)
 
 
 def test_a_track_is_named_once() -> None:

@@ -66,7 +66,9 @@ def test_what_comes_out_from_behind_is_whole_again() -> None:
 def a_track(left: float) -> Track:
     plain = np.zeros((6, 3, 3), np.float32)
     box = np.array([left, 0.0, left + 10.0, 20.0])
-    return start(Detection(box_xyxy=box, score=0.9, class_id=1, mask=np.ones((8, 8), np.float32), appearance=plain), 0, 0.0)
+    return start(
+        Detection(box_xyxy=box, score=0.9, class_id=1, mask=np.ones((8, 8), np.float32), appearance=plain), 0, 0.0, box
+    )
 
 
 def shape(box: Doubles, mask: float = 1.0) -> Shape:

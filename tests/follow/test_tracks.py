@@ -23,7 +23,7 @@ def seen(share: float, score: float = 0.9, box: np.ndarray = BOX) -> Detection:
 
 
 def track(share: float, hits: int = 20) -> Track:
-    made = start(seen(share), 0, 0.0)
+    made = start(seen(share), 0, 0.0, BOX)
     made.hits = hits
     return made
 
@@ -59,6 +59,29 @@ def test_appearance_tells_two_objects_that_change_places() -> None:
         0.2,
     )
     assert sorted(pairs) == [(0, 0), (1, 1)]
+
+
+def test_a_new_object_has_to_stay_confident() -> None:
+    new, steady = track(1.0, hits=1), track(1.0, hits=20)
+    for someone in (new, steady):
+        someone.score = SETTINGS.start_score
+        state = someone.state
+        for frame in range(3):
+            someone.update(seen(1.0, score=0.25), state, frame, 0.1 * frame, SETTINGS, BOX, None)
+    assert not new.shown(0.2, SETTINGS)
+    assert steady.shown(0.2, SETTINGS)
+
+
+def test_a_missed_object_stays_until_the_next_miss_only_if_it_is_sure_and_stands_alone() -> None:
+    sure, new, faint, crowd = track(1.0), track(1.0, hits=2), track(1.0), track(1.0)
+    faint.score = SETTINGS.start_score + 0.05
+    crowd.remember(seen(1.0), 0.5, SETTINGS)
+    for someone in (sure, new, faint, crowd):
+        someone.miss(1.0, SETTINGS)
+        assert someone.shown(1.0, SETTINGS)
+    assert [someone.shown(1.5, SETTINGS) for someone in (sure, new, faint, crowd)] == [True, False, False, False]
+    sure.miss(1.5, SETTINGS)
+    assert not sure.shown(1.5, SETTINGS)
 
 
 def test_a_score_says_how_sure_the_box_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from streamer.render.masks import binary_crop
 from streamer.sources.synthetic import Synthetic, SyntheticScene
 
 
-def small(**changes: int) -> SyntheticScene:
+def small(**changes: Any) -> SyntheticScene:
     return SyntheticScene(**{"width": 192, "height": 128, "frames": 12, "objects": 4, **changes})
 
 
