@@ -1,4 +1,4 @@
-"""Outlines that need not be asked for again: the object stands still, and its pixels are what they were."""
+"""Outlines that are shown again: of objects that stand still, and of those that moved while others were looked at."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ MOST_CHANGE_OF_CONTRAST = 0.15
 """The same as a share of the standard deviation of the box's gray values: in the dark less change is as much."""
 MOST_MISSED = 8
 """What was not found for so many frames is forgotten."""
+MOST_CARRIED = 8
+"""For so many frames an object that moved keeps its outline, as a part of its box, until it is looked at again."""
 MOST_USES = 25
 """An outline is asked for anew after so many frames, so that a bad one does not stay."""
 
@@ -37,7 +39,7 @@ class Remembered:
     name: str
     """The class that the detector gave it."""
     box_xyxy: Floats
-    """float32 (4,) in pixels: where it was outlined."""
+    """float32 (4,) in pixels: where it was outlined, or where it moved since."""
     patch: Floats
     """What was there then: gray, float32 (PATCH_PX, PATCH_PX)."""
     opinion: Opinion
@@ -45,11 +47,15 @@ class Remembered:
     """Frames that it was shown on since then."""
     missed: int = 0
     """Frames in a row that it was not found on."""
+    due: int = 0
+    """Frames since it moved or its outline got old: it should be looked at again; 0 for what stands still."""
 
     def opinion_in(self, box_xyxy: Floats) -> Opinion:
-        """What was seen of it, for another box around it: its pixels stay where they are."""
+        """What was seen of it, for another box around it: its pixels stay where they are, or move with the box."""
         if self.opinion.mask is None:
             return self.opinion
+        if self.due > MOST_CARRIED:
+            return replace(self.opinion, mask=None)
         mask = resampled(self.opinion.mask, self.box_xyxy.astype(np.float64), box_xyxy.astype(np.float64))
         return replace(self.opinion, mask=mask)
 
@@ -70,21 +76,30 @@ class OutlineMemory:
         self._missing: list[Remembered] = []
 
     def recall(self, image: NDArray[np.uint8], boxes_xyxy: Floats, names: Sequence[str]) -> list[Remembered | None]:
-        """For each box, float32 (N, 4), the object that still stands there; each object once. ``image`` is RGB."""
+        """For each box, float32 (N, 4), the object that was there; each object once. ``image`` is RGB.
+
+        Those that do not stand still are ``due``, and move to the box.
+        """
         free = list(self._objects)
         recalled: list[Remembered | None] = []
         for box, name in zip(boxes_xyxy, names, strict=True):
             same = [known for known in free if known.name == name and _iou(box, known.box_xyxy) >= LEAST_IOU]
             best = max(same, key=lambda known: _iou(box, known.box_xyxy), default=None)
             free = [known for known in free if known is not best]
-            still = best is not None and best.uses < MOST_USES and best.unchanged(image)
-            recalled.append(replace(best, uses=best.uses + 1, missed=0) if best is not None and still else None)
+            recalled.append(None if best is None else _shown_again(best, image, box))
         self._missing = [replace(known, missed=known.missed + 1) for known in free if known.missed < MOST_MISSED]
         return recalled
 
     def keep(self, objects: Sequence[Remembered]) -> None:
         """The objects of this frame, those recalled and those outlined anew, beside those that it does not show."""
         self._objects = [*objects, *self._missing]
+
+
+def _shown_again(known: Remembered, image: NDArray[np.uint8], box_xyxy: Floats) -> Remembered:
+    known = replace(known, uses=known.uses + 1, missed=0)
+    if not known.due and known.uses <= MOST_USES and known.unchanged(image):
+        return known
+    return replace(known, box_xyxy=box_xyxy, due=known.due + 1)
 
 
 def patch(image: NDArray[np.uint8], box_xyxy: Floats) -> Floats:

@@ -6,8 +6,9 @@ finds next to nothing, and says what it sees in a box, which corrects the detect
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -38,15 +39,21 @@ SMALLEST_JUDGED_PX = 24.0
 
 LEAST_SCORE = 0.3
 """Of less sure detections, which are there to extend tracks and not to be shown, an outline is not worth its cost."""
-MOST_OUTLINES = 20
-"""Objects that are outlined in one frame, the surest first; more of them are shown as boxes."""
+PERSON_MS, SCENE_MS = 5.5, 9.5
+"""What a look costs one core: a person, with a look of DeepLab for one in six, and what only DeepLab outlines. Nominal, since
+the same recording has to give the same outlines on a machine that is busy. *Measured* 4.0 without DeepLab, and 9.4."""
+MOST_MS = 50.0
+"""What the looks at one frame may cost together: 25 ms a frame on two cores, which either share the objects of a frame or
+work on two frames of a recording."""
+MOST_MS_ANEW = 150.0
+"""The same for a picture that shows nothing of the one before, such as a photo, the first frame, or the one after a cut."""
 
 
 class Outliner:
     """Both networks, once for each thread: objects side by side cost less than threads within one small network.
 
-    Calls from any one thread at a time, with the frames of a stream in order: objects that stand still keep
-    their outlines.
+    Calls from any one thread at a time, with the frames of a stream in order: objects that stand still keep their
+    outlines, and those that move keep them for a few frames where there are too many to look at.
     """
 
     def __init__(self, labels: Mapping[int, str], threads: int, folder: Path = FOLDER) -> None:
@@ -65,18 +72,17 @@ class Outliner:
         ``image`` is RGB, uint8 (height, width, 3).
         """
         names = [self._labels[class_id] for class_id in found.class_ids.tolist()]
-        opinions = [Opinion(None, name) for name in names]
         boxes = found.boxes_xyxy
-        recalled = self._memory.recall(image, boxes, names)
-        for row, known in enumerate(recalled):
-            if known is not None:
-                opinions[row] = known.opinion_in(boxes[row])
-        wanted = [row for row, known in enumerate(recalled) if known is None and found.scores[row] >= LEAST_SCORE]
-        asked = wanted[:MOST_OUTLINES]
+        known = self._memory.recall(image, boxes, names)
+        due = [row for row, seen in enumerate(known) if (seen is None or seen.due) and found.scores[row] >= LEAST_SCORE]
+        asked = affordable(due, boxes, names, known, MOST_MS if any(known) else MOST_MS_ANEW)
         for row, opinion in self._ask(image, boxes, names, asked):
-            opinions[row] = opinion
-        anew = [Remembered(names[row], boxes[row], patch(image, boxes[row]), opinions[row]) for row in asked]
-        self._memory.keep([*(known for known in recalled if known is not None), *anew])
+            known[row] = Remembered(names[row], boxes[row], patch(image, boxes[row]), opinion)
+        self._memory.keep([seen for seen in known if seen is not None])
+        opinions = [
+            Opinion(None, name) if seen is None else seen.opinion_in(box)
+            for seen, box, name in zip(known, boxes, names, strict=True)
+        ]
         return self._with(opinions, found)
 
     def _ask(
@@ -130,20 +136,47 @@ class Outliner:
 
 def look(person: PersonNetwork, scene: DeepLab, image: NDArray[np.uint8], box_xyxy: Floats, name: str) -> Opinion:
     """What the networks see in one box that the detector calls ``name``."""
-    sides = box_xyxy[2:] - box_xyxy[:2]
-    if sides.min() < SMALLEST_PX:
+    if not _looked_at(box_xyxy, name):
         return Opinion(None, name)
     if name == "person":
         crisp = person(image, box_xyxy, CELLS)
         if share(crisp) < DOUBTFUL_SHARE:
             crisp = max(crisp, scene(image, box_xyxy, CELLS).outline("person"), key=share)
         return Opinion(_shown(crisp), name)
-    if name not in MEMBERS and name not in ANIMALS and name not in CAR_LIKE:
-        return Opinion(None, name)
     seen = scene(image, box_xyxy, CELLS)
-    judged = judge(seen.classes, name) if sides.min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
+    judged = judge(seen.classes, name) if (box_xyxy[2:] - box_xyxy[:2]).min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
     mask = _shown(seen.outline(judged.class_name)) if judged.class_name in MEMBERS else None
     return Opinion(mask, judged.class_name, judged.score_factor)
+
+
+def affordable(
+    due: Sequence[int], boxes_xyxy: Floats, names: Sequence[str], known: Sequence[Remembered | None], most_ms: float
+) -> list[int]:
+    """Those of the rows ``due`` that ``most_ms`` suffices for: first what has no outline yet, then the stalest, the largest."""
+
+    def urgency(row: int) -> tuple[float, float]:
+        seen = known[row]
+        return math.inf if seen is None else seen.uses, float((boxes_xyxy[row, 2:] - boxes_xyxy[row, :2]).prod())
+
+    asked = []
+    for row in sorted(due, key=urgency, reverse=True):
+        most_ms -= nominal_ms(boxes_xyxy[row], names[row])
+        if most_ms < 0:
+            break
+        asked.append(row)
+    return asked
+
+
+def nominal_ms(box_xyxy: Floats, name: str) -> float:
+    """What :func:`look` costs one core, in milliseconds."""
+    if not _looked_at(box_xyxy, name):
+        return 0.0
+    return PERSON_MS if name == "person" else SCENE_MS
+
+
+def _looked_at(box_xyxy: Floats, name: str) -> bool:
+    known = name in MEMBERS or name in ANIMALS or name in CAR_LIKE
+    return known and float((box_xyxy[2:] - box_xyxy[:2]).min()) >= SMALLEST_PX
 
 
 def share(mask: Floats) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.opinion import Opinion
-from streamer.detectors.outline_memory import MOST_MISSED, MOST_USES, OutlineMemory, Remembered, difference, patch
+from streamer.detectors.outline_memory import MOST_CARRIED, MOST_MISSED, MOST_USES, OutlineMemory, Remembered, difference, patch
 
 BOX = np.array([20, 30, 80, 90], np.float32)
 
@@ -28,7 +28,7 @@ def remembering(picture: NDArray[np.uint8]) -> OutlineMemory:
 def recalled(memory: OutlineMemory, picture: NDArray[np.uint8], box: NDArray[np.float32] = BOX, name: str = "car") -> bool:
     (known,) = memory.recall(picture, box[None], [name])
     memory.keep([] if known is None else [known])
-    return known is not None
+    return known is not None and not known.due
 
 
 def test_the_same_object_is_recalled_also_in_another_light() -> None:
@@ -56,6 +56,25 @@ def test_an_outline_stays_on_its_pixels_when_the_box_shakes() -> None:
     left, right = shaken[0] + np.array([square[0], square[-1] + 1]) / 60 * 72
     assert abs(left - 30) <= 1.5
     assert abs(right - 70) <= 1.5
+
+
+def test_an_outline_moves_with_its_object_for_a_few_frames_and_stays_due() -> None:
+    mask = np.zeros((60, 60), np.float32)
+    mask[10:50, 10:50] = 1.0
+    memory = OutlineMemory()
+    memory.keep([Remembered("car", BOX, patch(scene(), BOX), Opinion(mask, "car"))])
+    for frame in range(1, MOST_CARRIED + 2):
+        box = BOX + np.array([10, 0, 10, 0], np.float32) * min(frame, 3)  # it moves, then stands
+        (known,) = memory.recall(scene(at=10 * min(frame, 3)), box[None], ["car"])
+        assert known is not None
+        assert known.due == frame
+        memory.keep([known])
+        shown = known.opinion_in(box).mask
+        if frame <= MOST_CARRIED:
+            assert shown is not None
+            np.testing.assert_allclose(shown, mask, atol=1e-5)
+        else:
+            assert shown is None
 
 
 def test_in_the_dark_less_change_is_a_change() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from streamer.detectors.deeplab import CLASSES
 from streamer.detectors.opinion import UNSEEN_FACTOR, Opinion, judge
-from streamer.detectors.outlines import share
+from streamer.detectors.outline_memory import Remembered
+from streamer.detectors.outlines import MOST_MS, PERSON_MS, SCENE_MS, affordable, nominal_ms, share
 
 
 def seen(**shares: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -47,3 +48,23 @@ def test_a_class_is_corrected_only_by_a_related_one_that_is_clearly_there(
 
 def test_the_share_of_a_mask() -> None:
     assert share(np.array([[0.6, 0.4], [0.5, 1.0]], np.float32)) == 0.5
+
+
+def known(uses: int) -> Remembered:
+    return Remembered("person", np.zeros(4, np.float32), np.zeros((24, 24), np.float32), Opinion(None, "person"), uses, due=1)
+
+
+def test_what_has_no_outline_goes_first_then_the_stalest_then_the_largest() -> None:
+    sides = [40, 60, 50, 40, 90]
+    boxes = np.array([[0, 0, side, side] for side in sides], np.float32)
+    before = [None, None, known(3), known(9), known(3)]
+    assert affordable(range(5), boxes, ["person"] * 5, before, 100.0) == [1, 0, 3, 4, 2]
+    assert affordable(range(5), boxes, ["person"] * 5, before, 3.5 * PERSON_MS) == [1, 0, 3]
+    assert affordable([2, 4], boxes, ["person"] * 5, before, PERSON_MS) == [4]
+
+
+def test_the_looks_at_one_frame_have_a_bound_whatever_is_found() -> None:
+    boxes = np.tile(np.array([0, 0, 40, 80], np.float32), (100, 1))
+    for name, cost in (("person", PERSON_MS), ("car", SCENE_MS)):
+        assert len(affordable(range(100), boxes, [name] * 100, [None] * 100, MOST_MS)) == MOST_MS // cost
+    assert nominal_ms(boxes[0], "fire hydrant") == nominal_ms(boxes[0] / 8, "person") == 0.0
