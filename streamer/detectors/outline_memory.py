@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.opinion import Opinion
+from streamer.follow.boxes import overlaps
 from streamer.instances import resampled
 
 Floats = NDArray[np.float32]
@@ -80,13 +81,19 @@ class OutlineMemory:
 
         Those that do not stand still are ``due``, and move to the box.
         """
-        free = list(self._objects)
+        there = np.array([known.box_xyxy for known in self._objects], np.float64).reshape(-1, 4)
+        iou, _ = overlaps(boxes_xyxy.astype(np.float64), there)
+        for at, known in enumerate(self._objects):
+            iou[[name != known.name for name in names], at] = 0.0
         recalled: list[Remembered | None] = []
-        for box, name in zip(boxes_xyxy, names, strict=True):
-            same = [known for known in free if known.name == name and _iou(box, known.box_xyxy) >= LEAST_IOU]
-            best = max(same, key=lambda known: _iou(box, known.box_xyxy), default=None)
-            free = [known for known in free if known is not best]
-            recalled.append(None if best is None else _shown_again(best, image, box))
+        for row, box in enumerate(boxes_xyxy):
+            best = int(iou[row].argmax()) if len(there) else 0
+            if not len(there) or iou[row, best] < LEAST_IOU:
+                recalled.append(None)
+                continue
+            recalled.append(_shown_again(self._objects[best], image, box))
+            iou[:, best] = -1.0
+        free = [known for at, known in enumerate(self._objects) if not len(iou) or iou[0, at] >= 0]
         self._missing = [replace(known, missed=known.missed + 1) for known in free if known.missed < MOST_MISSED]
         return recalled
 
@@ -116,11 +123,3 @@ def difference(before: Floats, now: Floats) -> float:
     """Mean difference of two patches in gray values, whatever the light did to all of it."""
     change = now - before
     return float(np.abs(change - np.median(change)).mean())
-
-
-def _iou(a: Floats, b: Floats) -> float:
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    if (sides <= 0).any():
-        return 0.0
-    both = float(sides.prod())
-    return both / (float((a[2:] - a[:2]).prod()) + float((b[2:] - b[:2]).prod()) - both)

@@ -125,12 +125,14 @@ class Outliner:
             if opinion.mask is not None:
                 masks[row] = opinion.mask
         kinds = [None if opinion.mask is None else kind(opinion.class_name) for opinion in opinions]
+        masks = separate(found.boxes_xyxy, found.scores, masks, kinds)
+        shown = [has is not None and share(mask) >= LEAST_SHARE for has, mask in zip(kinds, masks, strict=True)]
         return Instances(
             boxes_xyxy=found.boxes_xyxy,
             scores=found.scores * np.array([opinion.score_factor for opinion in opinions], np.float32),
             class_ids=np.array([self._ids[opinion.class_name] for opinion in opinions], np.int64),
-            masks=separate(found.boxes_xyxy, masks, kinds),
-            has_mask=np.array([opinion.mask is not None for opinion in opinions], np.bool_),
+            masks=masks,
+            has_mask=np.array(shown, np.bool_),
         )
 
 
