@@ -1,8 +1,8 @@
-"""How well the built-in detector finds persons, and what it costs: ``python -m benchmarks.detector [accuracy] [cost]``.
+"""How well the built-in detector sees, and what it costs: ``python -m benchmarks.detector [accuracy] [opinions] [cost]``.
 
 Accuracy: precision and recall at each threshold, and AP at IoU 0.5, of the boxes of persons in each frame, untracked, on the
-sample clip with its truth made by hand and on variants of it. Cost: milliseconds on one core of putting a picture into the
-network, computing, and making boxes of what was computed.
+sample clip with its truth made by hand and on variants of it. Opinions: see :mod:`benchmarks.opinions`. Cost: milliseconds on
+one core of putting a picture into the network, computing, and making boxes of what was computed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.average_precision import Picture, average_precision, read_mot
 from benchmarks.measure import SAMPLES, machine
+from benchmarks.opinions import opinions, sharing
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.nanodet import COCO_IDS, SIZES, weights_file
 from streamer.detectors.nanodet_boxes import BoxNetwork, best_fit
@@ -197,9 +198,12 @@ def _moved(truth: Instances, variant: Variant, width: int) -> Instances:
 
 if __name__ == "__main__":
     print(machine())
-    wanted = sys.argv[1:] or ["accuracy", "cost"]
+    wanted = sys.argv[1:] or ["accuracy", "opinions", "cost"]
     for which in SIZES:
         if "accuracy" in wanted:
             accuracy(which)
+        if "opinions" in wanted:
+            opinions(which)
+            sharing(which)
         if "cost" in wanted:
             cost(which)

@@ -35,6 +35,8 @@ SMALLEST_PX = 12.0
 """Shorter sides are too few pixels for an outline."""
 SMALLEST_JUDGED_PX = 24.0
 """Shorter sides are too few pixels for a second opinion."""
+SMALLEST_DOUBTED_PX = 72.0
+"""Of what has no longer side than this DeepLab may see nothing though it is there: such as a car far down the road."""
 
 
 LEAST_SCORE = 0.3
@@ -146,9 +148,11 @@ def look(person: PersonNetwork, scene: DeepLab, image: NDArray[np.uint8], box_xy
             crisp = max(crisp, scene(image, box_xyxy, CELLS).outline("person"), key=share)
         return Opinion(_shown(crisp), name)
     seen = scene(image, box_xyxy, CELLS)
-    judged = judge(seen.classes, name) if (box_xyxy[2:] - box_xyxy[:2]).min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
+    sides = box_xyxy[2:] - box_xyxy[:2]
+    judged = judge(seen.classes, name) if sides.min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
+    factor = judged.score_factor if sides.max() >= SMALLEST_DOUBTED_PX else 1.0
     mask = _shown(seen.outline(judged.class_name)) if judged.class_name in MEMBERS else None
-    return Opinion(mask, judged.class_name, judged.score_factor)
+    return Opinion(mask, judged.class_name, factor)
 
 
 def affordable(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from streamer.detectors.deeplab import CLASSES
+from streamer.detectors.deeplab import CLASSES, DeepLab, Seen
 from streamer.detectors.opinion import UNSEEN_FACTOR, Opinion, judge
 from streamer.detectors.outline_memory import Remembered
-from streamer.detectors.outlines import MOST_MS, PERSON_MS, SCENE_MS, affordable, nominal_ms, share
+from streamer.detectors.outlines import MOST_MS, PERSON_MS, SCENE_MS, affordable, look, nominal_ms, share
+from streamer.detectors.person_outlines import PersonNetwork
+from streamer.detectors.weights import verified
 
 
 def seen(**shares: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -36,6 +39,7 @@ def seen(**shares: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         ("chair", {"chair": 0.3, "car": 0.3}, Opinion(None, "chair")),
         ("car", {}, Opinion(None, "car", UNSEEN_FACTOR)),
         ("car", {"person": 0.5}, Opinion(None, "car")),
+        ("bicycle", {}, Opinion(None, "bicycle")),
         ("zebra", {}, Opinion(None, "zebra")),
         ("sheep", {"car": 0.7}, Opinion(None, "sheep")),
     ],
@@ -48,6 +52,27 @@ def test_a_class_is_corrected_only_by_a_related_one_that_is_clearly_there(
 
 def test_the_share_of_a_mask() -> None:
     assert share(np.array([[0.6, 0.4], [0.5, 1.0]], np.float32)) == 0.5
+
+
+class Blind(DeepLab):
+    """Sees background everywhere."""
+
+    def __init__(self) -> None:
+        """Needs no weights."""
+
+    def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> Seen:
+        """Nothing, in any box."""
+        del image, box_xyxy
+        classes = np.zeros((cells, cells, len(CLASSES)), np.float32)
+        classes[..., 0] = 1.0
+        return Seen(classes, np.zeros((cells, cells), np.float32))
+
+
+def test_only_what_is_large_enough_to_be_seen_is_doubted() -> None:
+    person = PersonNetwork(verified("outlines/selfie_segmentation.tflite"), "person")
+    for box, factor in (([100, 100, 162, 130], 1.0), ([100, 100, 220, 180], UNSEEN_FACTOR)):
+        picture = np.zeros((240, 320, 3), np.uint8)
+        assert look(person, Blind(), picture, np.array(box, np.float32), "car") == Opinion(None, "car", factor)
 
 
 def known(uses: int) -> Remembered:
