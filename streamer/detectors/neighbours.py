@@ -17,11 +17,11 @@ from streamer.follow.boxes import overlaps
 
 Floats = NDArray[np.float32]
 
-SAME_IOU = 0.55
+SAME_IOU = 0.5
 """Overlap from which on two boxes show one thing, found twice."""
 WITHIN_SHARE = 0.85
 """Share of the smaller box from which on it is within the other: a child before an adult, or a part of the same thing."""
-PART_SCORE = 0.75
+PART_SCORE = 0.8
 """A box within another that scores less than this share of the other's score is a part of the same thing."""
 
 
