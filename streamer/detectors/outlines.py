@@ -30,7 +30,8 @@ CELLS = 96
 LEAST_SHARE, MOST_SHARE = 0.1, 0.97
 """An outline that covers less or more of its box tells nothing: then the box is shown."""
 DOUBTFUL_SHARE = 0.25
-"""A person whose outline covers less of the box is shown to the other network, too; people who walk cover 0.4 to 0.55."""
+"""A person whose outline covers less of the box is shown to the other network, too; people who walk cover 0.4 to 0.55.
+So is one whose outline covers all of it, as may happen before a blurred crowd."""
 SMALLEST_PX = 12.0
 """Shorter sides are too few pixels for an outline."""
 SMALLEST_JUDGED_PX = 24.0
@@ -146,6 +147,8 @@ def look(person: PersonNetwork, scene: DeepLab, image: NDArray[np.uint8], box_xy
         crisp = person(image, box_xyxy, CELLS)
         if share(crisp) < DOUBTFUL_SHARE:
             crisp = max(crisp, scene(image, box_xyxy, CELLS).outline("person"), key=share)
+        elif share(crisp) > MOST_SHARE:
+            crisp = scene(image, box_xyxy, CELLS).outline("person")
         return Opinion(_shown(crisp), name)
     seen = scene(image, box_xyxy, CELLS)
     sides = box_xyxy[2:] - box_xyxy[:2]

@@ -54,17 +54,19 @@ def test_the_share_of_a_mask() -> None:
     assert share(np.array([[0.6, 0.4], [0.5, 1.0]], np.float32)) == 0.5
 
 
-class Blind(DeepLab):
-    """Sees background everywhere."""
+class Scripted(DeepLab):
+    """Sees one class in the upper part of any box, and background below."""
 
-    def __init__(self) -> None:
-        """Needs no weights."""
+    def __init__(self, name: str, part: float) -> None:
+        """``part`` is 0..1; needs no weights."""
+        self._class, self._part = CLASSES.index(name), part
 
     def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> Seen:
-        """Nothing, in any box."""
+        """The same, in any box."""
         del image, box_xyxy
         classes = np.zeros((cells, cells, len(CLASSES)), np.float32)
-        classes[..., 0] = 1.0
+        rows = round(self._part * cells)
+        classes[:rows, :, self._class] = classes[rows:, :, 0] = 1.0
         return Seen(classes, np.zeros((cells, cells), np.float32))
 
 
@@ -72,7 +74,34 @@ def test_only_what_is_large_enough_to_be_seen_is_doubted() -> None:
     person = PersonNetwork(verified("outlines/selfie_segmentation.tflite"), "person")
     for box, factor in (([100, 100, 162, 130], 1.0), ([100, 100, 220, 180], UNSEEN_FACTOR)):
         picture = np.zeros((240, 320, 3), np.uint8)
-        assert look(person, Blind(), picture, np.array(box, np.float32), "car") == Opinion(None, "car", factor)
+        assert look(person, Scripted("car", 0.0), picture, np.array(box, np.float32), "car") == Opinion(None, "car", factor)
+
+
+class ScriptedPerson(PersonNetwork):
+    """Sees a person in the upper part of any box."""
+
+    def __init__(self, part: float) -> None:
+        """``part`` is 0..1; needs no weights."""
+        self._part = part
+
+    def __call__(self, image: NDArray[np.uint8], box_xyxy: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+        """The same, in any box."""
+        del image, box_xyxy
+        mask = np.zeros((cells, cells), np.float32)
+        mask[: round(self._part * cells)] = 1.0
+        return mask
+
+
+@pytest.mark.parametrize(
+    ("crisp", "other", "shown"),
+    [(0.5, 0.7, 0.5), (0.15, 0.6, 0.6), (0.15, 0.0, 0.15), (1.0, 0.6, 0.6), (1.0, 0.0, None), (1.0, 1.0, None)],
+)
+def test_a_person_of_whom_one_network_sees_too_little_or_all_is_shown_to_the_other(
+    crisp: float, other: float, shown: float | None
+) -> None:
+    box, picture = np.array([100, 20, 180, 220], np.float32), np.zeros((240, 320, 3), np.uint8)
+    mask = look(ScriptedPerson(crisp), Scripted("person", other), picture, box, "person").mask
+    assert (None if mask is None else share(mask)) == (shown if shown is None else pytest.approx(shown, abs=0.02))
 
 
 def known(uses: int) -> Remembered:
