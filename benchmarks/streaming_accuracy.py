@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.average_precision import Kind, Picture, average_precision, read_mot
-from benchmarks.track_metrics import identities, mask_overlap
+from benchmarks.track_metrics import flicker, identities, mask_overlap
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.registry import load_detector
 from streamer.errors import StreamerError
@@ -173,19 +173,25 @@ def markdown(results: dict[tuple[str, str, int], float]) -> str:
 
 
 def more(footage: Footage, shown: Shown, truth: Sequence[Instances] | None, class_id: int | None) -> str:
-    """Mask overlap with the every-frame result and, given ground truth, identities, of our way, as a table."""
+    """Mask overlap with the every-frame result, of our way, as a table; flicker where that result has track ids, and identities
+    where there is ground truth."""
     picture = Picture(footage.info.width, footage.info.height)
     named = truth is not None and class_id is not None
-    lines = ["| detector takes | mask IoU |" + (" IDF1 | switches | precision | recall |" if named else "")]
-    lines.append("|---|---|" + "---|" * 4 * named)
+    exact = all((found.track_ids > 0).all() for found in footage.every_frame)
+    lines = ["| detector takes | mask IoU |" + " flicker |" * exact + " IDF1 | switches | precision | recall |" * named]
+    lines.append("|---|---|" + "---|" * exact + "---|" * 4 * named)
     for (way, latency), found in shown.items():
         if way != "ours":
             continue
         cells = [str(latency), f"{mask_overlap(found, footage.every_frame, picture):.3f}"]
+        if exact:
+            cells.append(f"{flicker(found, footage.every_frame):.4f}")
         if truth is not None and class_id is not None:
             judged = identities(found, truth, class_id)
             cells += [f"{judged.idf1:.2f}", str(judged.switches), f"{judged.precision:.2f}", f"{judged.recall:.2f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    if exact:
+        lines.append(f"\nflicker of the every-frame result itself: {flicker(footage.every_frame, footage.every_frame):.4f}")
     return "\n".join(lines)
 
 

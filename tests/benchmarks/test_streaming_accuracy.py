@@ -11,7 +11,7 @@ import pytest
 from benchmarks.average_precision import Picture, average_precision, read_mot
 from benchmarks.measure import SAMPLES
 from benchmarks.streaming_accuracy import Footage, markdown, simulate, simulate_all, table, write
-from benchmarks.track_metrics import identities, mask_overlap
+from benchmarks.track_metrics import flicker, identities, mask_overlap
 from streamer.follow.follower import Follower
 from streamer.instances import Instances
 from streamer.sinks.records import read_records
@@ -124,6 +124,19 @@ def test_identities_and_overlap_are_judged() -> None:
     shifted = [found((30.0 + i, 60.0, 1.0), (130.0, 60.0, 1.0)) for i in range(6)]
     assert mask_overlap(shifted, true, PICTURE) == pytest.approx(30 / 50, abs=0.01)
     assert mask_overlap([Instances.empty()], true[:1], PICTURE) == 0.0
+
+
+def test_flicker_is_the_change_of_outlines_and_not_their_motion() -> None:
+    true = [replace(found((20.0 + 3 * i, 60.0, 1.0), (220.0, 60.0, 1.0)), track_ids=np.array([1, 2])) for i in range(6)]
+    assert flicker(true, true) == pytest.approx(0.0)
+    assert true[1].masks is not None
+    half = true[1].masks.copy()
+    half[:, :14] = 0.0
+    flickering = [replace(row, masks=half) if i % 2 else row for i, row in enumerate(true)]
+    assert flicker(flickering, true) == pytest.approx(0.5, abs=0.03)
+    touching = [replace(found((20.0, 60.0, 1.0), (50.0, 60.0, 1.0)), track_ids=np.array([1, 2])) for _ in true]
+    assert flicker(flickering, touching) == 0.0
+    assert flicker([Instances.empty()] * 6, true) == 0.0
 
 
 def test_the_samples_truth_fits_the_sample() -> None:
