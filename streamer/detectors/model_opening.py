@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streamer.detectors import cut_cache, saved_model
 from streamer.detectors.cut_cache import Known
 from streamer.detectors.graph_cut import Cut, NoCutError, cut, stretched_to
-from streamer.detectors.networks import TOLERANCE, BoxAnswers, Network, TwoStageNetwork, WholeNetwork, difference
+from streamer.detectors.networks import BoxAnswers, Network, TwoStageNetwork, WholeNetwork, difference
 from streamer.errors import DetectorContractError
 
 log = logging.getLogger(__name__)
@@ -77,9 +77,9 @@ def _cut(tf: Any, call: Any, whole: WholeNetwork, known: Known, name: str) -> tu
         return _kept_whole(known, name, str(error))
     except Exception as error:  # noqa: BLE001  # as above, for a graph that is cut where it should not be
         return _kept_whole(known, name, f"the parts do not run: {saved_model.first_line(error)}")
-    if most > TOLERANCE:
+    if most > 1.0:
         return _kept_whole(known, name, f"the parts do not answer as the whole does: {where}")
-    log.info("%s: masks are computed for the objects that are wanted only (largest difference: %g)", name, most)
+    log.info("%s: masks are computed for the objects that are wanted only (against the whole, %s)", name, where)
     return two, parts, known
 
 
