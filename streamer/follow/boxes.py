@@ -10,8 +10,8 @@ Doubles = NDArray[np.float64]
 EDGE_PX = 3.0
 """A side of a box this near to the picture's edge is where the picture ends, not where the object does."""
 
-MOST_UNSEEN = 0.65
-"""Most of an object that is taken to be outside the picture."""
+MOST_UNSEEN = 0.75
+"""Most of an object that is taken to be outside the picture; of one with more outside too little is seen to start a track."""
 
 
 def common_areas(a: Doubles, b: Doubles) -> Doubles:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.follow.appearance import appearance_of
-from streamer.follow.boxes import EDGE_PX, at_edge, crowding, overlaps, unclipped, whole
+from streamer.follow.boxes import EDGE_PX, MOST_UNSEEN, at_edge, crowding, overlaps, unclipped, whole
 from streamer.follow.flow import Flow, FlowEstimator, LowResFrame
 from streamer.follow.flow_gain import FlowGain
 from streamer.follow.history import History, Moment
@@ -32,8 +32,9 @@ NEAR = 0.1
 half of the work, and costs no accuracy."""
 ASPECT_RATE = 0.05
 """Weight of the newest whole detection in what is known of its class's shape."""
-REACH_MOST = 1.0
-"""Largest search radius for a missed track, in box sizes."""
+REACH, REACH_PER_S, REACH_MOST = 1.6, 1.0, 3.5
+"""Search radius for a missed track, in box sizes: at first, what each second adds, the largest. It may be that wide because the
+appearance has to match; narrower ones lose people who come out behind others."""
 
 
 @dataclass(eq=False)
@@ -279,7 +280,7 @@ class Follower:
     def _reach(self, track: Track, then: Moment) -> float:
         if track.missed_since_s is None:
             return 0.0
-        return min(REACH_MOST, 0.3 + 0.5 * max(0.0, then.time_s - track.missed_since_s))
+        return min(REACH_MOST, REACH + REACH_PER_S * max(0.0, then.time_s - track.missed_since_s))
 
     def _miss(self, missed: Sequence[Track], renewed: Sequence[Track], then: Moment) -> None:
         boxes = np.stack([track.past[then.index].box_xyxy for track in renewed]) if renewed else np.zeros((0, 4))
@@ -310,7 +311,9 @@ class Follower:
                 # A second answer for a tracked object: it and its neighbour in one box, or another class.
                 if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any():
                     continue
-            born.append(start(detection, then.index, then.time_s, self._whole(detection, picture)))
+            box = self._whole(detection, picture)
+            if (detection.box_xyxy[2:] - detection.box_xyxy[:2]).prod() > (1.001 - MOST_UNSEEN) * (box[2:] - box[:2]).prod():
+                born.append(start(detection, then.index, then.time_s, box))
         self._tracks += born
         return born
 

@@ -28,9 +28,12 @@ DOUBTFUL_OFF = 0.4
 """A detection below the threshold that is further than this from its track, in box sizes, does not move it: it is a part of the
 object, or two objects in one box; the flow is more exact."""
 JUMP = 0.6
-"""A detection above the threshold that is further away than this, in box sizes, moves the track all the way."""
+"""A detection above the threshold that is further away than this, in box sizes, moves the track all the way. Its
+velocity is then unknown: it was another object's."""
 APPEARANCE_RATE = 0.2
 """Weight of the newest detection in the appearance of a track, half as much below the threshold."""
+MISSED = 0.85
+"""What is left of the smoothed score after a detection that did not find the object."""
 SURE_HITS = 3
 """An object that was detected so often ..."""
 SURE_MARGIN = 0.1
@@ -129,10 +132,12 @@ class Track:
         position_gain = at.position_var / (at.position_var + DETECTION_POSITION_VAR * doubt)
         size_gain = at.size_var / (at.size_var + DETECTION_SIZE_VAR * doubt)
         off = np.abs(centre - at.centre) / at.size
+        velocity, velocity_known = at.velocity, at.velocity_known
         if doubtful > 0 and off.max() > DOUBTFUL_OFF:
             position_gain = size_gain = 0.0
         elif off.max() > JUMP:
             position_gain = size_gain = 1.0
+            velocity, velocity_known = np.zeros(2), 0.0
         centre = at.centre + position_gain * (centre - at.centre)
         half = 0.5 * (at.size + size_gain * (size - at.size))
         self.hits += 1
@@ -155,8 +160,8 @@ class Track:
         return MotionState(
             box_xyxy=box,
             weights=weights,
-            velocity=at.velocity,
-            velocity_known=at.velocity_known,
+            velocity=velocity,
+            velocity_known=velocity_known,
             position_var=(1.0 - position_gain) * at.position_var,
             size_var=(1.0 - size_gain) * at.size_var,
             support=at.support,
@@ -173,7 +178,7 @@ class Track:
     def miss(self, time_s: float, settings: FollowSettings) -> None:
         """A detection did not find it."""
         self.misses += 1
-        self._judge(0.88 * self.score, settings)
+        self._judge(MISSED * self.score, settings)
         if self.missed_since_s is None:
             self.missed_since_s = time_s
 

@@ -55,4 +55,4 @@ def test_what_the_edge_does_not_explain_stays() -> None:
 
 def test_a_sliver_is_not_taken_for_a_whole_object() -> None:
     box = whole(np.array([0.0, 20.0, 4.0, 60.0]), np.array([100.0, 80.0]), 0.5)
-    assert box == pytest.approx([4.0 - 4.0 / 0.35, 20.0, 4.0, 60.0])
+    assert box == pytest.approx([4.0 - 4.0 / 0.25, 20.0, 4.0, 60.0])

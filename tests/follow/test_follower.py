@@ -14,7 +14,7 @@ from streamer.follow.follower import Follower
 from streamer.follow.settings import FollowSettings
 from streamer.instances import Instances
 from tests import strategies
-from tests.follow.frames import OTHER_GROUND, WIDTH, found, frame, scene
+from tests.follow.frames import GROUND, OTHER_GROUND, WIDTH, found, frame, scene
 
 
 def joined(a: Instances, b: Instances) -> Instances:
@@ -99,6 +99,42 @@ def test_an_object_whose_score_wavers_does_not_blink() -> None:
         shown.append(len(follower.instances()))
     assert shown == sorted(shown, reverse=True)
     assert shown[-1] == 0
+
+
+def test_what_comes_out_far_behind_a_pole_is_the_same_object() -> None:
+    follower = Follower()
+    for i in range(32):
+        left = 10.0 + 6 * i
+        hidden = 8 <= i < 24
+        follower.advance(scene(i, *([] if hidden else [(9, left, 60.0)])))
+        follower.expect(i)
+        follower.detected(i, Instances.empty() if hidden else found((left, 60.0, 0.9)))
+    assert follower.instances().track_ids.tolist() == [1]
+    assert follower.instances().boxes_xyxy[0, 0] == pytest.approx(10 + 6 * 31, abs=4.0)
+
+
+def test_another_object_elsewhere_does_not_take_the_id_of_one_that_is_gone() -> None:
+    follower = Follower()
+    for i in range(20):
+        left, grey = (40, 30) if i < 8 else (100, 220)
+        picture = GROUND.copy()
+        picture[60:124, left : left + 40] = grey
+        follower.advance(frame(i, picture))
+        follower.expect(i)
+        follower.detected(i, found((left, 60.0, 0.9)))
+        follower.instances()
+    assert [summary.track_id for summary in follower.tracks_summary()] == [1, 2]
+
+
+def test_a_sliver_at_the_edge_starts_no_track() -> None:
+    follower = Follower()
+    for i in range(8):
+        follower.advance(scene(i, (11, 200.0, 60.0), (9, -36.0 + 3 * i, 60.0)))
+        follower.expect(i)
+        both = found((200.0, 60.0, 0.95), (-36.0 + 3 * i, 60.0, 0.9))
+        both.boxes_xyxy[1, 0] = 0.0
+        follower.detected(i, both)
+        assert len(follower.instances()) == (1 if 4 + 3 * i <= 10 else 2), i
 
 
 def test_what_enters_at_the_edge_grows_before_it_is_detected_again() -> None:

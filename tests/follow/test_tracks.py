@@ -84,6 +84,15 @@ def test_a_missed_object_stays_until_the_next_miss_only_if_it_is_sure_and_stands
     assert not sure.shown(1.5, SETTINGS)
 
 
+def test_a_jump_forgets_the_velocity() -> None:
+    someone = track(1.0)
+    state = replace(someone.state, velocity=np.array([3.0, 0.0]), velocity_known=1.0)
+    near, far = (someone.update(seen(1.0), state, 1, 0.1, SETTINGS, BOX + by, None) for by in (4.0, 60.0))
+    assert (near.velocity_known, near.velocity.tolist()) == (1.0, [3.0, 0.0])
+    assert (far.velocity_known, far.velocity.tolist()) == (0.0, [0.0, 0.0])
+    assert far.box_xyxy == pytest.approx(BOX + 60.0)
+
+
 def test_a_score_says_how_sure_the_box_is() -> None:
     someone = track(1.0)
     fresh = someone.shown_score(SETTINGS, 0.0)
