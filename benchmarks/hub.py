@@ -1,4 +1,4 @@
-"""A SavedModel asked for what matters, five outputs and the masks of a few objects, against calling it as it comes.
+"""A SavedModel asked for the five outputs that matter, against calling it as it comes.
 
 python -m benchmarks.hub            # on a generated model with as many bytes of extra outputs as the real Mask R-CNN
 python -m benchmarks.hub PATH       # on any SavedModel of the contract
@@ -15,9 +15,7 @@ import numpy as np
 
 from benchmarks.measure import machine, median, ratio
 from streamer.detectors.hub import HubDetector
-from streamer.detectors.networks import TwoStageNetwork
-from streamer.detectors.saved_model import load, quiet_tensorflow
-from streamer.perception.selection import Selection
+from streamer.detectors.saved_model import quiet_tensorflow
 from tests.detectors import saved_models
 
 EXTRA_FLOATS = (1, 128, 128, 3328)
@@ -52,60 +50,19 @@ def compare(folder: Path, rounds: int) -> None:
                 seconds[name].append(time.perf_counter() - start)
     print(f"{folder.name} on {detector.device}, picture {width}x{height}, {rounds} calls each in turn:")
     for name, taken in seconds.items():
-        print(f"  {name:13} {copied[name] / 1e6:8.3f} MB copied  {median(taken):7.3f} s a frame (median)")
+        print(f"  {name:13} {copied[name] / 1e6:8.2f} MB copied  {median(taken):7.3f} s a frame (median)")
     print(f"  five outputs: {ratio(seconds['five outputs'], seconds['naive']):.2f} of the naive call's time (median of pairs)")
     print(machine())
-
-
-KEPT = (0, 1, 5, 20)
-"""Objects of which masks are wanted."""
-
-
-def compare_masks(folder: Path, rounds: int) -> None:
-    """Print seconds a frame for masks of a few objects, against those of all that the model finds, called in turn."""
-    detector = HubDetector(str(folder), score_threshold=0.0)
-    if not isinstance(detector._network, TwoStageNetwork):  # noqa: SLF001  # which of the two it is, is nobody else's business
-        print(f"{folder.name} is not cut: all of its masks are computed in any case")
-        return
-    tf = quiet_tensorflow(None)
-    signature, _loaded = load(tf, str(folder))
-    (argument,) = signature.structured_input_signature[1]
-    width, height = detector.input_size or (1024, 1024)
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-    def naive() -> None:
-        for value in signature(**{argument: tf.constant(picture[None])}).values():
-            value.numpy()
-
-    seconds: dict[int | None, list[float]] = {kept: [] for kept in (None, *KEPT)}
-    for counted in range(rounds + 1):
-        for kept in seconds:
-            start = time.perf_counter()
-            if kept is None:
-                naive()
-            else:
-                detector.detect_wanted(
-                    picture, Selection(max_instances=kept).rows if kept else Selection(score_threshold=1.0).rows
-                )
-            if counted:
-                seconds[kept].append(time.perf_counter() - start)
-    print(f"{folder.name} cut before its mask head, {rounds} calls each in turn:")
-    print(f"  the model as it comes     {median(seconds[None]):7.3f} s a frame (median)")
-    for kept in KEPT:
-        share = ratio(seconds[kept], seconds[None])
-        print(f"  masks of {kept:2} objects       {median(seconds[kept]):7.3f} s, {share:.2f} of that (median of pairs)")
 
 
 def main() -> None:
     """Compare on the given SavedModel, or on a generated one."""
     if len(sys.argv) > 1:
         compare(Path(sys.argv[1]), rounds=3)
-        compare_masks(Path(sys.argv[1]), rounds=3)
         return
     quiet_tensorflow(None)
     with tempfile.TemporaryDirectory() as folder:
         compare(saved_models.save(Path(folder) / "generated", features=EXTRA_FLOATS), rounds=15)
-        compare_masks(saved_models.save_two_stage(Path(folder) / "two-stage"), rounds=15)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def damage(folder: Path, *, read: bool = True) -> str:
             found = file.stat().st_size
             if found != expected["bytes"]:
                 return f"{name} has {found} bytes, expected {expected['bytes']}"
-            if read and sha256(file) != expected["sha256"]:
+            if read and _sha256(file) != expected["sha256"]:
                 return f"{name} has changed: its sha256 is not {expected['sha256']}"
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         return f"{MANIFEST} cannot be read: {error}"
@@ -90,7 +90,7 @@ def damage(folder: Path, *, read: bool = True) -> str:
 def write_manifest(folder: Path) -> None:
     """Say that what lies in ``folder`` now is complete."""
     files = {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
@@ -231,8 +231,7 @@ def _copy(response: Any, file: BinaryIO, total: int | None, progress: Progress |
     return received
 
 
-def sha256(path: Path) -> str:
-    """Of the content of a file, as hexadecimal digits."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

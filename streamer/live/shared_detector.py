@@ -14,7 +14,7 @@ from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.live.fair_share import FairShare
-from streamer.perception.selection import Selection, detect_in
+from streamer.perception.selection import detect_in
 from streamer.redact import redact
 from streamer.sources.backoff import Backoff
 from streamer.stages import Detector
@@ -167,7 +167,7 @@ class SharedDetector:
     def _detect(self, client: DetectorClient, frame: Frame) -> None:
         begun = self._clock()
         try:
-            found = detect_in(self.detector, frame, client.wanted)
+            found = detect_in(self.detector, frame)
         except BaseException as error:  # noqa: BLE001  # a plugin may raise anything; whatever it is, it is this camera's frame
             self._failures_in_a_row += 1
             if self._failures_in_a_row == RELOAD_AFTER and self._load is not None:
@@ -217,8 +217,6 @@ class DetectorClient:
         """Frames that the detector has worked on."""
         self.busy_s = 0.0
         """Seconds that it took."""
-        self.wanted: Selection | None = None
-        """What this camera wants; None for all that there is."""
         self.begun: Frame | None = None
         """The frame that the detector began last, answered or not."""
         self._shared = shared

@@ -112,7 +112,8 @@ class Following:
         self._answered = max(self._answered, frame.captured_at)
         self.detection_latency_s = now - frame.captured_at
         if frame.captured_at >= self._since:
-            self.follower.detected(frame.index, self._select.to_follow(found))
+            wanted = replace(self._select, score_threshold=0.0, max_instances=None)
+            self.follower.detected(frame.index, wanted(found))
 
     def _expect(self, newest: Frame) -> None:
         begun = self._service.begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Literal
 
 from streamer.follow.between import Between, Passed, Views
@@ -40,7 +41,7 @@ class Interval:
         select: Selection,
         *,
         settings: FollowSettings | None = None,
-        detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
+        detect: Callable[[Detector, Frame], Instances] = detect_in,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if interval != "auto" and interval < 1:
@@ -99,9 +100,9 @@ class Interval:
     def _at_key(self, frame: Frame) -> list[Annotated]:
         """Detect in the newest frame, and settle those before it."""
         before = self._clock()
-        wanted = self._select.to_follow
-        detections = self._detect(self._detector, frame, wanted)
+        detections = self._detect(self._detector, frame)
         inference_s = self._clock() - before
+        wanted = replace(self._select, score_threshold=0.0, max_instances=None)
         self.follower.detected(frame.index, wanted(detections))
         self.inferred += 1
         snapshot = self.follower.snapshot()

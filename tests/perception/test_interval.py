@@ -26,7 +26,7 @@ class Script:
         self.asked: list[int] = []
         self.speed, self.blind = speed, blind
 
-    def __call__(self, _detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
+    def __call__(self, _detector: Detector, frame: Frame) -> Instances:
         self.asked.append(frame.index)
         return Instances.empty() if frame.index in self.blind else found((20.0 + self.speed * frame.index, 60.0, 0.9))
 
@@ -96,7 +96,7 @@ def test_the_summary_covers_the_whole_stay() -> None:
 
 
 def test_masks_are_blended() -> None:
-    def detect(_detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
+    def detect(_detector: Detector, frame: Frame) -> Instances:
         answer = found((20.0, 60.0, 0.9))
         answer.masks[:] = 1.0 if frame.index == 0 else 0.0  # type: ignore[index]  # it has masks
         return answer
@@ -122,7 +122,7 @@ def test_nothing_that_a_detector_says_breaks_it(
     times = np.cumsum(data.draw(st.lists(st.sampled_from([1, 1, 0, -3, 10**6]), min_size=len(kinds), max_size=len(kinds))))
     frames = [strategies.frame(kind, i // 3, *size, index=i, pts=int(times[i])) for i, kind in enumerate(kinds)]
 
-    def detect(_detector: Detector, _frame: Frame, _wanted: Selection) -> Instances:
+    def detect(_detector: Detector, _frame: Frame) -> Instances:
         return data.draw(strategies.instances(*size))
 
     perception = Interval(Gate(), interval, Selection(score_threshold=0.4), detect=detect)
