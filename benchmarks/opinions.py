@@ -104,8 +104,8 @@ def sharing(variant: str) -> None:
         for row, opinion in enumerate(seen):
             if opinion.mask is not None:
                 masks[row] = opinion.mask
-        outlined += claimed(image, found.boxes_xyxy, masks, kinds)[0]
-        shared_before += claimed(image, found.boxes_xyxy, masks, kinds)[1]
+        by_some, by_two = claimed(image, found.boxes_xyxy, masks, kinds)
+        outlined, shared_before = outlined + by_some, shared_before + by_two
         parted = separate(found.boxes_xyxy, found.scores, masks, kinds)
         shared_after += claimed(image, found.boxes_xyxy, parted, kinds)[1]
     print(

@@ -71,6 +71,11 @@ class Square:
             times = 1
         return region, x0, y0, times
 
+    def luma(self, pixels: NDArray[np.uint8], box_xyxy: Floats, cells: int) -> Floats:
+        """The brightness of what :meth:`pixels` gave, RGB, at the cells of a box: float32 (cells, cells), 0..1."""
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
+        return self.cells(gray, box_xyxy, cells) / np.float32(255)
+
     def cells(self, values: Floats, box_xyxy: Floats, cells: int) -> Floats:
         """A map over the square, float32 (n, n), read at the middles of ``cells`` x ``cells`` cells that divide the box.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,10 +77,7 @@ class DeepLab:
         ``image`` is RGB, uint8 (height, width, 3); the box, float32 (4,), is in its pixels.
         """
         square = Square.around(box_xyxy, MARGIN)
-        square.pixels(image, self.size_px, into=self._network.input_view())
-        luma = square.cells(
-            np.asarray(cv2.cvtColor(self._network.input_view(), cv2.COLOR_RGB2GRAY), np.float32), box_xyxy, cells
-        )
+        luma = square.luma(square.pixels(image, self.size_px, into=self._network.input_view()), box_xyxy, cells)
         self._network.invoke()
         step, zero = self._network.output_quantization
         logits = (self._network.output_view(0)[0].astype(np.float32) - zero) * np.float32(step)
@@ -89,7 +85,7 @@ class DeepLab:
         side = square.side_px
         rows = _between(logits, (top - square.top) / side, (bottom - square.top) / side, cells)
         read = _between(rows.swapaxes(0, 1), (left - square.left) / side, (right - square.left) / side, cells)
-        return Seen(softmax(read.swapaxes(0, 1)), luma / np.float32(255))
+        return Seen(softmax(read.swapaxes(0, 1)), luma)
 
     def warm_up(self) -> None:
         """Compute once, on whatever the input holds."""

@@ -1,15 +1,14 @@
-"""Outlines that follow the edges of the picture.
+"""Outlines that follow the edges of the picture: the guided filter (He, Sun, Tang: Guided image filtering, 2010).
 
-Networks of this size give an outline of a few cells, which rounds off what is fine and lies beside the edge. The guided filter
-moves it to where the luma changes.
+Networks of this size give an outline of a few cells, which rounds off what is fine and lies beside the edge. Within a small
+window the filter explains the mask as a linear function of the luma, so that it changes where the picture does.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from streamer.guided_filter import linear_model
 
 Floats = NDArray[np.float32]
 
@@ -22,5 +21,12 @@ SMOOTHNESS = 1e-4
 
 def refine(mask: Floats, luma: Floats) -> Floats:
     """``mask``, float32 (M, M), 0..1, with its edges where those of ``luma`` (M, M), 0..1, are."""
-    (slope,), offset = linear_model(mask, [luma], RADIUS_CELLS, SMOOTHNESS)
-    return np.asarray(np.clip(slope * luma + offset, 0.0, 1.0), np.float32)
+    mean_luma, mean_mask = _mean(luma), _mean(mask)
+    slope = (_mean(luma * mask) - mean_luma * mean_mask) / (_mean(luma * luma) - mean_luma * mean_luma + SMOOTHNESS)
+    offset = mean_mask - slope * mean_luma
+    return np.asarray(np.clip(_mean(slope) * luma + _mean(offset), 0.0, 1.0), np.float32)
+
+
+def _mean(values: NDArray[np.floating]) -> Floats:
+    side = 2 * RADIUS_CELLS + 1
+    return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,5 +50,4 @@ def outline(segment: Segment, image: NDArray[np.uint8], box_xyxy: Floats, cells:
     """
     square = Square.around(box_xyxy, MARGIN)
     crop = square.pixels(image, INPUT_PX)
-    luma = square.cells(np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32), box_xyxy, cells)
-    return refine(square.cells(segment(crop), box_xyxy, cells), luma / np.float32(255))
+    return refine(square.cells(segment(crop), box_xyxy, cells), square.luma(crop, box_xyxy, cells))

@@ -54,14 +54,8 @@ def touching(boxes: Doubles) -> list[tuple[int, int]]:
 
 def unclipped(seen: Doubles, expected: Doubles, picture: Doubles) -> Doubles:
     """A detected box (4,), with sides on the edge of the ``picture`` (2,) moved out to where the track expects them."""
-    out = seen.copy()
-    limits = np.array([0.0, 0.0, picture[0], picture[1]])
-    for side in range(4):
-        outward = -1.0 if side < 2 else 1.0
-        at_edge = outward * (seen[side] - limits[side]) > -EDGE_PX
-        if at_edge and outward * (expected[side] - limits[side]) > 0:
-            out[side] = expected[side]
-    return out
+    beyond = np.concatenate([expected[:2] < 0.0, expected[2:] > picture])
+    return np.where(at_edge(seen, picture) & beyond, expected, seen)
 
 
 def at_edge(box: Doubles, picture: Doubles) -> NDArray[np.bool_]:

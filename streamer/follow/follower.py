@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.follow.appearance import appearance_of
-from streamer.follow.boxes import EDGE_PX, MOST_UNSEEN, at_edge, crowding, overlaps, unclipped, whole
+from streamer.follow.boxes import MOST_UNSEEN, at_edge, crowding, overlaps, unclipped, whole
 from streamer.follow.flow import Flow, FlowEstimator, LowResFrame
 from streamer.follow.flow_gain import FlowGain
 from streamer.follow.history import History, Moment
@@ -259,7 +259,7 @@ class Follower:
     def _learn(self, track: Track, detection: Detection, at: MotionState, picture: Doubles) -> None:
         """Learn the flow gain from where the track was detected and where it had been carried to."""
         box = detection.box_xyxy
-        if detection.score < self.settings.start_score or (box[:2] < EDGE_PX).any() or (box[2:] > picture - EDGE_PX).any():
+        if detection.score < self.settings.start_score or at_edge(box, picture).any():
             return
         sighting = self._flow_gain.sighting(0.5 * (box[:2] + box[2:]), at)
         before = track.sighting
@@ -312,6 +312,7 @@ class Follower:
                 if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any():
                     continue
             box = self._whole(detection, picture)
+            # A sliver at the picture's edge, of which as much is outside as may be, is too little to start from.
             if (detection.box_xyxy[2:] - detection.box_xyxy[:2]).prod() > (1.001 - MOST_UNSEEN) * (box[2:] - box[:2]).prod():
                 born.append(start(detection, then.index, then.time_s, box))
         self._tracks += born
