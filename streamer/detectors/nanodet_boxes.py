@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.litert import Network
+from streamer.instances import MIN_SIDE_PX
 
 Floats = NDArray[np.float32]
 
@@ -156,7 +157,9 @@ def suppress(boxes: Boxes, limit: int) -> NDArray[np.intp]:
     # Coordinates in rows of their own: NumPy is slow along an axis of four.
     x0, y0, x1, y1 = np.ascontiguousarray(boxes.xyxy.T)
     areas = (x1 - x0) * (y1 - y0)
-    left = np.flatnonzero(areas > 0)
+    # What is left of a box at the picture's edge may be too thin to mean anything; in doubles, as `Instances.usable` counts it.
+    sides = boxes.xyxy[:, 2:].astype(np.float64) - boxes.xyxy[:, :2]
+    left = np.flatnonzero((sides >= MIN_SIDE_PX).all(axis=1))
     kept: list[int] = []
     while len(left) and len(kept) < limit:
         best, rest = left[0], left[1:]

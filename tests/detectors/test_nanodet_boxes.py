@@ -33,6 +33,12 @@ def test_boxes_without_area_are_left_out() -> None:
     assert suppress(boxes([], []), 10).tolist() == []
 
 
+def test_slivers_at_the_edge_of_the_picture_are_left_out() -> None:
+    """`Instances.usable` would leave them out, too, and tell the user that the detector is at fault."""
+    found = boxes([[340, 271.993, 626, 272], [1.998, 0, 2, 1.9], [0, 0, 2, 2]], [1, 1, 1])
+    assert suppress(found, 10).tolist() == [2]
+
+
 @pytest.mark.parametrize(
     ("picture", "expected"),
     [

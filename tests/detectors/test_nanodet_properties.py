@@ -63,6 +63,7 @@ def check(detector: NanoDetDetector, picture: Picture) -> None:
     assert (low >= 0).all()
     assert (low < high).all()
     assert (high <= (width, height)).all()
+    assert len(found.usable(width, height)) == len(found)
     if found.masks is None:
         return
     assert np.isfinite(found.masks).all()
