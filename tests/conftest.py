@@ -18,7 +18,7 @@ if os.environ.get("REQUIRE_ALL") == "1":
     settings.load_profile("required")
 
 # Threads that libraries keep for the life of the process.
-KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd")
+KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd", "tqdm_monitor")
 
 
 @pytest.fixture(autouse=True)

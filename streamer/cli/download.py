@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from streamer.detectors.hub_cache import download
-from streamer.detectors.registry import MASK_RCNN
+from streamer.detectors.hub_cache import MASK_RCNN, download
 from streamer.errors import ConfigError
 
 

@@ -13,7 +13,8 @@ class DetectorOptions(Settings):
     panel: ClassVar[str] = "Detector"
 
     detector: Annotated[Text, Option(metavar="NAME")] = "nanodet"
-    """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel, or ``package.module:Class``."""
+    """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel, or
+    ``package.module:Class``."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None

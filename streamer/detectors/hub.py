@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors import hub_cache, saved_model
+from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
@@ -171,9 +172,9 @@ def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) 
 
 def check_folder(folder: Path) -> None:
     """Raise ``DetectorUnavailable`` for a folder that holds no SavedModel."""
-    if not any((folder / file).is_file() for file in (hub_cache.MODEL_FILE, "saved_model.pbtxt")):
+    if not any((folder / file).is_file() for file in (MODEL_FILE, "saved_model.pbtxt")):
         raise DetectorUnavailable(
-            f"{folder} is no SavedModel: it holds no {hub_cache.MODEL_FILE}",
+            f"{folder} is no SavedModel: it holds no {MODEL_FILE}",
             hint="name the folder that holds saved_model.pb and variables/",
         )
 

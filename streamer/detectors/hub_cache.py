@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+import errno
 import fcntl
-import gzip
 import hashlib
 import http.client
 import json
@@ -13,15 +12,16 @@ import os
 import shutil
 import tarfile
 import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
+from streamer.detectors import hub_archive, hub_lock, hub_transfer, kaggle
+from streamer.detectors.hub_archive import MODEL_FILE
+from streamer.detectors.hub_transfer import Progress
 from streamer.errors import ConfigError, DetectorUnavailable
 from streamer.redact import redact
 
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "streamer-manifest.json"
 """Beside the model's own files: their sizes and sha256, written once it was complete."""
-MODEL_FILE = "saved_model.pb"
-CHUNK_BYTES = 1 << 20
-TIMEOUT_S = 30.0
-"""How long a server may be silent."""
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes that have come and the bytes that will, where the server says so."""
+MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
+"""The handle of the detector ``mask-rcnn``."""
+OTHER_SOURCES: Mapping[str, tuple[str, ...]] = {
+    MASK_RCNN: ("kaggle:tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024/1",)
+}
+"""Where else the model of a handle is to be had, tried in order when its own address fails."""
+_FAILURES = (OSError, EOFError, tarfile.TarError, zlib.error, http.client.HTTPException, ValueError)
 
 
 def root() -> Path:
@@ -76,19 +76,19 @@ def damage(folder: Path, *, read: bool = True) -> str:
         for name, expected in files.items():
             file = folder / name
             if not file.is_file():
-                return f"{name} is missing"
+                return f"file {name} is missing"
             found = file.stat().st_size
             if found != expected["bytes"]:
-                return f"{name} has {found} bytes, expected {expected['bytes']}"
+                return f"file {name} has {found} bytes, expected {expected['bytes']}"
             if read and _sha256(file) != expected["sha256"]:
-                return f"{name} has changed: its sha256 is not {expected['sha256']}"
+                return f"file {name} has changed: its sha256 is not {expected['sha256']}"
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         return f"{MANIFEST} cannot be read: {error}"
     return ""
 
 
-def write_manifest(folder: Path) -> None:
-    """Say that what lies in ``folder`` now is complete."""
+def write_manifest(folder: Path) -> Mapping[str, str]:
+    """Say that what lies in ``folder`` now is complete; the sha256 of each file by its path."""
     files = {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
@@ -97,6 +97,7 @@ def write_manifest(folder: Path) -> None:
     partial = folder / (MANIFEST + ".part")
     partial.write_text(json.dumps({"files": files}, indent=1))
     partial.replace(folder / MANIFEST)
+    return {name: str(entry["sha256"]) for name, entry in files.items()}
 
 
 def size_bytes(folder: Path) -> int:
@@ -104,131 +105,174 @@ def size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def download(handle: str, progress: Progress | None = None, *, again: bool = False, read: bool = True) -> Path:
-    """Fetch the model into its folder in the cache, unless a whole one is there, and return that folder.
-
-    The folder appears at once and complete: an interrupted download leaves nothing that could be taken for a model. A
-    second process waits for the first. A cache that may only be read serves what it holds. ``again`` replaces what is
-    there; without ``read`` only the sizes of what is there are compared. Raises ``DetectorUnavailable`` when the model
-    cannot be had, saying how to put it there by hand, and ``ConfigError`` when the handle is no http(s) address.
-    """
-    handle = handle.rstrip("/")
-    if urllib.parse.urlsplit(handle).scheme not in ("http", "https"):
+def check_handle(handle: str) -> None:
+    """Raise ``ConfigError`` for a handle that no model can have."""
+    if kaggle.is_kaggle(handle):
+        kaggle.check_handle(handle)
+    elif urllib.parse.urlsplit(handle).scheme not in ("http", "https"):
         raise ConfigError(
             f"the Hub handle {redact(handle)} is no https address",
             hint="give one such as https://tfhub.dev/publisher/model/1, or the path of a SavedModel folder",
         )
+
+
+def download(
+    handle: str,
+    progress: Progress | None = None,
+    *,
+    again: bool = False,
+    read: bool = True,
+    accept_changed: bool = False,
+) -> Path:
+    """Fetch the model into its folder in the cache, unless a whole one is there, and return that folder.
+
+    The folder appears at once and complete: an interrupted download leaves nothing that could be taken for a model, and the
+    next one goes on where it ended. A second process waits for the first. A cache that may only be read serves what it holds.
+    ``again`` replaces what is there; without ``read`` only the sizes of what is there are compared; ``accept_changed`` takes
+    what differs from the lock file, and notes it there. Raises ``DetectorUnavailable`` when the model cannot be had, saying how
+    to put it there by hand, and ``ConfigError`` when the handle is neither an http(s) address nor one of Kaggle.
+    """
+    handle = handle.rstrip("/")
+    check_handle(handle)
     folder = entry(handle)
-    if not again and is_whole(folder, read=read):
+    wrong = "" if again else damage(folder, read=read)
+    if not again and not wrong and (folder / MODEL_FILE).is_file():
         return folder
-    wrong = damage(folder)
     if wrong:
-        log.warning("the model in %s is damaged: %s; fetching it again", folder, wrong)
+        log.warning("the model in %s is damaged (%s); fetching it again", folder, wrong)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             # Another process may have fetched it while this one waited for the lock.
             if again or not is_whole(folder, read=read):
-                _replace(folder, handle, progress)
-    except (OSError, EOFError, tarfile.TarError, zlib.error, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        because = f"; what is in the cache is damaged: {wrong}" if wrong else ""
-        raise DetectorUnavailable(
-            f"cannot download {redact(handle)}: {redact(_reason(error))}{because}", hint=by_hand(handle)
-        ) from error
+                _from_first_source(folder, handle, progress, accept_changed=accept_changed)
+    except (OSError, DetectorUnavailable) as error:
+        because, hint = (
+            (error.message, error.hint) if isinstance(error, DetectorUnavailable) else (hub_transfer.reason(error), "")
+        )
+        what = (
+            f"the model in {folder} is damaged ({wrong}) and cannot be fetched"
+            if wrong
+            else f"cannot download {redact(handle)}"
+        )
+        raise DetectorUnavailable(f"{what}: {because}", hint=hint or by_hand(handle)) from error
     return folder
 
 
 def by_hand(handle: str) -> str:
     """How to put the model into the cache without this program, on one line."""
     return (
-        f"try again with a connection, or put it there by hand: get the model's .tar.gz from {redact(handle)} on another "
-        f"machine and unpack it so that {entry(handle) / MODEL_FILE} exists"
+        f"try again with a connection, or put it there by hand: get the model's .tar.gz from {redact(_page(handle))} on "
+        f"another machine and unpack it so that {entry(handle) / MODEL_FILE} exists"
     )
 
 
-def _replace(folder: Path, handle: str, progress: Progress | None) -> None:
+def lock_file() -> Path:
+    """Where it is noted which files each handle gave when it was fetched first."""
+    return hub_lock.path(root())
+
+
+def archive_of(folder: Path) -> Path:
+    """Where the archive of the model for ``folder`` lies while it is fetched."""
+    return folder.with_name(folder.name + ".tar.gz.part")
+
+
+def _from_first_source(folder: Path, handle: str, progress: Progress | None, *, accept_changed: bool) -> None:
+    """Fetch the model from the first of its sources that has it. Raises ``DetectorUnavailable`` when none has."""
+    sources = (handle, *OTHER_SOURCES.get(handle, ()))
+    level = logging.WARNING if len(sources) > 1 else logging.INFO
+    if not folder.exists():
+        log.log(level, "%s is not in the cache, %s", redact(handle), root())
+    failures: list[DetectorUnavailable] = []
+    for source in sources:
+        log.log(level, "fetching it from %s", redact(source))
+        try:
+            _replace(folder, handle, source, progress, accept_changed=accept_changed)
+        except DetectorUnavailable as error:
+            failures.append(error)
+        except _FAILURES as error:
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            room = f"make room in {folder.parent}, or name a folder on a larger disk by TFHUB_CACHE_DIR" if full else ""
+            failures.append(DetectorUnavailable(hub_transfer.reason(error), hint=room))
+        else:
+            return
+        if len(sources) > 1:
+            log.warning("%s: %s", redact(source), failures[-1])
+    rest = hub_transfer.kept(archive_of(folder))
+    kept = f" ({rest} are kept, the next try goes on after them)" if rest else ""
+    if len(failures) == 1:
+        raise DetectorUnavailable(failures[0].message + kept, hint=failures[0].hint)
+    told = "; ".join(f"{redact(source)}: {failure}" for source, failure in zip(sources, failures, strict=True))
+    raise DetectorUnavailable(told + kept)
+
+
+def _replace(folder: Path, handle: str, source: str, progress: Progress | None, *, accept_changed: bool) -> None:
     """Put a new model in the place of ``folder``; until it is complete, what lies there stays as it is."""
     for left in folder.parent.glob(f"{folder.name}.*.part"):
-        shutil.rmtree(left)
+        if left.is_dir():
+            shutil.rmtree(left)
+    archive = archive_of(folder)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
-        model = _fetch(handle, Path(part), progress)
-        write_manifest(model)
+        archive_sha256 = ""
+        if kaggle.is_kaggle(source):
+            model = kaggle.fetch(source, Path(part) / "unpacked")
+        else:
+            hub_transfer.fetch(source, archive, progress)
+            archive_sha256 = _sha256(archive)
+            try:
+                model = hub_archive.unpack(archive, Path(part) / "unpacked")
+            except OSError as error:
+                if error.errno != errno.ENOSPC:  # else it is whole, and there may be room the next time
+                    hub_transfer.discard(archive)
+                raise
+            except _FAILURES:
+                hub_transfer.discard(archive)
+                raise
+        found = hub_lock.Contents(files=write_manifest(model), archive_sha256=archive_sha256)
+        _compare_with_lock(handle, source, found, archive, accept_changed=accept_changed)
         if folder.exists():
             folder.rename(Path(part) / "replaced")
         model.rename(folder)
+    hub_transfer.discard(archive)
 
 
-def _reason(error: Exception) -> str:
-    """Why it failed, in a few words; of an error of the disk with the path."""
-    if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
-    return str(error) or type(error).__name__
+def _compare_with_lock(handle: str, source: str, found: hub_lock.Contents, archive: Path, *, accept_changed: bool) -> None:
+    """Raise ``DetectorUnavailable`` for another model than the handle gave first; note it where that was none yet."""
+    lock, name = lock_file(), _public(handle)
+    changed = "" if accept_changed else hub_lock.difference(lock, name, found)
+    if changed:
+        hub_transfer.discard(archive)
+        raise DetectorUnavailable(
+            f"{redact(source)} gives another model than it gave first: {changed} (noted in {lock})",
+            hint=f"if the publisher has replaced it and you trust the new one: streamer models download {_spec(handle)} "
+            "--accept-changed; else ask the publisher",
+        )
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(lock):
+            hub_lock.write(lock, name, found, replace=accept_changed)
+    except OSError as error:
+        log.warning("the lock file of models %s cannot be written: %s", lock, hub_transfer.reason(error))
 
 
-def _fetch(handle: str, part: Path, progress: Progress | None) -> Path:
-    """Download the archive into ``part``, unpack it there, and return the folder of the model in it."""
-    archive, unpacked = part / "archive.tar.gz", part / "unpacked"
-    with urllib.request.urlopen(_request(handle), timeout=TIMEOUT_S) as response, archive.open("wb") as file:
-        total = int(length) if (length := response.headers.get("Content-Length")) else None
-        received = _copy(response, file, total, progress)
-    if total is not None and received != total:
-        raise EOFError(f"the transfer broke off after {received} of {total} bytes")
-    with gzip.open(archive) as raw:
-        with tarfile.open(fileobj=raw, mode="r:") as tar:
-            for member in tar:
-                _unpack(tar, member, unpacked)
-        # The checksum stands behind the last byte: it is compared only when everything is read.
-        while raw.read(CHUNK_BYTES):
-            pass
-    models = [path.parent for path in unpacked.rglob(MODEL_FILE)]
-    if len(models) != 1:
-        raise ValueError(f"expected one {MODEL_FILE} in the archive, found {len(models)}")
-    return models[0]
+def _public(handle: str) -> str:
+    """The handle without user and password."""
+    if kaggle.is_kaggle(handle):
+        return handle
+    parts = urllib.parse.urlsplit(handle)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None:
-    """Write one member below ``into``: a file or a folder, nothing else, and nothing outside.
-
-    By hand, since tarfile's own filters are missing in Python 3.11 before 3.11.4, and follow links in some later ones.
-    """
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the archive holds {member.name!r}, which lies outside of it")
-    if member.isdir():
-        (into / path).mkdir(parents=True, exist_ok=True)
-        return
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
-        raise ValueError(f"the archive holds {member.name!r}, which is neither a file nor a folder")
-    (into / path).parent.mkdir(parents=True, exist_ok=True)
-    with content, (into / path).open("xb") as file:
-        shutil.copyfileobj(content, file, CHUNK_BYTES)
+def _page(handle: str) -> str:
+    """The address of the model for people."""
+    return f"https://www.kaggle.com/models/{handle.removeprefix(kaggle.SCHEME)}" if kaggle.is_kaggle(handle) else handle
 
 
-def _request(handle: str) -> urllib.request.Request:
-    """Ask for the archive as TensorFlow Hub's servers have it; credentials go into a header, and to this host only."""
-    address = urllib.parse.urlsplit(handle)
-    query = urllib.parse.urlencode([*urllib.parse.parse_qsl(address.query), ("tf-hub-format", "compressed")])
-    userinfo, _, host = address.netloc.rpartition("@")
-    request = urllib.request.Request(urllib.parse.urlunsplit(address._replace(netloc=host, query=query)))
-    if userinfo:
-        basic = base64.b64encode(urllib.parse.unquote(userinfo).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {basic}")
-    return request
-
-
-def _copy(response: Any, file: BinaryIO, total: int | None, progress: Progress | None) -> int:
-    received = 0
-    while chunk := response.read(CHUNK_BYTES):
-        file.write(chunk)
-        received += len(chunk)
-        if progress is not None:
-            progress(received, total)
-    return received
+def _spec(handle: str) -> str:
+    """What a command calls the model of this handle."""
+    if handle == MASK_RCNN:
+        return "mask-rcnn"
+    return handle if kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.detectors import saved_model
+from streamer.detectors import hub_cache, kaggle, saved_model
+from streamer.detectors.hub_cache import MASK_RCNN
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.detectors.user_class import check_class, load_class
@@ -17,8 +18,6 @@ from streamer.errors import ConfigError
 from streamer.redact import redact
 from streamer.stages import Detector
 from streamer.suggest import nearest
-
-MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
 
 TABLE: Mapping[str, str] = {
     "nanodet": "streamer.detectors.nanodet:NanoDetDetector",
@@ -31,7 +30,7 @@ TABLE: Mapping[str, str] = {
 BUILT_IN = ("nanodet", "nanodet:large")
 """Detectors whose weights come with the package."""
 
-SPECS = "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, the PATH of a SavedModel folder, package.module:Class"
+SPECS = "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of a SavedModel folder, package.module:Class"
 
 _CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -59,9 +58,9 @@ def load_detector(
 ) -> Detector:
     """Make the detector that ``spec`` names, loaded but not warmed up.
 
-    ``spec`` is ``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, the path of a SavedModel folder or
-    ``package.module:Class`` (the current directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the
-    class names of a SavedModel. Naming a Hub model downloads it when the cache has none.
+    ``spec`` is one of ``SPECS``: a name, a handle, the path of a SavedModel folder, or ``package.module:Class`` (the current
+    directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the class names of a SavedModel. Naming
+    a model by its handle downloads it when the cache has none.
 
     Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
     ``DetectorContractError`` when the detector cannot be loaded.
@@ -95,7 +94,9 @@ def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, s
     if model is not None:
         from streamer.detectors import hub
 
-        if not saved_model.is_handle(model):
+        if saved_model.is_handle(model):
+            hub_cache.check_handle(model)
+        else:
             hub.check_folder(Path(model))
         return COCO if labels_path is None else read_labels(labels_path)
     _check_name(spec, labels_path)
@@ -116,19 +117,19 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
 
 
 def saved_model_of(spec: str) -> str | None:
-    """The Hub handle or folder of the SavedModel that ``spec`` names; None when it names something else."""
+    """The handle or folder of the SavedModel that ``spec`` names; None when it names something else."""
     name, _, handle = spec.partition(":")
     if spec == "mask-rcnn":
         return MASK_RCNN
     if name == "hub" and handle:
         return handle
+    if kaggle.is_kaggle(spec):
+        return spec
     return spec if spec and Path(spec).is_dir() else None
 
 
 def known_detectors() -> list[KnownDetector]:
     """What ``streamer models`` lists. Loads none of them."""
-    from streamer.detectors import hub_cache
-
     entry = hub_cache.entry(MASK_RCNN)
     present = hub_cache.is_whole(entry)
     return [

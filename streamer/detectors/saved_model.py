@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamer.detectors import hub_cache
+from streamer.detectors import hub_cache, kaggle
 from streamer.detectors.quiet import stderr_without
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.redact import redact
@@ -26,14 +26,14 @@ NATIVE_CHATTER = r"^(WARNING: All log messages before absl|[IW]\d{4} \d)"
 
 
 class CacheResolver:
-    """Tells tensorflow-hub where the model of an http(s) handle lies: in the verified cache, downloaded when it is missing.
+    """Tells tensorflow-hub where the model of a handle lies: in the verified cache, downloaded when it is missing.
 
     Implements ``tensorflow_hub.resolver.Resolver``; it does not inherit from it, since that would import TensorFlow here.
     """
 
     def is_supported(self, handle: str) -> bool:
         """Whether this resolver is for ``handle``; paths are left to tensorflow-hub."""
-        return urlsplit(handle).scheme in ("http", "https")
+        return urlsplit(handle).scheme in ("http", "https") or kaggle.is_kaggle(handle)
 
     def __call__(self, handle: str) -> str:
         """The folder of the model, every file of which agrees with its checksum. Raises ``DetectorUnavailable``."""
@@ -130,7 +130,7 @@ def _load(tf: Any, model: str) -> tuple[Any, Any]:
 def _loader(tf: Any) -> Callable[[str], Any]:
     """``hub.load`` with our resolver asked first; where tensorflow-hub does not import, the same without it.
 
-    From then on every ``hub.load`` of an http(s) handle in this process goes through the verified cache.
+    From then on every ``hub.load`` of a handle in this process goes through the verified cache.
     """
     resolver = CacheResolver()
     try:

@@ -11,7 +11,8 @@ import pytest
 
 from streamer.detectors import hub_cache
 from streamer.detectors.check import check
-from streamer.detectors.registry import MASK_RCNN, check_detector, known_detectors, load_detector
+from streamer.detectors.hub_cache import MASK_RCNN
+from streamer.detectors.registry import check_detector, known_detectors, load_detector
 from streamer.detectors.weights import SHA256, verified
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
 from streamer.stages import Detector

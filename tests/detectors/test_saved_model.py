@@ -97,7 +97,7 @@ def test_a_damaged_model_is_fetched_again_and_offline_refused(tensorflow: Any, s
     assert len(server.requests) == 2
     damage()
     server.status = 503
-    with pytest.raises(DetectorUnavailable, match=f"cannot download .*; what is in the cache is damaged: {file}"):
+    with pytest.raises(DetectorUnavailable, match=rf"the model in .* is damaged \(file {file} .*\) and cannot be fetched: "):
         saved_model.load(tensorflow, server.handle())
 
 

@@ -1,0 +1,62 @@
+"""Models of Kaggle by their handle, ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]``, through kagglehub."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from streamer.detectors.hub_archive import MODEL_FILE
+from streamer.detectors.hub_transfer import reason
+from streamer.errors import ConfigError, DetectorUnavailable
+
+SCHEME = "kaggle:"
+_HANDLE = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*){3}(?:/\d+)?", re.ASCII)
+
+
+def is_kaggle(handle: str) -> bool:
+    """Whether ``handle`` names a model of Kaggle, well or badly."""
+    return handle.startswith(SCHEME)
+
+
+def check_handle(handle: str) -> None:
+    """Raise ``ConfigError`` for a handle that cannot name a model of Kaggle."""
+    if not _HANDLE.fullmatch(handle.removeprefix(SCHEME)):
+        raise ConfigError(
+            f"the Kaggle handle {handle} has another form than kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]",
+            hint="such as kaggle:tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024/1",
+        )
+
+
+def fetch(handle: str, into: Path) -> Path:
+    """Bring the model into the folder ``into``, which does not exist yet, and return the folder of the SavedModel in it.
+
+    Raises ``DetectorUnavailable`` where kagglehub is missing or the model cannot be had.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # kagglehub's bars are for eyes
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise DetectorUnavailable(
+            f"models of Kaggle need kagglehub, which cannot be imported: {error}", hint='pip install "streamer[kaggle]"'
+        ) from error
+    # It prints each file on stdout, which belongs to the command.
+    logger = logging.getLogger("kagglehub")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+    try:
+        # Not into kagglehub's own cache, which takes a cut file for whole where its mark of completion is there.
+        kagglehub.model_download(handle.removeprefix(SCHEME), output_dir=str(into), force_download=True)
+    except Exception as error:
+        # It raises a dozen unrelated types: its own, those of requests, ValueError for a framework that Kaggle does not know.
+        raise DetectorUnavailable(reason(error)) from error
+    shutil.rmtree(into / ".complete", ignore_errors=True)  # its marks, where it leaves some
+    models = [path.parent for path in into.rglob(MODEL_FILE)]
+    if len(models) != 1:
+        raise DetectorUnavailable(f"expected one {MODEL_FILE} in it, found {len(models)}")
+    return models[0]
