@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
-from streamer.detectors.from_settings import least_score, load, load_copies
+from streamer.detectors.from_settings import least_score, load_copies
+from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, warm_up
+from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
@@ -34,6 +37,9 @@ from streamer.summary import Summary
 
 _PHOTO_SUFFIXES = (".avif", ".bmp", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".ppm", ".tga", ".tif", ".tiff")
 _MOST_NAME_BYTES = 255
+_IDLE_S = 0.25
+_MOST_IDLE = 4
+"""After Ctrl-C, so many times ``_IDLE_S`` without a frame, and the detector's call under way is not waited for."""
 
 if TYPE_CHECKING:
     from streamer.perception.interval import Interval
@@ -64,8 +70,11 @@ def annotate_with(
     *,
     on_frame: Callable[[Annotated], None] | None = None,
     on_progress: Callable[[Stats, int | None, float], None] | None = None,
+    on_wait: Tell = tell_nobody,
 ) -> Summary:
     """The same with checked settings.
+
+    ``on_wait`` is told what is waited for, and for how many seconds, while the detector is downloaded, loaded and warmed up.
 
     ``on_progress`` is called after each frame with the figures so far, the number of frames that will come (None where it is
     not known) and the time (monotonic seconds).
@@ -98,7 +107,7 @@ def annotate_with(
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        perception, detector = _perceive(config, undo)
+        perception, detector = _perceive(config, undo, on_wait)
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
             records = Records(
@@ -129,7 +138,13 @@ def annotate_with(
             if on_frame is not None:
                 on_frame(item)
 
-        pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item)
+        idle = itertools.count(1)
+
+        def on_idle() -> None:
+            if pipeline.interrupted and next(idle) == _MOST_IDLE:
+                perception.leave()
+
+        pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             try:
                 stats = pipeline.run()
@@ -140,6 +155,8 @@ def annotate_with(
                 raise
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco]
+    if perception.left and not pipeline.abandoned:
+        notes.append(_what_was_left(perception, stats.dropped["interrupted"]))
     if pipeline.abandoned:
         # Records keep the lines that they have: each is true by itself. The other two appear whole or not at all.
         files = [config.detections]
@@ -149,7 +166,8 @@ def annotate_with(
         detector.labels,
         info,
         now=time.monotonic(),
-        files=[path for path in files if path is not None],
+        # Of an input without a frame there is no output.
+        files=[path for path in files if path is not None and path.exists()],
         tracks=None if isinstance(perception, EveryFrame) else perception.tracks_summary(),
         notes=notes,
         damaged_packets=source.damaged_packets,
@@ -163,16 +181,31 @@ def _what_is_left(frames: int, paths: Sequence[Path]) -> str:
     return f"the {frames} frames before that are in {', '.join(map(str, paths))}"
 
 
-def _perceive(config: AnnotateConfig, undo: ExitStack) -> tuple[EveryFrame | Interval, Detector]:
+def _what_was_left(perception: EveryFrame | Interval, dropped: int) -> str:
+    """What a person should know of a detector that was not waited for."""
+    parts = [f"{dropped} frames that it has not seen are left out"] if dropped else []
+    if followed := getattr(perception, "followed_at_end", 0):
+        parts.append(f"in the last {followed} frames objects are followed only")
+    return ", ".join(["the detector's call under way was not waited for", *parts])
+
+
+def _perceive(config: AnnotateConfig, undo: ExitStack, on_wait: Tell) -> tuple[EveryFrame | Interval, Detector]:
     """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
     tracked = config.track or config.inference_interval != 1
     score = least_score(config, config.detector, tracked=tracked)
-    detectors = [load(config, score)] if tracked else load_copies(config, score)
+    times = UsualTimes(config.detector)
+    fetch(config, on_wait)
+    detectors = loaded(config, times, on_wait, lambda: load_copies(config, score, alone=tracked))
+    try:
+        select = selection(config, config.detector, detectors[0])
+        for detector in detectors:
+            warm_up(detector, times, on_wait)
+    except Exception:  # not after Ctrl-C: the warm-up goes on in its thread
+        for detector in detectors:
+            detector.close()
+        raise
     for detector in detectors:
         undo.callback(detector.close)
-    select = selection(config, config.detector, detectors[0])
-    for detector in detectors:
-        detector.warm_up()
     if tracked:
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval

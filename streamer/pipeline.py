@@ -217,7 +217,7 @@ class Pipeline:
                     if not self._pass_on([item]):
                         return
         finally:
-            self._drop("abandoned", held)
+            self._drop("interrupted" if self._stopping and not self._abandoned else "abandoned", held)
 
     def _passed_over(self, frame: Frame) -> bool:
         """Whether ``frame`` is too old, or overtaken by a newer one: then it is recorded, or dropped, and done with."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -85,3 +87,25 @@ class Loading(Bright):
         print("loading", file=sys.stderr, flush=True)
         while True:
             threading.Event().wait(1.0)
+
+
+class Slow(Bright):
+    """Takes a long time for its first picture, its third, or for being loaded or warmed up, by the variable ``SLOW_AT``, and
+    says when that begins."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._long_at("load")
+
+    def warm_up(self) -> None:
+        self._long_at("warm_up")
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        self.calls += 1
+        self._long_at(f"call {self.calls}")
+        return super().detect(image)
+
+    def _long_at(self, where: str) -> None:
+        if os.environ.get("SLOW_AT") == where:
+            print("begun", file=sys.stderr, flush=True)
+            ctypes.CDLL(None).sleep(600)  # as in a library: no signal and no exception of Python's ends it

@@ -400,6 +400,61 @@ def test_objects_have_identities_when_followed(clip: Path, tmp_path: Path, optio
     assert end["tracks"][0]["last_frame"] == 39
 
 
+@pytest.fixture
+def slow(tmp_path: Path, clip: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A run whose detector is in a call into C that does not come back; the parameter says which, and more options."""
+    where, *options = request.param
+    assert clip.is_file()
+    command = f"annotate {tmp_path}/clip.mp4 -o {tmp_path}/out.mp4 --detector tests.bright:Slow"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamer", *command.split(), *options],
+        env={**os.environ, "SLOW_AT": where, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "begun\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("slow", [("load",), ("warm_up",), ("call 1",)], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_does_not_wait_for_a_model_with_nothing_done(
+    slow: subprocess.Popen[str], tmp_path: Path, number: int
+) -> None:
+    slow.send_signal(number)
+    _, errors = slow.communicate(timeout=WAIT_S)
+    assert slow.returncode == 128 + number, errors
+    assert "Traceback" not in errors
+    assert leftovers(tmp_path, "clip.mp4", "cache") == []
+
+
+@pytest.mark.parametrize(
+    ("slow", "frames", "told"),
+    [
+        (("call 11",), 10, "was not waited for, {} frames that it has not seen are left out"),
+        (("call 4", "--inference-interval", "4"), 0, "was not waited for, in the last {} frames objects are followed only"),
+    ],
+    indirect=["slow"],
+)
+def test_an_interrupt_leaves_a_call_and_finishes_what_was_done(
+    slow: subprocess.Popen[str], tmp_path: Path, frames: int, told: str
+) -> None:
+    slow.send_signal(signal.SIGINT)
+    _, errors = slow.communicate(timeout=WAIT_S)
+    assert slow.returncode == 130, errors
+    done = frame_times(tmp_path / "out.mp4")
+    assert done == frame_times(tmp_path / "clip.mp4")[: len(done)]
+    read = int(re.search(r"(\d+) in, ", errors)[1])  # type: ignore[index]  # it is there, or the test fails
+    # Of a detector on every frame what it saw; of one on every fourth all that was read: frames 9 and on are followed.
+    assert len(done) == (frames or read)
+    assert told.format(read - (frames or 9)) in errors
+    assert leftovers(tmp_path, "clip.mp4", "out.mp4", "cache") == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_the_model_is_loaded_leaves_nothing(clip: Path, tmp_path: Path, number: int) -> None:
     command = f"annotate {clip} -o {tmp_path}/out.mp4 --detections {tmp_path}/out.jsonl --detector tests.bright:Loading"

@@ -13,6 +13,7 @@ import typer
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.live import add_to
 from streamer.cli.options import ConfigFile, given, with_options_of
+from streamer.runtime.own_thread import end_process
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
 from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
 
@@ -74,10 +75,10 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
     from streamer.cli.tables import print_summary
 
     with Progress(quiet=settings.quiet) as progress:
-        summary = annotate_with(settings, on_progress=progress.update)
+        summary = annotate_with(settings, on_progress=progress.update, on_wait=progress.wait)
     if not settings.quiet:
         print_summary(summary)
-    return exit_code() if summary.interrupted else 0
+    return exit_code(complete=summary.frames_out > 0) if summary.interrupted else 0
 
 
 @app.command()
@@ -159,7 +160,7 @@ def main() -> None:
     """Entry point of the ``streamer`` command.
 
     SIGTERM counts as Ctrl-C from the first moment, so that a model which is being loaded leaves nothing half done behind. Once
-    the command is through, neither changes its exit code any more.
+    the command is through, neither changes its exit code any more. A thread that was left in a long call delays nothing.
     """
     open_closed_streams()
     redact_stderr()
@@ -170,6 +171,14 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as end:
+        _ignore_signals()
+        end_process(end.code if isinstance(end.code, int) else 1)
+        raise
     finally:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

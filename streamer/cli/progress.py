@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from streamer.stats import Stats
 
@@ -17,6 +19,7 @@ _SAMPLE_S = 0.5
 _WINDOW = 20
 _LINE_S = 5.0
 _SHORTEST_LINE_S = 1.0
+_WAIT_LINE_S = 10.0
 _LINE_SHARE = 0.1
 
 
@@ -24,7 +27,7 @@ class Progress:
     """Shows frames done, frames per second, time left and what the detector takes; a context manager.
 
     On a terminal it redraws one line, at most ten times a second and only from :meth:`update`: it has no thread of its own,
-    and nothing is shown before the first frame.
+    and before the first frame it says what is waited for, if anything takes a second.
     Elsewhere it prints a line every 5 s, and for each tenth of the frames but not twice a second. ``quiet`` shows nothing.
     """
 
@@ -39,12 +42,16 @@ class Progress:
         self._shown_at: float | None = None
         self._line_at: float | None = None
         self._line_share = 0.0
+        self._waiting: Live | None = None
+        self._waited_s = 0.0
+        self._wait_line_s = _SHORTEST_LINE_S
         self._samples: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._end_waiting()
         if self._bar is not None:
             self._bar.refresh()
             self._bar.stop()
@@ -58,6 +65,7 @@ class Progress:
         if self._quiet:
             return
         self._now = now
+        self._end_waiting()
         if self._on_terminal and self._bar is None:
             self._bar = self._started()
         done = stats.frames_out
@@ -75,6 +83,31 @@ class Progress:
             self._console.print(
                 f"{self._title}: {self._figures(stats, total, now)}", highlight=False, markup=False, soft_wrap=True
             )
+
+    def wait(self, what: str, seconds: float) -> None:
+        """Show what is waited for before the first frame, and for how many ``seconds`` by now, from the first second on.
+
+        On a terminal one line is redrawn; elsewhere there is a line after a second, and one every ten seconds.
+        """
+        if seconds < self._waited_s:
+            self._wait_line_s = _SHORTEST_LINE_S  # it is something else
+        self._waited_s = seconds
+        if self._quiet or seconds < _SHORTEST_LINE_S:
+            return
+        told = f"{what}, {seconds:.0f} s"
+        if self._on_terminal:
+            if self._waiting is None:
+                self._waiting = Live(console=self._console, auto_refresh=False, transient=True)
+                self._waiting.start()
+            self._waiting.update(Text(told), refresh=True)
+        elif seconds >= self._wait_line_s:
+            self._wait_line_s = seconds + _WAIT_LINE_S
+            self._console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+    def _end_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
 
     def _started(self) -> Bar:
         bar = Bar(

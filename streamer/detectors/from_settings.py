@@ -52,13 +52,13 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
     )
 
 
-def load_copies(settings: DetectorSettings, least_score: float) -> list[Detector]:
-    """As many copies of the detector as can work side by side on a recording.
+def load_copies(settings: DetectorSettings, least_score: float, *, alone: bool = False) -> list[Detector]:
+    """As many copies of the detector as can work side by side on a recording; ``alone``: one.
 
     For the small built-in networks one single thread for each core beats several threads in each; every other detector
     comes alone, since it uses all cores itself.
     """
-    if settings.detector not in DEFAULT_SCORE:
+    if settings.detector not in DEFAULT_SCORE or alone:
         return [load(settings, least_score)]
     copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)
     return [load(settings, least_score, threads=1) for _ in range(copies)]

@@ -75,7 +75,9 @@ class HubDetector:
         self._call, self._fixed_size, self.contract = _five_outputs(self._tf, signature, self.name)
         self.input_size: tuple[int, int] | None = self._fixed_size or DEFAULT_INPUT_SIZE
         size = hub_cache.size_bytes(folder)
-        if self.device == "CPU" and size > BIG_BYTES:
+        self.slow = self.device == "CPU" and size > BIG_BYTES
+        """Whether a frame takes it seconds."""
+        if self.slow:
             log.warning(
                 "%s (%d MB) runs on the CPU: expect many seconds for each frame; use a GPU, or the detector nanodet",
                 self.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,18 @@ def load_detector(
     if spec in BUILT_IN:
         return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads)
     return load_class(spec, score_threshold, TABLE)
+
+
+def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) -> None:
+    """Have the model that ``spec`` names in the cache, so that loading it downloads nothing; others need no download.
+
+    ``progress`` is called with the bytes that have come and those that will. Raises ``DetectorUnavailable``.
+    """
+    model = saved_model_of(spec)
+    if model is not None and saved_model.is_handle(model):
+        from streamer.detectors import hub_cache
+
+        hub_cache.download(model, progress, read=False)
 
 
 def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, str] | None:

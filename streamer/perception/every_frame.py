@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from streamer.frame import Frame
 from streamer.perception.selection import Selection, detect_in
+from streamer.runtime.own_thread import CallLeft, OwnThread
 from streamer.stages import Annotated, Detector
 
 
 class EveryFrame:
     """Perception of recordings: every frame is inferred, in order, by one detector or by several copies of it.
 
-    With one, it is called in the pushing thread. With more, each works in a thread of its own on a frame of its own, which
-    costs less processor time than several threads within one small network, and up to as many frames are held back.
+    Each works in a thread of its own, on a frame of its own: of a small network that costs less processor time than several
+    threads within one copy. With more than one, up to as many frames are held back.
     """
 
     def __init__(
@@ -24,35 +25,48 @@ class EveryFrame:
     ) -> None:
         if not detectors:
             raise ValueError("detectors: expected at least one, got none")
+        self.left = False
+        """Whether a detector's answers were not waited for any longer."""
         self._detectors = list(detectors)
         self._select = select
         self._clock = clock
-        copies = len(detectors) if len(detectors) > 1 else 0
-        self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"detector-{copy}") for copy in range(copies)]
+        self._threads = [OwnThread(f"detector-{copy}") for copy in range(len(detectors))]
         self._turn = 0
         self._pending: deque[Future[Annotated]] = deque()
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """Hand in a frame; get those whose turn it is."""
-        if not self._workers:
-            return (self._annotate(self._detectors[0], frame),)
         # In turn, and not whichever is free: a detector may remember what it saw, and a run has to be repeatable.
-        turn, self._turn = self._turn, (self._turn + 1) % len(self._workers)
-        self._pending.append(self._workers[turn].submit(self._annotate, self._detectors[turn], frame))
-        # One more than there are workers, so that none waits for the next frame to be handed in.
-        return (self._pending.popleft().result(),) if len(self._pending) > len(self._detectors) else ()
+        turn, self._turn = self._turn, (self._turn + 1) % len(self._threads)
+        detector = self._detectors[turn]
+        self._pending.append(self._threads[turn].begin(lambda: self._annotate(detector, frame)))
+        # One more than there are copies, so that none waits for the next frame to be handed in.
+        held = len(self._detectors) if len(self._detectors) > 1 else 0
+        return self._next() if len(self._pending) > held else ()
 
     def finish(self) -> Iterable[Annotated]:
         """The frames that are still being worked on."""
         while self._pending:
-            yield self._pending.popleft().result()
+            yield from self._next()
+
+    def leave(self) -> None:
+        """From any thread: do not wait for the detector any longer. Frames that it has not answered for are not handed out."""
+        self.left = True
+        for thread, detector in zip(self._threads, self._detectors, strict=True):
+            thread.leave(last=detector.close)
 
     def close(self) -> None:
-        """End the workers and close the detectors."""
-        for worker in self._workers:
-            worker.shutdown(cancel_futures=True)
-        for detector in self._detectors:
-            detector.close()
+        """Close the detectors and end their threads; one that was left closes its detector when its call returns."""
+        for thread, detector in zip(self._threads, self._detectors, strict=True):
+            if not self.left:
+                thread.call(detector.close)
+            thread.close()
+
+    def _next(self) -> Iterable[Annotated]:
+        try:
+            return (self._pending.popleft().result(),)
+        except CallLeft:
+            return ()
 
     def _annotate(self, detector: Detector, frame: Frame) -> Annotated:
         before = self._clock()

@@ -15,6 +15,7 @@ from streamer.follow.views import Snapshot
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.perception.selection import Selection, detect_in
+from streamer.runtime.own_thread import CallLeft, OwnThread
 from streamer.stages import Annotated, Detector
 
 AUTO_MOST = 10
@@ -49,7 +50,12 @@ class Interval:
         self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
         self.inferred = 0
         """Frames that the detector has seen."""
+        self.left = False
+        """Whether the detector's answer was not waited for any longer."""
+        self.followed_at_end = 0
+        """Frames that were handed out without waiting for the detector."""
         self._detector = detector
+        self._thread = OwnThread("detector")
         self._detect = detect
         self._clock = clock
         self._interval = interval
@@ -82,9 +88,18 @@ class Interval:
         """The frames since the last key frame: the last frame of all becomes one."""
         return self._close()
 
+    def leave(self) -> None:
+        """From any thread: do not wait for the detector any longer. From then on objects are followed, as long as the scene
+        goes on; frames of which nothing is known are not handed out.
+        """
+        self.left = True
+        self._thread.leave(last=self._detector.close)
+
     def close(self) -> None:
-        """Close the detector."""
-        self._detector.close()
+        """Close the detector; one that was left is closed when its call returns."""
+        if not self.left:
+            self._thread.call(self._detector.close)
+        self._thread.close()
 
     def tracks_summary(self) -> list[TrackSummary]:
         """What was seen so far."""
@@ -100,7 +115,10 @@ class Interval:
     def _at_key(self, frame: Frame) -> list[Annotated]:
         """Detect in the newest frame, and settle those before it."""
         before = self._clock()
-        detections = self._detect(self._detector, frame)
+        try:
+            detections = self._thread.call(lambda: self._detect(self._detector, frame))
+        except CallLeft:
+            return self._followed(frame)
         inference_s = self._clock() - before
         wanted = replace(self._select, score_threshold=0.0, max_instances=None)
         self.follower.detected(frame.index, wanted(detections))
@@ -118,6 +136,15 @@ class Interval:
         ready = self._at_key(last)
         self._key = None
         return ready
+
+    def _followed(self, frame: Frame) -> list[Annotated]:
+        """The held frames and ``frame`` as they follow from the last key frame, without another one."""
+        held, self._held = self._held, []
+        if self._key is None:
+            return []
+        known = [*held, (frame, self.follower.snapshot())]
+        self.followed_at_end += len(known)
+        return [self._annotated(each, then.views) for each, then in known]
 
     def _settled(self, key: Frame, snapshot: Snapshot) -> list[Annotated]:
         """The held frames with their objects, now that the key frame after them is known."""

@@ -136,3 +136,31 @@ def test_before_anything_is_done() -> None:
 )
 def test_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
+
+
+def test_what_is_waited_for_before_the_first_frame_is_told_from_the_first_second_on() -> None:
+    on, written = console(terminal=False)
+    with Progress(on) as progress:
+        for tenth in range(251):
+            progress.wait("loading big (usually 20 s)", tenth / 10)
+        for tenth in range(31):
+            progress.wait("warming up big", tenth / 10)
+        for tenth in range(10):
+            progress.wait("warming up small", tenth / 10)
+    assert written.getvalue().splitlines() == [
+        "loading big (usually 20 s), 1 s",
+        "loading big (usually 20 s), 11 s",
+        "loading big (usually 20 s), 21 s",
+        "warming up big, 1 s",
+    ]
+
+
+def test_on_a_terminal_the_waiting_is_one_line_that_goes() -> None:
+    on, written = console(terminal=True)
+    with Progress(on) as progress:
+        progress.wait("loading [big]", 2.0)
+        progress.wait("loading [big]", 3.0)
+        run(progress, 5, 5, fps=50)
+    assert "loading [big], 2 s" in written.getvalue()
+    assert "loading [big], 3 s" in written.getvalue()
+    assert "5/5" in written.getvalue().rpartition("loading")[2]

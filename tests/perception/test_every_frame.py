@@ -15,6 +15,8 @@ from streamer.perception.selection import Selection, detect_in
 from streamer.pipeline import Pipeline
 from tests import fakes
 
+WAIT_S = 30.0
+
 
 class Whole:
     """Finds the whole picture that it is handed."""
@@ -96,6 +98,40 @@ def test_a_failing_copy_fails_the_line_and_every_frame_is_accounted_for() -> Non
         pipeline.run()
     stats = pipeline.stats
     assert stats.frames_in == stats.frames_out + sum(stats.dropped.values())
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_frames_that_a_detector_does_not_answer_for_are_not_waited_for(copies: int) -> None:
+    asked, release, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Whole):
+        def detect(self, image: NDArray[np.uint8]) -> Instances:
+            if len(self.seen) == 2:
+                asked.set()
+                release.wait(WAIT_S)
+            return super().detect(image)
+
+        def close(self) -> None:
+            assert release.is_set(), "not while it is called"
+            closed.set()
+
+    def interrupt() -> None:
+        asked.wait(WAIT_S)
+        pipeline.stop()
+        perception.leave()
+
+    perception = EveryFrame([Slow() for _ in range(copies)], Selection())
+    sink = fakes.FakeSink()
+    pipeline = Pipeline(fakes.FakeSource(None), perception, fakes.draw_nothing, [sink])
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    stats = pipeline.run()
+    interrupting.join()
+    assert sink.written == list(range(2 * copies))
+    assert sink.ends == ["finish"]
+    assert stats.dropped == {"interrupted": stats.frames_in - stats.frames_out}
+    release.set()
+    assert closed.wait(WAIT_S)
 
 
 def test_at_least_one_detector_is_needed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from streamer.stages import Annotated, Detector
 from tests import strategies
 from tests.follow.frames import OTHER_GROUND, found, frame, scene
 from tests.perception.test_following import Gate
+
+WAIT_S = 30.0
 
 
 class Script:
@@ -103,8 +106,50 @@ def test_masks_are_blended() -> None:
 
     perception = Interval(Gate(), 4, Selection(score_threshold=0.5), detect=detect)
     items = [item for frame in walk(5, speed=0.0) for item in perception.push(frame)]
+    perception.close()
     means = [float(np.mean(item.instances.masks)) for item in items]  # type: ignore[arg-type]  # they have masks
     assert means == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0], abs=0.05)
+
+
+def test_without_the_detector_objects_are_followed_where_something_is_known() -> None:
+    asked, release, closed = threading.Event(), threading.Event(), threading.Event()
+    frames = walk(9)
+
+    class Closing(Gate):
+        def close(self) -> None:
+            assert release.is_set(), "not while it is called"
+            closed.set()
+
+    def detect(_detector: Detector, frame: Frame) -> Instances:
+        if frame.index == 4:
+            asked.set()
+            release.wait(WAIT_S)
+        return found((20.0 + 5.0 * frame.index, 60.0, 0.9))
+
+    def leave() -> None:
+        asked.wait(WAIT_S)
+        perception.leave()
+
+    perception = Interval(Closing(), 4, Selection(score_threshold=0.5), detect=detect)
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    items = [item for frame in frames for item in perception.push(frame)]
+    items += perception.finish()
+    perception.close()
+    leaving.join()
+    assert [item.frame for item in items] == frames
+    assert (perception.inferred, perception.followed_at_end) == (1, 8)
+    assert [len(item.instances) for item in items] == [1] * 9
+    release.set()
+    assert closed.wait(WAIT_S)
+
+
+def test_without_the_detector_nothing_is_handed_out_where_nothing_is_known() -> None:
+    perception = Interval(Gate(), 4, Selection(score_threshold=0.5), detect=Script())
+    perception.leave()
+    assert [item for frame in walk(5) for item in perception.push(frame)] == []
+    assert list(perception.finish()) == []
+    perception.close()
 
 
 def test_an_interval_of_nothing_is_refused() -> None:
@@ -122,12 +167,18 @@ def test_nothing_that_a_detector_says_breaks_it(
     times = np.cumsum(data.draw(st.lists(st.sampled_from([1, 1, 0, -3, 10**6]), min_size=len(kinds), max_size=len(kinds))))
     frames = [strategies.frame(kind, i // 3, *size, index=i, pts=int(times[i])) for i, kind in enumerate(kinds)]
 
-    def detect(_detector: Detector, _frame: Frame) -> Instances:
-        return data.draw(strategies.instances(*size))
+    # Drawn here: Hypothesis has no examples for other threads.
+    answers = [data.draw(strategies.instances(*size)) for _ in frames]
+
+    def detect(_detector: Detector, frame: Frame) -> Instances:
+        return answers[frame.index]
 
     perception = Interval(Gate(), interval, Selection(score_threshold=0.4), detect=detect)
-    items = [item for frame in frames for item in perception.push(frame)]
-    items += perception.finish()
+    try:
+        items = [item for frame in frames for item in perception.push(frame)]
+        items += perception.finish()
+    finally:
+        perception.close()
     assert [item.frame for item in items] == frames
     for item in items:
         strategies.check(item.instances, *size)
