@@ -5,10 +5,12 @@ The one file that imports TensorFlow, which takes seconds.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -105,8 +107,7 @@ def first_line(error: BaseException) -> str:
 
 def _load(tf: Any, model: str) -> tuple[Any, Any]:
     shown = redact(model)
-    with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
-        warnings.simplefilter("ignore")
+    with stderr_without(NATIVE_CHATTER):
         try:
             loaded = _loader(tf)(model)
         except DetectorError:
@@ -134,10 +135,16 @@ def _loader(tf: Any) -> Callable[[str], Any]:
     """
     resolver = CacheResolver()
     try:
-        import tensorflow_hub as hub
-        from tensorflow_hub import registry
+        # It prints on stdout what it misses, and warns that pkg_resources is deprecated.
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import tensorflow_hub as hub
+            from tensorflow_hub import registry
     except Exception as error:  # noqa: BLE001  # it and tf_keras break in many ways where other versions were installed later
-        log.warning('tensorflow-hub cannot be imported: %s; loading without it (pip install "setuptools<82" mends it)', error)
+        log.warning(
+            'tensorflow-hub cannot be imported: %s; loading without it (pip install tf-keras "setuptools<82" mends it)',
+            first_line(error),
+        )
         return lambda model: tf.saved_model.load(resolver(model) if resolver.is_supported(model) else model)
     registry.resolver.add_implementation(resolver)
     load_from_hub: Callable[[str], Any] = hub.load

@@ -121,11 +121,12 @@ def test_a_lock_that_tensorflow_hub_left_behind_is_no_obstacle(tensorflow: Any, 
     assert len(server.requests) == 1
 
 
-def test_without_tensorflow_hub_the_same_is_loaded_and_said(model: Path, server: Hub) -> None:
+@pytest.mark.parametrize("missing", ["tensorflow_hub", "pkg_resources", "tf_keras"])
+def test_without_tensorflow_hub_the_same_is_loaded_and_said(model: Path, server: Hub, missing: str) -> None:
     code = f"""
 import logging, sys
 logging.basicConfig()
-sys.modules["tensorflow_hub"] = None
+sys.modules[{missing!r}] = None
 from streamer.detectors import saved_model
 tf = saved_model.quiet_tensorflow(None)
 for name in ({server.handle()!r}, {str(model)!r}):
@@ -133,14 +134,31 @@ for name in ({server.handle()!r}, {str(model)!r}):
     assert "detection_boxes" in signature.structured_outputs
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.count("tensorflow-hub cannot be imported") == 1
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert "tensorflow-hub cannot be imported" in done.stderr
     assert hub_cache.damage(hub_cache.entry(server.handle())) == ""
+
+
+def test_only_the_import_of_tensorflow_hub_is_kept_from_warning(model: Path) -> None:
+    code = f"""
+import warnings
+from streamer.detectors import saved_model
+tf = saved_model.quiet_tensorflow(None)
+warnings.simplefilter("always")
+during = warnings.filters[:]
+saved_model.load(tf, {str(model)!r})
+assert warnings.filters == during
+warnings.warn("pkg_resources is deprecated", UserWarning)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("UserWarning: pkg_resources is deprecated") == 1
 
 
 def test_handles_are_addresses_paths_are_not(tmp_path: Path) -> None:
     resolver = saved_model.CacheResolver()
     assert resolver.is_supported("https://tfhub.dev/publisher/model/1")
     assert resolver.is_supported("HTTP://127.0.0.1/model")
+    assert resolver.is_supported("kaggle:ada/boxes/tensorFlow2/small")
     assert not resolver.is_supported(str(tmp_path))
     assert not resolver.is_supported("gs://bucket/model")
     assert saved_model.is_handle("https://tfhub.dev/publisher/model/1")
