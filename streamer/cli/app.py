@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.live import add_to
+from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
 from streamer.runtime.own_thread import end_process
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
@@ -25,9 +25,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Real-time video with instance segmentation: masks, outlines and labels on files, cameras and network streams.",
     epilog="Start with:  streamer annotate in.mp4 -o out.mp4",
-)
-models_app = typer.Typer(
-    help="The detectors: where they lie, what they need; check and download them.", invoke_without_command=True
 )
 app.add_typer(models_app, name="models")
 
@@ -106,51 +103,6 @@ def probe(
         from streamer.cli.tables import print_probe
 
         print_probe(report)
-
-
-@models_app.callback()
-def models(context: typer.Context, debug: Debug = False) -> None:
-    if context.invoked_subcommand is None:
-        guarded(_list_models)()
-
-
-def _list_models() -> None:
-    from streamer.cli.tables import print_models
-    from streamer.detectors.registry import known_detectors
-
-    print_models(known_detectors())
-
-
-@models_app.command("check")
-@guarded
-def models_check(
-    detector: Annotated[str, typer.Argument(metavar="DETECTOR", help="As --detector of annotate.", show_default=False)],
-    labels: Annotated[Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads on a CPU.", show_default=False)] = None,
-    debug: Debug = False,
-) -> None:
-    """Load a detector, warm it up, print its contract, its device and milliseconds a frame."""
-    from streamer.cli.tables import print_check
-    from streamer.detectors.check import check
-    from streamer.detectors.registry import load_detector
-
-    loaded = load_detector(detector, score_threshold=0.5, threads=threads, labels_path=labels)
-    try:
-        print_check(check(loaded))
-    finally:
-        loaded.close()
-
-
-@models_app.command("download")
-@guarded
-def models_download(
-    detector: Annotated[str, typer.Argument(metavar="DETECTOR", help="mask-rcnn or hub:HANDLE.", show_default=False)],
-    debug: Debug = False,
-) -> None:
-    """Fetch a model into the persistent cache, whole and verified."""
-    from streamer.cli.download import download_model
-
-    typer.echo(f"{detector} is in {download_model(detector)}")
 
 
 add_to(app)

@@ -7,21 +7,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from streamer.detectors.hub_cache import MASK_RCNN, download
+from streamer.detectors import hub_cache, saved_model
+from streamer.detectors.registry import saved_model_of
 from streamer.errors import ConfigError
 
 
-def download_model(spec: str) -> Path:
-    """Fetch what ``spec`` (``mask-rcnn`` or ``hub:HANDLE``) names and return its folder.
+def download_model(spec: str, *, again: bool = False, accept_changed: bool = False) -> Path:
+    """Fetch what ``spec`` (``mask-rcnn``, ``hub:HANDLE`` or ``kaggle:HANDLE``) names and return its folder.
 
-    Raises ``ConfigError`` for a detector that needs no download, ``DetectorUnavailable`` when it cannot be had.
+    ``again`` and ``accept_changed`` are those of :func:`hub_cache.download`. Raises ``ConfigError`` for a detector that needs
+    no download, ``DetectorUnavailable`` when it cannot be had.
     """
-    kind, _, handle = spec.partition(":")
-    if spec == "mask-rcnn":
-        handle = MASK_RCNN
-    elif kind != "hub" or not handle:
-        hint = "nanodet is built in" if spec.startswith("nanodet") else "mask-rcnn and hub:HANDLE are downloaded"
+    handle = saved_model_of(spec)
+    if handle is None or not saved_model.is_handle(handle):
+        hint = "nanodet is built in" if spec.startswith("nanodet") else "mask-rcnn, hub:HANDLE and kaggle:HANDLE are downloaded"
         raise ConfigError(f"there is nothing to download for {spec!r}", hint=hint)
+    hub_cache.check_handle(handle)
     # No thread of its own redraws the bar: it moves when bytes come.
     bar = Progress(
         BarColumn(),
@@ -37,4 +38,4 @@ def download_model(spec: str) -> Path:
         def progress(received: int, total: int | None) -> None:
             bar.update(task, completed=received, total=total, refresh=True)
 
-        return download(handle, progress)
+        return hub_cache.download(handle, progress, again=again, accept_changed=accept_changed)

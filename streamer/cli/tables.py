@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamer.cli.progress import clock
+from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
-from streamer.detectors.registry import KnownDetector
 from streamer.sources.probe import ProbeReport, StreamReport
 from streamer.summary import Summary
 
@@ -61,14 +61,19 @@ def _latencies(summary: Summary) -> Table:
     return table
 
 
-def print_models(known: Iterable[KnownDetector]) -> None:
+def print_models(known: Iterable[KnownModel]) -> None:
     """The detectors: one block each."""
     table = _grid()
-    for detector in known:
-        size = "" if detector.size_bytes is None else f", {detector.size_bytes / 1e6:.0f} MB"
-        table.add_row(detector.name, f"needs {escape(detector.needs)}")
-        table.add_row("", f"{'lies' if detector.present else 'not here; would lie'} in {escape(detector.where)}{size}")
+    for model in known:
+        needs = f"needs {escape(model.needs)}; " if model.needs else ""
+        table.add_row(escape(model.name), f"{needs}licence {escape(model.license) or 'unknown: see its page'}")
+        if model.size_bytes is None:
+            table.add_row("", f"not here; would lie in {escape(model.where)}")
+        else:
+            state = "lies" if model.present else "damaged (streamer models verify says more); lies"
+            table.add_row("", f"{state} in {escape(model.where)}, {model.size_bytes / 1e6:.1f} MB")
     table.add_row("hub:HANDLE", "any TF Hub model with the outputs of the TF Object Detection API")
+    table.add_row("kaggle:HANDLE", escape("such a model of Kaggle, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"))
     table.add_row("PATH", "the folder of such a SavedModel")
     table.add_row("package.module:Class", "a class of your own with labels and detect(image)")
     Console().print(table, highlight=False)
@@ -85,6 +90,7 @@ def print_check(report: CheckReport) -> None:
         table.add_row(escape(name), escape(spec))
     table.add_row("warm-up", f"{report.warm_up_s:.2f} s")
     table.add_row("a frame", f"{report.ms_per_frame:.1f} ms (median of {report.frames}, {width}x{height})")
+    table.add_row("memory", f"{report.peak_memory_bytes / 1e6:.0f} MB at most, of the whole process")
     Console().print(table, highlight=False)
 
 

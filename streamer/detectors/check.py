@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from streamer.stages import Detector
 
 USUAL_SIZE = (1280, 720)
 """Width and height in pixels of the picture for a detector that takes any size."""
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of a unit of ``ru_maxrss``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class CheckReport:
     ms_per_frame: float
     """Median of ``frames`` calls after the warm-up."""
     frames: int
+    peak_memory_bytes: int
+    """The most that this process has held at once so far, the loading of the detector included."""
 
 
 def check(
@@ -62,4 +68,5 @@ def check(
         warm_up_s=warm_up_s,
         ms_per_frame=statistics.median(seconds) * 1000,
         frames=len(seconds),
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
     )

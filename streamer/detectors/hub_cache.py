@@ -87,17 +87,48 @@ def damage(folder: Path, *, read: bool = True) -> str:
     return ""
 
 
-def write_manifest(folder: Path) -> Mapping[str, str]:
-    """Say that what lies in ``folder`` now is complete; the sha256 of each file by its path."""
+def write_manifest(folder: Path, handle: str) -> Mapping[str, str]:
+    """Say that what lies in ``folder`` now is the complete model of ``handle``; the sha256 of each file by its path."""
     files = {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
     partial = folder / (MANIFEST + ".part")
-    partial.write_text(json.dumps({"files": files}, indent=1))
+    partial.write_text(json.dumps({"handle": _public(handle), "files": files}, indent=1))
     partial.replace(folder / MANIFEST)
     return {name: str(entry["sha256"]) for name, entry in files.items()}
+
+
+def cached() -> Mapping[Path, str]:
+    """The folders of the models in the cache, whole or damaged, and their handles; empty for one whose handle is not known."""
+    folders = sorted(path for path in root().glob("*") if (path / MODEL_FILE).is_file() or (path / MANIFEST).is_file())
+    known = {entry(handle): handle for handle in (MASK_RCNN, *hub_lock.handles(lock_file()))}
+    return {folder: _noted_handle(folder) or known.get(folder, "") for folder in folders}
+
+
+def changed(folder: Path, handle: str) -> str:
+    """How the model in ``folder`` differs from what the lock file says of its handle, by its manifest; empty when it agrees."""
+    files: dict[str, Any] = json.loads((folder / MANIFEST).read_text())["files"]
+    contents = hub_lock.Contents(files={name: str(file["sha256"]) for name, file in files.items()})
+    return hub_lock.difference(lock_file(), _public(handle), contents)
+
+
+def remove(folder: Path) -> None:
+    """Take one model, and what has come of its next download, out of the cache. Raises ``OSError``."""
+    with _locked(folder):
+        hub_transfer.discard(archive_of(folder))
+        if folder.exists():
+            with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
+                folder.rename(Path(part) / "removed")
+
+
+def _noted_handle(folder: Path) -> str:
+    try:
+        noted = json.loads((folder / MANIFEST).read_text())["handle"]
+    except (OSError, ValueError, KeyError, TypeError):  # put there by another program, by an earlier version, or damaged
+        return ""
+    return noted if isinstance(noted, str) else ""
 
 
 def size_bytes(folder: Path) -> int:
@@ -228,7 +259,7 @@ def _replace(folder: Path, handle: str, source: str, progress: Progress | None, 
             except _FAILURES:
                 hub_transfer.discard(archive)
                 raise
-        found = hub_lock.Contents(files=write_manifest(model), archive_sha256=archive_sha256)
+        found = hub_lock.Contents(files=write_manifest(model, handle), archive_sha256=archive_sha256)
         _compare_with_lock(handle, source, found, archive, accept_changed=accept_changed)
         if folder.exists():
             folder.rename(Path(part) / "replaced")
@@ -244,7 +275,7 @@ def _compare_with_lock(handle: str, source: str, found: hub_lock.Contents, archi
         hub_transfer.discard(archive)
         raise DetectorUnavailable(
             f"{redact(source)} gives another model than it gave first: {changed} (noted in {lock})",
-            hint=f"if the publisher has replaced it and you trust the new one: streamer models download {_spec(handle)} "
+            hint=f"if the publisher has replaced it and you trust the new one: streamer models download {spec_of(handle)} "
             "--accept-changed; else ask the publisher",
         )
     try:
@@ -268,8 +299,8 @@ def _page(handle: str) -> str:
     return f"https://www.kaggle.com/models/{handle.removeprefix(kaggle.SCHEME)}" if kaggle.is_kaggle(handle) else handle
 
 
-def _spec(handle: str) -> str:
-    """What a command calls the model of this handle."""
+def spec_of(handle: str) -> str:
+    """What the commands call the model of this handle."""
     if handle == MASK_RCNN:
         return "mask-rcnn"
     return handle if kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"

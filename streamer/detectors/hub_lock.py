@@ -31,6 +31,11 @@ def path(root: Path) -> Path:
     return Path(chosen).expanduser() if chosen else root / NAME
 
 
+def handles(lock: Path) -> list[str]:
+    """The handles that are noted. Raises ``DetectorUnavailable`` for a lock file that cannot be read."""
+    return list(_read(lock))
+
+
 def difference(lock: Path, handle: str, found: Contents) -> str:
     """How the model differs from what the lock file says of its handle, in words; empty when it agrees or is not named there.
 

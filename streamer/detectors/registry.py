@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +32,6 @@ BUILT_IN = ("nanodet", "nanodet:large")
 SPECS = "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of a SavedModel folder, package.module:Class"
 
 _CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownDetector:
-    """A row of ``streamer models``."""
-
-    name: str
-    where: str
-    """Where it lies, or would lie: a folder."""
-    needs: str
-    """What it takes to run it, for people."""
-    size_bytes: int | None
-    """On disk; None where it is not there."""
-    present: bool
 
 
 def load_detector(
@@ -138,39 +123,6 @@ def saved_model_of(spec: str) -> str | None:
     if kaggle.is_kaggle(spec):
         return spec
     return spec if spec and Path(spec).is_dir() else None
-
-
-def known_detectors() -> list[KnownDetector]:
-    """What ``streamer models`` lists. Loads none of them."""
-    entry = hub_cache.entry(MASK_RCNN)
-    present = hub_cache.is_whole(entry)
-    return [
-        _built_in("nanodet", "nothing: built in, runs on any CPU"),
-        _built_in("nanodet:large", "nothing: built in; finds smaller objects, takes three times as long"),
-        KnownDetector(
-            name="mask-rcnn",
-            where=str(entry),
-            needs="a download (streamer models download mask-rcnn), 4 GB of memory, a GPU to be fast",
-            size_bytes=hub_cache.size_bytes(entry) if present else None,
-            present=present,
-        ),
-    ]
-
-
-def _built_in(name: str, needs: str) -> KnownDetector:
-    from streamer.detectors import weights
-    from streamer.detectors.nanodet import SIZES, weights_file
-
-    others = {weights_file(size) for variant, sizes in SIZES.items() if variant != name for size in sizes}
-    files = [weights.FOLDER / file for file in weights.SHA256 if file not in others]
-    sizes = [path.stat().st_size for path in files if path.is_file()]
-    return KnownDetector(
-        name=name,
-        where=str(weights.FOLDER),
-        needs=needs,
-        size_bytes=sum(sizes) if sizes else None,
-        present=len(sizes) == len(files),
-    )
 
 
 def _suggestion(spec: str) -> str:

@@ -93,7 +93,7 @@ def load(tf: Any, model: str) -> tuple[Any, Any]:
         hub_cache.download(model, again=True)
         return _load(tf, model)
     try:
-        hub_cache.write_manifest(folder)
+        hub_cache.write_manifest(folder, model)
     except OSError as error:  # a cache that may only be read works just as well
         log.info("no checksums written to %s: %s", folder, error)
     return loaded

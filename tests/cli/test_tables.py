@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from streamer.cli.tables import print_check, print_models, print_probe
+from streamer.detectors.catalog import known_models
 from streamer.detectors.check import CheckReport
-from streamer.detectors.registry import known_detectors
 from streamer.sources.probe import probe
 from tests.media import Clip
 
@@ -42,7 +42,7 @@ def test_a_variable_rate_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_models_and_where_they_lie(capsys: pytest.CaptureFixture[str]) -> None:
-    print_models(known_detectors())
+    print_models(known_models())
     shown = capsys.readouterr().out
     for words in ("nanodet", "mask-rcnn", "hub:HANDLE", "package.module:Class", "lies in"):
         assert words in shown
@@ -52,8 +52,9 @@ def test_a_check_shows_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     report = CheckReport(
         name="mine", device="CPU", input_size=(64, 32), contract={"boxes": "float32 [N, 4]"}, labels=3,
         warm_up_s=0.5, ms_per_frame=12.34, frames=5,
+        peak_memory_bytes=123_000_000,
     )  # fmt: skip
     print_check(report)
     shown = capsys.readouterr().out
-    for words in ("mine", "boxes", "float32 [N, 4]", "12.3 ms", "64x32"):
+    for words in ("mine", "boxes", "float32 [N, 4]", "12.3 ms", "64x32", "123 MB"):
         assert words in shown

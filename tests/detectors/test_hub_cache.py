@@ -196,7 +196,7 @@ def test_an_entry_put_there_by_hand_is_taken_as_it_is(hub: Hub) -> None:
     (folder / "saved_model.pb").write_bytes(b"mine")
     assert hub_cache.download(hub.handle()) == folder
     assert hub.requests == []
-    hub_cache.write_manifest(folder)
+    hub_cache.write_manifest(folder, hub.handle())
     assert json.loads((folder / hub_cache.MANIFEST).read_text())["files"]["saved_model.pb"]["bytes"] == 4
     hub_cache.download(hub.handle(), again=True)
     assert (folder / "saved_model.pb").read_bytes() != b"mine"

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.detectors import hub_cache
 from streamer.detectors.check import check
-from streamer.detectors.hub_cache import MASK_RCNN
-from streamer.detectors.registry import check_detector, known_detectors, load_detector
-from streamer.detectors.weights import SHA256, verified
+from streamer.detectors.registry import check_detector, load_detector
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
 from streamer.stages import Detector
 
@@ -201,22 +198,6 @@ def test_settings_out_of_range(settings: dict[str, float]) -> None:
 def test_labels_are_for_saved_models(spec: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has its own labels"):
         load_detector(spec, score_threshold=0.5, labels_path=tmp_path)
-
-
-def test_known_detectors_say_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    *nanodet, mask_rcnn = known_detectors()
-    assert [(detector.name, detector.present) for detector in nanodet] == [("nanodet", True), ("nanodet:large", True)]
-    of_both = sum(len(verified(name)) for name in SHA256 if "outlines/" in name)
-    networks = sum(len(verified(name)) for name in SHA256 if "nanodet/" in name)
-    assert sum(detector.size_bytes or 0 for detector in nanodet) == networks + 2 * of_both
-    assert not mask_rcnn.present
-    assert mask_rcnn.where == str(hub_cache.entry(MASK_RCNN))
-    folder = hub_cache.entry(MASK_RCNN)
-    folder.mkdir()
-    (folder / "saved_model.pb").write_bytes(bytes(1000))
-    assert known_detectors()[-1].present
-    assert known_detectors()[-1].size_bytes == 1000
 
 
 def test_a_check_needs_a_frame() -> None:
