@@ -129,6 +129,8 @@ def _state(camera: CameraStatus) -> str:
         return f"stuck in {camera.stuck}"
     if camera.state is not State.RUNNING:
         return f"{camera.state}, {camera.state_s:.0f} s"
+    if camera.awaiting:
+        return camera.awaiting
     return "running" if camera.healthy else "degraded"
 
 

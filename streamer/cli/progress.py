@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from streamer.detectors.preparing import FIRST_LINE_S, Reminder
 from streamer.stats import Stats
 
 _REDRAW_S = 0.1
@@ -19,7 +20,6 @@ _SAMPLE_S = 0.5
 _WINDOW = 20
 _LINE_S = 5.0
 _SHORTEST_LINE_S = 1.0
-_WAIT_LINE_S = 10.0
 _LINE_SHARE = 0.1
 
 
@@ -43,8 +43,7 @@ class Progress:
         self._line_at: float | None = None
         self._line_share = 0.0
         self._waiting: Live | None = None
-        self._waited_s = 0.0
-        self._wait_line_s = _SHORTEST_LINE_S
+        self._reminder = Reminder()
         self._samples: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
 
     def __enter__(self) -> Self:
@@ -89,10 +88,8 @@ class Progress:
 
         On a terminal one line is redrawn; elsewhere there is a line after a second, and one every ten seconds.
         """
-        if seconds < self._waited_s:
-            self._wait_line_s = _SHORTEST_LINE_S  # it is something else
-        self._waited_s = seconds
-        if self._quiet or seconds < _SHORTEST_LINE_S:
+        due = self._reminder.due(seconds)
+        if self._quiet or seconds < FIRST_LINE_S:
             return
         told = f"{what}, {seconds:.0f} s"
         if self._on_terminal:
@@ -100,8 +97,7 @@ class Progress:
                 self._waiting = Live(console=self._console, auto_refresh=False, transient=True)
                 self._waiting.start()
             self._waiting.update(Text(told), refresh=True)
-        elif seconds >= self._wait_line_s:
-            self._wait_line_s = seconds + _WAIT_LINE_S
+        elif due:
             self._console.print(told, highlight=False, markup=False, soft_wrap=True)
 
     def _end_waiting(self) -> None:

@@ -15,8 +15,30 @@ from streamer.stages import Detector
 
 T = TypeVar("T")
 
+FIRST_LINE_S = 1.0
+"""What takes less is not spoken of."""
+NEXT_LINE_S = 10.0
+
 Tell = Callable[[str, float], object]
 """Is told, several times a second, what is waited for and for how many seconds it has been."""
+
+
+class Reminder:
+    """Says when it is time for a line about something that is waited for: after a second, and every ten seconds."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._next_s = FIRST_LINE_S
+
+    def due(self, seconds: float) -> bool:
+        """Whether now, after ``seconds``, is such a time; fewer than the last time: it is something else that is waited for."""
+        if seconds < self._seconds:
+            self._next_s = FIRST_LINE_S
+        self._seconds = seconds
+        if seconds < self._next_s:
+            return False
+        self._next_s = seconds + NEXT_LINE_S
+        return True
 
 
 def tell_nobody(_what: str, _seconds: float) -> None:

@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 DETECTOR = "detector"
 """What the watchdog calls the detector, which all cameras share."""
 
-DETECTOR_LIMIT_S = 60.0
-"""A big model on a processor takes tens of seconds a picture; more than that is stuck."""
-
 _JOIN_TIMEOUT_S = 0.5
 """How long the threads of a pipeline may take to end: all of it has to fit into the three seconds after the first Ctrl-C."""
 
@@ -162,6 +159,7 @@ class Camera:
             detector_failures=self._client.failures,
             restarts=sum(part.failures for part in self._guarded()),
             detector_error=self._client.error,
+            awaiting=self._client.awaiting,
             errors=tuple(part.error for part in self._guarded() if part.error),
             damaged_share=min(1.0, self._rates["damaged"] / fps) if (fps := self._rates["frames_in"]) else 0.0,
             damaged_frames=max(stats.damaged_frames, source_stats.damaged_frames),
@@ -204,9 +202,19 @@ class Camera:
         self._tell(
             "detector", f"the detector has not answered for {silent_s:.0f} s" if silent_s else "", "the detector answers again"
         )
+        self._announce(status.awaiting)
         damaged_share = self.status().damaged_share
         damaged = f"{damaged_share:.0%} of the frames are damaged" if damaged_share > MOST_DAMAGED else ""
         self._tell("damage", damaged, "hardly any frames are damaged any more")
+
+    def _announce(self, awaiting: str) -> None:
+        """One line when it is clear that the first masks take a while, and one when they are there."""
+        extra = {"source": self.name}
+        if awaiting and "first result" not in self._told:
+            log.info("%s: %s", self.name, awaiting, extra=extra)
+            self._told["first result"] = awaiting
+        elif self._client.detections and self._told.pop("first result", ""):
+            log.info("%s: the first result is there", self.name, extra=extra)
 
     def _tell(self, figure: str, trouble: str, well: str) -> None:
         """One line when a figure gets out of bounds, and one when it is back within them."""
@@ -295,7 +303,7 @@ class Camera:
             source = self._rate_limited = RateLimited(source, config.max_fps)
         self._pipeline = pipeline = Pipeline(
             source,
-            GuardedPerception(self._perception, watch(self.name, "inference", None if config.follow else DETECTOR_LIMIT_S)),
+            GuardedPerception(self._perception, watch(self.name, "inference", None if config.follow else self._client.limit_s)),
             GuardedRender(self._renderer, watch(self.name, "render")),
             [sink],
             overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.from_settings import least_score, load
+from streamer.detectors.preparing import Reminder, fetch, loaded
+from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import StreamerError
 from streamer.live.check import check_cameras, check_displays
+from streamer.live.http import HealthServer
 from streamer.live.parts import PartsFactory
 from streamer.live.shared_detector import SharedDetector
+from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
+from streamer.redact import redact
 from streamer.runtime.signals import exit_code
 from streamer.sources.address import parse_address
-from streamer.stages import Detector
+from streamer.stages import Detector, State
 
 CLEAN, FAILED = 0, 1
 
@@ -36,19 +43,50 @@ def run_cameras(
     if single and process.metrics is None:
         cameras = {name: camera if has_files_or_streams(camera) else _shown(camera) for name, camera in cameras.items()}
     check_displays(list(cameras.values()))
-    detector, parts = load_detector(process, list(cameras.values()))
-    if not single:
-        log.info("%d cameras, detector %s", len(cameras), detector.detector.name)
-    supervised = Cameras(
-        cameras, detector, parts, metrics=process.metrics, observe=observe, patient=not single, window_ends=single
-    )
-    supervised.run()
+    running: list[Cameras] = []
+    since_s, since_utc_s = time.monotonic(), time.time()
+
+    def statuses() -> list[CameraStatus]:
+        if running:
+            return running[0].statuses()
+        return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
+
+    with _served(process.metrics, statuses):
+        detector, parts = load_detector(process, list(cameras.values()))
+        if not single:
+            log.info("%d cameras, detector %s", len(cameras), detector.detector.name)
+        supervised = Cameras(cameras, detector, parts, observe=observe, patient=not single, window_ends=single)
+        running.append(supervised)
+        supervised.run()
     if single:
         for failure in supervised.failures.values():
             if isinstance(failure, StreamerError):
                 raise failure
     failed = bool(supervised.failures) or any(camera.failed_outputs.errors for camera in supervised.cameras)
     return FAILED if failed or supervised.gave_up else exit_code() if supervised.interrupted else CLEAN
+
+
+@contextmanager
+def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]]) -> Iterator[None]:
+    """Serve metrics and health, while the detector is loaded, too. Raises ``ConfigError`` for an address that is taken."""
+    if address is None:
+        yield
+        return
+    with HealthServer(address, statuses) as server:
+        log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
+        yield
+
+
+def _starting(name: str, camera: CameraConfig, since_s: float, since_utc_s: float) -> CameraStatus:
+    """How a camera is that waits for the detector to be loaded."""
+    return CameraStatus(
+        name=name,
+        source=redact(parse_address(camera.source).name),
+        state=State.STARTING,
+        state_s=time.monotonic() - since_s,
+        since_utc_s=since_utc_s,
+        reason="the detector is being loaded",
+    )
 
 
 def camera_name(source: str) -> str:
@@ -61,17 +99,24 @@ def _shown(camera: CameraConfig) -> CameraConfig:
 
 
 def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, PartsFactory]:
-    """The detector, warmed up, giving the least score that a camera can use; and the parts that use it.
+    """The detector, loaded, giving the least score that a camera can use; and the parts that use it.
 
-    Raises ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded. One that cannot be
-    warmed up costs no picture: it is loaded again while the cameras run.
+    It is warmed up in its own thread while the cameras run already; one that cannot be is loaded again there. Raises
+    ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded.
     """
     least = min(least_score(camera, process.detector, tracked=camera.follow) for camera in cameras)
+    times = UsualTimes(process.detector)
+    reminder = Reminder()
+
+    def tell(what: str, seconds: float) -> None:
+        if reminder.due(seconds):
+            log.info("%s, %.0f s", what, seconds)
 
     def load_cold() -> Detector:
         return load(process, least)
 
-    detector = load_cold()
+    fetch(process, tell)
+    detector = loaded(process, times, tell, load_cold)
     try:
         parts = PartsFactory(detector, process)
         for camera in cameras:
@@ -79,12 +124,7 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
     except BaseException:
         detector.close()
         raise
-    failed = None
-    try:
-        detector.warm_up()
-    except Exception as error:  # noqa: BLE001  # a user's detector may raise anything; each camera says what it was
-        failed = error
-    return SharedDetector(detector, load=lambda: warmed_up(load_cold()), failed=failed), parts
+    return SharedDetector(detector, load=lambda: warmed_up(load_cold()), cold=True, times=times), parts
 
 
 def warmed_up(detector: Detector) -> Detector:

@@ -9,13 +9,16 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
+from streamer.live.detector_pace import PATIENT_S, SILENT_S, DetectorPace
 from streamer.live.fair_share import FairShare
 from streamer.perception.selection import detect_in
 from streamer.redact import redact
+from streamer.runtime.own_thread import leave_behind
 from streamer.sources.backoff import Backoff
 from streamer.stages import Detector
 
@@ -23,13 +26,6 @@ log = logging.getLogger(__name__)
 
 RELOAD_AFTER = 10
 """So many failures in a row, of whichever cameras, and the detector is loaded again."""
-
-SILENT_S = 5.0
-SILENT_FACTOR = 5.0
-"""A detector is silent after this time, and this many times what its last answer took."""
-
-PATIENT_S = 60.0
-"""What a recording waits for an answer at least: a big model on a processor takes tens of seconds."""
 
 _CALL_BACKOFF = Backoff(initial_s=0.1, max_s=10.0)
 _LOAD_BACKOFF = Backoff(initial_s=1.0, max_s=60.0)
@@ -52,17 +48,21 @@ class SharedDetector:
         detector: Detector,
         *,
         load: Callable[[], Detector] | None = None,
-        failed: BaseException | None = None,
+        cold: bool = False,
+        times: UsualTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``load`` returns the detector anew, warmed up; without it the detector is never loaded again. ``failed``: why the
-        detector is not fit for use and has to be loaded again first.
+        """``load`` returns the detector anew, warmed up; without it the detector is never loaded again. ``cold``: it has to be
+        warmed up first, which begins with the first client. ``times``: what it took the last time, and where to keep that.
         """
         self.detector = detector
         self.watch: AbstractContextManager[object] = nullcontext()
         """Entered for each call, so that a watchdog knows of one that does not end."""
         self._load = load
-        self._unfit = failed
+        self._pace = DetectorPace(times, cold=cold, slow=getattr(detector, "slow", False))
+        self._asked_at: float | None = None
+        """When there was something to do for the first time."""
+        self._unfit: BaseException | None = None
         """Why the detector has to be loaded again before it is asked anything; None while it is fit for use."""
         self._clock = clock
         self._share = FairShare()
@@ -71,7 +71,6 @@ class SharedDetector:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._busy: tuple[str, float] | None = None
-        self._last_call_s = 0.0
         self._failures_in_a_row = 0
         self._loading = CircuitBreaker(_LOAD_BACKOFF)
         self._changed = threading.Condition()
@@ -83,6 +82,8 @@ class SharedDetector:
             client = self._clients[camera] = DetectorClient(self, camera, self._clock)
             if self._unfit is not None:
                 client.failed(None, self._unfit)
+            if self._pace.cold:
+                self._start()
         return client
 
     def busy(self) -> tuple[str, float] | None:
@@ -103,7 +104,23 @@ class SharedDetector:
         if busy is None:
             return 0.0
         waited_s = now - busy[1]
-        return waited_s if waited_s > max(least_s, SILENT_FACTOR * self._last_call_s) else 0.0
+        return waited_s if waited_s > self._pace.allowed_s(least_s) else 0.0
+
+    def limit_s(self) -> float:
+        """Seconds that one call may take before it counts as stuck."""
+        return self._pace.allowed_s(PATIENT_S)
+
+    def awaiting(self, now: float) -> str:
+        """When its first result will be there, in words; empty where that comes soon, or nothing was asked yet."""
+        return "" if self._asked_at is None else self._pace.awaiting(now - self._asked_at, len(self._clients))
+
+    def _start(self) -> None:
+        """Under the lock: there is something to do."""
+        if self._asked_at is None:
+            self._asked_at = self._clock()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="detector", daemon=True)
+            self._thread.start()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Let the call under way end, then close the detector. Raises ``DetectorTimeout`` when it does not. Twice is fine."""
@@ -117,6 +134,7 @@ class SharedDetector:
             return
         thread.join(timeout_s)
         if thread.is_alive():
+            leave_behind(thread)
             raise DetectorTimeout(
                 f"the detector {self.detector.name} did not return within {timeout_s:g} s",
                 hint="the process has to end to get rid of it",
@@ -127,9 +145,7 @@ class SharedDetector:
             if self._closing or camera not in self._clients:
                 return
             self._waiting[camera] = frame
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="detector", daemon=True)
-                self._thread.start()
+            self._start()
             self._changed.notify_all()
 
     def _leave(self, camera: str) -> None:
@@ -150,6 +166,9 @@ class SharedDetector:
         with self._changed:
             while not self._closing:
                 now = self._clock()
+                if self._pace.cold:
+                    self._busy = "", now
+                    return self._warm_up
                 if self.unfit:
                     if now >= self._loading.retry_at:
                         self._busy = "", now
@@ -164,6 +183,18 @@ class SharedDetector:
                 self._changed.wait(_GLANCE_S if self._waiting else None)
         return None
 
+    def _warm_up(self) -> None:
+        begun = self._clock()
+        try:
+            self.detector.warm_up()
+        except BaseException as error:  # noqa: BLE001  # a user's detector may raise anything; each camera says what it was
+            with self._changed:
+                self._unfit = error
+                clients = list(self._clients.values())
+            for client in clients:
+                client.failed(None, error)
+        self._pace.warmed_up(self._clock() - begun, well=self._unfit is None)
+
     def _detect(self, client: DetectorClient, frame: Frame) -> None:
         begun = self._clock()
         try:
@@ -176,8 +207,9 @@ class SharedDetector:
             client.failed(frame, error)
         else:
             self._failures_in_a_row = 0
-            self._last_call_s = self._clock() - begun
-            client.answered(frame, found, self._last_call_s)
+            seconds = self._clock() - begun
+            self._pace.answered(seconds)
+            client.answered(frame, found, seconds)
 
     def _load_again(self) -> None:
         assert self._load is not None
@@ -251,6 +283,15 @@ class DetectorClient:
     def silent_s(self) -> float:
         """For how many seconds the detector has been silent; 0.0 while it is not."""
         return self._shared.silent_s(self._clock())
+
+    @property
+    def awaiting(self) -> str:
+        """When the detector's first result will be there, in words; empty once it is, where it comes soon, or not at all."""
+        return "" if self.detections or self.error else self._shared.awaiting(self._clock())
+
+    def limit_s(self) -> float:
+        """Seconds that one call of the detector may take before it counts as stuck."""
+        return self._shared.limit_s()
 
     @property
     def retry_at(self) -> float:

@@ -55,6 +55,8 @@ class CameraStatus:
     """The stage that the watchdog found stuck, or nothing."""
     detector_error: str = ""
     """Why the detector gives no answers, without credentials; empty while it does."""
+    awaiting: str = ""
+    """When the detector's first result will be there, in words; empty once it is."""
     errors: tuple[str, ...] = ()
     """Why perception and renderer do not work, without credentials; empty while they do."""
     width: int = 0
@@ -104,6 +106,7 @@ class CameraStatus:
             *([] if self.state is State.RUNNING else [state]),
             *([f"stuck in {self.stuck}"] if self.stuck else []),
             *([self.detector_error] if self.detector_error else []),
+            *([self.awaiting] if self.awaiting else []),
             *self.errors,
             *([f"{self.damaged_share:.0%} of the frames are damaged"] if self.damaged_share > MOST_DAMAGED else []),
             *(f"{output.name}: {output.trouble}" for output in self.outputs if output.trouble),

@@ -1,4 +1,4 @@
-"""Runs one or more cameras: threads, shared detector, HTTP, windows, signals."""
+"""Runs one or more cameras: threads, shared detector, windows, signals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from streamer.config.live import CameraConfig, CameraOptions
 from streamer.errors import SourceTimeout, StreamerError, in_one_line
-from streamer.live.camera import DETECTOR, DETECTOR_LIMIT_S, Camera
-from streamer.live.http import HealthServer
+from streamer.live.camera import DETECTOR, Camera
 from streamer.live.parts import Parts
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
@@ -57,7 +56,6 @@ class Cameras:
         detector: SharedDetector,
         parts: Callable[[str, CameraConfig], Parts],
         *,
-        metrics: str | None = None,
         observe: Observer | None = None,
         patient: bool = True,
         window_ends: bool = False,
@@ -71,7 +69,7 @@ class Cameras:
         """Whether outputs were given up because they did not end in time."""
         self._clock = clock
         self._watchdog = Watchdog(clock=clock)
-        detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, DETECTOR_LIMIT_S)
+        detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, detector.limit_s)
         self._shared = detector
         self.cameras = [
             Camera(
@@ -86,7 +84,6 @@ class Cameras:
             for name, config in configs.items()
         ]
         self._window_ends = window_ends
-        self._metrics = metrics
         self._observe = observe
         self._lock = threading.Lock()
         self._running = set(configs)
@@ -110,13 +107,7 @@ class Cameras:
         return [camera.status() for camera in self.cameras]
 
     def run(self) -> None:
-        """Work until every camera has ended; what failed is in ``failures``.
-
-        Raises ``ConfigError`` for an address of the metrics that cannot be had.
-        """
-        server = None if self._metrics is None else HealthServer(self._metrics, self.statuses)
-        if server is not None:
-            log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
+        """Work until every camera has ended; what failed is in ``failures``."""
         threads = [
             threading.Thread(target=self._run_one, args=(camera,), name=f"camera-{camera.name}", daemon=True)
             for camera in self.cameras
@@ -137,8 +128,6 @@ class Cameras:
             for thread in (*threads, ticker):
                 if thread.ident is not None:
                     thread.join(max(0.0, deadline - time.monotonic()))
-            if server is not None:
-                server.close()
             self._close_detector()
 
     def _run_one(self, camera: Camera) -> None:

@@ -18,9 +18,9 @@ class StageWatch:
 
     __slots__ = ("_clock", "busy_since", "limit_s")
 
-    def __init__(self, clock: Callable[[], float], limit_s: float) -> None:
+    def __init__(self, clock: Callable[[], float], limit_s: Callable[[], float]) -> None:
         self.limit_s = limit_s
-        """Seconds that one piece of work may take."""
+        """Seconds that one piece of work may take, as things stand."""
         self._clock = clock
         self.busy_since: float | None = None
         """Monotonic seconds when the work that is being done began; None while there is none."""
@@ -47,9 +47,9 @@ class Watchdog:
         self.stuck: dict[str, str] = {}
         """By camera: the stage that does not return."""
 
-    def watch(self, camera: str, stage: str, limit_s: float | None = None) -> StageWatch:
+    def watch(self, camera: str, stage: str, limit_s: Callable[[], float] | None = None) -> StageWatch:
         """The watch of one stage, with a limit of its own if need be; the same again for the same names."""
-        watch = StageWatch(self._clock, self._limit_s if limit_s is None else limit_s)
+        watch = StageWatch(self._clock, limit_s or (lambda: self._limit_s))
         return self._stages.setdefault((camera, stage), watch)
 
     def forget(self, camera: str) -> None:
@@ -63,7 +63,7 @@ class Watchdog:
         """Look at all stages and report what has changed."""
         for (camera, stage), watch in list(self._stages.items()):
             since = watch.busy_since
-            stuck = since is not None and now - since > watch.limit_s
+            stuck = since is not None and now - since > watch.limit_s()
             known = self._since.get((camera, stage))
             extra = {"source": camera, "stage": stage}
             if stuck and since is not None and known is None:

@@ -18,6 +18,10 @@ from streamer.stages import Annotated, DetectorService
 MIN_MASK_AGE_S = 1.5
 SLOW_FACTOR = 3.0
 """Unless told otherwise, masks live for so many times what the detector takes, and at least ``MIN_MASK_AGE_S``."""
+TURN_FACTOR = 1.5
+"""They live at least this much longer than they are when the next answer comes, which takes its turn with other cameras'."""
+MOST_TURNS = 10.0
+"""Pauses between answers count up to so many times what the detector takes: longer ones are no turns, but failures."""
 
 
 class Following:
@@ -40,6 +44,8 @@ class Following:
         self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
         self.detection_latency_s = 0.0
         """From a frame's capture to the use of its detections, for the last one; 0 before it."""
+        self._answer_interval_s = 0.0
+        """Between the last two answers; 0 before the second."""
         self._service = service
         self._select = select
         self._max_mask_age_s = max_mask_age_s
@@ -47,6 +53,8 @@ class Following:
         self._newest: Annotated | None = None
         self._since = -np.inf
         """Capture time of the first frame since the last reset: answers for earlier ones belong to a previous scene."""
+        self._used_at: float | None = None
+        """Capture time of the frame that the newest answer came to."""
         self._answered = -np.inf
         """Capture time of the newest frame that was answered."""
 
@@ -97,7 +105,9 @@ class Following:
         """Seconds after which a mask is not shown any more."""
         if self._max_mask_age_s is not None:
             return self._max_mask_age_s
-        return max(MIN_MASK_AGE_S, SLOW_FACTOR * self.detection_latency_s)
+        latency_s = self.detection_latency_s
+        oldest_s = latency_s + min(self._answer_interval_s, MOST_TURNS * latency_s)
+        return max(MIN_MASK_AGE_S, SLOW_FACTOR * latency_s, TURN_FACTOR * oldest_s)
 
     def _jumps(self, frame: Frame) -> bool:
         before = self._before
@@ -111,6 +121,8 @@ class Following:
     def _use(self, frame: Frame, found: Instances, now: float) -> None:
         self._answered = max(self._answered, frame.captured_at)
         self.detection_latency_s = now - frame.captured_at
+        self._answer_interval_s = 0.0 if self._used_at is None else now - self._used_at
+        self._used_at = now
         if frame.captured_at >= self._since:
             wanted = replace(self._select, score_threshold=0.0, max_instances=None)
             self.follower.detected(frame.index, wanted(found))

@@ -242,6 +242,32 @@ def test_live_ends_at_the_first_signal_with_playable_files(tmp_path: Path, start
     assert assert_plays(segment) > 25
 
 
+@pytest.mark.parametrize(("where", "state"), [("load", "starting"), ("warm_up", "running"), ("call 1", "running")])
+def test_the_health_tells_of_a_detector_that_takes_long_and_a_signal_ends_it(
+    where: str, state: str, tmp_path: Path, started: list[Process]
+) -> None:
+    times = tmp_path / "streamer" / "usual-times.json"
+    times.parent.mkdir()
+    times.write_text('{"tests.bright:Slow": {"warm_up": 300, "call": 100}}')
+    source = "lavfi:testsrc2=size=320x240:rate=25"
+    arguments = ["live", source, "--detector", "tests.bright:Slow", "--metrics", "127.0.0.1:0", "-o", str(tmp_path / "out.mp4")]
+    process = Process(tmp_path, *arguments, SLOW_AT=where, XDG_CACHE_HOME=str(tmp_path))
+    started.append(process)
+
+    def as_expected() -> bool:
+        (camera,) = process.cameras().values()
+        frames = camera["frames_out"] > 30 and camera["awaiting"].startswith("first result in about ")
+        return bool(camera["state"] == state and camera["problems"] and (where == "load" or frames))
+
+    wait_until(as_expected, 60, what=lambda: process.get("/status"))
+    process.process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert "Traceback" not in process.log
+    if where != "load":
+        assert "first result in about" in process.log
+        assert assert_plays(tmp_path / "out.mp4") > 25
+
+
 @pytest.mark.parametrize("how", ["key", "close button"])
 def test_the_window_ends_the_run_and_its_files_are_whole(tmp_path: Path, started: list[Process], how: str) -> None:
     if reason := why_not():

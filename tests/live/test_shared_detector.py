@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
+from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, DetectorUnavailable
 from streamer.live.shared_detector import RELOAD_AFTER, DetectorClient, SharedDetector
-from tests.fakes import FakeDetector, frame
+from tests.fakes import FakeDetector, frame, raise_at
 from tests.waiting import wait_until
 
 
@@ -223,7 +225,7 @@ def test_a_detector_that_does_not_answer_is_silent_and_is_not_waited_for() -> No
     # It took 66 s, so that it may take as long again.
     gate.submit(frame(3))
     wait_until(lambda: steps.begun.qsize() == 3)
-    shared._last_call_s = 66.0
+    shared._pace.answered(66.0)
     clock.now += 100.0
     assert gate.error == ""
     steps.let_go.put(None)
@@ -304,14 +306,45 @@ def test_failures_between_successes_load_nothing_again() -> None:
 
 
 def test_a_detector_that_was_not_fit_at_the_start_is_loaded_again_before_it_is_asked() -> None:
-    clock, cold, models = Clock(), FakeDetector(), Models(0)
-    shared = SharedDetector(cold, load=models, failed=DetectorUnavailable("cannot be warmed up"), clock=clock)
+    clock, models = Clock(), Models(0)
+    cold = FakeDetector(raise_at(0, DetectorUnavailable("cannot be warmed up")))
+    shared = SharedDetector(cold, load=models, cold=True, clock=clock)
     gate = shared.client("gate")
-    assert gate.error == "the detector failed: cannot be warmed up"
+    wait_until(lambda: gate.error == "the detector failed: cannot be warmed up", what=lambda: gate.error)
     asked_until(gate, clock, lambda: gate.detections and not gate.error)
     shared.close()
     assert (cold.calls, cold.closed) == (0, 1)
     assert gate.error == ""
+
+
+def test_it_is_warmed_up_in_its_own_thread_and_says_when_its_first_result_comes(tmp_path: Path) -> None:
+    times = UsualTimes("big", tmp_path / "times.json")
+    times.keep("warm_up", 40.0)
+    times.keep("call", 20.0)
+    clock, warming, warm, steps = Clock(), threading.Event(), threading.Event(), Steps()
+
+    def at(call: int) -> None:
+        if call:
+            steps(call)
+        else:
+            warming.set()
+            warm.wait(10)
+
+    detector = FakeDetector(at)
+    shared = SharedDetector(detector, cold=True, times=times, clock=clock)
+    gate = shared.client("gate")
+    gate.submit(frame(0))
+    assert warming.wait(10)
+    clock.now += 15.0
+    assert (gate.awaiting, gate.error, shared.limit_s()) == ("first result in about 45 s", "", 200.0)
+    warm.set()
+    steps.begun.get(timeout=10)
+    assert (gate.awaiting, shared.limit_s()) == ("first result in about 20 s", 100.0)
+    clock.now += 21.0
+    steps.let_go.put(None)
+    wait_until(lambda: gate.detections)
+    assert (gate.awaiting, times.seconds("call"), times.seconds("warm_up")) == ("", 21.0, 15.0)
+    shared.close()
 
 
 def test_closing_waits_for_the_call_and_closes_the_detector_in_its_own_thread() -> None:

@@ -92,6 +92,23 @@ def test_masks_grow_old_fade_and_go() -> None:
     assert opacities[10:] == [0.0] * 4
 
 
+def test_masks_live_until_their_turn_comes_again_where_cameras_share_a_slow_detector() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5))
+    for begun, answered in ((0, 10), (40, 50)):
+        for i in range(begun, answered + 1):
+            shown(following, frame(i, GROUND))
+            if i == begun:
+                service.begin()
+            if i == answered - 1:
+                service.answer(found((20.0, 60.0, 0.9)))
+        for i in range(answered + 1, answered + 30):
+            shown(following, frame(i, GROUND))
+    assert following.detection_latency_s == pytest.approx(1.0)
+    # One second of work and an answer every four seconds: masks are five seconds old when the next one comes.
+    assert following.max_mask_age_s == pytest.approx(7.5)
+
+
 @pytest.mark.parametrize("kind", ["size", "source", "time", "gap"])
 def test_another_picture_starts_afresh_and_ids_go_on(kind: str) -> None:
     service = Elsewhere()
