@@ -80,6 +80,29 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
 
 @app.command()
 @guarded
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)] = False, debug: Debug = False
+) -> int:
+    """Examine this machine: packages, models, GPU, video, window, network protocols, disk. Needs no network.
+
+    Exit code 0 when everything that is needed works, 1 when something is missing or broken without which nothing goes.
+    """
+    from streamer.doctor.examination import examine
+
+    findings = examine()
+    if json:
+        import json as encoder
+
+        typer.echo(encoder.dumps([finding.as_dict() for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        from streamer.cli.tables import print_findings
+
+        print_findings(findings)
+    return 1 if any(finding.fatal for finding in findings) else 0
+
+
+@app.command()
+@guarded
 def probe(
     input: Annotated[str, typer.Argument(metavar="INPUT", help="Anything FFmpeg reads.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)] = False,

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from streamer.cli.progress import clock
 from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
+from streamer.doctor.finding import Finding, Verdict
 from streamer.sources.probe import ProbeReport, StreamReport
 from streamer.summary import Summary
 
@@ -92,6 +94,22 @@ def print_check(report: CheckReport) -> None:
     table.add_row("a frame", f"{report.ms_per_frame:.1f} ms (median of {report.frames}, {width}x{height})")
     table.add_row("memory", f"{report.peak_memory_bytes / 1e6:.0f} MB at most, of the whole process")
     Console().print(table, highlight=False)
+
+
+_COLOURS = {Verdict.OK: "green", Verdict.MISSING: "yellow", Verdict.BROKEN: "red"}
+
+
+def print_findings(findings: Iterable[Finding], console: Console | None = None) -> None:
+    """How this machine is: one line for each finding, and one with the remedy where there is something to do."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        table.add_row(Text(finding.verdict, style=_COLOURS[finding.verdict]), finding.name, escape(finding.text))
+        if finding.remedy:
+            table.add_row("", "", Text(f"→ {finding.remedy}", style="dim"))
+    (console or Console()).print(table, highlight=False)
 
 
 def print_probe(report: ProbeReport) -> None:
