@@ -16,7 +16,8 @@ class DetectorOptions(Settings):
     """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel, or
     ``package.module:Class``."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
-    """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map."""
+    """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map. Or COCO's
+    names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
 

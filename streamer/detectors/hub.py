@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors import hub_cache, saved_model
+from streamer.detectors.box_masks import box_masks
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.label_file import read_labels
-from streamer.detectors.labels import COCO
+from streamer.detectors.labels import COCO, misfit
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
@@ -34,6 +35,8 @@ SHAPES = {COUNT: "[1]", BOXES: "[1, N, 4]", CLASSES: "[1, N]", SCORES: "[1, N]",
 
 DEFAULT_INPUT_SIZE = (1024, 1024)
 """Width and height in pixels: this family stretches whatever it is given to about that size."""
+MOST_OF_A_PICTURE = 4.0
+"""Boxes that all reach further, in pictures, are in pixels."""
 BIG_BYTES = 50_000_000
 """A model of more bytes than this takes seconds a frame on a CPU."""
 
@@ -63,6 +66,8 @@ class HubDetector:
         self._score_threshold = score_threshold
         self.answer_bytes = 0
         """What the last call copied out of the model."""
+        self._class_ids_seen: set[int] = set()
+        self._misfit_told = False
         self._lock = threading.Lock()
         is_handle = saved_model.is_handle(model)
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
@@ -93,7 +98,10 @@ class HubDetector:
                 hint="hand over the array as Frame.rgb() gives it",
             )
         answers = self._run(image)
-        return to_instances(answers, image.shape[1], image.shape[0], self._score_threshold, self.name)
+        seen = self._fixed_size or (image.shape[1], image.shape[0])
+        found = to_instances(answers, image.shape[1], image.shape[0], self._score_threshold, self.name, seen)
+        self._tell_misfit(found.class_ids)
+        return found
 
     def warm_up(self) -> None:
         """Run it on a black picture: the first call builds the graph and may take a minute."""
@@ -103,6 +111,14 @@ class HubDetector:
     def close(self) -> None:
         """Let go of the model, without waiting for a call that is under way: on a CPU it may take half a minute."""
         self._call = self._keep_alive = None
+
+    def _tell_misfit(self, class_ids: NDArray[np.int64]) -> None:
+        """Say once that the labels are of another model: names would be wrong in silence."""
+        self._class_ids_seen.update(class_ids.tolist())
+        told = misfit(self._class_ids_seen, self.labels)
+        if told and not self._misfit_told:
+            self._misfit_told = True
+            log.warning("%s: %s", self.name, told)
 
     def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
         if self._fixed_size is not None and image.shape[1::-1] != self._fixed_size:
@@ -125,25 +141,31 @@ class HubDetector:
 
 
 def to_instances(
-    answers: Mapping[str, NDArray[np.generic]], width: int, height: int, score_threshold: float, name: str
+    answers: Mapping[str, NDArray[np.generic]],
+    width: int,
+    height: int,
+    score_threshold: float,
+    name: str,
+    seen: tuple[int, int] | None = None,
 ) -> Instances:
     """Instances in pixels of a ``width`` x ``height`` picture from the five outputs, those of ``score_threshold`` and more.
 
-    A leading 1 of each output may be missing. Raises ``DetectorContractError`` naming expected and actual shapes.
+    ``seen`` is the width and height of what the model saw, where that is another size. A leading 1 of each output may be
+    missing. Raises ``DetectorContractError`` naming expected and actual shapes.
     """
     count = answers[COUNT]
     if count.size != 1:
         raise _unexpected(name, COUNT, "[1]", count)
-    boxes_yxyx = _unbatched(name, answers[BOXES], 2, BOXES)
+    boxes_yxyx = _floats(name, answers[BOXES], 2, BOXES)
     rows = len(boxes_yxyx)
     if boxes_yxyx.shape != (rows, 4):
         raise _unexpected(name, BOXES, "[1, N, 4] or [N, 4]", answers[BOXES])
-    scores, classes = (_unbatched(name, answers[key], 1, key) for key in (SCORES, CLASSES))
+    scores, classes = (_floats(name, answers[key], 1, key) for key in (SCORES, CLASSES))
     for key, values in ((SCORES, scores), (CLASSES, classes)):
         if values.shape != (rows,):
             raise _unexpected(name, key, f"[1, {rows}]", answers[key])
     masks = _unbatched(name, answers[MASKS], 3, MASKS) if MASKS in answers else None
-    if masks is not None and (len(masks) != rows or masks.shape[1] != masks.shape[2]):
+    if masks is not None and len(masks) != rows:
         raise _unexpected(name, MASKS, f"[1, {rows}, M, M]", answers[MASKS])
     n = float(count.reshape(-1)[0])
     if not (n.is_integer() and 0 <= n <= rows):
@@ -151,8 +173,13 @@ def to_instances(
     # Numbers that are none stay: `detect_in` leaves them out, and says so.
     keep = np.flatnonzero(~(scores[: int(n)] < score_threshold))
     keep = keep[np.argsort(-scores[keep], kind="stable")]
-    boxes_xyxy = boxes_yxyx[keep][:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
-    kept_masks = None if masks is None else masks[keep]
+    boxes = boxes_yxyx[keep][:, [1, 0, 3, 2]]
+    if len(boxes) and (boxes.max(axis=1) > MOST_OF_A_PICTURE).all():
+        raise DetectorContractError(f"the model {name}: {BOXES}: expected fractions 0..1 of the picture, got {boxes.max():g}")
+    kept_masks = None if masks is None else box_masks(masks[keep], boxes, seen or (width, height), name)
+    if masks is not None and kept_masks is None:
+        raise _unexpected(name, MASKS, f"[1, {rows}, M, M] or [1, {rows}, height, width] of the picture", answers[MASKS])
+    boxes_xyxy = boxes * np.array([width, height, width, height], np.float32)
     if not np.isfinite(classes[keep]).all():
         raise DetectorContractError(f"the model {name}: {CLASSES}: expected finite numbers, got NaN or infinity")
     solid = np.flatnonzero(~(boxes_xyxy[:, 2:] <= boxes_xyxy[:, :2]).any(axis=1))
@@ -160,12 +187,16 @@ def to_instances(
     return Instances(boxes_xyxy=boxes_xyxy, scores=scores[keep], class_ids=class_ids, masks=kept_masks)[solid]
 
 
-def _unbatched(name: str, values: NDArray[np.generic], rank: int, key: str) -> NDArray[np.float32]:
+def _floats(name: str, values: NDArray[np.generic], rank: int, key: str) -> NDArray[np.float32]:
+    return _unbatched(name, values, rank, key).astype(np.float32, copy=False)
+
+
+def _unbatched(name: str, values: NDArray[np.generic], rank: int, key: str) -> NDArray[np.generic]:
     if values.ndim == rank + 1 and values.shape[0] == 1:
         values = values[0]
     if values.ndim != rank:
         raise _unexpected(name, key, SHAPES[key], values)
-    return values.astype(np.float32, copy=False)
+    return values
 
 
 def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) -> DetectorContractError:

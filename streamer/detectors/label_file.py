@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from streamer.detectors.labels import NAMED
 from streamer.errors import ConfigError
 
 FORMATS = 'one name a line, lines "1 ball", CSV "1,ball", JSON {"1": "ball"} or a .pbtxt label map'
@@ -16,6 +17,8 @@ FORMATS = 'one name a line, lines "1 ball", CSV "1,ball", JSON {"1": "ball"} or 
 _NUMBERED = re.compile(r"(\d+)[\s:,;]+(\S.*)", re.ASCII)
 _NAME_FIRST = re.compile(r"(\S.*?)\s*[,;:\t]\s*(\d+)", re.ASCII)
 _HEADER = re.compile(r"\W*(?:class[_ -]?)?(?:id|index|number|no|name|label|class)\W*[\s,;:]+.*", re.IGNORECASE)
+_BACKGROUND = re.compile(r"\?\?\?|_*background_*|bg", re.IGNORECASE)
+"""What stands for class 0 in files whose first class has the id 1."""
 # Braces, tags, assignments and keys: a name has none of them.
 _SYNTAX = re.compile(r"[{}<>=]|^\[|\]$|^- |^[\w.\"' -]+:(?:\s|$)")
 _TOKEN = re.compile(
@@ -29,13 +32,15 @@ class _NotUnderstood(ValueError):
 
 
 def read_labels(path: Path) -> dict[int, str]:
-    """Class names by id from a file in UTF-8 or UTF-16.
+    """Class names by id from a file in UTF-8 or UTF-16, or one of the sets that ``labels.NAMED`` knows by name.
 
-    Reads lines ``1 ball`` (also with a comma, a colon or the number at the end), one name a line (numbered from 1), JSON
-    (``{"1": "ball"}``, ``{"ball": 1}``, the ``categories`` of COCO, ``id2label``), and the label maps of TensorFlow
-    (``item { id: 1 name: "ball" }``, with ``display_name`` where there is one). Raises ``ConfigError``, with the line, for a
-    file that cannot be read, is something else, or holds no names.
+    Reads lines ``1 ball`` (also with a comma, a colon or the number at the end), one name a line (numbered from 1, or from 0
+    where the first one is the background), JSON (``{"1": "ball"}``, ``{"ball": 1}``, the ``categories`` of COCO, ``id2label``),
+    and the label maps of TensorFlow (``item { id: 1 name: "ball" }``, with ``display_name`` where there is one). Raises
+    ``ConfigError``, with the line, for a file that cannot be read, is something else, or holds no names.
     """
+    if path.name in NAMED and not path.exists():
+        return dict(NAMED[path.name])
     try:
         text = _decoded(path.read_bytes())
     except OSError as error:
@@ -109,10 +114,11 @@ def _columns(line: str) -> tuple[int, str] | None:
 
 
 def _names_alone(lines: list[str]) -> dict[int, str]:
-    named = {number: line for number, line in enumerate(lines, 1) if line}
+    first = 0 if lines and _BACKGROUND.fullmatch(lines[0]) else 1
+    named = {number: line for number, line in enumerate(lines, first) if line}
     for number, line in named.items():
         if _SYNTAX.search(line) or not line.isprintable():
-            raise _NotUnderstood(f"line {number}: {line!r} is no name")
+            raise _NotUnderstood(f"line {number + 1 - first}: {line!r} is no name")
     if named and all(re.search(r"[,;\t]", line) for line in named.values()):
         raise _NotUnderstood("every line has several columns, and none a number")
     return named

@@ -107,6 +107,9 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
     """Raise ``ConfigError`` unless ``spec`` is built in or names a class, and has no label file."""
     if spec not in BUILT_IN and not _CLASS_SPEC.fullmatch(spec):
         if Path(spec).is_file():
+            if Path(spec).suffix in (".keras", ".h5"):
+                hint = "export it, model.export(FOLDER), and name that folder"
+                raise ConfigError(f"the detector {spec} is a file of Keras", hint=hint)
             raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
     if labels_path is not None:

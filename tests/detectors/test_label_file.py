@@ -38,6 +38,10 @@ def written(tmp_path: Path, content: str | bytes) -> Path:
     [
         ("ball\nbat\n", {1: "ball", 2: "bat"}),
         ("ball\n\nbat\n", {1: "ball", 3: "bat"}),
+        ("???\nball\nbat\n", {0: "???", 1: "ball", 2: "bat"}),
+        ("__background__\nball\n", {0: "__background__", 1: "ball"}),
+        ("Background\nball\n", {0: "Background", 1: "ball"}),
+        ("background noise\nball\n", {1: "background noise", 2: "ball"}),
         ("ball\r\nbase bat\r\n", {1: "ball", 2: "base bat"}),
         ("3 ball\n7: base bat\n\n", {3: "ball", 7: "base bat"}),
         ("0,ball\r\n1,bat", {0: "ball", 1: "bat"}),
