@@ -182,9 +182,7 @@ def download(
             (error.message, error.hint) if isinstance(error, DetectorUnavailable) else (hub_transfer.reason(error), "")
         )
         what = (
-            f"the model in {folder} is damaged ({wrong}) and cannot be fetched"
-            if wrong
-            else f"cannot download {redact(handle)}"
+            f"the model in {folder} is damaged ({wrong}) and cannot be fetched" if wrong else f"cannot download {_name(handle)}"
         )
         raise DetectorUnavailable(f"{what}: {because}", hint=hint or by_hand(handle)) from error
     return folder
@@ -213,7 +211,7 @@ def _from_first_source(folder: Path, handle: str, progress: Progress | None, *, 
     sources = (handle, *OTHER_SOURCES.get(handle, ()))
     level = logging.WARNING if len(sources) > 1 else logging.INFO
     if not folder.exists():
-        log.log(level, "%s is not in the cache, %s", redact(handle), root())
+        log.log(level, "%s is not in the cache, %s", _name(handle), root())
     failures: list[DetectorUnavailable] = []
     for source in sources:
         log.log(level, "fetching it from %s", redact(source))
@@ -299,11 +297,13 @@ def _page(handle: str) -> str:
     return f"https://www.kaggle.com/models/{handle.removeprefix(kaggle.SCHEME)}" if kaggle.is_kaggle(handle) else handle
 
 
+def _name(handle: str) -> str:
+    return "mask-rcnn" if handle == MASK_RCNN else redact(handle)
+
+
 def spec_of(handle: str) -> str:
     """What the commands call the model of this handle."""
-    if handle == MASK_RCNN:
-        return "mask-rcnn"
-    return handle if kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"
+    return _name(handle) if handle == MASK_RCNN or kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"
 
 
 def _sha256(path: Path) -> str:

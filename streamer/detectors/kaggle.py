@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.hub_transfer import reason
@@ -54,9 +55,19 @@ def fetch(handle: str, into: Path) -> Path:
         kagglehub.model_download(handle.removeprefix(SCHEME), output_dir=str(into), force_download=True)
     except Exception as error:
         # It raises a dozen unrelated types: its own, those of requests, ValueError for a framework that Kaggle does not know.
-        raise DetectorUnavailable(reason(error)) from error
+        raise DetectorUnavailable(_unreachable(error) or reason(error)) from error
     shutil.rmtree(into / ".complete", ignore_errors=True)  # its marks, where it leaves some
     models = [path.parent for path in into.rglob(MODEL_FILE)]
     if len(models) != 1:
         raise DetectorUnavailable(f"expected one {MODEL_FILE} in it, found {len(models)}")
     return models[0]
+
+
+def _unreachable(error: Exception) -> str:
+    """Which server did not answer, where that is why; requests says it in three lines."""
+    from requests import ConnectionError as NoConnection
+    from requests import Timeout
+
+    if not isinstance(error, NoConnection | Timeout) or error.request is None:
+        return ""
+    return f"{urlsplit(str(error.request.url)).hostname} cannot be reached"

@@ -77,8 +77,6 @@ def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) 
     """
     model = saved_model_of(spec)
     if model is not None and saved_model.is_handle(model):
-        from streamer.detectors import hub_cache
-
         hub_cache.download(model, progress, read=False)
 
 

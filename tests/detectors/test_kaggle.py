@@ -143,6 +143,13 @@ def test_what_cannot_be_had_is_one_line(service: Kaggle, fault: str) -> None:
     assert not hub_cache.entry(HANDLE).exists()
 
 
+def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
+    with pytest.raises(DetectorUnavailable) as caught:
+        hub_cache.download(HANDLE)
+    assert caught.value.message == f"cannot download {HANDLE}: 127.0.0.1 cannot be reached"
+
+
 def test_without_kagglehub_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DetectorUnavailable, match=r'need kagglehub, .*; pip install "streamer\[kaggle\]"$'):
