@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.average_precision import Kind, Picture, average_precision, read_mot
+from benchmarks.perfect_following import perfect
 from benchmarks.track_metrics import flicker, identities, mask_overlap
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.registry import load_detector
@@ -195,6 +196,16 @@ def more(footage: Footage, shown: Shown, truth: Sequence[Instances] | None, clas
     return "\n".join(lines)
 
 
+def bound(footage: Footage, latencies: Sequence[int], truth: Sequence[Instances], class_id: int) -> str:
+    """AP that no follower of these detections can surpass by better motion, as a table."""
+    picture = Picture(footage.info.width, footage.info.height)
+    lines = ["| detector takes | AP at IoU 0.5 (boxes, ground truth) of perfect following |", "|---|---|"]
+    for n in latencies:
+        shown = perfect(footage.every_frame, truth, n, class_id)
+        lines.append(f"| {n} | {average_precision(shown, truth, picture, 'bbox', class_id):.3f} |")
+    return "\n".join(lines)
+
+
 def plot(results: dict[tuple[str, str, int], float], path: Path) -> None:
     """Accuracy over latency, one curve a way, one panel a judge."""
     import matplotlib as mpl
@@ -227,12 +238,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", type=Path, help="ground truth boxes, MOT text format")
     parser.add_argument("--class", dest="class_name", help="judge this class only; without it the mean over classes")
     parser.add_argument("--score-threshold", type=float, help="least score to be shown; the detector's usual one without it")
+    parser.add_argument("--oracle", action="store_true", help="print what a perfect follower would reach, too; needs --truth")
     parser.add_argument("--plot", type=Path, nargs="?", const=PLOT, help="draw accuracy over latency")
     options = parser.parse_args(arguments)
     if options.latency_frames is not None and options.latency_frames < 0:
         parser.error("--latency-frames: expected 0 or more")
     if options.detections is not None and options.latency_frames is None:
         parser.error("--detections needs --latency-frames")
+    if options.oracle and options.truth is None:
+        parser.error("--oracle needs --truth")
     try:
         footage = load_clip(options.input, options.detector, options.score_threshold)
     except StreamerError as error:
@@ -257,6 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = table(footage, shown, truth, class_id, truth_class)
     print(markdown(results))
     print(more(footage, shown, truth, truth_class))
+    if options.oracle and truth is not None and truth_class is not None:
+        print(f"\n{bound(footage, latencies, truth, truth_class)}")
     if options.plot is not None:
         plot(results, options.plot)
 
