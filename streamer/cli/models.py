@@ -53,6 +53,7 @@ def models_check(
     detector: Detector,
     labels: Annotated[Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads on a CPU.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="As --device of annotate.")] = "auto",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -60,7 +61,7 @@ def models_check(
     from streamer.detectors.check import check
     from streamer.detectors.registry import load_detector
 
-    loaded = load_detector(detector, score_threshold=0.5, threads=threads, labels_path=labels)
+    loaded = load_detector(detector, score_threshold=0.5, threads=threads, labels_path=labels, device=device)
     try:
         report = check(loaded)
     finally:

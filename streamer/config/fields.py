@@ -13,6 +13,7 @@ from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from streamer.config.document import Document, Location
+from streamer.detectors.device import PATTERN
 
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -158,6 +159,12 @@ def _endpoint(value: object) -> object:
     return value
 
 
+def _device(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(PATTERN, value.strip(), re.ASCII):
+        raise ValueError("no device")
+    return value.strip()
+
+
 def _path(value: object) -> object:
     if value == "":
         raise ValueError("empty")
@@ -214,6 +221,11 @@ Interval = Annotated[
 ]
 Quality = Annotated[
     float, BeforeValidator(number), Field(ge=0, le=63, allow_inf_nan=False), Expected("a number 0..63", "0..63", _CRF.schema)
+]
+DeviceName = Annotated[
+    str,
+    BeforeValidator(_device),
+    Expected("auto, cpu, cuda or cuda:N", "auto|cpu|cuda[:N]", (text_schema(PATTERN),)),
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), Expected("a path", "FILE", (_TEXT,))]
 Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from streamer.config.fields import Count, Drawn, FilePath, Names, Option, Settings, Share, Switch, Text, Unset
+from streamer.config.fields import Count, DeviceName, Drawn, FilePath, Names, Option, Settings, Share, Switch, Text, Unset
 
 
 class DetectorOptions(Settings):
@@ -18,6 +18,9 @@ class DetectorOptions(Settings):
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map. Or COCO's
     names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
+    device: DeviceName = "auto"
+    """Where a SavedModel, or a class that takes ``device``, computes: ``auto`` takes the first GPU that can be used, else the
+    CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
 

@@ -24,6 +24,8 @@ class DetectorSettings(Protocol):
     def labels(self) -> Path | None: ...
     @property
     def threads(self) -> int | None: ...
+    @property
+    def device(self) -> str: ...
 
 
 class SelectionSettings(Protocol):
@@ -49,6 +51,7 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
         score_threshold=least_score,
         threads=threads or settings.threads,
         labels_path=settings.labels,
+        device=settings.device,
     )
 
 

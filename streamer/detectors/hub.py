@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from streamer.detectors import hub_cache, saved_model
 from streamer.detectors.box_masks import box_masks
+from streamer.detectors.device import AUTO, choose
+from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO, misfit
@@ -56,10 +58,12 @@ class HubDetector:
         score_threshold: float = 0.5,
         threads: int | None = None,
         labels_path: Path | None = None,
+        device: str = AUTO,
     ) -> None:
         """Load it from a SavedModel folder or, for a Hub handle, from the cache, downloading it when it is not there.
 
-        ``threads`` is for TensorFlow as a whole, and only before its first use in the process. Raises
+        ``threads`` is for TensorFlow as a whole, and only before its first use in the process; ``device``, which holds for the
+        process, is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises
         ``DetectorUnavailable`` when the model cannot be had or loaded, ``DetectorContractError`` when it is another kind.
         """
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
@@ -73,9 +77,13 @@ class HubDetector:
         self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
         # What is missing is said, or fetched, before TensorFlow takes its seconds to load; loading compares the checksums.
         folder = hub_cache.download(model, read=False) if is_handle else _checked(Path(model))
+        check_device(device)
         self._tf = saved_model.quiet_tensorflow(threads)
-        self.device = saved_model.device(self._tf)
+        chosen = choose(self._tf, device)
+        self.device = chosen.name
         """Where it runs: ``CPU``, or the GPU's name."""
+        self.device_told = str(chosen)
+        """The same, and why."""
         signature, self._keep_alive = saved_model.load(self._tf, model)
         self._call, self._fixed_size, self.contract = _five_outputs(self._tf, signature, self.name)
         self.input_size: tuple[int, int] | None = self._fixed_size or DEFAULT_INPUT_SIZE
@@ -84,10 +92,13 @@ class HubDetector:
         """Whether a frame takes it seconds."""
         if self.slow:
             log.warning(
-                "%s (%d MB) runs on the CPU: expect many seconds for each frame; use a GPU, or the detector nanodet",
+                "%s (%d MB) runs on the %s: expect many seconds for each frame; use a GPU, or the detector nanodet",
                 self.name,
                 size // 1_000_000,
+                self.device_told,
             )
+        else:
+            log.info("%s runs on the %s", self.name, self.device_told)
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
         """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
@@ -129,6 +140,8 @@ class HubDetector:
                 raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
             try:
                 answers = call(self._tf.constant(image[None]))
+            except self._tf.errors.ResourceExhaustedError as error:
+                raise saved_model.out_of_memory(self.name, error) from error
             except self._tf.errors.OpError as error:
                 size = f"{image.shape[1]}x{image.shape[0]}"
                 raise DetectorError(

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from streamer.detectors import hub_cache, kaggle, saved_model
+from streamer.detectors.device import AUTO, PATTERN, gpu_index
+from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_cache import MASK_RCNN
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
@@ -40,12 +42,13 @@ def load_detector(
     score_threshold: float,
     threads: int | None = None,
     labels_path: Path | None = None,
+    device: str = AUTO,
 ) -> Detector:
     """Make the detector that ``spec`` names, loaded but not warmed up.
 
     ``spec`` is one of ``SPECS``: a name, a handle, the path of a SavedModel folder, or ``package.module:Class`` (the current
     directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the class names of a SavedModel. Naming
-    a model by its handle downloads it when the cache has none.
+    a model by its handle downloads it when the cache has none. ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
     ``DetectorContractError`` when the detector cannot be loaded.
@@ -54,6 +57,8 @@ def load_detector(
         raise ConfigError(f"the score threshold must be within 0..1, got {score_threshold:g}", hint="0.5 is usual")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
+    if not re.fullmatch(PATTERN, device):
+        raise ConfigError(f"there is no device {device!r}", hint="take auto, cpu, cuda or cuda:N")
     model = saved_model_of(spec)
     if model is not None:
         return _made(
@@ -63,11 +68,13 @@ def load_detector(
             score_threshold=score_threshold,
             threads=threads,
             labels_path=labels_path,
+            device=device,
         )
     _check_name(spec, labels_path)
+    _check_cpu(spec, device)
     if spec in BUILT_IN:
         return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads)
-    return load_class(spec, score_threshold, TABLE)
+    return load_class(spec, score_threshold, TABLE, device)
 
 
 def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) -> None:
@@ -80,7 +87,7 @@ def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) 
         hub_cache.download(model, progress, read=False)
 
 
-def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, str] | None:
+def check_detector(spec: str, labels_path: Path | None = None, device: str = AUTO) -> Mapping[int, str] | None:
     """Raise what :func:`load_detector` would raise, as far as that is known without loading anything or running user's code.
 
     Returns the class names by id where they are known so far, else None.
@@ -93,8 +100,10 @@ def check_detector(spec: str, labels_path: Path | None = None) -> Mapping[int, s
             hub_cache.check_handle(model)
         else:
             hub.check_folder(Path(model))
+        check_device(device)
         return COCO if labels_path is None else read_labels(labels_path)
     _check_name(spec, labels_path)
+    _check_cpu(spec, device)
     if spec in BUILT_IN:
         return COCO
     check_class(spec, TABLE)
@@ -112,6 +121,12 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
     if labels_path is not None:
         raise ConfigError(f"the detector {spec} has its own labels", hint="leave the label file away, or name a SavedModel")
+
+
+def _check_cpu(spec: str, device: str) -> None:
+    """Raise ``ConfigError`` for a built-in detector that is to run on a GPU."""
+    if spec in BUILT_IN and gpu_index(device) is not None:
+        raise ConfigError(f"the detector {spec} runs on the CPU only", hint="leave --device away, or name a SavedModel")
 
 
 def saved_model_of(spec: str) -> str | None:

@@ -48,7 +48,7 @@ def is_handle(model: str) -> bool:
 
 
 def quiet_tensorflow(threads: int | None) -> Any:
-    """TensorFlow, quiet, with GPU memory growth. ``threads`` are set only before its first use in the process."""
+    """TensorFlow, quiet. ``threads`` are set only before its first use in the process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with warnings.catch_warnings(), stderr_without(NATIVE_CHATTER):
         warnings.simplefilter("ignore")
@@ -58,20 +58,11 @@ def quiet_tensorflow(threads: int | None) -> Any:
             raise DetectorUnavailable(f"TensorFlow cannot be imported: {error}", hint="pip install tensorflow") from error
         tf.get_logger().setLevel(logging.ERROR)
         try:
-            for gpu in tf.config.list_physical_devices("GPU"):
-                tf.config.experimental.set_memory_growth(gpu, True)
             if threads is not None:
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
         except RuntimeError:
-            log.warning("TensorFlow was already running: its threads and GPU memory stay as they were set")
+            log.warning("TensorFlow was already running: its threads stay as they were set")
     return tf
-
-
-def device(tf: Any) -> str:
-    """Where TensorFlow computes: the name of the first GPU, or ``CPU``."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    return "CPU"
 
 
 def load(tf: Any, model: str) -> tuple[Any, Any]:
@@ -99,6 +90,14 @@ def load(tf: Any, model: str) -> tuple[Any, Any]:
     return loaded
 
 
+def out_of_memory(name: str, error: BaseException) -> DetectorError:
+    """The error to raise where memory does not suffice for the model ``name``."""
+    return DetectorError(
+        f"out of memory for the model {name}: {first_line(error)}",
+        hint="end what else uses the GPU's memory, use --device cpu, or take a smaller model, such as nanodet",
+    )
+
+
 def first_line(error: BaseException) -> str:
     """The beginning of what TensorFlow says about ``error``, which may be pages long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -112,6 +111,8 @@ def _load(tf: Any, model: str) -> tuple[Any, Any]:
             loaded = _loader(tf)(model)
         except DetectorError:
             raise
+        except tf.errors.ResourceExhaustedError as error:
+            raise out_of_memory(shown, error) from error
         except Exception as error:
             # TensorFlow raises a dozen unrelated types here, by which file is cut and where.
             raise DetectorUnavailable(

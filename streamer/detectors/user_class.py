@@ -7,18 +7,19 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamer.detectors.device import AUTO
 from streamer.detectors.plugin import PluginDetector
 from streamer.errors import ConfigError, DetectorError, DetectorUnavailable
 from streamer.stages import Detector
 from streamer.suggest import nearest
 
 
-def load_class(spec: str, score_threshold: float, others: Collection[str] = ()) -> Detector:
-    """An instance of the class that ``spec``, ``package.module:Class``, names.
+def load_class(spec: str, score_threshold: float, others: Collection[str] = (), device: str = AUTO) -> Detector:
+    """An instance of the class that ``spec``, ``package.module:Class``, names; it gets ``device`` if it takes that.
 
     Raises ``ConfigError`` where there is no such module or class, with the nearest of the names of ``others`` that may have
     been meant, and ``DetectorUnavailable`` for what it raises itself.
@@ -40,16 +41,24 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = ()) 
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
         raise _no_class(spec, classes)
     try:
-        takes = inspect.signature(cls).parameters
-        instance = cls(score_threshold=score_threshold) if "score_threshold" in takes else cls()
-    except DetectorError:
+        instance = cls(**_arguments(cls, spec, score_threshold, device))
+    except (ConfigError, DetectorError):
         raise
     except Exception as error:
         raise DetectorUnavailable(
             f"the detector {spec} cannot be made: {type(error).__name__}: {error}",
-            hint="its class is called with score_threshold if it takes that, else without arguments",
+            hint="its class is called with those of score_threshold and device that it takes, else without arguments",
         ) from error
     return PluginDetector(instance, spec)
+
+
+def _arguments(cls: Callable[..., object], spec: str, score_threshold: float, device: str) -> dict[str, object]:
+    """What ``cls`` takes of what there is. Raises ``ConfigError`` for a device that it does not take."""
+    takes = inspect.signature(cls).parameters
+    if device != AUTO and "device" not in takes:
+        raise ConfigError(f"the detector {spec} takes no device", hint="leave --device away, or let its class take device")
+    given: dict[str, object] = {"score_threshold": score_threshold, "device": device}
+    return {name: value for name, value in given.items() if name in takes}
 
 
 def check_class(spec: str, others: Collection[str] = ()) -> None:

@@ -63,6 +63,9 @@ class _Check:
         if self._process.labels is not None and not self._found:
             with self._at("labels"):
                 labels = check_detector(self._process.detector, self._process.labels)
+        if not self._found:
+            with self._at("device"):
+                check_detector(self._process.detector, self._process.labels, self._process.device)
         if self._process.metrics is not None:
             with self._at("metrics"):
                 parse_metrics_address(self._process.metrics)
