@@ -66,7 +66,9 @@ def loaded(settings: DetectorSettings, times: UsualTimes, tell: Tell, load: Call
 
 def warm_up(detector: Detector, times: UsualTimes, tell: Tell) -> None:
     """Warm it up in another thread. Raises what the detector raises."""
-    on = f" on the {told}" if (told := getattr(detector, "device_told", "")) else ""
+    # Why it is the CPU was said already where that is slow.
+    device = getattr(detector, "device" if getattr(detector, "slow", False) else "device_told", "")
+    on = f" on the {device}" if device else ""
     what = f"warming up {detector.name}{on}{_usually(times.seconds('warm_up')) or _unknown(detector)}"
     apart(lambda: times.measured("warm_up", detector.warm_up), "warming up", partial(tell, what))
 

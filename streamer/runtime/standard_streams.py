@@ -26,9 +26,14 @@ def open_closed_streams() -> None:
 
 
 def redact_stderr() -> None:
-    """From now on nothing that is written to ``sys.stderr`` shows a password."""
+    """From now on nothing that is written to ``sys.stderr`` shows a password.
+
+    It gets a descriptor of its own: while a library loads whose chatter is held back, this program can still speak.
+    """
     if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr = RedactedText(sys.stderr)
+        given = sys.stderr
+        own = os.fdopen(os.dup(given.fileno()), "w", buffering=1, encoding=given.encoding, errors=given.errors)
+        sys.stderr = RedactedText(own)
 
 
 class RedactedText(io.TextIOBase):

@@ -27,3 +27,18 @@ def test_closed_streams_are_opened_on_nothing(closed: str, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.txt").read_text() == "'' True"
     assert done.stdout == ("" if ">&-" in closed.split() or " >&-" in closed else "to stdout\n")
+
+
+def test_what_this_program_says_is_not_held_back_with_a_librarys_chatter() -> None:
+    program = """
+import os, sys
+from streamer.detectors.quiet import stderr_without
+from streamer.runtime.standard_streams import redact_stderr
+redact_stderr()
+with stderr_without("chatter"):
+    os.write(2, b"chatter of a library\\n")
+    print("error: interrupted", file=sys.stderr)
+    os._exit(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "error: interrupted\n")
