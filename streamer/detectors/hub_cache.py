@@ -315,5 +315,9 @@ def _sha256(path: Path) -> str:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock of one cache entry; the system lets go of it even when the process is killed."""
     with folder.with_name(folder.name + ".streamer-lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("waiting for another process that has %s in hand", folder)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

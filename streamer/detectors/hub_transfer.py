@@ -154,8 +154,10 @@ def _receive(response: Any, archive: Path, have: int, version: _Version, progres
     if not have:
         _notes(archive).write_text(json.dumps(asdict(version)))
     with archive.open("ab" if have else "wb") as file:
-        while chunk := response.read(CHUNK_BYTES):
+        # What is there, not all of it: a connection that is reset in the middle would take with it what had come.
+        while chunk := response.read1(CHUNK_BYTES):
             file.write(chunk)
+            file.flush()  # also for a process that is killed
             have += len(chunk)
             if progress is not None:
                 progress(have, total)

@@ -81,29 +81,35 @@ def test_a_transfer_that_breaks_off_leaves_nothing(hub: Hub, cache: Path, share:
     assert hub_cache.is_whole(hub_cache.download(hub.handle()))
 
 
-def test_killed_in_the_middle_the_next_start_fetches_it(hub: Hub, cache: Path) -> None:
-    hub.sent_bytes, hub.stalls = len(hub.body) // 2, True
-    code = f"from streamer.detectors import hub_cache; hub_cache.download({hub.handle()!r})"
-    process = subprocess.Popen([sys.executable, "-c", code])
-    assert hub.stalled.wait(30.0)
-    process.kill()
-    process.wait()
+def test_killed_in_the_middle_the_next_start_goes_on(hub: Hub, cache: Path) -> None:
+    half = len(hub.body) // 2
+    hub.sent_bytes, hub.stalls, hub.knows_ranges, hub.etag = half, True, True, '"1"'
+    code = f"""
+from streamer.detectors import hub_cache
+hub_cache.download({hub.handle()!r}, lambda done, total: print(done, flush=True))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as told:
+        assert any(int(line) == half for line in told)
+        process.kill()
+        process.wait()
     assert not hub_cache.entry(hub.handle()).exists()
     assert len(leftovers(cache)) == 1
-    hub.knows_ranges, hub.etag = True, '"1"'
     hub.sent_bytes, hub.stalls = None, False
     assert hub_cache.is_whole(hub_cache.download(hub.handle()))
+    assert hub.ranges == [None, f"bytes={half}-"]
     assert leftovers(cache) == []
 
 
 def test_two_processes_at_once_fetch_it_once(hub: Hub) -> None:
     hub.sent_bytes, hub.stalls = len(hub.body) // 2, True
-    code = f"from streamer.detectors import hub_cache; print(flush=True); print(hub_cache.download({hub.handle()!r}))"
+    code = f"from streamer.detectors import hub_cache; print(hub_cache.download({hub.handle()!r}))"
     first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert hub.stalled.wait(30.0)
-    second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert second.stdout is not None
-    second.stdout.readline()  # it is about to ask for the model
+    second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert second.stderr is not None
+    assert second.stderr.readline() == f"waiting for another process that has {hub_cache.entry(hub.handle())} in hand\n"
     hub.released.set()
     said = [process.communicate(timeout=30)[0].strip() for process in (first, second)]
     assert said == [str(hub_cache.entry(hub.handle()))] * 2
