@@ -33,9 +33,9 @@ def download_model(spec: str, *, again: bool = False, accept_changed: bool = Fal
         auto_refresh=False,
     )
     with bar:
-        task = bar.add_task(spec, total=None)
+        task = bar.add_task(spec, total=None, visible=False)
 
         def progress(received: int, total: int | None) -> None:
-            bar.update(task, completed=received, total=total, refresh=True)
+            bar.update(task, completed=received, total=total, visible=True, refresh=True)
 
         return hub_cache.download(handle, progress, again=again, accept_changed=accept_changed)
