@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
+from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, warm_up
 from streamer.detectors.usual_times import UsualTimes
@@ -89,7 +90,9 @@ def annotate_with(
     if config.insecure:
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
-        source = VideoFile(config.input, start_s=config.start, end_s=config.end)
+        source = VideoFile(
+            config.input, start_s=config.start, end_s=config.end, decode=config.decode, gpu=gpu_index(config.device) or 0
+        )
         undo.callback(source.close)
         info = source.open()
         picture_sink: VideoEncoder | PictureFile

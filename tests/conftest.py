@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from streamer import redact
+from streamer.runtime import cuda
 
 # Where everything is required the same examples are tried each time, so that what fails there was broken by what is checked.
 # Elsewhere they are new ones in each run.
@@ -40,6 +41,14 @@ def no_remembered_secrets() -> Iterator[None]:
     """A secret of one test is a plain word in the next."""
     yield
     redact.forget()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests for a GPU are left out where there is none: no machine has to have one."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if on_gpu and cuda.driver().problem:
+        config.hook.pytest_deselected(items=on_gpu)
+        items[:] = [item for item in items if item not in on_gpu]
 
 
 @pytest.hookimpl(wrapper=True)

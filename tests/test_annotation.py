@@ -22,7 +22,9 @@ from streamer.annotation import default_output
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import ConfigError, OutputRefused, StageFailed
 from streamer.frame import plane_views
+from streamer.sinks import encoders
 from streamer.sinks.records import read_records
+from streamer.sources import hardware
 from tests.media import ffmpeg, frame_times, packet_digest, stream_kinds
 from tests.waiting import wait_until
 
@@ -163,6 +165,23 @@ def test_a_picture_becomes_a_picture(clip: Path, tmp_path: Path) -> None:
     assert np.ptp(picture.to_ndarray(format="rgb24")[45:75, 5:35].astype(int), axis=2).mean() > 20
 
 
+def test_what_a_gpu_was_asked_for_and_cannot_do_the_cpu_does_and_a_note_says_so(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    really_opens = encoders.opens
+    monkeypatch.setattr(hardware, "obstacle", lambda _gpu: "the GPU's decoder does not open")
+    monkeypatch.setattr(encoders, "opens", lambda name: not name.endswith("_nvenc") and really_opens(name))
+    options: dict[str, Any] = {"detector": BRIGHT, "decode": "cuda", "encoder": "h264_nvenc", "preset": "p4"}
+    summary = streamer.annotate(clip, tmp_path / "out.mp4", **options)
+    notes = [
+        f"{clip} is decoded on the CPU: the GPU's decoder does not open",
+        "h264_nvenc does not open here: libx264 encodes on the CPU",
+    ]
+    assert summary.notes[:2] == tuple(notes)
+    assert caplog.messages == notes, "said at once, too"
+    assert frame_times(tmp_path / "out.mp4") == frame_times(clip)
+
+
 def test_audio_is_copied_bit_for_bit(clip: Path, tmp_path: Path) -> None:
     with_audio, output = tmp_path / "sound.mp4", tmp_path / "out.mp4"
     tone = ("-f", "lavfi", "-i", "sine=duration=1.6")
@@ -200,7 +219,6 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     ),
     (["annotate", "{}/clip.mp4", "-o", "{}/o.mp4", "--coco", "{}/o.mp4"], 2, "is the same file as .*, another output"),
     (["annotate", "{}/clip.mp4", "--encoder", "libx26"], 2, "did you mean libx26[45]"),
-    (["annotate", "{}/clip.mp4", "--encoder", "h264_nvenc"], 2, "h264_nvenc"),
     (["annotate", "{}/clip.mp4", "--detector", "nanodt"], 2, "did you mean nanodet"),
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Brihgt"], 2, "did you mean tests.bright:Bright"),
     (["annotate", "{}/clip.mp4", "--detector", BRIGHT, "--classes", "lihgt"], 2, "no class 'lihgt'; did you mean 'light'"),

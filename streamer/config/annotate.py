@@ -35,6 +35,9 @@ class RecordingOptions(Settings):
     """Recording or picture: a path or URL of anything that FFmpeg reads."""
     insecure: Switch = False
     """Read from ``rtsps``, ``https`` and ``rtmps`` servers whatever certificate they show."""
+    decode: Literal["cpu", "cuda"] = "cpu"
+    """Where the video is decoded: ``cuda`` on the NVIDIA GPU of ``device``; what cannot be decoded there is on the CPU, which a
+    note says."""
     start: Annotated[Seconds | None, Unset("the beginning")] = None
     """Time of the first frame: seconds, MM:SS or HH:MM:SS."""
     end: Annotated[Seconds | None, Unset("the end")] = None
@@ -76,7 +79,8 @@ class EncodingOptions(Settings):
     panel: ClassVar[str] = "Encoding"
 
     encoder: Annotated[Text | None, Option(metavar="NAME"), Unset("libx264; libvpx-vp9 for .webm")] = None
-    """Video encoder: libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc and others that open here."""
+    """Video encoder: libx264, libx265, libvpx-vp9, libsvtav1, h264_nvenc and others that open here; where NVENC does not, the
+    same codec's encoder for CPUs is taken, which a note says."""
     crf: Annotated[Quality | None, Unset("a good one for the encoder, 20 for libx264")] = None
     """Constant quality: lower is better and larger."""
     preset: Annotated[Name | None, Unset("a good one for the encoder")] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,8 @@ from streamer.sources.passthrough import Passthrough
 from streamer.sources.side_data import NOTHING
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, GivenUp
+
+log = logging.getLogger(__name__)
 
 _HINT_RATE_MAX = 240
 # These leave the shape of pixels to the container, and PyAV cannot tell it to Matroska.
@@ -79,6 +82,10 @@ class VideoEncoder:
         self._encoder = choose_encoder(encoder, self._container, path)
         self.encoder = self._encoder.name
         """The encoder taken."""
+        if encoder is not None and encoder != self.encoder:
+            self.notes.append(f"{encoder} does not open here: {self.encoder} encodes on the CPU")
+            log.warning("%s", self.notes[-1])
+            preset = preset if preset in self._encoder.presets else None
         self._options = self._encoder.options(crf, preset)
         if self.encoder == "libx264" and info.color == Color(range=ColorRange.MPEG):
             # x264 writes the range only together with something else: the kind of analogue signal harms nobody.

@@ -88,6 +88,10 @@ ENCODERS = {
 """Name to encoder."""
 
 
+ON_CPU = {"h264_nvenc": "libx264", "hevc_nvenc": "libx265", "av1_nvenc": "libsvtav1"}
+"""What encodes the same on the CPU where a GPU's encoder does not open."""
+
+
 @cache
 def opens(name: str) -> bool:
     """Whether this encoder works on this machine: found out by opening it for a small picture."""
@@ -113,7 +117,10 @@ def available_encoders() -> list[str]:
 
 
 def choose_encoder(name: str | None, container: Container, path: object) -> Encoder:
-    """The encoder to take for a container. Raises ``EncoderUnavailable`` or ``OutputRefused``."""
+    """The encoder to take for a container: that of ``name``, or where a GPU's does not open, its like on the CPU.
+
+    Raises ``EncoderUnavailable`` or ``OutputRefused``.
+    """
     if name is None:
         name = container.encoders[0]
     if name not in ENCODERS:
@@ -128,6 +135,8 @@ def choose_encoder(name: str | None, container: Container, path: object) -> Enco
             f"{path} cannot hold video from {name}",
             hint=f"take --encoder {container.encoders[0]}, or an output that ends in {', '.join(fitting)}",
         )
+    if not opens(name) and name in ON_CPU and opens(ON_CPU[name]):
+        return ENCODERS[ON_CPU[name]]
     if not opens(name):
         raise EncoderUnavailable(
             f"the encoder {name} does not open on this machine", hint=f"take one of {', '.join(available_encoders())}"

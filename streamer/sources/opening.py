@@ -9,6 +9,7 @@ import stat
 
 import av
 import av.error
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from streamer.errors import (
@@ -63,8 +64,10 @@ def is_heif(container: InputContainer) -> bool:
     return brand in ("avif", "heix", "heim", "heis", "mif2", "avci")
 
 
-def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: float = 30.0) -> InputContainer:
-    """Open ``path`` for demuxing. Raises the ``SourceError`` that tells what is wrong with it.
+def open_container(
+    path: str, *, open_timeout_s: float = 10.0, read_timeout_s: float = 30.0, hwaccel: HWAccel | None = None
+) -> InputContainer:
+    """Open ``path`` for demuxing, and for decoding on ``hwaccel``. Raises the ``SourceError`` that tells what is wrong with it.
 
     The time limits hold for addresses only: a file on a disk that has to spin up is no dead peer.
     """
@@ -72,12 +75,14 @@ def open_container(path: str, *, open_timeout_s: float = 10.0, read_timeout_s: f
     try:
         if is_url(path):
             timeout = (open_timeout_s, read_timeout_s)
-            return _refuse_text(av.open(path, "r", options=tls.options(path), timeout=timeout, **pyav.READ), path)
+            return _refuse_text(
+                av.open(path, "r", options=tls.options(path), timeout=timeout, hwaccel=hwaccel, **pyav.READ), path
+            )
         _check_file(path)
         if (animation := animated_webp(path)) is not None:
             return av.open(animation, "r")
         # "file:" because a name with a colon would be taken for a protocol; no patterns, or holiday%d.jpg is a sequence.
-        return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, **pyav.READ), path)
+        return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, hwaccel=hwaccel, **pyav.READ), path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise opening_error(path, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.error
@@ -20,6 +22,7 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.runtime import pyav
+from streamer.sources import hardware
 from streamer.sources.clock import TS_DISCONT, Clock, jumps
 from streamer.sources.conversion import Converter, display_matrix, orientation
 from streamer.sources.decoding import Decoder
@@ -28,6 +31,8 @@ from streamer.sources.heif import Heif, read_heif, whole_picture
 from streamer.sources.opening import is_heif, is_picture, is_picture_stream, is_url, open_container, shown, unfinished_error
 from streamer.sources.photo_metadata import PhotoMetadata, photo_metadata
 from streamer.sources.side_data import NOTHING, side_data_of
+
+log = logging.getLogger(__name__)
 
 NO_TIMESTAMPS = 0x0080
 """``AVFMT_NOTIMESTAMPS``: the format holds no times (raw H.264), so that there is nothing to seek by."""
@@ -56,6 +61,8 @@ class VideoFile:
         start_s: float | None = None,
         end_s: float | None = None,
         threads: int = 0,
+        decode: Literal["cpu", "cuda"] = "cpu",
+        gpu: int = 0,
         open_timeout_s: float = 10.0,
         read_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -83,6 +90,8 @@ class VideoFile:
         self.notes: list[str] = []
         """What people should know about this input, one sentence each."""
         self._threads = threads
+        self._gpu = gpu if decode == "cuda" else None
+        """Number of the GPU that decodes; None: the CPU does."""
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._clock = clock
         self._interrupted = threading.Event()
@@ -108,8 +117,14 @@ class VideoFile:
 
     def open(self) -> StreamInfo:
         """Open it and decode its first frame, which is the only one that tells everything. Raises a ``SourceError``."""
+        if self._gpu is not None and (reason := self._why_not_on(self._gpu)):
+            self._decode_on_cpu(reason)
         container, stream = self._open_stream()
         first, container, stream = self._first_frame(container, stream)
+        if self._gpu is not None and not hardware.made(first):
+            self._decode_on_cpu(f"the GPU's decoder does not take {stream.codec_context.name}, {first.format.name}")
+            container, stream = self._open_stream()
+            first, container, stream = self._first_frame(container, stream)
         if is_picture_stream(container):
             self._see_whether_it_moves(first)
         photo = Path(self.path).read_bytes() if self.still and self._is_file else b""
@@ -220,9 +235,26 @@ class VideoFile:
             self._container.close()
             self._container = None
 
+    def _why_not_on(self, gpu: int) -> str:
+        """Why this cannot be decoded on a GPU; empty where nothing is known against it."""
+        if not self.can_be_read_again:
+            return "what the GPU's decoder does not take would have to be read a second time"
+        return hardware.obstacle(gpu)
+
+    def _decode_on_cpu(self, reason: str) -> None:
+        self._gpu = None
+        note = f"{self.name} is decoded on the CPU: {reason}"
+        log.warning("%s", note)
+        self.notes.append(note)
+
     def _open_stream(self) -> tuple[InputContainer, VideoStream]:
         self.close()
-        container = open_container(self.path, open_timeout_s=self._timeouts[0], read_timeout_s=self._timeouts[1])
+        container = open_container(
+            self.path,
+            open_timeout_s=self._timeouts[0],
+            read_timeout_s=self._timeouts[1],
+            hwaccel=None if self._gpu is None else hardware.accelerator(self._gpu),
+        )
         self._container = container
         self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and self._is_file else None
         try:
@@ -236,7 +268,8 @@ class VideoFile:
             if other.index != stream.index:
                 other.discard = Discard.all
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = self._threads
+        # Threads would only wait for each other at the GPU.
+        stream.codec_context.thread_count = self._threads if self._gpu is None else 1
         return container, stream
 
     def _choose(self, container: InputContainer) -> VideoStream:
