@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.analysis.facts import SceneFacts
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances
 
@@ -80,6 +81,8 @@ class Annotated:
     """What the detector took for this frame, in seconds; None where the time in perception is all that is known."""
     render: Callable[[Annotated], None] | None = None
     """Draws it, once, in the thread that needs the picture first; None where that is not put off."""
+    facts: SceneFacts | None = None
+    """Who is in which zone and what happened; None where there are no zones and no lines."""
 
     def drawn(self) -> av.VideoFrame:
         """The picture to show or record: drawn now if that was put off; the frame's own where nothing is drawn."""

@@ -1,0 +1,138 @@
+"""Where points and shapes lie: zones and lines placed in a picture of one size, for all objects of a frame at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamer.analysis.observation import CELLS, Doubles, Observations
+from streamer.analysis.places import Line, Point, Zone, in_pixels
+from streamer.instances import Bools
+
+_RASTER = 1024
+"""Most columns or rows of the raster that shapes are looked up in."""
+_INSET_PX = 0.01
+"""What stands on the picture's edge is inside a zone that ends there."""
+_WORD = 32
+"""Zones that one raster can hold."""
+_FRACTION_BITS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Seen:
+    """Where N objects are."""
+
+    inside: Bools
+    """bool (N, zones)."""
+    shares: Doubles
+    """float64 (N, zones): with ``coverage`` the share that is inside; else 0."""
+    distances: Doubles
+    """float64 (N, lines): pixels from the line; positive on the side that ``in`` leads to."""
+
+
+class Geometry:
+    """Zones and lines in a picture of ``size`` (width, height). Raises ``InvalidPlace`` for one outside the picture."""
+
+    def __init__(self, zones: Sequence[Zone], lines: Sequence[Line], size: tuple[int, int]) -> None:
+        self.size = size
+        polygons = [in_pixels(zone.polygon, size) for zone in zones]
+        ends = [in_pixels(line.points, size) for line in lines]
+        most = max(map(len, polygons), default=1)
+        corners = np.zeros((len(zones), most, 2))
+        following = np.zeros_like(corners)
+        for row, polygon in enumerate(polygons):
+            # What is left of a row are edges from 0, 0 to 0, 0, which no ray meets.
+            corners[row, : len(polygon)] = polygon
+            following[row, : len(polygon)] = np.roll(np.array(polygon), -1, axis=0)
+        self._x0, self._y0 = corners[..., 0], corners[..., 1]
+        self._y1 = following[..., 1]
+        rise = self._y1 - self._y0
+        self._slope = (following[..., 0] - self._x0) / np.where(rise == 0.0, 1.0, rise)
+        self._by_centre = np.array([zone.count == "centre" for zone in zones], np.bool_)
+        self._least = np.array([zone.coverage for zone in zones])
+        self._covered = [row for row, zone in enumerate(zones) if zone.count == "coverage"]
+        self._rasters = self._rasterised([np.array(polygons[row]) for row in self._covered])
+        self._starts = np.array([line[0] for line in ends]).reshape(-1, 2)
+        along = np.array([line[1] for line in ends]).reshape(-1, 2) - self._starts
+        self._lengths = np.hypot(along[:, 0], along[:, 1])
+        self._along = along / np.maximum(self._lengths, 1e-9)[:, None]
+        self._line_by_centre = np.array([line.count == "centre" for line in lines], np.bool_)
+
+    def see(self, objects: Observations) -> Seen:
+        """Where each object is."""
+        boxes = objects.boxes_xyxy
+        centres = (boxes[:, :2] + boxes[:, 2:]) * 0.5
+        points = np.where(self._by_centre[None, :, None], centres[:, None], objects.feet_xy[:, None])
+        inside = self.contains(points)
+        shares = np.zeros(inside.shape)
+        if self._covered:
+            shares[:, self._covered] = self._shares(objects)
+            inside[:, self._covered] = shares[:, self._covered] >= self._least[self._covered] - 1e-9
+        points = np.where(self._line_by_centre[None, :, None], centres[:, None], objects.feet_xy[:, None])
+        away = points - self._starts
+        distances = self._along[:, 0] * away[..., 1] - self._along[:, 1] * away[..., 0]
+        return Seen(inside=inside, shares=shares, distances=distances)
+
+    def contains(self, points: Doubles) -> Bools:
+        """Whether points (N, zones, 2), one for each zone, are within the zones: bool (N, zones), by the even-odd rule."""
+        width, height = self.size
+        x = np.clip(points[..., 0], _INSET_PX, width - _INSET_PX)[..., None]
+        y = np.clip(points[..., 1], _INSET_PX, height - _INSET_PX)[..., None]
+        met = ((self._y0 > y) != (self._y1 > y)) & (x < self._x0 + self._slope * (y - self._y0))
+        return np.asarray(np.count_nonzero(met, axis=-1) & 1, np.bool_)
+
+    def change(self, zone: int, start: Point, end: Point, steps: int) -> float:
+        """The share of the way from ``start`` to ``end``, one within ``zone`` and one not, at which its edge is met."""
+        points = np.empty((1, len(self._x0), 2))
+        points[:] = start
+        within = self.contains(points)[0, zone]
+        low, high = 0.0, 1.0
+        for _ in range(steps):
+            middle = (low + high) / 2
+            points[:] = start[0] + middle * (end[0] - start[0]), start[1] + middle * (end[1] - start[1])
+            if self.contains(points)[0, zone] == within:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2
+
+    def meets(self, line: int, x: float, y: float) -> bool:
+        """Whether a point on the endless line through ``line`` lies between its ends."""
+        start, along = self._starts[line], self._along[line]
+        place = float(along[0] * (x - start[0]) + along[1] * (y - start[1]))
+        return -1e-6 <= place <= float(self._lengths[line]) + 1e-6
+
+    def _rasterised(self, polygons: Sequence[Doubles]) -> list[np.ndarray]:
+        """Small pictures of which each bit is a zone: looking shapes up there costs the same for one zone and for many."""
+        width, height = self.size
+        self._scale = min(1.0, _RASTER / max(width, height))
+        shape = max(1, round(height * self._scale)), max(1, round(width * self._scale))
+        rasters = []
+        for first in range(0, len(polygons), _WORD):
+            raster = np.zeros(shape, np.uint32)
+            for bit, polygon in enumerate(polygons[first : first + _WORD]):
+                drawn = np.zeros(shape, np.uint8)
+                corners = np.round((polygon * self._scale - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
+                cv2.fillPoly(drawn, [corners[:, None]], 1, shift=_FRACTION_BITS)
+                raster |= drawn.astype(np.uint32) << np.uint32(bit)
+            rasters.append(raster)
+        return rasters
+
+    def _shares(self, objects: Observations) -> Doubles:
+        """The share of each shape that is in each zone that counts by it: float64 (N, such zones)."""
+        boxes = objects.boxes_xyxy * self._scale
+        middles = (np.arange(CELLS) + 0.5) / CELLS
+        height, width = self._rasters[0].shape
+        x = np.minimum((boxes[:, 0:1] + middles * (boxes[:, 2:3] - boxes[:, 0:1])).astype(np.intp), width - 1)
+        y = np.minimum((boxes[:, 1:2] + middles * (boxes[:, 3:4] - boxes[:, 1:2])).astype(np.intp), height - 1)
+        whole = np.count_nonzero(objects.shapes, axis=(1, 2))
+        shares = np.empty((len(boxes), len(self._covered)))
+        for column in range(len(self._covered)):
+            if column % _WORD == 0:
+                bits = np.where(objects.shapes, self._rasters[column // _WORD][y[:, :, None], x[:, None, :]], np.uint32(0))
+            set_ = (bits >> np.uint32(column % _WORD)) & np.uint32(1)
+            shares[:, column] = np.count_nonzero(set_.reshape(len(boxes), -1), axis=1) / whole
+        return shares

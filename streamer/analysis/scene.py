@@ -1,0 +1,287 @@
+"""Analysis of a scene, frame by frame: tracks in, facts out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from streamer.analysis.facts import Crossing, Entry, SceneFacts
+from streamer.analysis.geometry import Geometry
+from streamer.analysis.observation import Observations, observe
+from streamer.analysis.places import InvalidPlace, Line, Zone
+from streamer.analysis.subject import Fact, Sighting, Subject, Watched
+from streamer.instances import NO_TRACK, Instances
+
+CONFIRM_S = 0.2
+"""A track is confirmed when it has been there for so long ..."""
+CONFIRM_DETECTIONS = 2
+"""... and was detected so often. What it did before counts then; a track that is never confirmed counts nothing."""
+STITCH_S = 2.0
+"""A new track takes the place of an object of its class that was last seen at most so long ago ..."""
+STITCH_REACH = 0.5
+STITCH_SPEED = 1.0
+"""... and is no further away than this, in sizes of its box, and in sizes a second of its absence."""
+REMEMBER_S = 30.0
+"""A track id that comes back within this time is the same object."""
+JUMP = 1.0
+"""Two tracks that move by more than this, in box sizes, from one frame to the next, to each other's place, were exchanged."""
+_MOST_SIGHTINGS = 1000
+_EPSILON_S = 1e-3
+
+
+class _Newcomer:
+    """A track that is not confirmed yet."""
+
+    def __init__(self) -> None:
+        self.sightings: list[Sighting] = []
+        self.detections = 0
+        self._inferred_s = -math.inf
+
+    def see(self, sighting: Sighting) -> None:
+        if sighting.inferred_s > self._inferred_s + _EPSILON_S:
+            self.detections += 1
+            self._inferred_s = sighting.inferred_s
+        self.sightings.append(sighting)
+        del self.sightings[:-_MOST_SIGHTINGS]
+
+    @property
+    def confirmed(self) -> bool:
+        there_s = self.sightings[-1].time_s - self.sightings[0].time_s
+        return self.detections >= CONFIRM_DETECTIONS and there_s >= CONFIRM_S - _EPSILON_S
+
+    def at(self, time_s: float) -> Sighting:
+        """Where it was nearest to ``time_s``."""
+        return min(self.sightings, key=lambda sighting: abs(sighting.time_s - time_s))
+
+
+class SceneAnalysis:
+    """Who is in which zone and who crosses which line, for the frames of one stream in their order. For one thread.
+
+    Time is the frames' own: a frame more or less changes nothing but how exactly it is known when something happened. Only
+    instances with a track id count. ``class_name`` gives the name of a class id, by which zones and lines choose. Raises
+    ``InvalidPlace`` where two zones or lines have one name.
+    """
+
+    def __init__(
+        self, zones: Sequence[Zone] = (), lines: Sequence[Line] = (), class_name: Callable[[int], str] = lambda _: ""
+    ) -> None:
+        self.zones, self.lines = tuple(zones), tuple(lines)
+        names = [*(zone.name for zone in self.zones), *(line.name for line in self.lines)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InvalidPlace(f"the name {twice!r} is there twice", "give each zone and line a name of its own")
+        self._class_name = class_name
+        self._by_class: dict[int, tuple[int, int]] = {}
+        self._watched: Watched | None = None
+        self._subjects: dict[int, Subject] = {}
+        """By the track id that each goes by now."""
+        self._newcomers: dict[int, _Newcomer] = {}
+        self._time_s = -math.inf
+        self._next_look_s = -math.inf
+        self._inside = dict.fromkeys([zone.name for zone in self.zones], 0)
+        self._crossed = {line.name: [0, 0] for line in self.lines}
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise ``InvalidPlace`` for a zone or a line outside a displayed picture of ``size`` (width, height)."""
+        Geometry(self.zones, self.lines, size)
+
+    def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int]) -> SceneFacts:
+        """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height)."""
+        width, height = frame_size
+        return self.see(observe(instances.usable(width, height), width, height), time_s)
+
+    def see(self, objects: Observations, time_s: float) -> SceneFacts:
+        """The same, from what records hold."""
+        time_s = round(time_s, 6)
+        facts: list[Fact] = []
+        if time_s < self._time_s:
+            facts += self._end_all()
+        watched = self._watched_in(objects.size)
+        self._time_s = time_s
+        here = self._sightings(objects, time_s, watched.geometry)
+        self._mend_exchanges(here)
+        for sighting in here.values():
+            subject = self._subjects.get(sighting.track_id)
+            if subject is not None:
+                facts += subject.see(sighting)
+            else:
+                self._newcomers.setdefault(sighting.track_id, _Newcomer()).see(sighting)
+        if self._newcomers:
+            facts += self._settle_newcomers(time_s, watched)
+        facts += self._look_for_absent(time_s)
+        ids = objects.track_ids.tolist()
+        zones = tuple(() if (subject := self._subjects.get(track)) is None else subject.zones for track in ids)
+        return self._told(facts, zones)
+
+    def finish(self) -> SceneFacts:
+        """No more frames will come: objects that are still inside leave when they were seen last. May be called twice."""
+        return self._told(list(self._end_all()), ())
+
+    def _watched_in(self, size: tuple[int, int]) -> Watched:
+        watched = self._watched
+        if watched is None or watched.geometry.size != size:
+            self._watched = watched = Watched(self.zones, self.lines, Geometry(self.zones, self.lines, size))
+            self._newcomers.clear()
+            for subject in self._subjects.values():
+                subject.placed_in(watched)
+        return watched
+
+    def _sightings(self, objects: Observations, time_s: float, geometry: Geometry) -> dict[int, Sighting]:
+        if not len(objects):
+            return {}
+        seen = geometry.see(objects)
+        boxes = objects.boxes_xyxy
+        sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
+        centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5).tolist()
+        here: dict[int, Sighting] = {}
+        for track, class_id, age, foot, centre, size, inside, shares, distances in zip(
+            objects.track_ids.tolist(),
+            objects.class_ids.tolist(),
+            objects.mask_age_s.tolist(),
+            objects.feet_xy.tolist(),
+            centres,
+            sizes,
+            _bits(seen.inside.tolist()),
+            seen.shares.tolist(),
+            seen.distances.tolist(),
+            strict=True,
+        ):
+            if track == NO_TRACK or track in here:
+                continue
+            in_zones, on_lines = self._chosen(class_id)
+            here[track] = Sighting(
+                time_s,
+                time_s - age,
+                track,
+                class_id,
+                tuple(foot),
+                tuple(centre),
+                size,
+                inside & in_zones,
+                on_lines,
+                tuple(shares),
+                tuple(distances),
+            )
+        return here
+
+    def _chosen(self, class_id: int) -> tuple[int, int]:
+        """Which zones and which lines count a class, as bits."""
+        known = self._by_class.get(class_id)
+        if known is None:
+            name = self._class_name(class_id)
+            known = self._by_class[class_id] = (_wanting(self.zones, name), _wanting(self.lines, name))
+        return known
+
+    def _mend_exchanges(self, here: dict[int, Sighting]) -> None:
+        """Tracks may change places when their objects pass each other: each object keeps what it did."""
+        jumped = [
+            (track, subject, sighting)
+            for track, sighting in here.items()
+            if (subject := self._subjects.get(track)) is not None
+            and subject.last is not None
+            and _distance(subject.last.foot, sighting.foot) > JUMP * sighting.size
+        ]
+        for place, (track, subject, sighting) in enumerate(jumped):
+            for other, other_subject, other_sighting in jumped[place + 1 :]:
+                if self._subjects[track] is not subject or self._subjects[other] is not other_subject:
+                    continue
+                assert subject.last is not None
+                assert other_subject.last is not None
+                near = 0.5 * JUMP * min(sighting.size, other_sighting.size)
+                if (
+                    subject.last.class_id == other_subject.last.class_id
+                    and _distance(subject.last.foot, other_sighting.foot) < near
+                    and _distance(other_subject.last.foot, sighting.foot) < near
+                ):
+                    self._subjects[track], self._subjects[other] = other_subject, subject
+
+    def _settle_newcomers(self, time_s: float, watched: Watched) -> Iterator[Fact]:
+        """Newcomers take the place of objects that were lost nearby, or are confirmed, or forgotten."""
+        for track, newcomer in list(self._newcomers.items()):
+            last_s = newcomer.sightings[-1].time_s
+            if last_s < time_s:
+                if time_s - last_s > STITCH_S:
+                    del self._newcomers[track]
+                continue
+            before = self._lost_near(newcomer, time_s)
+            if before is not None:
+                subject = self._subjects.pop(before)
+                assert subject.last is not None
+                since_s = subject.last.time_s
+                sightings = [sighting for sighting in newcomer.sightings if sighting.time_s > since_s]
+            elif newcomer.confirmed:
+                subject, sightings = Subject(watched), newcomer.sightings
+            else:
+                continue
+            del self._newcomers[track]
+            self._subjects[track] = subject
+            for sighting in sightings:
+                yield from subject.see(sighting)
+
+    def _lost_near(self, newcomer: _Newcomer, time_s: float) -> int | None:
+        """The track id of the lost object that the newcomer continues; None where there is none."""
+        first = newcomer.sightings[0]
+        best: tuple[float, int] | None = None
+        for track, subject in self._subjects.items():
+            last = subject.last
+            if last is None or last.time_s >= time_s or last.class_id != first.class_id:
+                continue
+            if first.time_s - last.time_s > STITCH_S:
+                continue
+            there = newcomer.at(last.time_s)
+            absent_s = max(0.0, there.time_s - last.time_s)
+            reach = (STITCH_REACH + STITCH_SPEED * absent_s) * max(last.size, there.size)
+            away = min(_distance(last.foot, there.foot), _distance(subject.place_at(there.time_s), there.foot))
+            if away <= reach and (best is None or away < best[0]):
+                best = away, track
+        return None if best is None else best[1]
+
+    def _look_for_absent(self, time_s: float) -> Iterator[Fact]:
+        patience_s = max([STITCH_S, *(zone.leave_after_s for zone in self.zones)])
+        for track, subject in list(self._subjects.items()):
+            last_s = -math.inf if subject.last is None else subject.last.time_s
+            if last_s == time_s:
+                continue
+            if time_s - last_s > REMEMBER_S:
+                yield from subject.end()
+                del self._subjects[track]
+            elif time_s - last_s > patience_s and not subject.absent:
+                yield from subject.leave()
+
+    def _end_all(self) -> Iterator[Fact]:
+        for subject in self._subjects.values():
+            yield from subject.end()
+        self._subjects.clear()
+        self._newcomers.clear()
+
+    def _told(self, facts: Iterable[Fact], zones: tuple[tuple[str, ...], ...]) -> SceneFacts:
+        crossings, entries, exits = [], [], []
+        for fact in facts:
+            if isinstance(fact, Crossing):
+                crossings.append(fact)
+                self._crossed[fact.line][fact.direction == "out"] += 1
+            elif isinstance(fact, Entry):
+                entries.append(fact)
+                self._inside[fact.zone] += 1
+            else:
+                exits.append(fact)
+                self._inside[fact.zone] -= 1
+        return SceneFacts(
+            zones=zones,
+            crossings=tuple(crossings),
+            entries=tuple(entries),
+            exits=tuple(exits),
+            inside=tuple(self._inside.values()),
+            crossed=tuple((into, out) for into, out in self._crossed.values()),
+        )
+
+
+def _bits(rows: list[list[bool]]) -> list[int]:
+    return [sum(1 << index for index, inside in enumerate(row) if inside) for row in rows]
+
+
+def _wanting(places: Sequence[Zone | Line], name: str) -> int:
+    return sum(1 << index for index, place in enumerate(places) if place.classes is None or name in place.classes)
+
+
+def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return math.hypot(a[0] - b[0], a[1] - b[1])

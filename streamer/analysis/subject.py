@@ -1,0 +1,194 @@
+"""One object of the scene: in which zones it is, and which lines it crosses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streamer.analysis.facts import Crossing, Entry, Exit
+from streamer.analysis.geometry import Geometry
+from streamer.analysis.passage import LEAST_MARGIN_PX, MARGIN, Crossed, Passage
+from streamer.analysis.places import Line, Zone
+from streamer.analysis.stay import Changes, Stay
+
+_BISECTIONS = 12
+
+Fact = Crossing | Entry | Exit
+
+
+class Sighting(NamedTuple):
+    """What was seen of one track in one frame."""
+
+    time_s: float
+    inferred_s: float
+    """Time of the frame that it was inferred from."""
+    track_id: int
+    class_id: int
+    foot: tuple[float, float]
+    centre: tuple[float, float]
+    size: float
+    """The longer side of its box, pixels."""
+    inside: int
+    """Bit *i*: in zone *i*, which counts its class."""
+    watched: int
+    """Bit *i*: line *i* counts its class."""
+    shares: tuple[float, ...]
+    distances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """What subjects are judged by."""
+
+    zones: tuple[Zone, ...]
+    lines: tuple[Line, ...]
+    geometry: Geometry
+
+
+class Subject:
+    """An object, by whatever track ids it goes."""
+
+    def __init__(self, watched: Watched) -> None:
+        self.last: Sighting | None = None
+        """Where it was seen last."""
+        self.velocity = (0.0, 0.0)
+        """Pixels a second, smoothed."""
+        self.zones: tuple[str, ...] = ()
+        """Zones that it counts as in."""
+        self.absent = False
+        """Whether it has not been seen for so long that it has left all zones."""
+        self._watched = watched
+        self._stays: dict[int, Stay] = {}
+        self._unsettled = 0
+        self._passages = [Passage() for _ in watched.lines]
+
+    def place_at(self, time_s: float) -> tuple[float, float]:
+        """Where its foot may be at ``time_s``."""
+        assert self.last is not None
+        by_s = min(max(0.0, time_s - self.last.time_s), 1.0)
+        return self.last.foot[0] + by_s * self.velocity[0], self.last.foot[1] + by_s * self.velocity[1]
+
+    def placed_in(self, watched: Watched) -> None:
+        """From now on the picture has another size."""
+        self._watched = watched
+        self.last = None
+        self._passages = [Passage() for _ in watched.lines]
+
+    def see(self, now: Sighting) -> list[Fact]:
+        """It was seen again. Returns what became certain."""
+        facts: list[Fact] = []
+        before = self.last
+        if now.inside or self._stays:
+            bits = now.inside ^ (before.inside if before is not None else 0)
+            if bits or self._unsettled or before is None:
+                self._see_zones(now, before, facts)
+        for index, passage in enumerate(self._passages):
+            distance = now.distances[index]
+            if passage.settled and (distance >= 0.0) == (passage.sign > 0):
+                continue
+            self._see_line(index, passage, now, before, facts)
+        if before is not None and now.time_s > before.time_s:
+            dt = now.time_s - before.time_s
+            weight = min(1.0, dt / 0.3)
+            moved = ((new - old) / dt for new, old in zip(now.foot, before.foot, strict=True))
+            self.velocity = tuple((1 - weight) * old + weight * new for old, new in zip(self.velocity, moved, strict=True))  # type: ignore[assignment]  # two of them
+        self.last = now
+        self.absent = False
+        return facts
+
+    def leave(self) -> Iterator[Fact]:
+        """It has not been seen for a while: it has left the zones. Lines wait, it may come back."""
+        self.absent = True
+        last = self.last
+        if last is None:
+            return
+        for index, stay in self._stays.items():
+            yield from self._facts_of(stay.end(last.time_s), self._watched.zones[index].name, last)
+        self._stays.clear()
+        self._unsettled = 0
+        self.zones = ()
+
+    def end(self) -> Iterator[Fact]:
+        """It will not be seen again."""
+        if not self.absent:
+            yield from self.leave()
+        if self.last is not None:
+            for index, passage in enumerate(self._passages):
+                crossed = passage.end()
+                if crossed is not None and self.last.watched >> index & 1:
+                    yield self._crossing(index, crossed, self.last)
+
+    def _see_zones(self, now: Sighting, before: Sighting | None, facts: list[Fact]) -> None:
+        unsettled, rest, changed = 0, now.inside, False
+        candidates = set(self._stays)
+        while rest:
+            lowest = rest & -rest
+            candidates.add(lowest.bit_length() - 1)
+            rest ^= lowest
+        for index in sorted(candidates):
+            zone, stay = self._watched.zones[index], self._stays.get(index)
+            inside = bool(now.inside >> index & 1)
+            was_inside = before is not None and bool(before.inside >> index & 1)
+            since_s = now.time_s if before is None or inside == was_inside else self._boundary_s(index, before, now)
+            if stay is None:
+                stay = self._stays[index] = Stay(since_s, zone.enter_after_s, zone.leave_after_s)
+            changes = stay.within(now.time_s, since_s) if inside else stay.without(now.time_s, since_s)
+            new = list(self._facts_of(changes, zone.name, now))
+            facts += new
+            changed |= bool(new)
+            if changes.over:
+                del self._stays[index]
+            elif not stay.settled:
+                unsettled += 1
+        self._unsettled = unsettled
+        if changed:
+            self.zones = tuple(self._watched.zones[index].name for index in sorted(self._stays) if self._stays[index].entered)
+
+    def _boundary_s(self, index: int, before: Sighting, now: Sighting) -> float:
+        """When it passed the zone's edge between two sightings."""
+        zone = self._watched.zones[index]
+        if zone.count == "coverage":
+            change = now.shares[index] - before.shares[index]
+            share = (zone.coverage - before.shares[index]) / change if change else 1.0
+        elif zone.classes is not None and before.class_id != now.class_id:
+            share = 1.0
+        else:
+            start, end = (before.centre, now.centre) if zone.count == "centre" else (before.foot, now.foot)
+            share = self._watched.geometry.change(index, start, end, _BISECTIONS)
+        return before.time_s + min(max(share, 0.0), 1.0) * (now.time_s - before.time_s)
+
+    def _see_line(self, index: int, passage: Passage, now: Sighting, before: Sighting | None, facts: list[Fact]) -> None:
+        distance = now.distances[index]
+        met_s = None
+        if before is not None and passage.sign and (distance >= 0.0) != (passage.sign > 0):
+            was = before.distances[index]
+            share = was / (was - distance) if was != distance else 0.0
+            line = self._watched.lines[index]
+            start, end = (before.centre, now.centre) if line.count == "centre" else (before.foot, now.foot)
+            x, y = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+            if self._watched.geometry.meets(index, x, y):
+                met_s = before.time_s + share * (now.time_s - before.time_s)
+        margin = max(LEAST_MARGIN_PX, MARGIN * now.size)
+        crossed = passage.step(now.time_s, distance, margin, met_s)
+        if crossed is not None and now.watched >> index & 1:
+            facts.append(self._crossing(index, crossed, now))
+
+    def _crossing(self, index: int, crossed: Crossed, by: Sighting) -> Crossing:
+        return Crossing(
+            line=self._watched.lines[index].name,
+            direction="in" if crossed.side > 0 else "out",
+            track_id=by.track_id,
+            class_id=by.class_id,
+            time_s=round(crossed.time_s, 6),
+        )
+
+    @staticmethod
+    def _facts_of(changes: Changes, zone: str, by: Sighting) -> Iterator[Entry | Exit]:
+        said = {"zone": zone, "track_id": by.track_id, "class_id": by.class_id}
+        if changes.entered_s is not None:
+            yield Entry(**said, time_s=round(changes.entered_s, 6))  # type: ignore[arg-type]  # a zone's name and two ids
+        if changes.left_s is not None:
+            yield Exit(**said, time_s=round(changes.left_s, 6), dwell_s=round(changes.dwell_s, 6))  # type: ignore[arg-type]  # as above
+        if changes.again_s is not None:
+            yield Entry(**said, time_s=round(changes.again_s, 6))  # type: ignore[arg-type]  # as above

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.analysis.places import Line, Zone
+from streamer.analysis.scene import SceneAnalysis
+from streamer.instances import NO_TRACK, Instances
+from tests import strategies
+from tests.analysis.walks import SIZE, along, scene, times, walk
+
+GATE = Line(name="gate", points=((0.1, 0.5), (0.9, 0.5)))  # y = 240, from x = 64 to 576; in is down
+DOOR = Zone(name="door", polygon=((200.0, 200.0), (400.0, 200.0), (400.0, 400.0), (200.0, 400.0)))
+
+RATES = pytest.mark.parametrize(
+    ("fps", "dropped"),
+    [(5, ()), (25, ()), (30, ()), (25, range(30, 36)), (25, [*range(1, 200, 3), *range(2, 200, 3)]), (12.5, ())],
+)
+
+
+@RATES
+def test_each_walk_across_the_line_counts_once_at_any_rate(fps: float, dropped: list[int]) -> None:
+    paths = {
+        1: along((0, 100, 120), (4, 140, 420)),
+        2: along((0, 300, 420), (3, 320, 130)),
+        3: along((0, 20, 120), (4, 20, 420)),  # beside the line
+        4: along((0, 500, 120), (2, 500, 244), (4, 500, 120)),  # touches it and turns back
+        5: along((0, 400, 150), (2, 400, 330), (4, 400, 150)),  # there and back
+    }
+    told = walk(SceneAnalysis(lines=[GATE]), paths, times(8, fps, dropped))
+    assert sorted((crossing.track_id, crossing.direction) for crossing in told.crossings) == [
+        (1, "in"),
+        (2, "out"),
+        (5, "in"),
+        (5, "out"),
+    ]
+    assert {crossing.track_id: crossing.time_s for crossing in told.crossings if crossing.track_id < 3} == {
+        1: pytest.approx(1.6, abs=1e-3),
+        2: pytest.approx(3 * 180 / 290, abs=1e-3),
+    }
+    assert told.frames[-1].crossed == ((2, 2),)
+
+
+@RATES
+def test_dwell_is_the_same_at_any_rate_within_a_frame(fps: float, dropped: list[int]) -> None:
+    paths = {1: along((0, 100, 300), (2, 300, 300), (6, 300, 300), (8, 500, 300)), 2: along((0, 300, 300), (5, 300, 300))}
+    told = walk(SceneAnalysis([DOOR]), paths, times(10, fps, dropped))
+    assert [(entry.track_id, entry.time_s) for entry in told.entries] == [(2, 0.0), (1, pytest.approx(1.0, abs=1e-2))]
+    dwell = {exit_.track_id: exit_.dwell_s for exit_ in told.exits}
+    assert dwell[1] == pytest.approx(6.0, abs=2e-2)
+    assert dwell[2] == pytest.approx(5.0, abs=3 / fps if dropped else 1 / fps)
+    assert told.frames[-1].inside == (0,)
+
+
+def test_a_jump_across_the_line_between_two_frames_counts() -> None:
+    told = walk(SceneAnalysis(lines=[GATE]), {1: lambda t: (300, 150 if t < 0.5 else 330)}, times(1.2, 25))
+    assert told.directions == ["in"]
+
+
+def test_a_jump_past_the_end_of_the_line_does_not() -> None:
+    told = walk(SceneAnalysis(lines=[GATE]), {1: lambda t: (600, 150 if t < 0.5 else 330)}, times(1.2, 25))
+    assert told.directions == []
+
+
+def test_jitter_on_the_line_counts_nothing() -> None:
+    noise = np.random.default_rng(3).normal(0, 2, 5000)
+    told = walk(SceneAnalysis(lines=[GATE]), {1: lambda t: (300, 240 + noise[round(t * 25)])}, times(120, 25))
+    assert told.directions == []
+
+
+def test_an_object_that_stops_right_behind_the_line_has_crossed() -> None:
+    told = walk(SceneAnalysis(lines=[GATE]), {1: along((0, 300, 150), (1, 300, 243), (4, 300, 243))}, times(4, 25))
+    assert told.directions == ["in"]
+
+
+def test_what_appears_on_the_line_and_goes_away_has_not_crossed() -> None:
+    told = walk(SceneAnalysis(lines=[GATE]), {1: along((0, 300, 238), (2, 300, 400))}, times(2, 25))
+    assert told.directions == []
+
+
+def test_flicker_at_the_edge_of_a_zone_counts_nothing() -> None:
+    told = walk(SceneAnalysis([DOOR]), {1: lambda t: (198 + 4 * (round(t * 25) % 3 == 0), 300)}, times(20, 25))
+    assert not told.entries
+    assert not told.exits
+
+
+def test_flicker_within_a_stay_does_not_end_it() -> None:
+    door = Zone(name="door", polygon=DOOR.polygon, enter_after_s=0.3)
+    told = walk(SceneAnalysis([door]), {1: lambda t: (300 if round(t * 25) % 10 else 500, 300)}, times(20, 25))
+    assert len(told.entries) == len(told.exits) == 1
+    assert told.exits[0].dwell_s == pytest.approx(20, abs=0.1)
+
+
+@RATES
+@pytest.mark.parametrize("absent_s", [0.0, 0.5, 1.4])
+@pytest.mark.parametrize("at_s", [1.4, 1.6, 1.7])
+def test_an_id_switch_on_the_line_counts_once(fps: float, dropped: list[int], absent_s: float, at_s: float) -> None:
+    path = along((0, 300, 120), (4, 300, 420))
+    paths = {
+        1: lambda t: path(t) if t <= at_s else None,
+        2: lambda t: path(t) if t > at_s + absent_s else None,
+    }
+    told = walk(SceneAnalysis(lines=[GATE]), paths, times(5, fps, dropped))
+    assert told.directions == ["in"]
+
+
+def test_an_id_switch_with_both_ids_for_a_while_counts_once() -> None:
+    path = along((0, 300, 120), (4, 300, 420))
+    paths = {1: lambda t: path(t) if t <= 1.75 else None, 2: lambda t: path(t) if t > 1.64 else None}
+    assert walk(SceneAnalysis(lines=[GATE]), paths, times(5, 25)).directions == ["in"]
+
+
+def test_an_id_switch_in_a_zone_is_one_stay() -> None:
+    paths = {1: along((0, 300, 300), (3, 300, 300)), 2: along((3.2, 305, 302), (6, 300, 300))}
+    told = walk(SceneAnalysis([DOOR]), paths, times(7, 25))
+    assert len(told.entries) == len(told.exits) == 1
+    assert told.exits[0].dwell_s == pytest.approx(6.0)
+
+
+def test_ids_that_are_exchanged_count_nothing() -> None:
+    up, down = (300.0, 180.0), (300.0, 300.0)
+    paths = {1: lambda t: up if t < 1 else down, 2: lambda t: down if t < 1 else up}
+    assert walk(SceneAnalysis(lines=[GATE]), paths, times(3, 25)).directions == []
+
+
+def test_two_who_cross_one_after_the_other_are_two() -> None:
+    first, second = along((0, 300, 120), (2, 300, 420)), along((1.0, 300, 120), (3, 300, 420))
+    assert walk(SceneAnalysis(lines=[GATE]), {1: first, 2: second}, times(4, 25)).directions == ["in", "in"]
+
+
+def test_what_is_detected_once_never_counts() -> None:
+    analysis = SceneAnalysis([DOOR], [GATE])
+    for index in range(50):
+        found = scene({1: (300.0, 150.0 + 4 * index)})
+        aged = Instances(
+            boxes_xyxy=found.boxes_xyxy,
+            scores=found.scores,
+            class_ids=found.class_ids,
+            track_ids=found.track_ids,
+            mask_age_s=np.array([index / 25], np.float32),  # all of one detection
+        )
+        facts = analysis.update(aged, index / 25, SIZE)
+        assert facts.zones == ((),)
+        assert not facts.crossings
+        assert not facts.entries
+    assert analysis.finish().crossed == ((0, 0),)
+
+
+def test_a_flash_of_a_tenth_of_a_second_never_counts() -> None:
+    paths = {1: along((1, 300, 230), (1.08, 300, 300))}
+    told = walk(SceneAnalysis([Zone(name="door", polygon=DOOR.polygon, enter_after_s=0)], [GATE]), paths, times(3, 25))
+    assert not told.crossings
+    assert not told.entries
+
+
+def test_what_has_no_track_never_counts() -> None:
+    found = scene({NO_TRACK: (300.0, 300.0)})
+    analysis = SceneAnalysis([DOOR])
+    for index in range(50):
+        assert analysis.update(found, index / 25, SIZE).zones == ((),)
+
+
+def test_classes_choose() -> None:
+    cars = Zone(name="cars", polygon=DOOR.polygon, classes=frozenset({"car"}))
+    gate = Line(name="gate", points=GATE.points, classes=frozenset({"car"}))
+    analysis = SceneAnalysis([DOOR, cars], [gate], {1: "person", 2: "car"}.__getitem__)
+    path = along((0, 300, 150), (4, 300, 390))
+    for time_s in times(4, 25):
+        facts = analysis.update(scene({1: path(time_s)}), time_s, SIZE)
+    assert facts.zones == (("door",),)
+    assert facts.crossed == ((0, 0),)
+
+
+def test_a_gap_ends_stays_when_they_were_seen_last() -> None:
+    paths = {1: along((0, 300, 300), (3, 300, 300)), 2: along((60, 300, 300), (63, 300, 300))}
+    told = walk(SceneAnalysis([DOOR]), paths, [*times(3, 25), *(60 + t for t in times(3, 25))])
+    assert [(exit_.time_s, exit_.dwell_s) for exit_ in told.exits] == [(3.0, 3.0), (63.0, 3.0)]
+
+
+def test_time_that_goes_back_begins_a_new_scene() -> None:
+    analysis = SceneAnalysis([DOOR])
+    told = walk(analysis, {1: along((0, 300, 300), (3, 300, 300))}, [*times(3, 25), *times(3, 25)])
+    assert [exit_.dwell_s for exit_ in told.exits] == [3.0, 3.0]
+
+
+def test_rows_may_come_in_any_order() -> None:
+    paths = {track: along((0, 60 * track, 120), (4, 60 * track, 120 + 60 * track)) for track in range(1, 9)}
+    told = walk(SceneAnalysis([DOOR], [GATE]), paths, times(5, 25))
+    turned = walk(SceneAnalysis([DOOR], [GATE]), dict(reversed(paths.items())), times(5, 25))
+    key = repr
+    assert sorted(told.crossings, key=key) == sorted(turned.crossings, key=key)
+    assert sorted(told.exits, key=key) == sorted(turned.exits, key=key)
+
+
+def test_a_picture_that_changes_its_size_counts_nothing_for_it() -> None:
+    analysis = SceneAnalysis(lines=[GATE])
+    for index in range(50):
+        facts = analysis.update(scene({1: (300.0, 200.0)}), index / 25, SIZE if index < 25 else (320, 240))
+    assert facts.crossed == ((0, 0),)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_detector_says_makes_no_odd_facts(data: st.DataObject) -> None:
+    width, height = data.draw(strategies.sizes())
+    shares = ((0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8))
+    zones = [Zone(name=count, polygon=shares, count=count, enter_after_s=0) for count in ("foot", "centre", "coverage")]
+    analysis = SceneAnalysis(zones, [Line(name="line", points=((0.0, 0.5), (1.0, 0.5)))])
+    time_s = 0.0
+    for _ in range(6):
+        found = data.draw(strategies.shown(width, height))
+        time_s += data.draw(st.sampled_from([0.0, 0.04, 0.2, 5.0, -1.0]))
+        facts = analysis.update(found, time_s, (width, height))
+        assert len(facts.zones) == len(found.usable(width, height))
+        assert min(facts.inside) >= 0
+        assert all(exit_.dwell_s >= 0 for exit_ in facts.exits)
+    assert analysis.finish().inside == (0, 0, 0)
