@@ -48,6 +48,7 @@ SourceAddress = Annotated[
         "a camera's number, a device, a URL or a path", "SOURCE", ({"type": "string", "minLength": 1}, {"type": "integer"})
     ),
 ]
+RecordSource = Annotated[str, Field(min_length=1), Expected("a URL", "URL", ({"type": "string", "minLength": 1},))]
 Addresses = Annotated[
     tuple[Text, ...],
     BeforeValidator(_several),
@@ -123,11 +124,17 @@ class OutputOptions(Settings):
     output: Annotated[FilePath | None, Option(short="-o"), Unset("not written")] = None
     """One annotated recording of the whole run."""
     record: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
-    """Folder of an endless recording in segments."""
+    """Folder of an endless recording of what the camera sends, picture and sound, as it is: in segments, without decoding."""
+    record_source: Annotated[RecordSource | None, Field(repr=False), Unset("source itself")] = None
+    """Another stream of the same camera for ``record``: the large one, while ``source`` is the small one."""
+    record_mode: Literal["continuous", "events"] = "continuous"
+    """Whether ``record`` keeps everything, or what events need."""
+    record_annotated: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
+    """Folder of an endless recording of the drawn picture, in segments."""
     segment: Timeout = 60.0
-    """Seconds of one segment of ``record``."""
+    """Seconds of one segment of ``record`` (up to the next key frame) and ``record_annotated``."""
     record_buffer: Timeout = 5.0
-    """Seconds of video that may wait for the files (output, record, detections) before the oldest frames are lost."""
+    """Seconds of video that may wait for the files (output, record_annotated, detections) before the oldest frames are lost."""
     keep_hours: Annotated[Positive | None, Unset("never removed")] = None
     """Hours after which segments are removed."""
     keep_gb: Annotated[Positive | None, Unset("no limit")] = None
@@ -160,7 +167,12 @@ class CameraConfig(CameraOptions):
     @property
     def records(self) -> bool:
         """Whether there is an output that wants every frame."""
-        return any(path is not None for path in (self.output, self.record, self.detections))
+        return any(path is not None for path in (self.output, self.record_annotated, self.detections))
+
+    @property
+    def only_copied(self) -> bool:
+        """Whether nothing wants pictures: packets are recorded, nothing is decoded and nothing detected."""
+        return self.record is not None and not (self.records or self.show or self.publish)
 
 
 class ServiceOptions(Settings):
@@ -221,16 +233,27 @@ class RunConfig(ProcessOptions):
                     where = self.origin.where(("cameras", name, key), ("cameras", name))
                     raise ConfigError(
                         f"{where}cameras {other} and {name} both write to {redact(shown)}",
-                        hint="give one another name" if key == "record" else "put {name} into the path",
+                        hint="give one another name" if key.startswith("record") else "put {name} into the path",
                     )
         return cameras
 
 
 def check(camera: CameraOptions, where: Callable[[str], str]) -> None:
     """Raise ``ConfigError`` for settings that do not go together; ``where`` begins a complaint about a key."""
+    recorded = camera.record is not None or camera.record_annotated is not None
     for key in ("keep_hours", "keep_gb"):
-        if camera.record is None and getattr(camera, key) is not None:
-            raise ConfigError(f"{where(key)}keep_hours and keep_gb need record", hint="name a folder with record")
+        if not recorded and getattr(camera, key) is not None:
+            raise ConfigError(
+                f"{where(key)}keep_hours and keep_gb need record or record_annotated", hint="name a folder with record"
+            )
+    if camera.record is None and camera.record_source is not None:
+        raise ConfigError(f"{where('record_source')}record_source needs record", hint="name a folder with record")
+    folders = [os.path.realpath(folder) for folder in (camera.record, camera.record_annotated) if folder is not None]
+    if len(set(folders)) < len(folders):
+        raise ConfigError(
+            f"{where('record_annotated')}record and record_annotated are the same folder",
+            hint="give each a folder of its own: their files have the same names",
+        )
     if camera.reconnect_max_delay < camera.reconnect_initial_delay:
         raise ConfigError(
             f"{where('reconnect_max_delay')}reconnect_max_delay: expected {camera.reconnect_initial_delay:g} s "
@@ -244,11 +267,11 @@ def load_live_config(
 ) -> LiveConfig:
     """Settings of ``live`` from a YAML file (or none) and ``overrides``, which win unless they are None.
 
-    ``${VAR}`` in a source or an address to publish to comes from the environment on the command line, too: whoever lists the
-    processes sees the name only. Raises ``ConfigError`` that names file and line or the option; values from the environment
+    ``${VAR}`` in an address comes from the environment on the command line, too: who lists the processes sees the name only.
+    Raises ``ConfigError`` that names file and line or the option; values from the environment
     are never shown.
     """
-    named = {key: value for key in ("source", "publish") if (value := overrides.get(key)) is not None}
+    named = {key: value for key in ("source", "publish", "record_source") if (value := overrides.get(key)) is not None}
     expanded, _ = expand(Document("command line", named, {}), environ)
     overrides = {**overrides, **expanded.data}
     config = load(LiveConfig, path, overrides, environ)
@@ -286,6 +309,7 @@ def _places(camera: CameraConfig, name: str) -> Iterator[tuple[str, str, str]]:
     for key, path in (("output", camera.output), ("detections", camera.detections)):
         if path is not None:
             yield key, os.path.realpath(path).casefold(), str(path)
-    if camera.record is not None:
-        stem = file_stem(redact(name))
-        yield "record", f"{os.path.realpath(camera.record)}/{stem}/".casefold(), f"{camera.record / stem}-*.mp4"
+    stem = file_stem(redact(name))
+    for key, folder in (("record", camera.record), ("record_annotated", camera.record_annotated)):
+        if folder is not None:
+            yield key, f"{os.path.realpath(folder)}/{stem}/".casefold(), f"{folder / stem}-*.mp4"

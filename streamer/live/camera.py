@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from streamer.channel import Overflow
 from streamer.config.live import CameraConfig
-from streamer.errors import ConfigError, SourceAuthFailed, StageFailed, in_one_line
+from streamer.errors import ConfigError, OutputRefused, SourceAuthFailed, StageFailed, in_one_line
 from streamer.frame import StreamInfo
 from streamer.live.guarded import GuardedPerception, GuardedRender, Rebuilt
 from streamer.live.outputs import Failures, Outputs, frame_room
@@ -28,7 +28,7 @@ from streamer.sources.address import parse_address
 from streamer.sources.backoff import Backoff
 from streamer.sources.rate_limit import CAUSE, RateLimited
 from streamer.sources.state import SourceStats, StateChange
-from streamer.stages import Annotated, Perception, Source, State, View
+from streamer.stages import Annotated, OutputStatus, Perception, Source, State, View
 from streamer.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,8 @@ class Camera:
         self._stop.set()
         if (source := self._source) is not None:
             source.interrupt()
+        if (recording := self._parts.recording) is not None:
+            recording.interrupt()
         if (pipeline := self._pipeline) is not None:
             pipeline.stop()
 
@@ -175,10 +177,15 @@ class Camera:
             detector_share=min(1.0, self._rates["busy_s"]),
             latencies=stats.latencies,
             queues={} if pipeline is None else pipeline.queues,
-            outputs=() if (outputs := self._outputs) is None else outputs.statuses(),
+            outputs=self._output_statuses(),
             stuck=self._watchdog.stuck.get(self.name) or self._watchdog.stuck.get(DETECTOR, ""),
         )
         return replace(status, stuck="capture") if not status.stuck and silent(status, _SILENT_S) else status
+
+    def _output_statuses(self) -> tuple[OutputStatus, ...]:
+        copied = None if self._parts.recording is None else self._parts.recording.status()
+        drawn = () if (outputs := self._outputs) is None else outputs.statuses()
+        return drawn if copied is None else (copied, *drawn)
 
     def figures(self) -> list[str]:
         """The lines of the window's overlay."""
@@ -235,7 +242,10 @@ class Camera:
 
         Raises ``SourceError`` (where it is not patient), ``ConfigError`` for outputs that cannot be, ``StageFailed``.
         """
+        recording = self._parts.recording
         try:
+            if recording is not None:
+                recording.start()
             info = self._open()
             if info is not None and not self._stop.is_set():
                 self._run_pipeline(info)
@@ -246,7 +256,11 @@ class Camera:
             self._client.close()
             if self._source is not None:
                 self._source.close()
+            if recording is not None:
+                recording.finish()
             self._watchdog.forget(self.name)
+        if recording is not None and (status := recording.status()) is not None and status.state is State.FAILED:
+            self.failed_outputs.errors.append(OutputRefused(status.error))
         if self._state is not State.FAILED:
             self._enter(State.ENDED)
 

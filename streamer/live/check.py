@@ -20,6 +20,9 @@ from streamer.sinks.containers import container_for
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import Kind, parse_address
 
+_RAW_FORMATS = frozenset({"lavfi", "x11grab"})
+"""Formats of FFmpeg that make raw pictures."""
+
 
 def check_cameras(
     cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False, surroundings: bool = False
@@ -95,8 +98,12 @@ class _Check:
                 if self._surroundings:
                     _check_folder(camera.detections.parent)
         with self._at("record", name):
-            if camera.record is not None and self._surroundings:
-                _check_folder(camera.record)
+            if camera.record is not None:
+                _check_copied(camera)
+        for key, folder in (("record", camera.record), ("record_annotated", camera.record_annotated)):
+            with self._at(key, name):
+                if folder is not None and self._surroundings:
+                    _check_folder(folder)
         with self._at("show", name):
             if camera.show and self._surroundings:
                 check_displays([camera])
@@ -132,6 +139,16 @@ def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] =
         from streamer.sinks.display import check_display
 
         check_display(environ).release()
+
+
+def _check_copied(camera: CameraConfig) -> None:
+    """Raise ``ConfigError`` where what is to be recorded is no stream of a camera."""
+    address = parse_address(camera.record_source or camera.source)
+    if address.kind in (Kind.FILE, Kind.TEST) or address.format in _RAW_FORMATS:
+        raise ConfigError(
+            f"record keeps what a camera sends, and {address.name} is no stream of one",
+            hint="record the drawn picture: record_annotated, or output",
+        )
 
 
 def _refuse_existing(path: Path, camera: CameraConfig) -> None:

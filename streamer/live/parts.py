@@ -11,6 +11,7 @@ from pathlib import Path
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
+from streamer.live.copying import CopyRecording
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
 from streamer.perception.selection import Selection, selection
@@ -46,6 +47,8 @@ class Parts:
     """What draws."""
     outputs: Callable[[StreamInfo, Callable[[], Sequence[str]], Failures], OutputSet]
     """The outputs. They get the lines of the window's overlay, and where to report failures."""
+    recording: CopyRecording | None = None
+    """What records the packets, if anything does."""
 
 
 class PartsFactory:
@@ -57,11 +60,13 @@ class PartsFactory:
 
     def __call__(self, camera: str, config: CameraConfig) -> Parts:
         """What makes the parts of the camera of that name."""
+        recording = None if config.record is None else CopyRecording(camera, config, config.record)
         return Parts(
-            source=partial(_source, config),
+            source=partial(_source, config, recording),
             perception=partial(self._perception, config),
             renderer=partial(self._renderer, config),
             outputs=partial(self._outputs, camera, config),
+            recording=recording,
         )
 
     def selection(self, config: CameraOptions) -> Selection:
@@ -120,11 +125,11 @@ class PartsFactory:
 
             encoder = VideoEncoder(config.output, info, preset=_FILE_PRESET, overwrite=config.overwrite)
             outputs.append(_recording(FileSink(encoder, config.output), config, info, failures))
-        if config.record is not None:
+        if config.record_annotated is not None:
             from streamer.sinks.segments import Segments
 
             segments = Segments(
-                _made(config.record),
+                _made(config.record_annotated),
                 info,
                 name=camera,
                 segment_s=config.segment,
@@ -132,7 +137,7 @@ class PartsFactory:
                 keep_gb=config.keep_gb,
             )
             # Many cameras may share a folder: what is said of one must name it.
-            segments.name = f"record {config.record / segments.stem}"
+            segments.name = f"record {config.record_annotated / segments.stem}"
             outputs.append(_recording(segments, config, info, failures))
         if config.detections is not None:
             from streamer.sinks.live_records import LiveRecords
@@ -159,8 +164,8 @@ class PartsFactory:
             )
 
 
-def _source(config: CameraConfig, on_state: Callable[[StateChange], None]) -> Source:
-    """A live source that reconnects, a recording, or one that is played in real time."""
+def _source(config: CameraConfig, copied: CopyRecording | None, on_state: Callable[[StateChange], None]) -> Source:
+    """A live source that reconnects, and hands its packets to ``copied``, a recording, or one that is played in real time."""
     from streamer.sources.factory import make_source
 
     def make_live(address: Address) -> Source:
@@ -176,6 +181,7 @@ def _source(config: CameraConfig, on_state: Callable[[StateChange], None]) -> So
             reconnect_attempts=config.reconnect_attempts,
             damaged=config.damaged,
             on_state=on_state,
+            tap=None if copied is None else copied.tap(),
         )
 
     if config.insecure:

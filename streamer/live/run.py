@@ -52,9 +52,11 @@ def run_cameras(
         return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
 
     with _served(process.metrics, statuses):
-        detector, parts = load_detector(process, list(cameras.values()))
+        watched = [camera for camera in cameras.values() if not camera.only_copied]
+        detector, parts = load_detector(process, watched) if watched else (None, None)
         if not single:
-            log.info("%d cameras, detector %s", len(cameras), detector.detector.name)
+            told = "no detector: they are only recorded" if detector is None else f"detector {detector.detector.name}"
+            log.info("%d cameras, %s", len(cameras), told)
         supervised = Cameras(cameras, detector, parts, observe=observe, patient=not single, window_ends=single)
         running.append(supervised)
         supervised.run()
@@ -146,6 +148,7 @@ def report(cameras: Mapping[str, CameraConfig]) -> list[str]:
         outputs = [
             *(["window"] if camera.show else []),
             *(["record"] if camera.record is not None else []),
+            *(["record_annotated"] if camera.record_annotated is not None else []),
             *(["output"] if camera.output is not None else []),
             *(["publish"] * len(camera.publish)),
             *(["detections"] if camera.detections is not None else []),

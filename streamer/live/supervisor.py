@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from streamer.config.live import CameraConfig, CameraOptions
 from streamer.errors import SourceTimeout, StreamerError, in_one_line
 from streamer.live.camera import DETECTOR, Camera
+from streamer.live.copied_camera import CopiedCamera
 from streamer.live.parts import Parts
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
@@ -45,7 +46,8 @@ class Cameras:
     """Runs cameras that share a detector until all have ended, and owns the detector from :meth:`run` on.
 
     :meth:`run` is called by the main thread, which the windows and the signals belong to; each camera has a thread of its own.
-    One that fails ends alone. ``patient``: sources that are not there at the start are waited for. ``window_ends``: closing
+    One that fails ends alone. ``detector`` and ``parts`` are None where all cameras are only copied.
+    ``patient``: sources that are not there at the start are waited for. ``window_ends``: closing
     the windows ends everything, not only cameras that nothing but a window shows. ``observe``: if it raises, the cameras go
     on without it.
     """
@@ -53,8 +55,8 @@ class Cameras:
     def __init__(
         self,
         configs: Mapping[str, CameraConfig],
-        detector: SharedDetector,
-        parts: Callable[[str, CameraConfig], Parts],
+        detector: SharedDetector | None,
+        parts: Callable[[str, CameraConfig], Parts] | None,
         *,
         observe: Observer | None = None,
         patient: bool = True,
@@ -69,20 +71,17 @@ class Cameras:
         """Whether outputs were given up because they did not end in time."""
         self._clock = clock
         self._watchdog = Watchdog(clock=clock)
-        detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, detector.limit_s)
         self._shared = detector
-        self.cameras = [
-            Camera(
-                name,
-                config,
-                self._shared.client(name, config.weight),
-                parts(name, config),
-                self._watchdog,
-                patient=patient,
-                clock=clock,
-            )
-            for name, config in configs.items()
-        ]
+        self.cameras: list[Camera | CopiedCamera] = []
+        for name, config in configs.items():
+            if detector is None or parts is None or config.only_copied:
+                self.cameras.append(CopiedCamera(name, config, patient=patient, clock=clock))
+                continue
+            client = detector.client(name, config.weight)
+            made = parts(name, config)
+            self.cameras.append(Camera(name, config, client, made, self._watchdog, patient=patient, clock=clock))
+        if detector is not None:
+            detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, detector.limit_s)
         self._window_ends = window_ends
         self._observe = observe
         self._lock = threading.Lock()
@@ -130,7 +129,7 @@ class Cameras:
                     thread.join(max(0.0, deadline - time.monotonic()))
             self._close_detector()
 
-    def _run_one(self, camera: Camera) -> None:
+    def _run_one(self, camera: Camera | CopiedCamera) -> None:
         try:
             camera.run()
         except BaseException as error:  # kept for the caller: one camera's failure leaves the others alone
@@ -219,7 +218,7 @@ class Cameras:
             for window in windows:
                 window.close()
 
-    def _window_closed(self, camera: Camera) -> None:
+    def _window_closed(self, camera: Camera | CopiedCamera) -> None:
         for view in camera.views:
             cast("Window", view).close()
         if self._window_ends:
@@ -228,6 +227,8 @@ class Cameras:
             camera.stop()
 
     def _close_detector(self) -> None:
+        if self._shared is None:
+            return
         try:
             self._shared.close(_DETECTOR_CLOSE_S)
         except StreamerError as error:
@@ -238,4 +239,5 @@ class Cameras:
 
 def has_files_or_streams(config: CameraOptions) -> bool:
     """Whether a camera has outputs beside a window."""
-    return bool(config.publish) or any(path is not None for path in (config.output, config.record, config.detections))
+    paths = (config.output, config.record, config.record_annotated, config.detections)
+    return bool(config.publish) or any(path is not None for path in paths)

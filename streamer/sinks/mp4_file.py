@@ -7,7 +7,7 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 
@@ -19,41 +19,37 @@ if TYPE_CHECKING:
 _FRAGMENT_US = 500_000
 
 
-class Mp4File:
-    """One file of H.264 packets, from its first picture to its last. Its methods raise ``OSError``.
+class GrowingFile:
+    """A file of encoded packets that grows in fragments. Its methods raise ``OSError``.
 
-    While it grows it is a fragmented MP4 that holds all but the last half second should the process be killed; closed, it is
-    a plain MP4, made so in place.
+    It holds all but the last fragment should the process be killed; closed, it has one index, made in place.
     """
 
-    def __init__(self, path: Path, width: int, height: int, first_pts: int) -> None:
+    def __init__(self, path: Path, **options: str) -> None:
+        """The container is that of the path's ending. ``options`` are the muxer's."""
         self.path = path
-        self.first_pts = first_pts
         # A Python file: FFmpeg's own would keep the interpreter from running while a slow disk opens or closes it.
         self._file = CountedFile(path)
         self._container = av.open(
             self._file,
             "w",
-            format="mp4",
+            format=path.suffix[1:],
             options={
                 "movflags": "hybrid_fragmented+default_base_moof",
                 "frag_duration": str(_FRAGMENT_US),
                 "flush_packets": "1",
                 "video_track_timescale": str(TIME_BASE.denominator),
+                **options,
             },
         )
-        self._stream = self._container.add_mux_stream("h264", width=width, height=height)
-        self._stream.time_base = TIME_BASE
 
     @property
     def bytes(self) -> int:
         """How large the file is."""
         return self._file.written
 
-    def write(self, packet: av.Packet[av.VideoStream], pts: int) -> None:
-        packet.pts = packet.dts = pts - self.first_pts
-        packet.time_base = TIME_BASE
-        packet.stream = self._stream  # type: ignore[assignment]  # a packet may go to a stream of the muxer; the stub says video only
+    def mux(self, packet: av.Packet[Any]) -> None:
+        """Add a packet that knows its stream and times."""
         try:
             self._container.mux_one(packet)
         except av.error.FFmpegError as error:
@@ -64,7 +60,7 @@ class Mp4File:
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def close(self) -> None:
-        """Make a plain MP4 of it."""
+        """Complete it."""
         try:
             self._container.close()
             os.fsync(self._file.fileno())
@@ -85,6 +81,23 @@ class Mp4File:
     def _reason(self, error: BaseException) -> OSError:
         """What the file said, which FFmpeg forgets at times."""
         return self._file.failure or (error if isinstance(error, OSError) else OSError(str(error)))
+
+
+class Mp4File(GrowingFile):
+    """One file of H.264 packets, from its first picture to its last."""
+
+    def __init__(self, path: Path, width: int, height: int, first_pts: int) -> None:
+        super().__init__(path)
+        self.first_pts = first_pts
+        self._stream = self._container.add_mux_stream("h264", width=width, height=height)
+        self._stream.time_base = TIME_BASE
+
+    def write(self, packet: av.Packet[av.VideoStream], pts: int) -> None:
+        """Add the picture that is shown at ``pts``."""
+        packet.pts = packet.dts = pts - self.first_pts
+        packet.time_base = TIME_BASE
+        packet.stream = self._stream  # type: ignore[assignment]  # a packet may go to a stream of the muxer; the stub says video only
+        self.mux(packet)
 
 
 class CountedFile(io.FileIO):

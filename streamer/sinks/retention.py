@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _EVERY_S = 10.0
+_ROOM_BYTES = 64 * 2**20
+"""What has to be free again after a disk was full."""
 _STAMP = "%Y%m%dT%H%M%SZ"
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -32,14 +35,14 @@ def file_stem(name: str) -> str:
     return _UNFIT.sub("-", name).strip("-.")[:80] or "camera"
 
 
-def segment_name(stem: str, start: datetime, again: int = 0) -> str:
+def segment_name(stem: str, start: datetime, again: int = 0, suffix: str = ".mp4") -> str:
     """File name of the segment that starts at ``start``; ``again`` counts those of the same second."""
-    return f"{stem}-{start.astimezone(UTC).strftime(_STAMP)}{f'-{again}' if again else ''}.mp4"
+    return f"{stem}-{start.astimezone(UTC).strftime(_STAMP)}{f'-{again}' if again else ''}{suffix}"
 
 
 def recordings(folder: Path, stem: str) -> list[Recording]:
     """The segments named after ``stem`` in ``folder``, oldest first; whatever else is there is none of our business."""
-    pattern = re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?\.mp4")
+    pattern = re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?\.(?:mp4|mov)")
     found = []
     for path in folder.iterdir():
         named = pattern.fullmatch(path.name)
@@ -122,7 +125,23 @@ class Retention:
         """Look once more, and end; a folder that does not answer is left alone after ``timeout_s``."""
         self._closing = True
         self._awake.set()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def make_room(self) -> Path | None:
+        """Remove the oldest finished recordings until a fragment fits again; the first that went, or None if there is none."""
+        first = None
+        try:
+            for recording in recordings(self._folder, self._stem):
+                if recording.path == self._current():
+                    continue
+                recording.path.unlink(missing_ok=True)
+                first = first or recording.path
+                if shutil.disk_usage(self._folder).free >= _ROOM_BYTES:
+                    break
+        except OSError as error:
+            log.warning("cannot remove old recordings of %s in %s: %s", self._stem, self._folder, error.strerror or error)
+        return first
 
     def tidy(self) -> None:
         """Remove what is over the limits now. What cannot be removed is told once."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
-import os
 import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamer.errors import ConfigError, OutputRefused
+from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.redact import redact
+from streamer.sinks.disk import usable, why
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
 from streamer.sinks.mp4_file import Mp4File
 from streamer.sinks.retention import Retention, file_stem, segment_name
@@ -29,17 +28,6 @@ _LONGEST_PAUSE_S = 6 * 3600
 _MAX_RETRY_S = 30.0
 _PROOF_S = 1
 _GB = 1e9
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "permission denied",
-    errno.ENOENT: "the folder is gone",
-    errno.EFBIG: "the file would be too large",
-    errno.EEXIST: "a file is in the place of the folder",
-    errno.ENOTDIR: "a file is in the place of the folder",
-}
 
 
 def _utc_now() -> datetime:
@@ -85,7 +73,7 @@ class Segments:
         self._segment_s = segment_s
         self._clock, self._utc, self._rng = clock, utc, rng
         self._backoff = Backoff(initial_s=retry_s, max_s=max(retry_s, _MAX_RETRY_S))
-        _usable(self.folder)
+        usable(self.folder)
         self._encoder = LiveEncoder(info, crf=21)
         self._segment: Mp4File | None = None
         self._last_pts: int | None = None
@@ -218,7 +206,7 @@ class Segments:
         if segment is not None:
             segment.give_up()
         self._let_go()
-        self._say(State.RECONNECTING, _REASONS.get(error.errno or 0, " ".join(str(error).split())))
+        self._say(State.RECONNECTING, why(error))
 
     @property
     def _extra(self) -> dict[str, str]:
@@ -239,14 +227,3 @@ class Segments:
             retrying,
             extra=self._extra,
         )
-
-
-def _usable(folder: Path) -> None:
-    """Make the folder. Raises ``OutputRefused`` where nothing can be written."""
-    hint = "choose a folder that can be written to"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputRefused(f"cannot record into {folder}: {error.strerror}", hint=hint) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputRefused(f"cannot record into {folder}: no permission to write there", hint=hint)

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
@@ -21,16 +22,18 @@ from av.video.stream import VideoStream
 from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import SourceError, SourceLost, SourceUnsupported
 from streamer.frame import picture_bytes
-from streamer.runtime import import_order, pyav, tls
+from streamer.runtime import import_order, pyav
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
-from streamer.sources.address import Address, Kind
+from streamer.sources.address import Address
+from streamer.sources.camera_clock import CameraClock
 from streamer.sources.interrupt import Interruption
 from streamer.sources.jpeg_pictures import JpegPictures
+from streamer.sources.open_options import HTTP, RTSP, Transport, open_options
+from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream, PacketTap
 from streamer.sources.playback_clock import PlaybackClock
 from streamer.sources.seen_packets import SeenPackets
-
-Transport = Literal["auto", "tcp", "udp"]
+from streamer.sources.tapped import TappedStreams
 
 _MOST_PICTURES = 250
 _WAIT_S, _WAIT_BYTES = 1.0, 128 * 2**20
@@ -42,10 +45,8 @@ _SEGMENTED_FORMATS = frozenset({"hls", "dash"})
 """Formats that begin anew with what was sent before."""
 _BURSTY_FORMATS = _SEGMENTED_FORMATS | {"lavfi"}
 """Formats that hand out seconds of video at once."""
-HTTP = frozenset({"http", "https"})
 _MOST_WITHOUT_JPEG = 8 * 2**20
 """Bytes without a picture after which a stream holds none."""
-RTSP = frozenset({"rtsp", "rtsps"})
 _UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
 """Codecs whose pictures, or their pieces, RTP delivers whole."""
 _SANE_RATES = (Fraction(1, 10), Fraction(480))
@@ -63,7 +64,7 @@ class Picture:
     arrived_s: float
     """Monotonic seconds when the decoder handed it over."""
     utc_s: float
-    """Seconds since 1970 of the same moment."""
+    """Seconds since 1970 when it was taken, by the camera's clock where it tells, or when it came."""
     rate: Fraction | None
     """Frames a second as far as the stream tells."""
     sample_aspect_ratio: Fraction
@@ -95,10 +96,15 @@ class Connection:
         transport: Transport = "auto",
         timeouts: Timeouts,
         seen: SeenPackets | None = None,
+        tap: PacketTap | None = None,
+        decode: bool = True,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        """``seen`` knows what earlier connections to a list of segments have had: that is not handed out again."""
+        """``seen`` knows what earlier connections to a list of segments have had: that is not handed out again.
+
+        ``tap`` gets all packets of video and sound. Without ``decode`` there are no pictures: :meth:`next` waits for the end.
+        """
         self.opened_at: float | None = None
         """Monotonic seconds when it was open; None before."""
         self.undecodable_packets = 0
@@ -107,6 +113,9 @@ class Connection:
         self._transport: Transport = transport
         self._timeouts = timeouts
         self._seen = seen or SeenPackets()
+        self._tap = tap
+        self._decoding = decode
+        self._wall = CameraClock()
         self._clock = clock
         self._utc = utc
         self._rate: Fraction | None = None
@@ -215,13 +224,14 @@ class Connection:
                 f"{self._address.name} cannot be captured: OpenCV was imported before PyAV",
                 hint="call streamer.runtime.import_order.screen_first() before any other import",
             )
-        container = self._opened(open_options(self._address, self._transport))
+        sound = self._tap is not None
+        container = self._opened(open_options(self._address, self._transport, sound=sound))
         codecs = _codec_names(container)
         if not codecs or (self._address.scheme in RTSP and not codecs <= _UNPARSED_CODECS):
             # Rare: video that begins long after the sound, or codecs (MPEG-4 part 2, H.263) that RTP cuts at any place, where
             # only a parser finds the edges.
             container.close()
-            container = self._opened(open_options(self._address, self._transport, patient=True))
+            container = self._opened(open_options(self._address, self._transport, patient=True, sound=sound))
         return container
 
     def _opened(self, options: dict[str, str], form: str | None = None) -> InputContainer:
@@ -243,11 +253,15 @@ class Connection:
         splitter, codec = JpegPictures(), av.CodecContext.create("mjpeg", "r")
         assert isinstance(codec, VideoCodecContext)
         unread = _MOST_WITHOUT_JPEG
+        if self._tap is not None:
+            self._tap.begin(CameraStreams(video=EncodedStream(codec="mjpeg", extradata=None, rate=None, header=None)))
         try:
             for packet in container.demux():
                 for data in splitter.push(bytes(packet)):
                     unread = _MOST_WITHOUT_JPEG
-                    self._decode(codec, Packet(data), arrival=True)
+                    self._tap_jpeg(data)
+                    if self._decoding:
+                        self._decode(codec, Packet(data), arrival=True)
                 unread -= packet.size
                 if unread < 0:
                     return
@@ -255,6 +269,26 @@ class Connection:
             self._error = failures.read_failure(self._address, error)
         finally:
             container.close()
+
+    def _tap_jpeg(self, data: bytes) -> None:
+        now = self._clock()
+        if not self._decoding:
+            self._heard_at = self._sound_at = self.opened_at = now
+        if self._tap is None:
+            return
+        self._tap.take(
+            CameraPacket(
+                kind="video",
+                data=data,
+                pts=None,
+                dts=None,
+                time_base=Fraction(1, 90_000),
+                key=True,
+                arrived_s=now,
+                utc_s=self._utc(),
+                camera_clock=False,
+            )
+        )
 
     def _read(self, container: InputContainer) -> None:
         stream = self._video(container)
@@ -266,12 +300,53 @@ class Connection:
             self._rate = _rate(stream)
         self._heard_at = self._sound_at = self._clock()
         self.opened_at = self._heard_at
-        for packet in self._packets(container, stream):
-            old = segmented and bool(packet.size) and self._seen.seen(packet.pts, bytes(packet))
-            try:
-                self._decode(stream.codec_context, packet, arrival=arrival, playback=playback, old=old)
-            except av.error.EOFError:
-                return
+        rtsp = self._address.scheme in RTSP
+        units = AccessUnits(stream.codec_context.name) if rtsp and stream.codec_context.name in CODECS else None
+        tapped = self._tapped(container, stream, pieces=rtsp and stream.codec_context.name != "mjpeg", arrival=arrival)
+        streams = [each for each in (stream, self._audio(container)) if each is not None]
+        try:
+            for packet in container.demux(streams):
+                video, size = packet.stream_index == stream.index, packet.size
+                if video and size:
+                    self._heard_at = self._clock()
+                old = segmented and size > 0 and self._seen.seen(packet.pts, bytes(packet))
+                if tapped is not None and size and not old:
+                    tapped.take(packet, video=video)
+                if not video:
+                    continue
+                if not self._decoding:
+                    self._pass(packet, None if old else playback)
+                    continue
+                for whole in _whole(units, packet):
+                    self._decode(stream.codec_context, whole, arrival=arrival, playback=playback, old=old)
+        except av.error.EOFError:
+            return
+
+    def _pass(self, packet: Packet[Any], playback: PlaybackClock | None) -> None:
+        """Go on without decoding: at the pace of the pictures where they come in bursts."""
+        self._sound_at = self._heard_at
+        if playback is not None and packet.pts is not None:
+            self._cancelled.wait(playback.wait_s(float(packet.pts * packet.time_base), self._clock()))
+
+    def _tapped(self, container: InputContainer, stream: VideoStream, *, pieces: bool, arrival: bool) -> TappedStreams | None:
+        if self._tap is None:
+            return None
+        return TappedStreams(
+            self._tap,
+            stream,
+            self._audio(container),
+            pieces=pieces,
+            arrival=arrival,
+            rate=self._rate,
+            wall=self._wall,
+            clock=self._clock,
+            utc=self._utc,
+        )
+
+    def _audio(self, container: InputContainer) -> AudioStream | None:
+        """The sound, where somebody wants it."""
+        audio = container.streams.best("audio") if self._tap is not None else None
+        return audio if isinstance(audio, AudioStream) and audio.codec_context is not None else None
 
     def _decode(
         self,
@@ -297,21 +372,6 @@ class Connection:
                 self._cancelled.wait(playback.wait_s(picture.time, self._clock()))
             self._hand_over(picture, pyav.fraction(codec.sample_aspect_ratio) or Fraction(1), arrival=arrival)
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
-        """Whole pictures, still encoded, as soon as they are whole."""
-        codec = stream.codec_context.name
-        units = AccessUnits(codec) if self._address.scheme in RTSP and codec in CODECS else None
-        for packet in container.demux(stream):
-            if packet.size:
-                self._heard_at = self._clock()
-            if units is None:
-                yield packet
-                continue
-            for unit in units.push(bytes(packet), packet.pts) if packet.size else units.flush():
-                whole = Packet(unit.data)
-                whole.pts, whole.time_base = unit.pts, packet.time_base
-                yield whole
-
     def _hand_over(self, picture: av.VideoFrame, sample_aspect_ratio: Fraction, *, arrival: bool) -> None:
         now = self._clock()
         if not picture.is_corrupt:
@@ -324,7 +384,7 @@ class Connection:
                 time_base=time_base,
                 damaged=picture.is_corrupt,
                 arrived_s=now,
-                utc_s=self._utc(),
+                utc_s=self._wall.at(pts, time_base, self._utc())[0],
                 rate=self._rate,
                 sample_aspect_ratio=sample_aspect_ratio,
             )
@@ -342,26 +402,15 @@ class Connection:
         return stream
 
 
-def open_options(address: Address, transport: Transport, *, patient: bool = False) -> dict[str, str]:
-    """FFmpeg's options for opening ``address`` with little delay, or with its usual care if ``patient``.
-
-    RTSP says in its description what comes, so nothing is probed, nor are its packets parsed unless ``patient``: see
-    :class:`AccessUnits`. Other formats show in their first packets what they hold. Never "nobuffer": it throws away what
-    was read for probing, and with it the first key frame.
-    """
-    options: dict[str, str] = {}
-    if address.scheme in RTSP:
-        options |= {"probesize": "32", "analyzeduration": "0", "allowed_media_types": "video"}
-        options |= {} if patient else {"fflags": "noparse+nofillin"}
-        # TCP first: on a healthy network it is as quick as UDP, it loses nothing, and it passes through firewalls, where
-        # UDP would show as silence only. FFmpeg goes on to UDP where the server refuses TCP.
-        options |= {"rtsp_flags": "prefer_tcp"} if transport == "auto" else {"rtsp_transport": transport}
-    elif address.kind is Kind.NETWORK:
-        options |= {} if patient else {"probesize": "500000", "analyzeduration": "100000"}
-        # The newest segment of an HLS list; the playback clock falls behind for a late one as far as needed, once.
-        options |= {"live_start_index": "-1"} if address.scheme in HTTP else {}
-        options |= {"overrun_nonfatal": "1"} if address.scheme == "udp" else {}
-    return {**options, **tls.options(address.url), **address.options}
+def _whole(units: AccessUnits | None, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+    """The pictures that are whole with this packet, still encoded, for the decoder: as soon as can be."""
+    if units is None:
+        yield packet
+        return
+    for unit in units.push(bytes(packet), packet.pts) if packet.size else units.flush():
+        whole = Packet(unit.data)
+        whole.pts, whole.time_base = unit.pts, packet.time_base
+        yield whole
 
 
 def _codec_names(container: InputContainer) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import av.container.core
@@ -13,15 +13,31 @@ _LEAP_S = 1e9
 
 
 class _Clock:
-    """Stands in for the module ``time`` in PyAV's container code, and runs ahead in threads that shall come back."""
+    """Stands in for the module ``time`` in PyAV's container code, and runs ahead in threads that shall come back.
+
+    FFmpeg asks thousands of times a second for each camera: so as long as no thread is interrupted, ``monotonic`` is that of
+    ``time`` itself.
+    """
 
     def __init__(self) -> None:
-        self.interrupted: set[int] = set()
+        self.monotonic: Callable[[], float] = time.monotonic
+        self._interrupted: set[int] = set()
         self._leaps = 0
 
-    def monotonic(self) -> float:
+    def interrupt(self, thread: int) -> None:
+        """Run ahead in ``thread``."""
+        self._interrupted.add(thread)
+        self.monotonic = self._leaping
+
+    def restore(self, thread: int) -> None:
+        """Run as always in ``thread``."""
+        self._interrupted.discard(thread)
+        if not self._interrupted:
+            self.monotonic = time.monotonic
+
+    def _leaping(self) -> float:
         now = time.monotonic()
-        if threading.get_ident() in self.interrupted:
+        if threading.get_ident() in self._interrupted:
             # Further with each call: a call that starts late measures its timeout from here.
             self._leaps += 1
             now += self._leaps * _LEAP_S
@@ -63,13 +79,13 @@ class Interruption:
             _install()
             self._thread = threading.get_ident()
             if self._set:
-                _clock.interrupted.add(self._thread)
+                _clock.interrupt(self._thread)
         try:
             yield
         finally:
             with _lock:
                 # The number of an ended thread is given to a new one.
-                _clock.interrupted.discard(self._thread)
+                _clock.restore(self._thread)
                 self._thread = None
 
     def set(self) -> None:
@@ -77,4 +93,4 @@ class Interruption:
         with _lock:
             self._set = True
             if self._thread is not None:
-                _clock.interrupted.add(self._thread)
+                _clock.interrupt(self._thread)

@@ -13,9 +13,11 @@ from streamer.errors import SourceError, SourceLost, SourceTimeout, SourceUnavai
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.address import Address, parse_address
 from streamer.sources.backoff import Backoff
-from streamer.sources.connection import Connection, Picture, Timeouts, Transport
+from streamer.sources.connection import Connection, Picture, Timeouts
 from streamer.sources.conversion import Converter
 from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline
+from streamer.sources.open_options import Transport
+from streamer.sources.packets import PacketTap
 from streamer.sources.seen_packets import SeenPackets
 from streamer.sources.state import SourceStats, StateChange
 from streamer.stages import State
@@ -59,13 +61,14 @@ class LiveSource:
         reconnect_attempts: int = 0,
         damaged: Damaged = "show",
         on_state: Callable[[StateChange], None] | None = None,
+        tap: PacketTap | None = None,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         """``picture_timeout_s`` (3 times ``read_timeout_s``) is how long packets may come without a sound picture: it has to
         be longer than the key frame interval. ``reconnect_attempts`` 0 is for ever. ``on_state`` is called at each change of
-        state, by the thread that runs ``open``, ``frames`` or ``close``.
+        state, by the thread that runs ``open``, ``frames`` or ``close``. ``tap`` is handed all packets of video and sound.
         """
         self.stats = SourceStats()
         self.state = State.STARTING
@@ -83,6 +86,7 @@ class LiveSource:
         self._attempts = reconnect_attempts
         self._drop_damaged = damaged == "drop"
         self._on_state = on_state
+        self._tap = tap
         self._clock = clock
         self._utc = utc
         self._random = random
@@ -290,6 +294,7 @@ class LiveSource:
             transport=self._transport,
             timeouts=timeouts,
             seen=self._seen,
+            tap=self._tap,
             clock=self._clock,
             utc=self._utc,
         )

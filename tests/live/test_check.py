@@ -48,6 +48,7 @@ def passes(text: str, *, surroundings: bool = True) -> None:
     checked(surroundings=surroundings)
 
 
+CAMERA = "cameras:\n  gate:\n    source: rtsp://192.0.2.1/1\n"
 ONE = "cameras:\n  gate:\n    source: 'test:'\n"
 
 
@@ -80,8 +81,12 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         (ONE + "    output: empty\n    overwrite: true\n", "c.yaml:4: cameras.gate: empty"),
         (ONE + "    detections: empty\n", "c.yaml:4: cameras.gate: empty is a folder"),
         (ONE + "    detections: file/out.jsonl\n", "c.yaml:4: cameras.gate: file is no folder"),
-        (ONE + "    record: file\n", "c.yaml:4: cameras.gate: file is no folder"),
-        (ONE + "    record: file/deeper\n", "file is no folder"),
+        (ONE + "    record_annotated: file\n", "c.yaml:4: cameras.gate: file is no folder"),
+        (ONE + "    record_annotated: file/deeper\n", "file is no folder"),
+        (ONE + "    record: new\n", "c.yaml:4: cameras.gate: record keeps what a camera sends, and test: is no stream of one"),
+        (CAMERA + "    record: file\n", "c.yaml:4: cameras.gate: file is no folder"),
+        (CAMERA + "    record: a\n    record_annotated: ./a\n", "c.yaml:5: cameras.gate: record and record_annotated are"),
+        (CAMERA + "    record_source: rtsp://192.0.2.1/2\n", "c.yaml:4: cameras.gate: record_source needs record"),
         (ONE + "    show: true\n", "c.yaml:4: cameras.gate: "),
         (ONE + "    keep_hours: 5\n", "c.yaml:4: cameras.gate: keep_hours and keep_gb need record"),
         ("defaults:\n  keep_gb: 5\n" + ONE, "c.yaml:2: cameras.gate: keep_hours and keep_gb need record"),
@@ -101,9 +106,9 @@ TWO = "cameras:\n  {0}: {{source: 'test:'{2}}}\n  {1}: {{source: 'test:'{3}}}\n"
 @pytest.mark.parametrize(
     ("defaults", "names", "own"),
     [
-        ("record: rec", ("cam 1", "cam-1"), ("", "")),
-        ("record: rec", ("Gate", "gate"), ("", "")),
-        ("", ("a", "A"), (", record: empty", ", record: link/empty")),
+        ("record_annotated: rec", ("cam 1", "cam-1"), ("", "")),
+        ("record_annotated: rec", ("Gate", "gate"), ("", "")),
+        ("", ("a", "A"), (", record_annotated: empty", ", record_annotated: link/empty")),
         ("output: out.mp4", ("a", "b"), ("", "")),
         ("output: '{name}.mp4'", ("Gate", "gate"), ("", "")),
         ("", ("a", "b"), (", detections: link/x.jsonl", ", detections: x.jsonl")),
@@ -126,7 +131,7 @@ def test_a_hard_link_of_a_source_is_not_written_to() -> None:
 
 
 def test_several_mistakes_are_told_together() -> None:
-    words = complaint("detector: nandet\nmetrics: 192.0.2.1:1\n" + ONE + "    output: x.avi\n    record: file\n")
+    words = complaint("detector: nandet\nmetrics: 192.0.2.1:1\n" + ONE + "    output: x.avi\n    record_annotated: file\n")
     assert words.count("c.yaml:") == 3
     assert "; and 1 more" in words
 
@@ -139,12 +144,12 @@ def test_folders_that_can_be_made_and_devices_that_may_come_are_no_mistake() -> 
 
 
 def test_a_run_lets_what_may_come_later_cost_one_camera_only() -> None:
-    passes("cameras:\n  gate: {source: none.mp4, record: file}\n", surroundings=False)
+    passes("cameras:\n  gate: {source: none.mp4, record_annotated: file}\n", surroundings=False)
 
 
 def test_a_folder_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # the administrator may write everywhere
-    assert "may not be written to" in complaint(ONE + "    record: empty/rec\n")
+    assert "may not be written to" in complaint(ONE + "    record_annotated: empty/rec\n")
 
 
 def test_one_source_is_checked_by_the_same_function() -> None:

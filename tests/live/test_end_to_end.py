@@ -129,7 +129,7 @@ detector: {DETECTOR}
 metrics: 0
 log_format: json
 defaults:
-  record: {tmp_path}/recordings
+  record_annotated: {tmp_path}/recordings
   segment: 600
   detections: "{tmp_path}/records/{{name}}.jsonl"
   open_timeout: 2
@@ -207,7 +207,7 @@ def test_frames_that_come_in_bunches_are_all_recorded(tmp_path: Path, rtsp_serve
     server = rtsp_server()
     with bunching(server.port, 0.4) as port:
         arguments = ["live", f"rtsp://127.0.0.1:{port}/test", "--transport", "tcp", "--detector", DETECTOR, "--metrics", "0"]
-        arguments += ["-o", f"{tmp_path}/o.mp4", "--record", f"{tmp_path}/rec", "--detections", f"{tmp_path}/d.jsonl"]
+        arguments += ["-o", f"{tmp_path}/o.mp4", "--record-annotated", f"{tmp_path}/rec", "--detections", f"{tmp_path}/d.jsonl"]
         process = Process(tmp_path, *arguments)
         started.append(process)
         wait_until(lambda: all(camera["frames_in"] > 90 for camera in process.cameras().values()), 60)
@@ -231,7 +231,7 @@ def test_live_ends_at_the_first_signal_with_playable_files(tmp_path: Path, start
         "127.0.0.1:0",
         "--no-follow",
     ]
-    arguments += ["-o", str(tmp_path / "out.mp4"), "--record", str(tmp_path / "segments")]
+    arguments += ["-o", str(tmp_path / "out.mp4"), "--record-annotated", str(tmp_path / "segments")]
     process = Process(tmp_path, *arguments)
     started.append(process)
     wait_until(lambda: next(iter(process.cameras().values()))["frames_out"] > 30, 60)

@@ -16,6 +16,7 @@ from streamer.config.live import CameraConfig
 from streamer.errors import OutputWriteFailed, SourceLost, SourceUnavailable
 from streamer.frame import Frame, StreamInfo
 from streamer.live.camera import Camera
+from streamer.live.copied_camera import CopiedCamera
 from streamer.live.outputs import Failures, OutputSet
 from streamer.live.parts import Parts
 from streamer.live.shared_detector import SharedDetector
@@ -132,7 +133,7 @@ def cameras_of(plans: dict[str, Plan], parts: Plans | None = None, **options: ob
     return Cameras(configs, SharedDetector(FaultyDetector(plans)), parts or Plans(plans), patient=False)
 
 
-def balanced(camera: Camera) -> bool:
+def balanced(camera: Camera | CopiedCamera) -> bool:
     status = camera.status()
     return status.frames_in == status.frames_out + sum(status.dropped.values())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.sources.connection import Transport
 from streamer.sources.live import LiveSource
+from streamer.sources.open_options import Transport
 from streamer.stages import State
 from tests.network import Network, network
 from tests.rtsp import StartServer, rtsp_server

@@ -1,0 +1,61 @@
+"""One file of packets as they came, that plays at any moment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from av.packet import Packet
+
+from streamer.recording.times import Times
+from streamer.recording.tracks import Tracks
+from streamer.sinks.mp4_file import GrowingFile
+from streamer.sources.live_timestamps import TIME_BASE
+from streamer.sources.packets import CameraPacket
+
+_INTERLEAVE_US = 1_000_000
+"""How long FFmpeg waits for the other stream: sound that stops must not hold back the pictures."""
+_CLOCKS = {True: "by the camera's clock", False: "by the time of arrival"}
+
+
+class SegmentFile(GrowingFile):
+    """From one key frame to the last packet before the next file."""
+
+    def __init__(self, path: Path, tracks: Tracks, first: Times, utc: datetime, *, camera_clock: bool) -> None:
+        """``utc`` is when its first picture was taken; ``camera_clock``: whether the camera said so."""
+        super().__init__(path, max_interleave_delta=str(_INTERLEAVE_US))
+        self.first = first
+        self._container.metadata["creation_time"] = utc.isoformat()
+        self._container.metadata["comment"] = start_note(utc, camera_clock=camera_clock)
+        self._streams = tracks.add_to(self._container)
+        self._frame = 0
+        self._last = first
+
+    def write(self, packet: CameraPacket, times: Times) -> None:
+        """Add a packet; one of a stream that the file does not hold is left out."""
+        stream = self._streams.get(packet.kind)
+        if stream is None:
+            return
+        copy = Packet(packet.data)
+        copy.pts, copy.dts, copy.time_base = times.pts - self.first.dts, times.dts - self.first.dts, TIME_BASE
+        copy.is_keyframe = packet.key or packet.kind == "audio"
+        if packet.kind == "video":
+            self._frame = times.dts - self._last.dts or self._frame
+            self._last = times
+            copy.duration = self._frame  # FFmpeg asks for it where a fragment ends
+        copy.stream = stream
+        self.mux(copy)
+
+
+def start_note(utc: datetime, *, camera_clock: bool) -> str:
+    """What a file says of its beginning: ``creation_time`` holds whole seconds only."""
+    return f"began {utc.isoformat(timespec='microseconds')}, {_CLOCKS[camera_clock]}"
+
+
+def read_start_note(text: str) -> tuple[datetime, bool] | None:
+    """When a file begins, and whether that is by the camera's clock; None for a text that does not say so."""
+    words, _, clock = text.removeprefix("began ").partition(", ")
+    try:
+        return datetime.fromisoformat(words), clock == _CLOCKS[True]
+    except ValueError:
+        return None

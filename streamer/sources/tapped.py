@@ -1,0 +1,116 @@
+"""What a connection reads, as whole packets for a tap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.sources.camera_clock import CameraClock
+from streamer.sources.packets import CameraPacket, CameraStreams, Kind, PacketTap, describe, describe_decoded
+from streamer.sources.whole_pictures import WholePicture, WholePictures, is_key
+
+_RTP = Fraction(1, 90_000)
+_DECODED_SOUND = frozenset({"g726", "g726le"})
+"""Sound that no container takes as it is."""
+_KEY_IN_DATA = frozenset({"h264", "hevc"})
+_ALL_KEYS = frozenset({"mjpeg"})
+
+
+class TappedStreams:
+    """Hands the packets of one connection to a tap: whole pictures, and sound (as samples where no file could hold it)."""
+
+    def __init__(
+        self,
+        tap: PacketTap,
+        video: VideoStream,
+        audio: AudioStream | None,
+        *,
+        pieces: bool,
+        arrival: bool,
+        rate: Fraction | None,
+        wall: CameraClock,
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+    ) -> None:
+        """``pieces``: pictures come in pieces, as RTP carries them. One is handed on when the next begins: of the last nothing
+        tells whether it is whole. ``arrival``: time stamps are made up, and not handed on.
+        """
+        self._tap = tap
+        self._codec = video.codec_context.name
+        self._whole = WholePictures() if pieces else None
+        self._whole_came = (clock(), utc(), False)
+        self._arrival = arrival
+        self._decoder = audio.codec_context if audio is not None and audio.codec_context.name in _DECODED_SOUND else None
+        self._time_base = video.time_base or _RTP
+        self._sound_time_base = _RTP if audio is None else audio.time_base or _RTP
+        self._wall, self._clock, self._utc = wall, clock, utc
+        sound = None
+        if audio is not None:
+            sound = describe(audio) if self._decoder is None else describe_decoded(audio)
+        tap.begin(CameraStreams(video=describe(video, rate), audio=sound))
+
+    def take(self, packet: Packet[Any], *, video: bool) -> None:
+        """Hand on a packet of either stream, which is not empty."""
+        if video and self._whole is not None:
+            # There are hundreds of pieces a second: what is done for each is all that recording costs.
+            whole = self._whole.push(bytes(packet), packet.pts, packet.dts, key=packet.is_keyframe)
+            if self._whole.pieces > 1:
+                return
+            if whole is not None:
+                self._send_whole(whole, self._whole_came)
+            self._whole_came = self._came(packet, self._time_base)
+        elif video:
+            pts, dts = (None, None) if self._arrival else (packet.pts, packet.dts)
+            key = packet.is_keyframe or self._codec in _ALL_KEYS
+            self._send("video", bytes(packet), pts, dts, self._time_base, key, self._came(packet, self._time_base))
+        else:
+            self._take_sound(packet, self._came(packet, self._sound_time_base))
+
+    def _came(self, packet: Packet[Any], time_base: Fraction) -> tuple[float, float, bool]:
+        arrived_s, arrived_utc_s = self._clock(), self._utc()
+        self._wall.hear(packet, arrived_utc_s)
+        return (arrived_s, *self._wall.at(packet.pts, time_base, arrived_utc_s))
+
+    def _send_whole(self, whole: WholePicture, came: tuple[float, float, bool]) -> None:
+        key = is_key(self._codec, whole.data) if self._codec in _KEY_IN_DATA else self._codec in _ALL_KEYS or whole.key
+        self._send("video", whole.data, whole.pts, whole.dts, self._time_base, key, came)
+
+    def _take_sound(self, packet: Packet[Any], came: tuple[float, float, bool]) -> None:
+        data = bytes(packet)
+        if self._decoder is not None:
+            try:
+                data = b"".join(bytes(frame.planes[0])[: 2 * frame.samples] for frame in self._decoder.decode(packet))
+            except av.error.FFmpegError:
+                return  # a damaged packet of sound
+        if data:
+            self._send("audio", data, packet.pts, packet.dts, self._sound_time_base, False, came)
+
+    def _send(
+        self,
+        kind: Kind,
+        data: bytes,
+        pts: int | None,
+        dts: int | None,
+        time_base: Fraction,
+        key: bool,
+        came: tuple[float, float, bool],
+    ) -> None:
+        self._tap.take(
+            CameraPacket(
+                kind=kind,
+                data=data,
+                pts=pts,
+                dts=dts,
+                time_base=time_base,
+                key=key,
+                arrived_s=came[0],
+                utc_s=came[1],
+                camera_clock=came[2],
+            )
+        )
