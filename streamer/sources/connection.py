@@ -47,6 +47,8 @@ _BURSTY_FORMATS = _SEGMENTED_FORMATS | {"lavfi"}
 """Formats that hand out seconds of video at once."""
 _MOST_WITHOUT_JPEG = 8 * 2**20
 """Bytes without a picture after which a stream holds none."""
+_SAME_TICKS = 90
+"""A millisecond: no two pictures are closer."""
 _UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
 """Codecs whose pictures, or their pieces, RTP delivers whole."""
 _SANE_RATES = (Fraction(1, 10), Fraction(480))
@@ -304,11 +306,13 @@ class Connection:
         units = AccessUnits(stream.codec_context.name) if rtsp and stream.codec_context.name in CODECS else None
         tapped = self._tapped(container, stream, pieces=rtsp and stream.codec_context.name != "mjpeg", arrival=arrival)
         streams = [each for each in (stream, self._audio(container)) if each is not None]
+        stamp: int | None = None
         try:
             for packet in container.demux(streams):
                 video, size = packet.stream_index == stream.index, packet.size
                 if video and size:
                     self._heard_at = self._clock()
+                    stamp = packet.pts = _same(stamp, packet.pts) if rtsp else packet.pts
                 old = segmented and size > 0 and self._seen.seen(packet.pts, bytes(packet))
                 if tapped is not None and size and not old:
                     tapped.take(packet, video=video)
@@ -400,6 +404,16 @@ class Connection:
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.low_delay
         return stream
+
+
+def _same(before: int | None, pts: int | None) -> int | None:
+    """The time stamp of a piece of an RTP picture: that of the piece before, if they are of one picture.
+
+    A sender report that comes between two pieces of a picture may move FFmpeg's time stamps by a tick.
+    """
+    if before is None or pts is None or abs(pts - before) > _SAME_TICKS:
+        return pts
+    return before
 
 
 def _whole(units: AccessUnits | None, packet: Packet[Any]) -> Iterator[Packet[Any]]:

@@ -13,9 +13,9 @@ import pytest
 
 from streamer.errors import SourceAuthFailed, SourceError, SourceLost, SourceTimeout, SourceUnavailable, SourceUnsupported
 from streamer.frame import plane_views
-from streamer.sources.connection import Transport
 from streamer.sources.conversion import Converter
 from streamer.sources.live import LiveSource
+from streamer.sources.open_options import Transport
 from streamer.stages import State
 from tests.proxy import delaying
 from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
