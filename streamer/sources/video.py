@@ -236,7 +236,9 @@ class VideoFile:
             self._container = None
 
     def _why_not_on(self, gpu: int) -> str:
-        """Why this cannot be decoded on a GPU; empty where nothing is known against it."""
+        """Why this cannot be decoded on a GPU; empty where nothing is known against it, also of a file that is not there."""
+        if not is_url(self.path) and not Path(self.path).exists():
+            return ""
         if not self.can_be_read_again:
             return "what the GPU's decoder does not take would have to be read a second time"
         return hardware.obstacle(gpu)

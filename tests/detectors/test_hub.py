@@ -186,10 +186,21 @@ def test_a_model_that_fails_in_the_middle_is_named(model: Path, picture: NDArray
     detector = HubDetector(str(model))
 
     def fails(_picture: object) -> None:
+        raise detector._tf.errors.InternalError(None, None, "the kernel failed\n[[a graph]]")
+
+    detector._call = fails
+    with pytest.raises(DetectorError, match="the model rectangles failed on a picture of 300x200: the kernel failed;"):
+        detector.detect(picture)
+
+
+def test_out_of_memory_is_one_line_with_what_takes_less(model: Path, picture: NDArray[np.uint8]) -> None:
+    detector = HubDetector(str(model))
+
+    def fails(_picture: object) -> None:
         raise detector._tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\n[[a graph]]")
 
     detector._call = fails
-    with pytest.raises(DetectorError, match="the model rectangles failed on a picture of 300x200: OOM when allocating;"):
+    with pytest.raises(DetectorError, match=r"^out of memory for the model rectangles: OOM when allocating; .*--device cpu"):
         detector.detect(picture)
 
 
