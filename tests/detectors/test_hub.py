@@ -239,8 +239,7 @@ def test_a_big_model_on_a_cpu_is_loud(
     HubDetector(str(model))
     assert not caplog.records
     monkeypatch.setattr(hub, "BIG_BYTES", 1000)
-    monkeypatch.setattr(saved_model, "device", lambda _tf: "CPU")
-    expect_picture(HubDetector(str(model)).detect(picture))
+    expect_picture(HubDetector(str(model), device="cpu").detect(picture))
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "runs on the CPU" in caplog.text
 
