@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
-from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, warm_up
-from streamer.detectors.usual_times import UsualTimes
+from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.every_frame import EveryFrame
@@ -156,6 +155,8 @@ def annotate_with(
                 paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
                 failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
+    if (inference := stats.latencies["inference"]).count:
+        times_of(config).keep("call", inference.median_s)
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco]
     if perception.left and not pipeline.abandoned:
@@ -196,7 +197,7 @@ def _perceive(config: AnnotateConfig, undo: ExitStack, on_wait: Tell) -> tuple[E
     """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
     tracked = config.track or config.inference_interval != 1
     score = least_score(config, config.detector, tracked=tracked)
-    times = UsualTimes(config.detector)
+    times = times_of(config)
     fetch(config, on_wait)
     detectors = loaded(config, times, on_wait, lambda: load_copies(config, score, alone=tracked))
     try:

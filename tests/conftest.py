@@ -22,6 +22,14 @@ if os.environ.get("REQUIRE_ALL") == "1":
 KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd", "tqdm_monitor")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Models and times that tests keep are not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_leaked_threads() -> Iterator[None]:
     """Fail a test that leaves a thread of ours running."""

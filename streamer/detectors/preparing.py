@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from streamer.detectors.device import AUTO
 from streamer.detectors.from_settings import DetectorSettings
 from streamer.detectors.usual_times import UsualTimes
 from streamer.redact import redact
@@ -43,6 +44,12 @@ class Reminder:
 
 def tell_nobody(_what: str, _seconds: float) -> None:
     """Where nobody wants to know."""
+
+
+def times_of(settings: DetectorSettings) -> UsualTimes:
+    """What the settings' detector took the last time, on the device that they ask for."""
+    on = "" if settings.device == AUTO else f" on {settings.device}"
+    return UsualTimes(f"{settings.detector}{on}")
 
 
 def fetch(settings: DetectorSettings, tell: Tell = tell_nobody) -> None:

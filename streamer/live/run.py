@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.from_settings import least_score, load
-from streamer.detectors.preparing import Reminder, fetch, loaded
-from streamer.detectors.usual_times import UsualTimes
+from streamer.detectors.preparing import Reminder, fetch, loaded, times_of
 from streamer.errors import StreamerError
 from streamer.live.check import check_cameras, check_displays
 from streamer.live.http import HealthServer
@@ -107,7 +106,7 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
     ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded.
     """
     least = min(least_score(camera, process.detector, tracked=camera.follow) for camera in cameras)
-    times = UsualTimes(process.detector)
+    times = times_of(process)
     reminder = Reminder()
 
     def tell(what: str, seconds: float) -> None:
