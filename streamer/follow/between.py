@@ -72,6 +72,7 @@ def _backward_view(track: Track, state: MotionState, age_s: float, score: float)
         mask=track.mask,
         mask_age_s=age_s,
         followed=True,
+        gone=state.gone(track.state.travel),
     )
 
 
@@ -86,4 +87,5 @@ def _blended(forward: View, backward: View, share: float) -> View:
         box_xyxy=(1.0 - share) * forward.box_xyxy + share * backward.box_xyxy,
         mask=forward.mask if mask is None else mask,
         mask_age_s=min(forward.mask_age_s, backward.mask_age_s),
+        gone=min(forward.gone, backward.gone),
     )

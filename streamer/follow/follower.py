@@ -17,6 +17,7 @@ from streamer.follow.identities import Identities
 from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
 from streamer.follow.motion import Doubles, MotionState, centre_prior, sample, step
 from streamer.follow.occlusion import SURE_BOX, OcclusionOrder, Shape, cover, uncovered_box
+from streamer.follow.outlines import CarriedOutlines
 from streamer.follow.settings import FollowSettings
 from streamer.follow.tracks import Detection, Track, TrackSummary, start
 from streamer.follow.views import Snapshot, View, instances_of
@@ -60,6 +61,7 @@ class Follower:
         self._flow = FlowEstimator()
         self._flow_gain = FlowGain()
         self._order = OcclusionOrder()
+        self._outlines = CarriedOutlines()
         self._history = History(self.settings.max_history)
         self._tracks: list[Track] = []
         self._ahead: tuple[Frame, LowResFrame, Flow | None] | None = None
@@ -133,15 +135,17 @@ class Follower:
         """The objects to be shown in the newest frame, best score first; boxes end where the picture does."""
         if not self._history:
             return Instances.empty()
-        return self.instances_of(self._views(), *self._history.newest.size)
+        return self.instances_of(self._views(), self._history.newest.low_res)
 
     def snapshot(self) -> Snapshot:
         """The newest frame and what is shown with it. Tracks that are shown for the first time get their ids."""
         return Snapshot(self._history.newest.low_res, self._views(), self._flow_gain.gain)
 
-    def instances_of(self, views: Sequence[tuple[Track, View]], width: int, height: int) -> Instances:
-        """The views of one frame of ``width`` x ``height`` pixels as instances, without what occluders hide of their masks."""
-        return instances_of(self._order.visible(views), width, height)
+    def instances_of(self, views: Sequence[tuple[Track, View]], low_res: LowResFrame) -> Instances:
+        """The views of one frame as instances: carried masks follow the edges in it, and lack what occluders hide of them."""
+        fitted = self._outlines.fitted([view for _, view in views], low_res)
+        pairs = [(track, view) for (track, _), view in zip(views, fitted, strict=True)]
+        return instances_of(self._order.visible(pairs), *low_res.size)
 
     def _views(self) -> list[tuple[Track, View]]:
         now = self._history.newest
@@ -161,6 +165,7 @@ class Follower:
             mask=track.mask,
             mask_age_s=max(0.0, now.time_s - track.mask_time_s),
             followed=track.seen_frame != now.index,
+            gone=track.gone(),
         )
 
     def tracks_summary(self) -> list[TrackSummary]:

@@ -78,6 +78,10 @@ class MotionState:
         """How far the sides of another one are from its own, the most, in shares of its size."""
         return float(np.abs((other.box_xyxy - self.box_xyxy) / np.tile(self.size, 2)).max())
 
+    def gone(self, since: Doubles) -> float:
+        """How far it has moved against the background since its ``travel`` was the given one, in shares of its smaller side."""
+        return float(np.linalg.norm(self.travel - since)) / float(self.size.min())
+
     def mended(self, was: MotionState, now: MotionState) -> MotionState:
         """What this state, which ``was`` became some steps later, would be if that one had been ``now``."""
         centre, half = self.centre + now.centre - was.centre, 0.5 * self.size * now.size / was.size

@@ -214,7 +214,7 @@ class Track:
 
     def gone(self) -> float:
         """How far it has moved against the background since it was last detected, in shares of its box's smaller side."""
-        return float(np.linalg.norm(self.state.travel - self.travel_seen)) / float(self.state.size.min())
+        return self.state.gone(self.travel_seen)
 
     def summary(self) -> TrackSummary:
         """What is known of it so far."""

@@ -27,6 +27,8 @@ class View:
     """(M, M) of that box."""
     mask_age_s: float
     followed: bool
+    gone: float
+    """How far it has moved against the background since its mask was detected, in shares of its box's smaller side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
