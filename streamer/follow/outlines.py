@@ -90,7 +90,7 @@ class CarriedOutlines:
         fitted -= before
         fitted *= 1.0 - (1.0 - STEP) * trust
         fitted += before
-        return list(fitted)
+        return list(np.clip(fitted, 0.0, 1.0, out=fitted))  # rounding leads a little beyond
 
 
 def _may_be_fitted(view: View, low_res: LowResFrame) -> bool:
