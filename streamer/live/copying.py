@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamer.config.live import CameraConfig
 from streamer.errors import OutputRefused, SourceError
+from streamer.recording.clips import Clip, cut_clip
 from streamer.recording.recorder import PacketRecorder
 from streamer.redact import redact
 from streamer.runtime import tls
@@ -88,6 +89,18 @@ class CopyRecording:
             self._thread.join(_JOIN_S)
         if self._recorder is not None:
             self._recorder.finish()
+
+    def hold(self, since_utc_s: float) -> None:
+        """From any thread, with ``record_mode: events``: something happens; what came since then is written, until released."""
+        self.recorder.hold(since_utc_s)
+
+    def release(self, until_utc_s: float) -> None:
+        """From any thread: what comes after ``until_utc_s`` need not be kept."""
+        self.recorder.release(until_utc_s)
+
+    def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Clip:
+        """Cut a clip out of what is on the disk: see :func:`~streamer.recording.clips.cut_clip`. Blocks while it copies."""
+        return cut_clip(self._folder, redact(self._camera), start_utc_s, end_utc_s, target)
 
     def status(self) -> OutputStatus | None:
         """From any thread: how it is doing; None before it has begun."""
