@@ -197,11 +197,10 @@ class _Writer:
         if self._offset is None:
             self._offset = self._joined(piece)
         out = piece.utc - self._origin + self._offset
-        last = self._last.get(piece.kind)
+        packet, last = piece.packet, self._last.get(piece.kind)
         if last is not None and out <= last:
-            out = last + 1
+            out = last + _RATE * packet.time_base.numerator // packet.time_base.denominator + 2  # at least a tick of either
         self._last[piece.kind] = out
-        packet = piece.packet
         length = _ticks(packet, packet.duration or 0)
         packet.pts, packet.dts, packet.duration = out + piece.shown, out, length
         packet.time_base = TIME_BASE

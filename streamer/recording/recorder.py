@@ -40,6 +40,7 @@ _WRITE_S = 0.5
 _MAX_RETRY_S = 30.0
 _LOOK_S = 1.0
 _FINISH_S = 1.4
+_MOST_DRIFT_S = 0.5
 _GB = 1e9
 
 
@@ -94,6 +95,8 @@ class PacketRecorder:
         self._tracks: Tracks | None = None
         self._segment: SegmentFile | None = None
         self._current: Path | None = None
+        self._anchor: tuple[int, float] | None = None
+        """Tick and UTC of a picture of this connection."""
         self._look_at = -math.inf
         self._retry_at = -math.inf
         self._away_since: float | None = None
@@ -212,6 +215,7 @@ class PacketRecorder:
     def _connected(self, streams: CameraStreams) -> None:
         self._end_segment()
         self._preroll.clear()
+        self._anchor = None
         self._streams, self._times, self._tracks = streams, PacketTimes(streams.video.rate), None
 
     def _write(self, packet: CameraPacket) -> None:
@@ -283,7 +287,7 @@ class PacketRecorder:
 
     def _begin_segment(self, placed: Placed, tracks: Tracks) -> SegmentFile:
         packet = placed.packet
-        start = datetime.fromtimestamp(packet.utc_s, UTC)
+        start = datetime.fromtimestamp(self._began_utc_s(placed), UTC)
         self.folder.mkdir(parents=True, exist_ok=True)
         again = 0
         while True:
@@ -292,6 +296,16 @@ class PacketRecorder:
                 return SegmentFile(path, tracks, placed.times, start, camera_clock=packet.camera_clock)
             except FileExistsError:  # the clock was set back, or there were two in a second
                 again += 1
+
+    def _began_utc_s(self, placed: Placed) -> float:
+        """When a file's first picture was taken; by the camera's spacing since the last one, because arrivals are uneven."""
+        packet, tick = placed.packet, placed.times.dts
+        utc_s = packet.utc_s
+        if self._anchor is not None and not packet.camera_clock:
+            expected_s = self._anchor[1] + (tick - self._anchor[0]) * float(TIME_BASE)
+            utc_s = expected_s if abs(expected_s - utc_s) <= _MOST_DRIFT_S else utc_s
+        self._anchor = (tick, utc_s)
+        return utc_s
 
     def _wanted(self, packet: CameraPacket) -> bool:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -31,7 +31,9 @@ from streamer.sources.interrupt import Interruption
 from streamer.sources.jpeg_pictures import JpegPictures
 from streamer.sources.open_options import HTTP, RTSP, Transport, open_options
 from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream, PacketTap
+from streamer.sources.pictures import Picture
 from streamer.sources.playback_clock import PlaybackClock
+from streamer.sources.rtp_pieces import same_picture, whole_packets
 from streamer.sources.seen_packets import SeenPackets
 from streamer.sources.tapped import TappedStreams
 
@@ -47,29 +49,9 @@ _BURSTY_FORMATS = _SEGMENTED_FORMATS | {"lavfi"}
 """Formats that hand out seconds of video at once."""
 _MOST_WITHOUT_JPEG = 8 * 2**20
 """Bytes without a picture after which a stream holds none."""
-_SAME_TICKS = 90
-"""A millisecond: no two pictures are closer."""
 _UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
 """Codecs whose pictures, or their pieces, RTP delivers whole."""
 _SANE_RATES = (Fraction(1, 10), Fraction(480))
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Picture:
-    """A decoded picture, and when it came."""
-
-    picture: av.VideoFrame
-    pts: int | None
-    """The source's own time stamp in ticks of ``time_base``, if it has any."""
-    time_base: Fraction | None
-    damaged: bool
-    arrived_s: float
-    """Monotonic seconds when the decoder handed it over."""
-    utc_s: float
-    """Seconds since 1970 when it was taken, by the camera's clock where it tells, or when it came."""
-    rate: Fraction | None
-    """Frames a second as far as the stream tells."""
-    sample_aspect_ratio: Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +294,7 @@ class Connection:
                 video, size = packet.stream_index == stream.index, packet.size
                 if video and size:
                     self._heard_at = self._clock()
-                    stamp = packet.pts = _same(stamp, packet.pts) if rtsp else packet.pts
+                    stamp = packet.pts = same_picture(stamp, packet.pts) if rtsp else packet.pts
                 old = segmented and size > 0 and self._seen.seen(packet.pts, bytes(packet))
                 if tapped is not None and size and not old:
                     tapped.take(packet, video=video)
@@ -321,7 +303,7 @@ class Connection:
                 if not self._decoding:
                     self._pass(packet, None if old else playback)
                     continue
-                for whole in _whole(units, packet):
+                for whole in whole_packets(units, packet):
                     self._decode(stream.codec_context, whole, arrival=arrival, playback=playback, old=old)
         except av.error.EOFError:
             return
@@ -404,27 +386,6 @@ class Connection:
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.low_delay
         return stream
-
-
-def _same(before: int | None, pts: int | None) -> int | None:
-    """The time stamp of a piece of an RTP picture: that of the piece before, if they are of one picture.
-
-    A sender report that comes between two pieces of a picture may move FFmpeg's time stamps by a tick.
-    """
-    if before is None or pts is None or abs(pts - before) > _SAME_TICKS:
-        return pts
-    return before
-
-
-def _whole(units: AccessUnits | None, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-    """The pictures that are whole with this packet, still encoded, for the decoder: as soon as can be."""
-    if units is None:
-        yield packet
-        return
-    for unit in units.push(bytes(packet), packet.pts) if packet.size else units.flush():
-        whole = Packet(unit.data)
-        whole.pts, whole.time_base = unit.pts, packet.time_base
-        yield whole
 
 
 def _codec_names(container: InputContainer) -> set[str]:

@@ -13,11 +13,12 @@ from streamer.errors import SourceError, SourceLost, SourceTimeout, SourceUnavai
 from streamer.frame import Frame, StreamInfo
 from streamer.sources.address import Address, parse_address
 from streamer.sources.backoff import Backoff
-from streamer.sources.connection import Connection, Picture, Timeouts
+from streamer.sources.connection import Connection, Timeouts
 from streamer.sources.conversion import Converter
 from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline
 from streamer.sources.open_options import Transport
 from streamer.sources.packets import PacketTap
+from streamer.sources.pictures import Picture
 from streamer.sources.seen_packets import SeenPackets
 from streamer.sources.state import SourceStats, StateChange
 from streamer.stages import State
