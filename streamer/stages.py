@@ -69,6 +69,20 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class DetectsWanted(Protocol):
+    """A detector for which masks are work of their own, done for those objects only that somebody wants."""
+
+    def detect_wanted(
+        self, image: NDArray[np.uint8], wanted: Callable[[Instances], NDArray[np.intp]], *, masks: bool = True
+    ) -> Instances:
+        """As ``Detector.detect``, of the rows that ``wanted`` picks of what was found; without masks where none are needed.
+
+        ``wanted`` is given boxes, scores and classes.
+        """
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Annotated:
     """A frame, what was found in it and, once the renderer has seen it, the picture to show."""

@@ -142,7 +142,7 @@ def models_remove(
     debug: Debug = False,
 ) -> int:
     """Remove a model from the cache. The lock file of models keeps what it was made of."""
-    from streamer.detectors import hub_cache
+    from streamer.detectors import cut_cache, hub_cache
     from streamer.detectors.catalog import cached_folder
     from streamer.errors import ConfigError
 
@@ -153,6 +153,7 @@ def models_remove(
             raise ConfigError(f"not removing {folder} unasked", hint="give --yes")
         if not typer.confirm(f"Remove {detector} ({megabytes:.1f} MB) from {folder.parent}?"):
             return 1
+    cut_cache.forget(folder)
     hub_cache.remove(folder)
     typer.echo(f"removed {detector}: {megabytes:.1f} MB, {folder}")
     return 0

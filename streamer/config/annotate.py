@@ -122,6 +122,11 @@ class AnnotateConfig(  # pydantic takes the fields of the last base first
 ):
     """Everything that ``streamer annotate`` can be told."""
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether anybody looks at masks."""
+        return self.draws_masks or self.records_masks or self.coco is not None
+
 
 def load_annotate_config(
     path: str | os.PathLike[str] | None, overrides: Mapping[str, object], environ: Mapping[str, str] = os.environ

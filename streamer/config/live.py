@@ -153,6 +153,11 @@ class CameraOptions(
 ):
     """What can be said of each camera, or of all in ``defaults``. In paths and addresses ``{name}`` is the camera's name."""
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether anybody looks at masks."""
+        return self.draws_masks or self.records_masks
+
 
 class CameraConfig(CameraOptions):
     """One camera of a run."""

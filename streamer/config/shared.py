@@ -48,6 +48,11 @@ class DrawingOptions(Settings):
     mask_opacity: Share = 0.45
     """How strongly masks cover the picture."""
 
+    @property
+    def draws_masks(self) -> bool:
+        """Whether masks have a part in what is drawn."""
+        return not self.draw.isdisjoint({"masks", "outlines"})
+
 
 class RecordsOptions(Settings):
     """Files of what was found."""
@@ -58,6 +63,11 @@ class RecordsOptions(Settings):
     """File of the records: one JSON line for each frame."""
     masks: Literal["rle", "polygon", "none"] = "rle"
     """How the records hold masks."""
+
+    @property
+    def records_masks(self) -> bool:
+        """Whether there are records that hold masks."""
+        return self.detections is not None and self.masks != "none"
 
 
 class FileOptions(Settings):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,28 +17,25 @@ from streamer.detectors.box_masks import box_masks
 from streamer.detectors.device import AUTO, choose
 from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_archive import MODEL_FILE
+from streamer.detectors.inner_size import InnerSize
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO, misfit
+from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES, open_model
+from streamer.detectors.networks import BoxAnswers, Network
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
 
 log = logging.getLogger(__name__)
 
-BOXES, CLASSES, SCORES, COUNT, MASKS = (
-    "detection_boxes",
-    "detection_classes",
-    "detection_scores",
-    "num_detections",
-    "detection_masks",
-)
-REQUIRED = (COUNT, BOXES, CLASSES, SCORES)
 SHAPES = {COUNT: "[1]", BOXES: "[1, N, 4]", CLASSES: "[1, N]", SCORES: "[1, N]", MASKS: "[1, N, M, M]"}
 
 DEFAULT_INPUT_SIZE = (1024, 1024)
-"""Width and height in pixels: this family stretches whatever it is given to about that size."""
+"""Width and height in pixels of the largest picture that is handed to a network of which nothing else is known."""
 MOST_OF_A_PICTURE = 4.0
 """Boxes that all reach further, in pictures, are in pixels."""
+Wanted = Callable[[Instances], NDArray[np.intp]]
+"""Of N instances the rows that are wanted, in their order."""
 BIG_BYTES = 50_000_000
 """A model of more bytes than this takes seconds a frame on a CPU."""
 
@@ -84,9 +81,16 @@ class HubDetector:
         """Where it runs: ``CPU``, or the GPU's name."""
         self.device_told = str(chosen)
         """The same, and why."""
-        signature, self._keep_alive = saved_model.load(self._tf, model)
-        self._call, self._fixed_size, self.contract = _five_outputs(self._tf, signature, self.name)
-        self.input_size: tuple[int, int] | None = self._fixed_size or DEFAULT_INPUT_SIZE
+        try:
+            network, known = open_model(self._tf, model, folder, self.name, self.device)
+        except self._tf.errors.ResourceExhaustedError as error:
+            raise saved_model.out_of_memory(self.name, error) from error
+        self._network: Network | None = network
+        self.contract = known.contract
+        self._fixed_size = known.fixed_size
+        inner = known.inner or InnerSize(*DEFAULT_INPUT_SIZE, stretched=False)
+        self.input_size: tuple[int, int] | None = known.fixed_size or (inner[:2] if inner.stretched else None)
+        self._fitted_into = inner[:2]
         size = hub_cache.size_bytes(folder)
         self.slow = self.device == "CPU" and size > BIG_BYTES
         """Whether a frame takes it seconds."""
@@ -99,29 +103,75 @@ class HubDetector:
             )
         else:
             log.info("%s runs on the %s", self.name, self.device_told)
+        if MASKS in known.contract and known.whole_because:
+            level = logging.WARNING if self.slow else logging.INFO
+            log.log(level, "%s: masks are computed for all of its detections, since %s", self.name, known.whole_because)
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
         """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
+        return self.detect_wanted(image, lambda found: np.arange(len(found)))
+
+    def detect_wanted(self, image: NDArray[np.uint8], wanted: Wanted, *, masks: bool = True) -> Instances:
+        """See ``stages.DetectsWanted``."""
         # The loaded object would cast a float picture to black, and take the first picture of a batch, without a word.
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise DetectorContractError(
                 f"expected an RGB picture, uint8 (height, width, 3), got {image.dtype} {image.shape}",
                 hint="hand over the array as Frame.rgb() gives it",
             )
-        answers = self._run(image)
-        seen = self._fixed_size or (image.shape[1], image.shape[0])
-        found = to_instances(answers, image.shape[1], image.shape[0], self._score_threshold, self.name, seen)
-        self._tell_misfit(found.class_ids)
-        return found
+        height, width = image.shape[:2]
+        useful = self._useful(width, height)
+        if useful != (width, height):
+            image = np.asarray(cv2.resize(image, useful, interpolation=cv2.INTER_AREA), np.uint8)
+        with self._lock:
+            network = self._network
+            if network is None:
+                raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
+            try:
+                answers = network.boxes(self._tf.constant(image[None]))
+                self.answer_bytes = sum(values.nbytes for values in answers.outputs.values())
+                found, rows = to_boxes(answers.outputs, width, height, self._score_threshold, self.name)
+                self._tell_misfit(found.class_ids)
+                picked = wanted(found)
+                found, rows = found[picked], rows[picked]
+                return self._with_masks(network, answers, found, rows, useful) if masks and network.has_masks else found
+            except self._tf.errors.ResourceExhaustedError as error:
+                raise saved_model.out_of_memory(self.name, error) from error
+            except self._tf.errors.OpError as error:
+                size = f"{image.shape[1]}x{image.shape[0]}"
+                raise DetectorError(
+                    f"the model {self.name} failed on a picture of {size}: {saved_model.first_line(error)}",
+                    hint="the model or its memory is at fault, not the picture",
+                ) from error
 
     def warm_up(self) -> None:
         """Run it on a black picture: the first call builds the graph and may take a minute."""
-        width, height = self.input_size or DEFAULT_INPUT_SIZE
+        width, height = self.input_size or self._fitted_into
         self.detect(np.zeros((height, width, 3), np.uint8))
 
     def close(self) -> None:
         """Let go of the model, without waiting for a call that is under way: on a CPU it may take half a minute."""
-        self._call = self._keep_alive = None
+        self._network = None
+
+    def _useful(self, width: int, height: int) -> tuple[int, int]:
+        """The size at which a picture of ``width`` x ``height`` is handed over: no more than the network works at.
+
+        One that stretches pictures is left to say so by ``input_size``: the caller scales them with the conversion to RGB.
+        """
+        if self.input_size is not None:
+            return self._fixed_size or (width, height)
+        scale = min(1.0, self._fitted_into[0] / width, self._fitted_into[1] / height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def _with_masks(
+        self, network: Network, answers: BoxAnswers, found: Instances, rows: NDArray[np.intp], seen: tuple[int, int]
+    ) -> Instances:
+        if not len(rows):
+            return found
+        answer = network.masks(answers, rows)
+        self.answer_bytes += answer.nbytes
+        boxes = _floats(self.name, answers.outputs[BOXES], 2, BOXES)[rows][:, [1, 0, 3, 2]]
+        return replace(found, masks=to_masks(answer, boxes, seen, self.name), has_mask=np.ones(len(rows), bool))
 
     def _tell_misfit(self, class_ids: NDArray[np.int64]) -> None:
         """Say once that the labels are of another model: names would be wrong in silence."""
@@ -131,40 +181,13 @@ class HubDetector:
             self._misfit_told = True
             log.warning("%s: %s", self.name, told)
 
-    def _run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
-        if self._fixed_size is not None and image.shape[1::-1] != self._fixed_size:
-            image = np.asarray(cv2.resize(image, self._fixed_size, interpolation=cv2.INTER_AREA), np.uint8)
-        with self._lock:
-            call = self._call
-            if call is None:
-                raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
-            try:
-                answers = call(self._tf.constant(image[None]))
-            except self._tf.errors.ResourceExhaustedError as error:
-                raise saved_model.out_of_memory(self.name, error) from error
-            except self._tf.errors.OpError as error:
-                size = f"{image.shape[1]}x{image.shape[0]}"
-                raise DetectorError(
-                    f"the model {self.name} failed on a picture of {size}: {saved_model.first_line(error)}",
-                    hint="the model or its memory is at fault, not the picture",
-                ) from error
-        copied = {key: value.numpy() for key, value in answers.items()}
-        self.answer_bytes = sum(values.nbytes for values in copied.values())
-        return copied
 
+def to_boxes(
+    answers: Mapping[str, NDArray[np.generic]], width: int, height: int, score_threshold: float, name: str
+) -> tuple[Instances, NDArray[np.intp]]:
+    """Instances in pixels of a ``width`` x ``height`` picture, those of ``score_threshold`` and more, and their rows (N,).
 
-def to_instances(
-    answers: Mapping[str, NDArray[np.generic]],
-    width: int,
-    height: int,
-    score_threshold: float,
-    name: str,
-    seen: tuple[int, int] | None = None,
-) -> Instances:
-    """Instances in pixels of a ``width`` x ``height`` picture from the five outputs, those of ``score_threshold`` and more.
-
-    ``seen`` is the width and height of what the model saw, where that is another size. A leading 1 of each output may be
-    missing. Raises ``DetectorContractError`` naming expected and actual shapes.
+    A leading 1 of each output may be missing. Raises ``DetectorContractError`` naming expected and actual shapes.
     """
     count = answers[COUNT]
     if count.size != 1:
@@ -177,27 +200,35 @@ def to_instances(
     for key, values in ((SCORES, scores), (CLASSES, classes)):
         if values.shape != (rows,):
             raise _unexpected(name, key, f"[1, {rows}]", answers[key])
-    masks = _unbatched(name, answers[MASKS], 3, MASKS) if MASKS in answers else None
-    if masks is not None and len(masks) != rows:
-        raise _unexpected(name, MASKS, f"[1, {rows}, M, M]", answers[MASKS])
     n = float(count.reshape(-1)[0])
     if not (n.is_integer() and 0 <= n <= rows):
         raise DetectorContractError(f"the model {name}: {COUNT}: expected a whole number within 0..{rows}, got {n:g}")
     # Numbers that are none stay: `detect_in` leaves them out, and says so.
     keep = np.flatnonzero(~(scores[: int(n)] < score_threshold))
     keep = keep[np.argsort(-scores[keep], kind="stable")]
-    boxes = boxes_yxyx[keep][:, [1, 0, 3, 2]]
-    if len(boxes) and (boxes.max(axis=1) > MOST_OF_A_PICTURE).all():
-        raise DetectorContractError(f"the model {name}: {BOXES}: expected fractions 0..1 of the picture, got {boxes.max():g}")
-    kept_masks = None if masks is None else box_masks(masks[keep], boxes, seen or (width, height), name)
-    if masks is not None and kept_masks is None:
-        raise _unexpected(name, MASKS, f"[1, {rows}, M, M] or [1, {rows}, height, width] of the picture", answers[MASKS])
-    boxes_xyxy = boxes * np.array([width, height, width, height], np.float32)
+    if len(keep) and (boxes_yxyx[keep].max(axis=1) > MOST_OF_A_PICTURE).all():
+        most = boxes_yxyx[keep].max()
+        raise DetectorContractError(f"the model {name}: {BOXES}: expected fractions 0..1 of the picture, got {most:g}")
+    boxes_xyxy = boxes_yxyx[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
     if not np.isfinite(classes[keep]).all():
         raise DetectorContractError(f"the model {name}: {CLASSES}: expected finite numbers, got NaN or infinity")
-    solid = np.flatnonzero(~(boxes_xyxy[:, 2:] <= boxes_xyxy[:, :2]).any(axis=1))
+    keep = keep[~(boxes_xyxy[keep, 2:] <= boxes_xyxy[keep, :2]).any(axis=1)]
     class_ids = np.rint(classes[keep]).astype(np.int64)
-    return Instances(boxes_xyxy=boxes_xyxy, scores=scores[keep], class_ids=class_ids, masks=kept_masks)[solid]
+    return Instances(boxes_xyxy=boxes_xyxy[keep], scores=scores[keep], class_ids=class_ids), keep
+
+
+def to_masks(
+    answer: NDArray[np.generic], boxes: NDArray[np.floating], picture: tuple[int, int], name: str
+) -> NDArray[np.float32]:
+    """Masks (N, M, M) from the model's output for ``boxes`` (N, 4): left, top, right, bottom as fractions of the picture.
+
+    ``picture`` is the width and height of what the model saw. Raises ``DetectorContractError`` for other shapes.
+    """
+    masks = _unbatched(name, answer, 3, MASKS)
+    kept = box_masks(masks, boxes, picture, name) if len(masks) == len(boxes) else None
+    if kept is None:
+        raise _unexpected(name, MASKS, f"[1, {len(boxes)}, M, M] or [1, {len(boxes)}, height, width] of the picture", answer)
+    return kept
 
 
 def _floats(name: str, values: NDArray[np.generic], rank: int, key: str) -> NDArray[np.float32]:
@@ -231,42 +262,3 @@ def _checked(folder: Path) -> Path:
     if wrong := hub_cache.damage(folder):
         raise DetectorUnavailable(f"the model in {folder} is damaged: {wrong}", hint="fetch it again")
     return folder
-
-
-def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, tuple[int, int] | None, dict[str, str]]:
-    """A function of the picture that answers with the needed outputs alone; its fixed (width, height) or None; the contract.
-
-    Traced anew around the signature: TensorFlow inlines the signature into it and drops what leads to no output asked for.
-    """
-    inputs = signature.structured_input_signature[1]
-    if len(inputs) != 1:
-        raise DetectorContractError(f"the model {name}: expected one input, the picture, got: {', '.join(inputs) or 'none'}")
-    ((argument, spec),) = inputs.items()
-    shape = spec.shape.as_list() if spec.shape.rank is not None else [None] * 4
-    if spec.dtype != tf.uint8 or len(shape) != 4 or shape[0] not in (None, 1) or shape[3] not in (None, 3):
-        raise DetectorContractError(
-            f"the model {name}: expected the input uint8 [1, height, width, 3], got {spec.dtype.name} {shape}",
-            hint="export it with the input type image_tensor",
-        )
-    given = signature.structured_outputs
-    missing = [key for key in REQUIRED if key not in given]
-    if missing:
-        raise DetectorContractError(
-            f"the model {name} has no output {', '.join(missing)}; it has: {', '.join(sorted(given))}",
-            hint="it must be a detector of the TF Object Detection API",
-        )
-    wanted = [key for key in (*REQUIRED, MASKS) if key in given]
-
-    def five(picture: Any) -> dict[str, Any]:
-        answers = signature(**{argument: picture})
-        return {key: answers[key] for key in wanted}
-
-    call = tf.function(five, autograph=False).get_concrete_function(tf.TensorSpec([1, *shape[1:3], 3], tf.uint8))
-    contract = {argument: f"{spec.dtype.name} {shape}"}
-    contract |= {key: f"{given[key].dtype.name} {_shape(given[key])}" for key in wanted}
-    fixed = (shape[2], shape[1]) if shape[1] and shape[2] else None
-    return call, fixed, contract
-
-
-def _shape(spec: Any) -> str:
-    return "?" if spec.shape.rank is None else str(spec.shape.as_list())

@@ -80,7 +80,7 @@ def damage(folder: Path, *, read: bool = True) -> str:
             found = file.stat().st_size
             if found != expected["bytes"]:
                 return f"file {name} has {found} bytes, expected {expected['bytes']}"
-            if read and _sha256(file) != expected["sha256"]:
+            if read and sha256(file) != expected["sha256"]:
                 return f"file {name} has changed: its sha256 is not {expected['sha256']}"
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         return f"{MANIFEST} cannot be read: {error}"
@@ -90,7 +90,7 @@ def damage(folder: Path, *, read: bool = True) -> str:
 def write_manifest(folder: Path, handle: str) -> Mapping[str, str]:
     """Say that what lies in ``folder`` now is the complete model of ``handle``; the sha256 of each file by its path."""
     files = {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
@@ -247,7 +247,7 @@ def _replace(folder: Path, handle: str, source: str, progress: Progress | None, 
             model = kaggle.fetch(source, Path(part) / "unpacked")
         else:
             hub_transfer.fetch(source, archive, progress)
-            archive_sha256 = _sha256(archive)
+            archive_sha256 = sha256(archive)
             try:
                 model = hub_archive.unpack(archive, Path(part) / "unpacked")
             except OSError as error:
@@ -306,7 +306,8 @@ def spec_of(handle: str) -> str:
     return _name(handle) if handle == MASK_RCNN or kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of the content of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

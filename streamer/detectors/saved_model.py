@@ -98,9 +98,24 @@ def out_of_memory(name: str, error: BaseException) -> DetectorError:
     )
 
 
+def freeze(call: Any) -> tuple[Any, Any]:
+    """A concrete function with its variables turned into constants and its calls inlined, and its ``GraphDef``.
+
+    Raises what TensorFlow raises for a graph that cannot be frozen.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
+
+    with stderr_without(NATIVE_CHATTER):
+        function, graph = convert_variables_to_constants_v2_as_graph(call, lower_control_flow=False)
+    return function, graph
+
+
 def first_line(error: BaseException) -> str:
     """The beginning of what TensorFlow says about ``error``, which may be pages long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Graph execution error"):
+        # The reason stands behind the place in the user's code, which says nothing here.
+        lines = [line for line in lines if not line.startswith("[[")][-1:]
     return redact(lines[0][:300]) if lines else type(error).__name__
 
 

@@ -76,6 +76,7 @@ class PartsFactory:
     def _perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
+        client.wanted = select.to_follow if info.live and config.follow else select
         if not info.live:
             return Waiting(client, select, patient=True)
         if not config.follow:

@@ -16,7 +16,7 @@ from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.live.detector_pace import PATIENT_S, SILENT_S, DetectorPace
 from streamer.live.fair_share import FairShare
-from streamer.perception.selection import detect_in
+from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
 from streamer.runtime.own_thread import leave_behind
 from streamer.sources.backoff import Backoff
@@ -198,7 +198,7 @@ class SharedDetector:
     def _detect(self, client: DetectorClient, frame: Frame) -> None:
         begun = self._clock()
         try:
-            found = detect_in(self.detector, frame)
+            found = detect_in(self.detector, frame, client.wanted)
         except BaseException as error:  # noqa: BLE001  # a plugin may raise anything; whatever it is, it is this camera's frame
             self._failures_in_a_row += 1
             if self._failures_in_a_row == RELOAD_AFTER and self._load is not None:
@@ -249,6 +249,8 @@ class DetectorClient:
         """Frames that the detector has worked on."""
         self.busy_s = 0.0
         """Seconds that it took."""
+        self.wanted: Selection | None = None
+        """What this camera wants; None for all that there is."""
         self.begun: Frame | None = None
         """The frame that the detector began last, answered or not."""
         self._shared = shared

@@ -124,8 +124,7 @@ class Following:
         self._answer_interval_s = 0.0 if self._used_at is None else now - self._used_at
         self._used_at = now
         if frame.captured_at >= self._since:
-            wanted = replace(self._select, score_threshold=0.0, max_instances=None)
-            self.follower.detected(frame.index, wanted(found))
+            self.follower.detected(frame.index, self._select.to_follow(found))
 
     def _expect(self, newest: Frame) -> None:
         begun = self._service.begun

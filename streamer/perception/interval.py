@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Literal
 
 from streamer.follow.between import Between, Passed, Views
@@ -43,7 +42,7 @@ class Interval:
         select: Selection,
         *,
         settings: FollowSettings | None = None,
-        detect: Callable[[Detector, Frame], Instances] = detect_in,
+        detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if interval != "auto" and interval < 1:
@@ -116,12 +115,12 @@ class Interval:
     def _at_key(self, frame: Frame) -> list[Annotated]:
         """Detect in the newest frame, and settle those before it."""
         before = self._clock()
+        wanted = self._select.to_follow
         try:
-            detections = self._thread.call(lambda: self._detect(self._detector, frame))
+            detections = self._thread.call(lambda: self._detect(self._detector, frame, wanted))
         except CallLeft:
             return self._followed(frame)
         inference_s = self._clock() - before
-        wanted = replace(self._select, score_threshold=0.0, max_instances=None)
         self.follower.detected(frame.index, wanted(detections))
         self.inferred += 1
         snapshot = self.follower.snapshot()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.detectors.from_settings import SelectionSettings, score_threshold
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.stages import Detector
+from streamer.stages import Detector, DetectsWanted
 from streamer.suggest import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -22,16 +23,21 @@ _told: set[str] = set()
 """Names of the detectors of which a warning has said that they give objects which mean nothing."""
 
 
-def detect_in(detector: Detector, frame: Frame) -> Instances:
+def detect_in(detector: Detector, frame: Frame, wanted: Selection | None = None) -> Instances:
     """Run ``detector`` on ``frame``, handing over no more pixels than it can use; boxes in pixels of the displayed picture.
 
-    What a detector gives is made sane here, see :meth:`Instances.usable`: what is left out is said once for each detector.
+    A detector that can spares itself the masks of what is not ``wanted``; others give all that they find. What a detector gives
+    is made sane here, see :meth:`Instances.usable`: what is left out is said once for each detector.
     """
     width, height = frame.width, frame.height
     size = width, height
     if detector.input_size is not None:
         size = min(width, detector.input_size[0]), min(height, detector.input_size[1])
-    given = detector.detect(frame.rgb(size))
+    picture = frame.rgb(size)
+    if wanted is not None and isinstance(detector, DetectsWanted):
+        given = detector.detect_wanted(picture, wanted.rows, masks=wanted.masks)
+    else:
+        given = detector.detect(picture)
     found = given.usable(*size)
     if found is not given and detector.name not in _told:
         _tell(detector.name, given, found)
@@ -63,6 +69,8 @@ class Selection:
     """Wanted classes; None for all."""
     max_instances: int | None = None
     """At most so many, best scores first; None for all."""
+    masks: bool = True
+    """Whether anybody looks at masks."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.score_threshold <= 1.0:
@@ -71,15 +79,26 @@ class Selection:
             raise ConfigError(f"the number of instances must be at least 1, got {self.max_instances}")
 
     def __call__(self, found: Instances) -> Instances:
-        """The wanted rows, in their order."""
-        wanted = found.scores >= self.score_threshold
+        """The wanted instances, in their order."""
+        rows = self.rows(found)
+        return found if len(rows) == len(found) else found[rows]
+
+    def rows(self, found: Instances) -> NDArray[np.intp]:
+        """Which rows are wanted, in their order."""
+        # What is no number is not below the threshold: it is somebody else's business, see `detect_in`.
+        wanted = ~(found.scores < self.score_threshold)
         if self.class_ids is not None:
             wanted &= np.isin(found.class_ids, list(self.class_ids))
         rows = np.flatnonzero(wanted)
         if self.max_instances is not None and len(rows) > self.max_instances:
             best = np.argsort(-found.scores[rows], kind="stable")[: self.max_instances]
             rows = rows[np.sort(best)]
-        return found if len(rows) == len(found) else found[rows]
+        return rows
+
+    @property
+    def to_follow(self) -> Selection:
+        """What a follower is to be given: doubtful detections too."""
+        return replace(self, score_threshold=0.0, max_instances=None)
 
 
 ALL_CLASSES = "all"
@@ -127,4 +146,5 @@ def selection(settings: SelectionSettings, detector_name: str, detector: Detecto
         score_threshold=score_threshold(settings, detector_name),
         class_ids=None if names is None else class_ids(names, detector.labels, detector.name),
         max_instances=settings.max_instances,
+        masks=settings.needs_masks,
     )

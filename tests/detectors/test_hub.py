@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from streamer.detectors import hub, hub_cache, saved_model
 from streamer.detectors.check import check
-from streamer.detectors.hub import BOXES, CLASSES, COUNT, MASKS, SCORES, HubDetector, to_instances
+from streamer.detectors.hub import HubDetector, to_boxes, to_masks
+from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES
+from streamer.detectors.networks import BoxAnswers, Network
 from streamer.detectors.registry import load_detector
 from streamer.errors import ConfigError, DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
@@ -26,6 +29,12 @@ from tests.detectors.hub_server import archive, serving
 pytestmark = pytest.mark.slow
 
 RED, GREEN, BLUE = saved_models.COLORS
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of models is kept apart."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
 @pytest.fixture(scope="module")
@@ -93,21 +102,22 @@ def test_works_in_another_thread(detector: HubDetector, picture: NDArray[np.uint
     expect_picture(found[0])
 
 
-def test_only_the_needed_outputs_are_asked_for(detector: HubDetector, picture: NDArray[np.uint8]) -> None:
-    answers = detector._run(picture)
-    assert set(answers) == {COUNT, BOXES, CLASSES, SCORES, MASKS}
-    assert sum(value.nbytes for value in answers.values()) == detector.answer_bytes < 500_000
-    assert "features" in detector._keep_alive.signatures["serving_default"].structured_outputs
+def test_only_the_needed_outputs_are_asked_for(detector: HubDetector, model: Path, picture: NDArray[np.uint8]) -> None:
+    assert set(detector.contract) == {"input_tensor", COUNT, BOXES, CLASSES, SCORES, MASKS}
+    found = detector.detect(picture)
+    assert found.masks is not None
+    assert found.masks.nbytes < detector.answer_bytes < found.masks.nbytes + 5000
+    signature, _loaded = saved_model.load(detector._tf, str(model))
+    assert "features" in signature.structured_outputs
 
 
 def test_what_is_not_asked_for_is_not_computed(tmp_path: Path, tensorflow: Any, picture: NDArray[np.uint8]) -> None:
     """An extra output that fails when it is computed: the naive call fails, ours does not."""
-    poisoned = HubDetector(str(saved_models.save(tmp_path / "poisoned", poisoned=True)))
-    tf = poisoned._tf
-    assert tf is tensorflow
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        poisoned._keep_alive.signatures["serving_default"](input_tensor=tf.constant(picture[None]))
-    expect_picture(poisoned.detect(picture))
+    folder = saved_models.save(tmp_path / "poisoned", poisoned=True)
+    signature, _loaded = saved_model.load(tensorflow, str(folder))
+    with pytest.raises(tensorflow.errors.InvalidArgumentError):
+        signature(input_tensor=tensorflow.constant(picture[None]))
+    expect_picture(HubDetector(str(folder)).detect(picture))
 
 
 def test_boxes_without_a_leading_1(tmp_path: Path, picture: NDArray[np.uint8]) -> None:
@@ -134,7 +144,7 @@ def test_labels_from_a_file(model: Path, tmp_path: Path) -> None:
     detector = load_detector(str(model), score_threshold=0.5, labels_path=path)
     assert detector.labels == {1: "brick", 44: "tile"}
     assert detector.name == "rectangles"
-    assert detector.input_size == (1024, 1024)
+    assert detector.input_size is None
 
 
 @pytest.mark.parametrize(
@@ -182,25 +192,27 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
         load_detector(str(tmp_path), score_threshold=0.5)
 
 
-def test_a_model_that_fails_in_the_middle_is_named(model: Path, picture: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("InvalidArgumentError", "the model rectangles failed on a picture of 300x200: it went wrong;"),
+        ("ResourceExhaustedError", "out of memory for the model rectangles: it went wrong; .*--device cpu"),
+    ],
+)
+def test_a_model_that_fails_in_the_middle_is_named(model: Path, picture: NDArray[np.uint8], kind: str, words: str) -> None:
     detector = HubDetector(str(model))
 
-    def fails(_picture: object) -> None:
-        raise detector._tf.errors.InternalError(None, None, "the kernel failed\n[[a graph]]")
+    class Fails:
+        has_masks = True
 
-    detector._call = fails
-    with pytest.raises(DetectorError, match="the model rectangles failed on a picture of 300x200: the kernel failed;"):
-        detector.detect(picture)
+        def boxes(self, _picture: object) -> BoxAnswers:
+            raise getattr(detector._tf.errors, kind)(None, None, "it went wrong\n[[a graph]]")
 
+        def masks(self, answers: BoxAnswers, _kept: NDArray[np.intp]) -> NDArray[np.generic]:
+            raise AssertionError(answers)
 
-def test_out_of_memory_is_one_line_with_what_takes_less(model: Path, picture: NDArray[np.uint8]) -> None:
-    detector = HubDetector(str(model))
-
-    def fails(_picture: object) -> None:
-        raise detector._tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\n[[a graph]]")
-
-    detector._call = fails
-    with pytest.raises(DetectorError, match=r"^out of memory for the model rectangles: OOM when allocating; .*--device cpu"):
+    detector._network = Fails()
+    with pytest.raises(DetectorError, match=words):
         detector.detect(picture)
 
 
@@ -215,14 +227,22 @@ def test_closed_it_says_so(model: Path, picture: NDArray[np.uint8]) -> None:
 def test_closing_waits_for_no_call(model: Path, picture: NDArray[np.uint8]) -> None:
     detector = HubDetector(str(model))
     entered, leave = threading.Event(), threading.Event()
-    call = detector._call
+    whole = detector._network
+    assert whole is not None
+    network: Network = whole
 
-    def slow(image: object) -> object:
-        entered.set()
-        assert leave.wait(30.0)
-        return call(image)
+    class Slow:
+        has_masks = True
 
-    detector._call = slow
+        def boxes(self, picture: object) -> BoxAnswers:
+            entered.set()
+            assert leave.wait(30.0)
+            return network.boxes(picture)
+
+        def masks(self, answers: BoxAnswers, kept: NDArray[np.intp]) -> NDArray[np.generic]:
+            return network.masks(answers, kept)
+
+    detector._network = Slow()
     found: list[Instances] = []
     thread = threading.Thread(target=lambda: found.append(detector.detect(picture)))
     thread.start()
@@ -240,15 +260,16 @@ def test_a_big_model_on_a_cpu_is_loud(
     assert not caplog.records
     monkeypatch.setattr(hub, "BIG_BYTES", 1000)
     expect_picture(HubDetector(str(model), device="cpu").detect(picture))
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert "runs on the CPU" in caplog.text
+    assert "masks are computed for all of its detections, since" in caplog.text
 
 
 def test_a_check_reports_the_contract(detector: HubDetector) -> None:
     report = check(detector, frames=2)
     assert report.contract["input_tensor"] == "uint8 [1, None, None, 3]"
     assert report.contract[MASKS] == "float32 [1, 100, 33, 33]"
-    assert (report.labels, report.input_size, report.frames) == (80, (1024, 1024), 2)
+    assert (report.labels, report.input_size, report.frames) == (80, (1280, 720), 2)
     assert report.ms_per_frame > 0
 
 
@@ -316,8 +337,16 @@ def answers(**changes: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
     return made | changes
 
 
+def read(answers: dict[str, NDArray[np.generic]], width: int, height: int, score_threshold: float) -> Instances:
+    """Instances with all of their masks."""
+    found, rows = to_boxes(answers, width, height, score_threshold, "model")
+    boxes = answers[BOXES].reshape(-1, 4)[:, [1, 0, 3, 2]].astype(np.float32)
+    masks = to_masks(answers[MASKS], boxes, (width, height), "model")
+    return replace(found, masks=masks[rows], has_mask=np.ones(len(rows), bool))
+
+
 def test_rows_beyond_the_count_are_ignored_and_the_best_comes_first() -> None:
-    found = to_instances(answers(), 100, 50, 0.5, "model")
+    found = read(answers(), 100, 50, 0.5)
     assert found.class_ids.tolist() == [18, 17]
     np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 100, 50], [20, 5, 40, 15]], atol=1e-4)
 
@@ -330,12 +359,12 @@ def test_integer_outputs_and_scalars_do_as_well() -> None:
         SCORES: whole[SCORES][0],
         BOXES: whole[BOXES][0],
     }
-    assert to_instances({**whole, **changed, MASKS: whole[MASKS][0]}, 10, 10, 0.7, "model").class_ids.tolist() == [18]
+    assert read({**whole, **changed, MASKS: whole[MASKS][0]}, 10, 10, 0.7).class_ids.tolist() == [18]
 
 
 def test_a_box_without_area_is_left_out() -> None:
     flat = np.array([[[0.1, 0.2, 0.1, 0.4], [0.0, 0.0, 1.0, 1.0], [0, 0, 0, 0]]], np.float32)
-    assert len(to_instances(answers(detection_boxes=flat), 10, 10, 0.5, "model")) == 1
+    assert len(read(answers(detection_boxes=flat), 10, 10, 0.5)) == 1
 
 
 @pytest.mark.parametrize(
@@ -358,7 +387,7 @@ def test_a_box_without_area_is_left_out() -> None:
 )
 def test_odd_answers_are_named(key: str, value: NDArray[np.generic], words: str) -> None:
     with pytest.raises(DetectorContractError, match=words):
-        to_instances({**answers(), key: value}, 10, 10, 0.5, "model")
+        read({**answers(), key: value}, 10, 10, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +399,7 @@ def test_odd_answers_are_named(key: str, value: NDArray[np.generic], words: str)
     ],
 )
 def test_numbers_that_are_none_are_left_to_the_caller(key: str, value: NDArray[np.generic], objects: int) -> None:
-    given = to_instances({**answers(), key: value}, 10, 10, 0.5, "model")
+    given = read({**answers(), key: value}, 10, 10, 0.5)
     assert len(given) > 0
     found = given.usable(10, 10)
     assert len(found) == objects

@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[Callable[[Any, dict[str, Any]], dict[str, Any]], str]] 
     ),
     "masks of another shape": (
         with_masks(lambda _tf, found: found["pasted"][:, :, 1:]),
-        r"detection_masks: expected shape \[1, 5, M, M\] or \[1, 5, height, width\] of the picture, got \[1, 5, 119, 200\]",
+        r"detection_masks: expected shape \[1, 1, M, M\] or \[1, 1, height, width\] of the picture, got \[1, 1, 119, 200\]",
     ),
     "masks for each class": (
         with_masks(lambda tf, found: tf.repeat(found["detection_masks"][:, :, None], 90, 2)),

@@ -29,7 +29,7 @@ class Script:
         self.asked: list[int] = []
         self.speed, self.blind = speed, blind
 
-    def __call__(self, _detector: Detector, frame: Frame) -> Instances:
+    def __call__(self, _detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
         self.asked.append(frame.index)
         return Instances.empty() if frame.index in self.blind else found((20.0 + self.speed * frame.index, 60.0, 0.9))
 
@@ -99,7 +99,7 @@ def test_the_summary_covers_the_whole_stay() -> None:
 
 
 def test_masks_are_blended() -> None:
-    def detect(_detector: Detector, frame: Frame) -> Instances:
+    def detect(_detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
         answer = found((20.0, 60.0, 0.9))
         answer.masks[:] = 1.0 if frame.index == 0 else 0.0  # type: ignore[index]  # it has masks
         return answer
@@ -120,7 +120,7 @@ def test_without_the_detector_objects_are_followed_where_something_is_known() ->
             assert release.is_set(), "not while it is called"
             closed.set()
 
-    def detect(_detector: Detector, frame: Frame) -> Instances:
+    def detect(_detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
         if frame.index == 4:
             asked.set()
             release.wait(WAIT_S)
@@ -170,7 +170,7 @@ def test_nothing_that_a_detector_says_breaks_it(
     # Drawn here: Hypothesis has no examples for other threads.
     answers = [data.draw(strategies.instances(*size)) for _ in frames]
 
-    def detect(_detector: Detector, frame: Frame) -> Instances:
+    def detect(_detector: Detector, frame: Frame, _wanted: Selection) -> Instances:
         return answers[frame.index]
 
     perception = Interval(Gate(), interval, Selection(score_threshold=0.4), detect=detect)
