@@ -71,9 +71,9 @@ def function_of(
     """A function of the tensors ``feeds`` that answers with a list of ``fetches``; names are ``name:index``.
 
     Those of the tensors ``weights`` that the graph reads without holding them are captured. So they lie in memory once for
-    several functions, and are treated as variables are. *Measured* with TensorFlow 2.21: weights that are constants of graphs
-    take four times their size, and convolutions of any number of rows answer wrongly from the second call on, since oneDNN
-    keeps them in an order of its own.
+    several functions, and are treated as variables are. As constants of the graph they made other masks at a second call of a
+    mask head for any number of rows (seen with TensorFlow 2.21 and oneDNN on an export of Mask R-CNN; captured, the same head
+    repeats itself).
     """
     read = {source for node in graph.node for source in node.input}
 
