@@ -93,10 +93,14 @@ class SourceOptions(Settings):
 
 
 class FollowingOptions(Settings):
-    """How masks are carried along."""
+    """When the detector is asked, and how masks are carried along."""
 
     panel: ClassVar[str] = "Detector"
 
+    detect_fps: Annotated[Positive | None, Unset("as many as it can")] = None
+    """Most frames a second that the detector is asked about; all are decoded and shown."""
+    motion_gate: Switch = False
+    """Ask the detector only while something moves before the fixed camera, and every three seconds."""
     follow: Switch = True
     """Show every frame with masks that are carried along; false: wait for the detector on each frame that is shown."""
     max_mask_age: Annotated[Timeout | None, Unset("the follower's own choice")] = None
@@ -245,6 +249,9 @@ class RunConfig(ProcessOptions):
 
 def check(camera: CameraOptions, where: Callable[[str], str]) -> None:
     """Raise ``ConfigError`` for settings that do not go together; ``where`` begins a complaint about a key."""
+    for key in ("detect_fps", "motion_gate"):
+        if getattr(camera, key) and not camera.follow:
+            raise ConfigError(f"{where(key)}{key} needs follow", hint="leave out follow: false (--no-follow)")
     recorded = camera.record is not None or camera.record_annotated is not None
     for key in ("keep_hours", "keep_gb"):
         if not recorded and getattr(camera, key) is not None:

@@ -14,6 +14,8 @@ from streamer.frame import StreamInfo
 from streamer.live.copying import CopyRecording
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
+from streamer.perception.detection_gate import DetectionGate, GatedDetector, GatedPerception
+from streamer.perception.motion_gate import MotionGate
 from streamer.perception.selection import Selection, selection
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
@@ -77,15 +79,20 @@ class PartsFactory:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
         client.wanted = select.to_follow if info.live and config.follow else select
+        gate = None
+        if config.detect_fps is not None or config.motion_gate:
+            gate = DetectionGate(config.detect_fps, MotionGate() if config.motion_gate else None)
         if not info.live:
-            return Waiting(client, select, patient=True)
+            waiting = Waiting(client, select, patient=True)
+            return waiting if gate is None else GatedPerception(waiting, gate)
         if not config.follow:
             # Where every frame is recorded, those that wait for an answer must not fill the queue.
             patience_s = 0.5 * config.record_buffer if config.records else None
             return Waiting(client, select, patience_s=patience_s, max_mask_age_s=config.max_mask_age)
         from streamer.perception.following import Following
 
-        return Following(client, select, max_mask_age_s=config.max_mask_age)
+        service = client if gate is None else GatedDetector(client, gate)
+        return Following(service, select, max_mask_age_s=config.max_mask_age)
 
     def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""

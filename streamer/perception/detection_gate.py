@@ -1,0 +1,113 @@
+"""Asking the detector about fewer frames than there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.perception.motion_gate import MotionGate
+from streamer.stages import Annotated, DetectorService
+
+_OPEN_S = 2.0
+"""Seconds that the gate stays open after the last motion: what stops is looked at once more."""
+_LONGEST_S = 3.0
+"""Seconds after which there is a look at a still scene, too."""
+
+
+class DetectionGate:
+    """Says which frames the detector is asked about: at most ``fps`` a second, as evenly as the frames allow, and with
+    ``motion`` only while something moves and every three seconds. Pure: time is the frames' own.
+    """
+
+    def __init__(self, fps: float | None, motion: MotionGate | None = None) -> None:
+        if fps is not None and not fps > 0:
+            raise ValueError(f"fps: expected more than 0, got {fps:g}")
+        self.held_back = 0
+        """Frames that the detector was not asked about."""
+        self._interval_s = 0.0 if fps is None else 1.0 / fps
+        self._motion = motion
+        self._due: float | None = None
+        self._open_until = -math.inf
+        self._looked_s = -math.inf
+
+    def wants(self, frame: Frame) -> bool:
+        """Whether the next frame is one of them."""
+        now = frame.time_s
+        wanted = self._is_due(now) and not self._still(frame, now)
+        if wanted:
+            self._looked_s = now
+        else:
+            self.held_back += 1
+        return wanted
+
+    def _still(self, frame: Frame, now: float) -> bool:
+        if self._motion is None:
+            return False
+        if self._motion.moves(frame):
+            self._open_until = now + _OPEN_S
+        return now > self._open_until and 0 <= now - self._looked_s < _LONGEST_S
+
+    def _is_due(self, now: float) -> bool:
+        interval_s, due = self._interval_s, self._due
+        # A jump back of the time stamps starts anew; a tenth of the interval evens out the jitter of the source.
+        if due is not None and due - 2 * interval_s < now < due - 0.1 * interval_s:
+            return False
+        # From when it was due, not from when it came: of 25 frames a second, 10 are 10, not 8.
+        self._due = now + interval_s if due is None or abs(now - due) > interval_s else due + interval_s
+        return True
+
+
+class GatedDetector:
+    """Implements ``stages.DetectorService``: hands on the frames that the gate wants."""
+
+    def __init__(self, service: DetectorService, gate: DetectionGate) -> None:
+        self._service = service
+        self._gate = gate
+
+    @property
+    def begun(self) -> Frame | None:
+        """The frame that was begun last, answered or not."""
+        return self._service.begun
+
+    def submit(self, frame: Frame) -> None:
+        """Leave the newest frame, if it is wanted."""
+        if self._gate.wants(frame):
+            self._service.submit(frame)
+
+    def poll(self) -> tuple[Frame, Instances] | None:
+        """The newest answer and the frame that it is of, once; else None."""
+        return self._service.poll()
+
+    def close(self) -> None:
+        """Leave."""
+        self._service.close()
+
+
+class _Skipping(Protocol):
+    """A perception that answers each frame at once and can do so without looking."""
+
+    def push(self, frame: Frame) -> Iterable[Annotated]: ...
+
+    def skip(self, frame: Frame) -> Annotated: ...
+
+    def finish(self) -> Iterable[Annotated]: ...
+
+    def close(self) -> None: ...
+
+
+class GatedPerception:
+    """Implements ``stages.Perception``: the frames that the gate does not want have what was known before."""
+
+    def __init__(self, perception: _Skipping, gate: DetectionGate) -> None:
+        self._perception = perception
+        self._gate = gate
+        self.skip = perception.skip
+        self.finish = perception.finish
+        self.close = perception.close
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        """What the perception says of the frame, with or without looking at it."""
+        return self._perception.push(frame) if self._gate.wants(frame) else [self._perception.skip(frame)]
