@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import datetime
 from pathlib import Path
 
+import av.error
 from av.packet import Packet
 
 from streamer.recording.times import Times
@@ -22,12 +25,26 @@ class SegmentFile(GrowingFile):
     """From one key frame to the last packet before the next file."""
 
     def __init__(self, path: Path, tracks: Tracks, first: Times, utc: datetime, *, camera_clock: bool) -> None:
-        """``utc`` is when its first picture was taken; ``camera_clock``: whether the camera said so."""
-        super().__init__(path, max_interleave_delta=str(_INTERLEAVE_US))
+        """``utc`` is when its first picture was taken; ``camera_clock``: whether the camera said so.
+
+        Raises ``FileExistsError``. The name appears with the first fragment: whatever bears it can be played.
+        """
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        begun = begun_name(path)
+        begun.unlink(missing_ok=True)
+        super().__init__(begun, max_interleave_delta=str(_INTERLEAVE_US))
         self.first = first
+        self._named = path
         self._container.metadata["creation_time"] = utc.isoformat()
         self._container.metadata["comment"] = start_note(utc, camera_clock=camera_clock)
         self._streams = tracks.add_to(self._container)
+        try:
+            self._container.start_encoding()
+        except (av.error.FFmpegError, OSError) as error:
+            super().give_up()
+            raise self._reason(error) from error
+        self._head = self._file.written
         self._frame = 0
         self._last = first
 
@@ -45,6 +62,28 @@ class SegmentFile(GrowingFile):
             copy.duration = self._frame  # FFmpeg asks for it where a fragment ends
         copy.stream = stream
         self.mux(copy)
+        if self.path != self._named and self._file.written > self._head:
+            self._name()
+
+    def close(self) -> None:
+        """Complete it."""
+        super().close()
+        self._name()
+
+    def give_up(self) -> None:
+        """Leave what can be played, or nothing."""
+        super().give_up()
+        if self.path.exists():
+            self._name()
+
+    def _name(self) -> None:
+        if self.path != self._named:
+            self.path = self.path.rename(self._named)
+
+
+def begun_name(path: Path) -> Path:
+    """What a file is called until there is something in it to be played."""
+    return path.with_name(f".{path.stem}.begun{path.suffix}")
 
 
 def start_note(utc: datetime, *, camera_clock: bool) -> str:
