@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
+from streamer.config.zones import places_of
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
+from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.every_frame import EveryFrame
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
@@ -26,6 +28,7 @@ from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
 from streamer.sinks.coco import CocoResults
 from streamer.sinks.containers import CONTAINERS
+from streamer.sinks.counts import Counts
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
@@ -81,8 +84,10 @@ def annotate_with(
     """
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
-    refuse_clashes({"the input": config.input, "the file of labels": config.labels}, (output, config.detections, config.coco))
-    for path in (config.detections, config.coco):
+    places = places_of(config)
+    read = {"the input": config.input, "the file of labels": config.labels, "the file of zones": config.zones_file}
+    refuse_clashes(read, (output, config.detections, config.coco, config.counts))
+    for path in (config.detections, config.coco, config.counts):
         # A pipe or a device is there already and may be written to. A Path raises for a name that is too long.
         if path is not None and (os.path.isfile(path) or not os.path.exists(path)):  # noqa: PTH110, PTH113  # see above
             check_output(path, overwrite=config.overwrite)
@@ -94,6 +99,7 @@ def annotate_with(
         )
         undo.callback(source.close)
         info = source.open()
+        check_places(places, info)
         picture_sink: VideoEncoder | PictureFile
         if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
             picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
@@ -109,7 +115,8 @@ def annotate_with(
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        perception, detector = _perceive(config, undo, on_wait)
+        perception, detector = _perceive(config, undo, on_wait, tracked=bool(places))
+        scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
             records = Records(
@@ -119,7 +126,7 @@ def annotate_with(
                 detector.name,
                 masks=config.masks,
                 overwrite=config.overwrite,
-                totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(perception, detector)},
+                totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(perception, detector), **_counted(scene)},
             )
             undo.callback(records.abandon)
             sinks.append(records)
@@ -127,6 +134,10 @@ def annotate_with(
             coco = CocoResults(config.coco, info, overwrite=config.overwrite)
             undo.callback(coco.abandon)
             sinks.append(coco)
+        if config.counts is not None and scene is not None:
+            counts = Counts(config.counts, scene.totals, overwrite=config.overwrite)
+            undo.callback(counts.abandon)
+            sinks.append(counts)
         style = Style(draw=config.draw, mask_opacity=config.mask_opacity)
         renderer = Renderer(detector.labels, style=style, sample_aspect_ratio=info.sample_aspect_ratio)
         # From here on the pipeline owns them all.
@@ -146,24 +157,25 @@ def annotate_with(
             if pipeline.interrupted and next(idle) == _MOST_IDLE:
                 perception.leave()
 
-        pipeline = Pipeline(source, perception, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
+        analysed = perception if scene is None else Analysed(perception, scene)
+        pipeline = Pipeline(source, analysed, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             try:
                 stats = pipeline.run()
             except StageFailed as failure:
-                files = [output, config.detections, config.coco]
+                files = [output, config.detections, config.coco, config.counts]
                 paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
                 failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
     if (inference := stats.latencies["inference"]).count:
         times_of(config).keep("call", inference.median_s)
     notes = [*source.notes, *picture_sink.notes]
-    files = [output, config.detections, config.coco]
+    files = [output, config.detections, config.coco, config.counts]
     if perception.left and not pipeline.abandoned:
         notes.append(_what_was_left(perception, stats.dropped["interrupted"]))
     if pipeline.abandoned:
         # Records keep the lines that they have: each is true by itself. The other two appear whole or not at all.
-        files = [config.detections]
+        files = [config.detections, config.counts]
         notes.append(f"abandoned: there is no {output}")
     return Summary.of(
         stats,
@@ -173,6 +185,7 @@ def annotate_with(
         # Of an input without a frame there is no output.
         files=[path for path in files if path is not None and path.exists()],
         tracks=None if isinstance(perception, EveryFrame) else perception.tracks_summary(),
+        places=_counted(scene),
         notes=notes,
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
@@ -193,9 +206,11 @@ def _what_was_left(perception: EveryFrame | Interval, dropped: int) -> str:
     return ", ".join(["the detector's call under way was not waited for", *parts])
 
 
-def _perceive(config: AnnotateConfig, undo: ExitStack, on_wait: Tell) -> tuple[EveryFrame | Interval, Detector]:
+def _perceive(
+    config: AnnotateConfig, undo: ExitStack, on_wait: Tell, *, tracked: bool
+) -> tuple[EveryFrame | Interval, Detector]:
     """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
-    tracked = config.track or config.inference_interval != 1
+    tracked = tracked or config.track or config.inference_interval != 1
     score = least_score(config, config.detector, tracked=tracked)
     times = times_of(config)
     fetch(config, on_wait)
@@ -216,6 +231,11 @@ def _perceive(config: AnnotateConfig, undo: ExitStack, on_wait: Tell) -> tuple[E
 
         return Interval(detectors[0], config.inference_interval, select), detectors[0]
     return EveryFrame(detectors, select), detectors[0]
+
+
+def _counted(scene: Scene | None) -> dict[str, Any]:
+    """What zones and lines have counted, for records and summary."""
+    return {} if scene is None else scene.totals.as_dict()
 
 
 def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict[str, object]:

@@ -59,6 +59,8 @@ class Summary:
     """Instances by class name, summed over all frames, most frequent first."""
     tracks: tuple[TrackTotal, ...] | None
     """What was followed, in the order of appearance; None where nothing was tracked."""
+    places: Mapping[str, Any]
+    """``zones`` and ``lines`` by name, with what they counted; empty where there are none."""
     files: tuple[str, ...]
     """Paths of what was written."""
     notes: tuple[str, ...]
@@ -75,6 +77,7 @@ class Summary:
         *,
         now: float,
         tracks: Iterable[TrackSummary] | None = None,
+        places: Mapping[str, Any] | None = None,
         files: Iterable[str | os.PathLike[str]] = (),
         notes: Iterable[str] = (),
         damaged_packets: int = 0,
@@ -103,6 +106,7 @@ class Summary:
             tracks=None
             if tracks is None
             else tuple(TrackTotal(t.track_id, class_name(labels, t.class_id), t.first_frame, t.last_frame) for t in tracks),
+            places=places or {},
             files=tuple(os.fspath(path) for path in files),
             notes=tuple(notes),
             interrupted=interrupted,

@@ -34,12 +34,19 @@ class Seen:
 
 
 class Geometry:
-    """Zones and lines in a picture of ``size`` (width, height). Raises ``InvalidPlace`` for one outside the picture."""
+    """Zones and lines in a picture of ``size`` (width, height); those in pixels mean a picture of ``first_size``, if given.
 
-    def __init__(self, zones: Sequence[Zone], lines: Sequence[Line], size: tuple[int, int]) -> None:
+    Raises ``InvalidPlace`` for one outside the picture.
+    """
+
+    def __init__(
+        self, zones: Sequence[Zone], lines: Sequence[Line], size: tuple[int, int], first_size: tuple[int, int] | None = None
+    ) -> None:
         self.size = size
-        polygons = [in_pixels(zone.polygon, size) for zone in zones]
-        ends = [in_pixels(line.points, size) for line in lines]
+        self.first_size = first_size or size
+        scale = size[0] / self.first_size[0], size[1] / self.first_size[1]
+        polygons = [_scaled(in_pixels(zone.polygon, self.first_size), scale) for zone in zones]
+        ends = [_scaled(in_pixels(line.points, self.first_size), scale) for line in lines]
         most = max(map(len, polygons), default=1)
         corners = np.zeros((len(zones), most, 2))
         following = np.zeros_like(corners)
@@ -136,3 +143,7 @@ class Geometry:
             set_ = (bits >> np.uint32(column % _WORD)) & np.uint32(1)
             shares[:, column] = np.count_nonzero(set_.reshape(len(boxes), -1), axis=1) / whole
         return shares
+
+
+def _scaled(points: Sequence[Point], scale: tuple[float, float]) -> tuple[Point, ...]:
+    return tuple((x * scale[0], y * scale[1]) for x, y in points)

@@ -80,10 +80,6 @@ class SceneAnalysis:
         self._inside = dict.fromkeys([zone.name for zone in self.zones], 0)
         self._crossed = {line.name: [0, 0] for line in self.lines}
 
-    def check(self, size: tuple[int, int]) -> None:
-        """Raise ``InvalidPlace`` for a zone or a line outside a displayed picture of ``size`` (width, height)."""
-        Geometry(self.zones, self.lines, size)
-
     def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int]) -> SceneFacts:
         """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height)."""
         width, height = frame_size
@@ -119,7 +115,9 @@ class SceneAnalysis:
     def _watched_in(self, size: tuple[int, int]) -> Watched:
         watched = self._watched
         if watched is None or watched.geometry.size != size:
-            self._watched = watched = Watched(self.zones, self.lines, Geometry(self.zones, self.lines, size))
+            # Pixels are those of the first picture: a camera that changes its resolution still looks the same way.
+            first = size if watched is None else watched.geometry.first_size
+            self._watched = watched = Watched(self.zones, self.lines, Geometry(self.zones, self.lines, size, first))
             self._newcomers.clear()
             for subject in self._subjects.values():
                 subject.placed_in(watched)

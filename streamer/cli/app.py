@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from streamer.cli.analyse import analyse
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
@@ -128,6 +129,7 @@ def probe(
         print_probe(report)
 
 
+app.command(no_args_is_help=True)(analyse)
 add_to(app)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,6 +45,8 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         counts = Counter(track.class_name for track in summary.tracks)
         kinds = ", ".join(f"{name} {n}" for name, n in counts.most_common())
         table.add_row("tracks", f"{len(summary.tracks)} objects" + (f": {escape(kinds)}" if kinds else ""))
+    for heading, words in _places(summary.places):
+        table.add_row(heading, words)
     for row, path in enumerate(summary.files):
         table.add_row("" if row else "written", escape(path))
     for row, note in enumerate(summary.notes):
@@ -51,6 +54,28 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     if summary.interrupted:
         table.add_row("stopped", "before the end of the input; what was done is whole")
     console.print(table, highlight=False)
+
+
+def _places(places: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """One row for each zone and line: its heading and what it counted."""
+    for row, (name, zone) in enumerate(places.get("zones", {}).items()):
+        dwell = (
+            ""
+            if zone["mean_dwell_s"] is None
+            else f", {zone['mean_dwell_s']:.1f} s each, {zone['longest_dwell_s']:.1f} at most"
+        )
+        words = f"{escape(name)}: {zone['entries']} entered, {zone['exits']} left{dwell}, {zone['most_inside']} at once"
+        yield "" if row else "zones", words
+    for row, (name, line) in enumerate(places.get("lines", {}).items()):
+        yield "" if row else "lines", f"{escape(name)}: {line['in']} in, {line['out']} out"
+
+
+def print_places(places: Mapping[str, Any], console: Console | None = None) -> None:
+    """What zones and lines have counted, on stdout unless told otherwise."""
+    table = _grid()
+    for heading, words in _places(places):
+        table.add_row(heading, words)
+    (console or Console()).print(table, highlight=False)
 
 
 def _latencies(summary: Summary) -> Table:

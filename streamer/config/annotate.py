@@ -24,6 +24,7 @@ from streamer.config.fields import (
 )
 from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
 from streamer.config.validation import load
+from streamer.config.zones import PlacesOptions
 
 
 class RecordingOptions(Settings):
@@ -110,6 +111,7 @@ class ReportOptions(Settings):
 class AnnotateConfig(  # pydantic takes the fields of the last base first
     ReportOptions,
     EncodingOptions,
+    PlacesOptions,
     ResultsOptions,
     RecordsOptions,
     DrawingOptions,

@@ -30,6 +30,8 @@ class Description:
     """What holds when nothing is said, in words; empty where a value is required."""
     short: str
     """Short flag, or empty."""
+    flag: str
+    """Long flag, where that is not the name; or empty."""
     required: bool
     argument: bool
     """Whether it is the command's argument and no option."""
@@ -43,7 +45,7 @@ class Description:
     @property
     def option(self) -> str:
         """``--max-fps``."""
-        return f"--{self.name.replace('_', '-')}"
+        return self.flag or f"--{self.name.replace('_', '-')}"
 
     @property
     def negation(self) -> str:
@@ -52,14 +54,15 @@ class Description:
 
 
 def descriptions(model: type[Settings]) -> Iterator[Description]:
-    """Each field of ``model`` that holds a value; fields that hold settings themselves are left out."""
+    """Each field of ``model`` that holds a value; those that hold settings are left out, unless they have an ``Option``."""
     for name, field in model.model_fields.items():
         parts = list(parts_of(field))
         expected = next((part for part in parts if isinstance(part, Expected)), None)
         choices = [str(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
-        if any(isinstance(part, type) and issubclass(part, Settings) for part in parts):
+        option = next((part for part in parts if isinstance(part, Option)), None)
+        if option is None and any(isinstance(part, type) and issubclass(part, Settings) for part in parts):
             continue
-        option = next((part for part in parts if isinstance(part, Option)), Option())
+        option = option or Option()
         yield Description(
             name=name,
             panel=_panel(model, name),
@@ -68,6 +71,7 @@ def descriptions(model: type[Settings]) -> Iterator[Description]:
             choices="" if expected is not None else any_of(choices),
             default="" if field.is_required() else default_words(field),
             short=option.short,
+            flag=option.flag,
             required=field.is_required(),
             argument=option.argument,
             file_only=option.file_only,

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
 """What can be drawn of an instance."""
-PANELS = ("Source", "Output", "Detector", "Picture", "Encoding", "Records", "Process")
+PANELS = ("Source", "Output", "Detector", "Picture", "Zones", "Encoding", "Records", "Process")
 """Headings that settings stand under, in their order; a class of settings names its own as ``panel``."""
 
 
@@ -57,6 +57,8 @@ class Option:
 
     short: str = ""
     """Its short flag, such as ``-o``."""
+    flag: str = ""
+    """Its long flag, where that is not the field's name."""
     metavar: str = ""
     """What stands for a value, in place of the type's own."""
     argument: bool = False

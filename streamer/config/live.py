@@ -28,6 +28,7 @@ from streamer.config.fields import (
 )
 from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
 from streamer.config.validation import load
+from streamer.config.zones import PlacesOptions
 from streamer.errors import ConfigError
 from streamer.redact import redact
 from streamer.sinks.retention import file_stem
@@ -146,6 +147,7 @@ class OutputOptions(Settings):
 
 
 class CameraOptions(
+    PlacesOptions,
     RecordsOptions,
     FileOptions,
     OutputOptions,
@@ -318,7 +320,7 @@ def _places(camera: CameraConfig, name: str) -> Iterator[tuple[str, str, str]]:
     """What only one camera can write to: the setting, the place and what to call it. A folder holds many cameras' segments."""
     for address in camera.publish:
         yield "publish", address, address
-    for key, path in (("output", camera.output), ("detections", camera.detections)):
+    for key, path in (("output", camera.output), ("detections", camera.detections), ("counts", camera.counts)):
         if path is not None:
             yield key, os.path.realpath(path).casefold(), str(path)
     stem = file_stem(redact(name))

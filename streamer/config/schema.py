@@ -11,6 +11,7 @@ from streamer.config.annotate import AnnotateConfig
 from streamer.config.description import default_words, parts_of
 from streamer.config.fields import Settings, Unset
 from streamer.config.live import CameraConfig, CameraOptions, LiveConfig, RunConfig
+from streamer.config.zones import LineOptions, ZoneOptions
 
 FILES: Mapping[str, type[Settings]] = {"annotate": AnnotateConfig, "live": LiveConfig, "run": RunConfig}
 """The settings of the file that each command reads."""
@@ -23,7 +24,7 @@ def schema(command: str = "run") -> dict[str, Any]:
     """The JSON schema of the configuration file of ``annotate``, ``live`` or ``run``."""
     model = FILES[command]
     made = model.model_json_schema()
-    inner = {cls.__name__: cls for cls in (CameraOptions, CameraConfig)}
+    inner = {cls.__name__: cls for cls in (CameraOptions, CameraConfig, ZoneOptions, LineOptions)}
     for name, definition in made.get("$defs", {}).items():
         _complete(definition, inner[name])
     _complete(made, model)

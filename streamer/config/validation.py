@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from streamer.analysis.places import InvalidPlace
 from streamer.config.description import any_of, parts_of
 from streamer.config.document import Document, Location, load_yaml
 from streamer.config.environment import expand, hidden
@@ -110,6 +111,8 @@ def _complaint(detail: ErrorDetails, path: Location, owner: type[BaseModel], fie
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}", did_you_mean(str(path[-1]), owner.model_fields)
     cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidPlace):
+        return f"{key}: {cause}", cause.hint
     parts = parts_of(field)
     choices = [str(choice) for item in parts if get_origin(item) is Literal for choice in get_args(item)]
     words = next((item.words for item in parts if isinstance(item, Expected)), any_of(choices) or detail["msg"])

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.validation import joined
+from streamer.config.zones import places_of
 from streamer.detectors.registry import check_detector
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
 from streamer.live.http import check_address as check_metrics_address
 from streamer.live.http import parse_address as parse_metrics_address
 from streamer.live.parts import check_addresses
+from streamer.perception.analysed import Scene
 from streamer.perception.selection import class_ids
 from streamer.sinks.atomic import check_output
 from streamer.sinks.containers import container_for
@@ -86,6 +88,15 @@ class _Check:
         with self._at("classes", name):
             if camera.classes is not None and labels is not None:
                 class_ids(camera.classes, labels, self._process.detector)
+        with self._at("zones_file", name):
+            places = places_of(camera)
+            if labels is not None:
+                Scene(*places, labels)
+        with self._at("counts", name):
+            if camera.counts is not None:
+                _refuse_existing(camera.counts, camera)
+                if self._surroundings:
+                    _check_folder(camera.counts.parent)
         with self._at("output", name):
             if camera.output is not None:
                 container_for(camera.output)
@@ -116,7 +127,7 @@ class _Check:
             **{f"the source of {name}": camera.source for name, camera in self._cameras.items()},
         }
         for name, camera in self._cameras.items():
-            for key, path in (("output", camera.output), ("detections", camera.detections)):
+            for key, path in (("output", camera.output), ("detections", camera.detections), ("counts", camera.counts)):
                 with self._at(key, name):
                     refuse_clashes(files, [path])
                 if path is not None:

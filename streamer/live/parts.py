@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
+from streamer.config.zones import places_of
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.live.copying import CopyRecording
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
+from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.detection_gate import DetectionGate, GatedDetector, GatedPerception
 from streamer.perception.motion_gate import MotionGate
 from streamer.perception.selection import Selection, selection
@@ -51,6 +53,8 @@ class Parts:
     """The outputs. They get the lines of the window's overlay, and where to report failures."""
     recording: CopyRecording | None = None
     """What records the packets, if anything does."""
+    scene: Scene | None = None
+    """What zones and lines count; None where there are none. It outlives a perception that failed."""
 
 
 class PartsFactory:
@@ -63,25 +67,31 @@ class PartsFactory:
     def __call__(self, camera: str, config: CameraConfig) -> Parts:
         """What makes the parts of the camera of that name."""
         recording = None if config.record is None else CopyRecording(camera, config, config.record)
+        places = places_of(config)
+        scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if places else None
         return Parts(
             source=partial(_source, config, recording),
-            perception=partial(self._perception, config),
+            perception=partial(self._perception, config, scene),
             renderer=partial(self._renderer, config),
-            outputs=partial(self._outputs, camera, config),
+            outputs=partial(self._outputs, camera, config, scene),
             recording=recording,
+            scene=scene,
         )
 
     def selection(self, config: CameraOptions) -> Selection:
         """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
         return selection(config, self._process.detector, self._detector)
 
-    def _perception(self, config: CameraConfig, client: DetectorClient, info: StreamInfo) -> Perception:
+    def _perception(self, config: CameraConfig, scene: Scene | None, client: DetectorClient, info: StreamInfo) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         select = self.selection(config)
         client.wanted = select.to_follow if info.live and config.follow else select
         gate = None
         if config.detect_fps is not None or config.motion_gate:
             gate = DetectionGate(config.detect_fps, MotionGate() if config.motion_gate else None)
+        if scene is not None:
+            check_places((scene.analysis.zones, scene.analysis.lines), info)
+            _refuse_untracked(config, info)
         if not info.live:
             waiting = Waiting(client, select, patient=True)
             return waiting if gate is None else GatedPerception(waiting, gate)
@@ -92,7 +102,8 @@ class PartsFactory:
         from streamer.perception.following import Following
 
         service = client if gate is None else GatedDetector(client, gate)
-        return Following(service, select, max_mask_age_s=config.max_mask_age)
+        following = Following(service, select, max_mask_age_s=config.max_mask_age)
+        return following if scene is None else Analysed(following, scene)
 
     def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
@@ -105,13 +116,20 @@ class PartsFactory:
         )
 
     def _outputs(
-        self, camera: str, config: CameraConfig, info: StreamInfo, figures: Callable[[], Sequence[str]], failures: Failures
+        self,
+        camera: str,
+        config: CameraConfig,
+        scene: Scene | None,
+        info: StreamInfo,
+        figures: Callable[[], Sequence[str]],
+        failures: Failures,
     ) -> OutputSet:
         """Everything that was asked for; what was built before one that cannot be is given up again."""
         recordings: list[Output] = []
         streams: list[Output] = []
         try:
             self._files(camera, config, info, failures, recordings)
+            self._found(config, scene, info, failures, recordings)
             self._streams(config, info, failures, streams)
             if config.show:
                 from streamer.sinks.window import Window
@@ -147,17 +165,28 @@ class PartsFactory:
             # Many cameras may share a folder: what is said of one must name it.
             segments.name = f"record {config.record_annotated / segments.stem}"
             outputs.append(_recording(segments, config, info, failures))
+
+    def _found(
+        self, config: CameraConfig, scene: Scene | None, info: StreamInfo, failures: Failures, outputs: list[Output]
+    ) -> None:
         if config.detections is not None:
             from streamer.sinks.live_records import LiveRecords
             from streamer.sinks.records import Records
 
             def records(path: Path) -> Records:
                 labels, name = self._detector.labels, self._detector.name
-                return Records(path, info, labels, name, masks=config.masks, overwrite=config.overwrite)
+                totals = None if scene is None else scene.totals.as_dict
+                return Records(path, info, labels, name, masks=config.masks, overwrite=config.overwrite, totals=totals)
 
             path = _made(config.detections.parent) / config.detections.name
             sink = LiveRecords(path, records) if info.live else FileSink(records(path), path)
             outputs.append(_recording(sink, config, info, failures))
+
+        if config.counts is not None and scene is not None:
+            from streamer.sinks.counts import Counts
+
+            path = _made(config.counts.parent) / config.counts.name
+            outputs.append(_recording(Counts(path, scene.totals, overwrite=config.overwrite), config, info, failures))
 
     def _streams(self, config: CameraConfig, info: StreamInfo, failures: Failures, outputs: list[Output]) -> None:
         from streamer.sinks.publish import Publish
@@ -195,6 +224,17 @@ def _source(config: CameraConfig, copied: CopyRecording | None, on_state: Callab
     if config.insecure:
         tls.leave_unchecked(config.source)
     return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
+
+
+def _refuse_untracked(config: CameraConfig, info: StreamInfo) -> None:
+    """Raise ``ConfigError`` where objects are not followed: without identities nothing can be counted."""
+    if not info.live:
+        raise ConfigError(
+            "zones and lines need objects that are followed, which is not done for a source that is not live",
+            hint="use streamer annotate for a recording, or --live",
+        )
+    if not config.follow:
+        raise ConfigError("zones and lines need objects that are followed", hint="leave --no-follow out")
 
 
 def check_addresses(config: CameraConfig) -> None:

@@ -8,15 +8,20 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from streamer._version import __version__
+from streamer.analysis.facts import Crossing, Entry, Exit, SceneFacts
+from streamer.analysis.observation import CELLS, Observations, observe
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.runtime.utc import iso_utc
-from streamer.sinks.coco_masks import clipped, crops, polygons, rles
+from streamer.sinks.coco_masks import crops, polygons, rles
 from streamer.stages import Annotated
 
 SCHEMA = 1
@@ -70,7 +75,7 @@ class Records:
         """Append the frame's line. Raises ``OutputWriteFailed``."""
         self._begin()
         frame, instances = item.frame, item.instances.usable(self._info.width, self._info.height)
-        self._put(self._frame_line(frame, instances))
+        self._put(self._frame_line(frame, instances, item.facts))
         self._frames += 1
         self._by_class.update(instances.class_ids.tolist())
         self._first_s = frame.time_s if self._first_s is None else self._first_s
@@ -132,24 +137,27 @@ class Records:
             }
         )
 
-    def _frame_line(self, frame: Frame, instances: Instances) -> dict[str, object]:
+    def _frame_line(self, frame: Frame, instances: Instances, facts: SceneFacts | None) -> dict[str, object]:
         line: dict[str, object] = {"type": "frame", "frame": frame.index, "pts": frame.pts, "time_s": round(frame.time_s, 6)}
         if frame.utc_s is not None:
             line["utc"] = iso_utc(frame.utc_s)
+        seen = observe(instances, self._info.width, self._info.height)
         found: list[dict[str, object]] = [
             {
                 "class": class_name(self._labels, class_id),
                 "class_id": class_id,
                 "score": round(score, 4),
-                "box_xyxy": [round(edge, 2) for edge in box],
+                "box_xyxy": box,
+                "foot_xy": foot,
                 "track_id": None if track_id == NO_TRACK else track_id,
                 "state": "followed" if followed else "inferred",
                 "mask_age_s": round(age, 4),
             }
-            for class_id, score, box, track_id, followed, age in zip(
+            for class_id, score, box, foot, track_id, followed, age in zip(
                 instances.class_ids.tolist(),
                 instances.scores.tolist(),
-                clipped(instances, self._info).tolist(),
+                seen.boxes_xyxy.tolist(),
+                seen.feet_xy.tolist(),
                 instances.track_ids.tolist(),
                 instances.followed.tolist(),
                 instances.mask_age_s.tolist(),
@@ -157,10 +165,19 @@ class Records:
             )
         ]
         if self._masks != "none":
-            for instance, mask in zip(found, self._mask_fields(instances), strict=True):
+            for instance, mask, shape in zip(found, self._mask_fields(instances), seen.shapes, strict=True):
                 instance["mask"] = mask
+                instance["shape"] = None if mask is None else np.packbits(shape).tobytes().hex()
+        if facts is not None:
+            for instance, zones in zip(found, facts.zones, strict=True):
+                instance["zones"] = list(zones)
+            for name in ("crossings", "entries", "exits"):
+                line[name] = [self._fact(fact) for fact in getattr(facts, name)]
         line["instances"] = found
         return line
+
+    def _fact(self, fact: Crossing | Entry | Exit) -> dict[str, object]:
+        return {**asdict(fact), "class": class_name(self._labels, fact.class_id)}
 
     def _mask_fields(self, instances: Instances) -> list[object]:
         width, height = self._info.width, self._info.height
@@ -214,6 +231,30 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
             if number == 1:
                 _check_first(path, line)
             yield line
+
+
+def observed(line: Mapping[str, Any], size: tuple[int, int]) -> Observations:
+    """What analysis saw of the objects of a frame's line, of a displayed picture of ``size`` (width, height).
+
+    Where a line does not say, an object stands at the middle of its box's lower side, and fills its box.
+    """
+    found = line["instances"]
+    boxes = np.array([one["box_xyxy"] for one in found], np.float64).reshape(-1, 4)
+    feet = [one.get("foot_xy") or [(x0 + x1) / 2, y1] for one, (x0, _, x1, y1) in zip(found, boxes.tolist(), strict=True)]
+    shapes = np.ones((len(found), CELLS, CELLS), np.bool_)
+    for row, one in enumerate(found):
+        if one.get("shape"):
+            bits = np.frombuffer(bytes.fromhex(one["shape"]), np.uint8)
+            shapes[row] = np.unpackbits(bits).reshape(CELLS, CELLS)
+    return Observations(
+        size=size,
+        class_ids=np.array([one["class_id"] for one in found], np.int64),
+        track_ids=np.array([NO_TRACK if one["track_id"] is None else one["track_id"] for one in found], np.int64),
+        mask_age_s=np.array([one.get("mask_age_s", 0.0) for one in found], np.float64),
+        boxes_xyxy=boxes,
+        feet_xy=np.array(feet, np.float64).reshape(-1, 2),
+        shapes=shapes,
+    )
 
 
 def _check_first(path: str | os.PathLike[str], line: object) -> None:

@@ -111,6 +111,8 @@ GOOD = [
     "max_instances: '007'",
     "masks: none",
     "transport: tcp",
+    "zones: {door: {polygon: [[0, 0], [1, 0], [1, 1]], count: coverage, coverage: 0.3, classes: person}}",
+    "lines: {gate: {points: [[0, 100], [200, 100]], count: centre}}",
 ]
 BAD = [
     "source:",
@@ -163,6 +165,11 @@ BAD = [
     "damaged:",
     "weight: 0",
     "weihgt: 1",
+    "zones: {door: {}}",
+    "zones: {door: {polygon: [[0, 0], [1, 0]]}}",
+    "zones: {door: {polygon: [[0, 0], [1, 0], [1, 1]], coverage: 0}}",
+    "lines: {gate: {points: [[0, -1], [1, 1]]}}",
+    "lines: [gate]",
 ]
 
 
@@ -276,6 +283,8 @@ def _values(told: dict[str, Any]) -> st.SearchStrategy[object]:
         low = told.get("exclusiveMinimum", told.get("minimum", 0))
         numbers = st.decimals(low, told.get("maximum", 10**6), places=3).map(float)
         return numbers.filter(lambda number: "exclusiveMinimum" not in told or number > 0)
+    if kind == "object":
+        return st.just({})
     if kind == "array":
         return st.lists(_values(told["items"]), min_size=told.get("minItems", 0), max_size=3)
     if "pattern" in told:

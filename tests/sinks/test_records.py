@@ -74,10 +74,12 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
         "class_id": 1,
         "score": 0.9876,
         "box_xyxy": [10.0, 8.0, 20.0, 28.0],
+        "foot_xy": [15.0, 28.0],
         "track_id": None,
         "state": "inferred",
         "mask_age_s": 0.0,
         "mask": {"size": [48, 64], "counts": coco_mask.encode(full)["counts"].decode()},
+        "shape": "f" * 64,
     }
     assert car["box_xyxy"] == [30.13, 0.0, 64.0, 20.0], "it ends where the picture does"
     assert car["mask"] is None
