@@ -178,6 +178,7 @@ class Camera:
             latencies=stats.latencies,
             queues={} if pipeline is None else pipeline.queues,
             outputs=self._output_statuses(),
+            places={} if (scene := self._parts.scene) is None else scene.totals.as_dict(),
             stuck=self._watchdog.stuck.get(self.name) or self._watchdog.stuck.get(DETECTOR, ""),
         )
         return replace(status, stuck="capture") if not status.stuck and silent(status, _SILENT_S) else status

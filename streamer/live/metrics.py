@@ -43,6 +43,7 @@ class CameraCollector(Collector):
         yield from _queues(cameras)
         yield from _latencies(cameras)
         yield from _outputs(cameras)
+        yield from _places(cameras)
 
 
 def registry(cameras: Callable[[], Sequence[CameraStatus]]) -> CollectorRegistry:
@@ -138,3 +139,23 @@ def _outputs(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
             dropped.add_metric(labels, output.dropped)
             fill.add_metric(labels, output.fill)
     return state, failing, frames, size, dropped, fill
+
+
+def _places(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
+    inside = _gauge("zone_objects", "Objects that are in the zone now.", "zone")
+    entries = _counter("zone_entries", "Objects that entered the zone, by class.", "zone", "class")
+    dwell = _counter("zone_dwell_seconds", "Seconds that the objects which left the zone had been in it.", "zone")
+    crossings = _counter(
+        "line_crossings", "Objects that crossed the line, by class and direction.", "line", "class", "direction"
+    )
+    for camera in cameras:
+        for name, zone in camera.places.get("zones", {}).items():
+            inside.add_metric([camera.name, name], zone["inside"])
+            dwell.add_metric([camera.name, name], zone["dwell_s"])
+            for class_name, count in zone["by_class"].items():
+                entries.add_metric([camera.name, name, class_name], count)
+        for name, line in camera.places.get("lines", {}).items():
+            for class_name, counts in line["by_class"].items():
+                for direction, count in counts.items():
+                    crossings.add_metric([camera.name, name, class_name, direction], count)
+    return inside, entries, dwell, crossings

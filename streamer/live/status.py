@@ -97,6 +97,8 @@ class CameraStatus:
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """By name: items that wait, and how full that is, 0..1."""
     outputs: tuple[OutputStatus, ...] = ()
+    places: Mapping[str, Any] = field(default_factory=dict)
+    """``zones`` and ``lines`` by name, with what they counted; empty where there are none."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -151,7 +153,10 @@ def overlay(status: CameraStatus) -> list[str]:
 def summary(status: CameraStatus) -> str:
     """What a camera has done, in a few words."""
     causes = ", ".join(f"{cause} {count}" for cause, count in sorted(status.dropped.items())) or "none"
-    return f"{status.frames_in} captured, {status.frames_out} recorded or shown, dropped: {causes}"
+    zones = [f", {name}: {zone['entries']} entered" for name, zone in status.places.get("zones", {}).items()]
+    lines = [f", {name}: {line['in']} in, {line['out']} out" for name, line in status.places.get("lines", {}).items()]
+    counted = "".join([*zones, *lines])
+    return f"{status.frames_in} captured, {status.frames_out} recorded or shown, dropped: {causes}{counted}"
 
 
 def _plain(value: object) -> object:

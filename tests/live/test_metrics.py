@@ -177,3 +177,16 @@ def test_rates_are_those_of_the_window() -> None:
     assert rates["frames"] == pytest.approx(5.0)
     rates.sample(130.0, {"frames": 0})
     assert rates["frames"] == 0.0, "a counter that starts anew gives no negative rate"
+
+
+def test_zones_and_lines_are_exported() -> None:
+    places = {
+        "zones": {"door": {"inside": 2, "dwell_s": 7.5, "by_class": {"person": 3}}},
+        "lines": {"gate": {"by_class": {"person": {"in": 4, "out": 1}}}},
+    }
+    camera = CameraStatus(name="a", source="test:", state=State.RUNNING, state_s=0.0, since_utc_s=0.0, places=places)
+    text = generate_latest(registry(lambda: [camera])).decode()
+    assert 'streamer_zone_objects{source="a",zone="door"} 2.0' in text
+    assert 'streamer_zone_entries_total{class="person",source="a",zone="door"} 3.0' in text
+    assert 'streamer_zone_dwell_seconds_total{source="a",zone="door"} 7.5' in text
+    assert 'streamer_line_crossings_total{class="person",direction="in",line="gate",source="a"} 4.0' in text
