@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "identities": ("identities",),
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
+    "record": ("record",),
 }
 
 

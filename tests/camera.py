@@ -81,12 +81,14 @@ def _write(path: Path, units: Iterable[bytes]) -> None:
 class Camera:
     """A server process that sends the units of files; it keeps its port, and goes on where it was, over restarts."""
 
-    def __init__(self, folder: Path, codec: str = "h264", *, sound: str = "", gop: int = 25) -> None:
+    def __init__(self, folder: Path, codec: str = "h264", *, sound: str = "", gop: int = 25, video: Path | None = None) -> None:
+        """``video`` is a file of units to send instead of one that is made in ``folder``."""
         self.port = 0
         self.codec = codec
-        self.video = folder / "video.units"
+        self.video = video or folder / "video.units"
         self._log = folder / "sent.jsonl"
-        encode_video(self.video, codec, gop=gop)
+        if video is None:
+            encode_video(self.video, codec, gop=gop)
         self._options = ["--video", str(self.video), "--video-codec", codec, "--log", str(self._log)]
         if sound:
             path = folder / "sound.units"

@@ -132,8 +132,6 @@ class OutputOptions(Settings):
     """Folder of an endless recording of what the camera sends, picture and sound, as it is: in segments, without decoding."""
     record_source: Annotated[RecordSource | None, Field(repr=False), Unset("source itself")] = None
     """Another stream of the same camera for ``record``: the large one, while ``source`` is the small one."""
-    record_mode: Literal["continuous", "events"] = "continuous"
-    """Whether ``record`` keeps everything, or what events need."""
     record_annotated: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
     """Folder of an endless recording of the drawn picture, in segments."""
     segment: Timeout = 60.0

@@ -90,14 +90,6 @@ class CopyRecording:
         if self._recorder is not None:
             self._recorder.finish()
 
-    def hold(self, since_utc_s: float) -> None:
-        """From any thread, with ``record_mode: events``: something happens; what came since then is written, until released."""
-        self.recorder.hold(since_utc_s)
-
-    def release(self, until_utc_s: float) -> None:
-        """From any thread: what comes after ``until_utc_s`` need not be kept."""
-        self.recorder.release(until_utc_s)
-
     def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Clip:
         """Cut a clip out of what is on the disk: see :func:`~streamer.recording.clips.cut_clip`. Blocks while it copies."""
         return cut_clip(self._folder, redact(self._camera), start_utc_s, end_utc_s, target)
@@ -120,7 +112,6 @@ class CopyRecording:
                 segment_s=config.segment,
                 keep_hours=config.keep_hours,
                 keep_gb=config.keep_gb,
-                mode=config.record_mode,
             )
         return self._recorder
 

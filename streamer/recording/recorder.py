@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 import math
 import random
@@ -84,6 +85,8 @@ class PacketRecorder:
         self._clock, self._utc, self._rng = clock, utc, rng
         self._backoff = Backoff(initial_s=retry_s, max_s=max(retry_s, _MAX_RETRY_S))
         usable(folder)
+        for left in folder.glob(f".{glob.escape(self.stem)}-*.begun.*"):
+            left.unlink(missing_ok=True)  # of a process that was killed before there was anything to play
         self._lock = threading.Lock()
         self._queue: deque[CameraPacket | CameraStreams] = deque()
         self._queued_bytes = 0
