@@ -46,6 +46,9 @@ class Instances:
     """float32 (N,): seconds between the picture that the object was inferred from and this one; 0 when inferred here."""
     followed: Bools = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
     """bool (N,): carried here from another picture, not inferred from this one."""
+    mask_carried: Bools = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
+    """bool (N,): whether the mask was seen in another picture and moved here with its object, which may itself be inferred from
+    this one; False without a mask. Default: as ``followed``."""
     opacity: Floats = None  # type: ignore[assignment]  # filled in by __post_init__, never None afterwards
     """float32 (N,): 0..1, how strongly to draw it; below 1 while what cannot be followed fades out."""
 
@@ -71,9 +74,10 @@ class Instances:
         for name, default in defaults.items():
             value = getattr(self, name)
             put(self, name, default if value is None else np.asarray(value, default.dtype))
+        put(self, "mask_carried", self._carried_masks())
         if self.boxes_xyxy.shape != (n, 4):
             raise ValueError(f"boxes_xyxy: expected shape ({n}, 4), got {self.boxes_xyxy.shape}")
-        for name in ("scores", "class_ids", *defaults):
+        for name in ("scores", "class_ids", *defaults, "mask_carried"):
             shape = getattr(self, name).shape
             if shape != (n,):
                 raise ValueError(f"{name}: expected shape ({n},), got {shape}")
@@ -85,6 +89,11 @@ class Instances:
             raise ValueError("masks: expected at least one cell a side, got none; None says that there are no masks")
         if self.masks is None and self.has_mask.any():
             raise ValueError("has_mask: expected all False without masks, got some True")
+
+    def _carried_masks(self) -> Bools:
+        """``mask_carried``, False for those without a mask; as given where shapes do not fit, which is said afterwards."""
+        given = self.followed if self.mask_carried is None else np.asarray(self.mask_carried, np.bool_)
+        return given & self.has_mask if given.shape == self.has_mask.shape else given
 
     @classmethod
     def empty(cls) -> Instances:
@@ -110,7 +119,8 @@ class Instances:
 
     def carried(self, by_s: float, max_age_s: float) -> Instances:
         """The same objects in a picture ``by_s`` seconds later, without those whose masks would be older than ``max_age_s``."""
-        older = replace(self, mask_age_s=self.mask_age_s + max(0.0, by_s), followed=np.ones(len(self), np.bool_))
+        all_of_them = np.ones(len(self), np.bool_)
+        older = replace(self, mask_age_s=self.mask_age_s + max(0.0, by_s), followed=all_of_them, mask_carried=all_of_them)
         return older[older.mask_age_s <= max_age_s]
 
     def usable(self, width: int, height: int) -> Instances:

@@ -146,6 +146,7 @@ def shown(draw: st.DrawFn, width: int, height: int) -> Instances:
         track_ids=rng.choice([-1, 1, 2, 10**9], n),
         mask_age_s=rng.choice([0.0, 0.5, 1e9, -1.0, np.inf, np.nan], n).astype(np.float32),
         followed=rng.integers(0, 2, n).astype(np.bool_),
+        mask_carried=rng.integers(0, 2, n).astype(np.bool_),
         opacity=rng.choice([1.0, 0.5, 0.0, 2.0, -np.inf, np.nan], n).astype(np.float32),
     )
 

@@ -30,6 +30,8 @@ def test_defaults_are_filled_in_with_the_right_types() -> None:
     assert found.track_ids.tolist() == [NO_TRACK] * 3
     assert found.has_mask.all()
     assert not found.followed.any()
+    assert not found.mask_carried.any()
+    assert make(followed=np.array([True, False, True])).mask_carried.tolist() == [True, False, True]
     assert found.opacity.tolist() == [1, 1, 1]
     assert not make(masks=None).has_mask.any()
 
@@ -40,6 +42,7 @@ def test_defaults_are_filled_in_with_the_right_types() -> None:
         ({"boxes_xyxy": np.zeros((3, 5))}, r"boxes_xyxy: expected shape \(3, 4\), got \(3, 5\)"),
         ({"scores": np.zeros(2)}, r"scores: expected shape \(3,\), got \(2,\)"),
         ({"class_ids": np.zeros((3, 1))}, r"class_ids: expected shape \(3,\), got \(3, 1\)"),
+        ({"mask_carried": np.ones(2, bool)}, r"mask_carried: expected shape \(3,\), got \(2,\)"),
         ({"masks": np.zeros((3, 7, 8))}, r"masks: expected shape \(3, M, M\), got \(3, 7, 8\)"),
         ({"masks": np.zeros((2, 7, 7))}, r"masks: expected shape \(3, M, M\), got \(2, 7, 7\)"),
         ({"masks": None, "has_mask": np.ones(3, bool)}, "has_mask: expected all False"),
@@ -61,6 +64,12 @@ def test_rows_can_be_picked_in_any_way() -> None:
     assert make(masks=None)[[1]].masks is None
 
 
+def test_a_mask_that_was_carried_says_so_in_any_row_and_scale() -> None:
+    found = make(mask_carried=np.array([True, False, True]), has_mask=np.array([True, True, False]))
+    assert found.mask_carried.tolist() == [True, False, False]
+    assert found[[1, 0]].scaled(2.0, 2.0).usable(100, 50).mask_carried.tolist() == [False, True]
+
+
 def test_scaled_moves_boxes_only() -> None:
     scaled = make().scaled(2.0, 10.0)
     assert scaled.boxes_xyxy[0].tolist() == [0, 10, 4, 30]
@@ -72,12 +81,13 @@ def test_carried_grows_older_and_leaves_out_what_is_too_old() -> None:
         boxes_xyxy=np.zeros((2, 4), np.float32),
         scores=np.ones(2, np.float32),
         class_ids=np.array([1, 2]),
+        masks=np.ones((2, 7, 7), np.float32),
         mask_age_s=np.array([0.0, 0.5], np.float32),
     )
     later = found.carried(1.0, max_age_s=1.2)
     assert later.class_ids.tolist() == [1]
     assert later.mask_age_s.tolist() == [1.0]
-    assert later.followed.tolist() == [True]
+    assert later.followed.tolist() == later.mask_carried.tolist() == [True]
     assert len(found.carried(5.0, max_age_s=1.2)) == 0
 
 
@@ -121,8 +131,10 @@ def test_scores_that_are_no_numbers_leave_their_objects_out() -> None:
 
 def test_a_mask_that_is_no_mask_is_dropped_and_its_object_stays() -> None:
     masks = np.stack([np.full((7, 7), np.nan), np.full((7, 7), 2.0), np.full((7, 7), 0.5)])
-    found = make(boxes_xyxy=np.array([[0, 0, 10, 10]] * 3), masks=masks).usable(100, 50)
+    found = make(boxes_xyxy=np.array([[0, 0, 10, 10]] * 3), masks=masks, mask_carried=np.array([True, True, False]))
+    found = found.usable(100, 50)
     assert found.has_mask.tolist() == [False, True, True]
+    assert found.mask_carried.tolist() == [False, True, False]
     assert found.masks is not None
     assert found.masks[:, 0, 0].tolist() == [0.0, 1.0, 0.5]
 

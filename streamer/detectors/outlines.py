@@ -45,10 +45,10 @@ LEAST_SCORE = 0.3
 PERSON_MS, SCENE_MS = 5.5, 9.5
 """What a look costs one core: a person, with a look of DeepLab for one in six, and what only DeepLab outlines. Nominal, since
 the same recording has to give the same outlines on a machine that is busy. *Measured* 4.0 without DeepLab, and 9.4."""
-MOST_MS = 50.0
+RECORDING_MS = 50.0
 """What the looks at one frame may cost together: 25 ms a frame on two cores, which either share the objects of a frame or
 work on two frames of a recording."""
-MOST_MS_ANEW = 150.0
+ANEW_MS = 150.0
 """The same for a picture that shows nothing of the one before, such as a photo, the first frame, or the one after a cut."""
 
 
@@ -59,8 +59,13 @@ class Outliner:
     outlines, and those that move keep them for a few frames where there are too many to look at.
     """
 
-    def __init__(self, labels: Mapping[int, str], threads: int, folder: Path = FOLDER) -> None:
-        """``labels`` are the detector's. Raises ``DetectorUnavailable`` when a file is missing or has changed."""
+    def __init__(
+        self, labels: Mapping[int, str], threads: int, *, most_ms: float = RECORDING_MS, folder: Path = FOLDER
+    ) -> None:
+        """``labels`` are the detector's, ``most_ms`` is what the looks at one frame may cost one core.
+
+        Raises ``DetectorUnavailable`` when a file is missing or has changed.
+        """
         person, scene = "outlines/selfie_segmentation.tflite", "outlines/deeplab_v3_mnv2_dm05_257.tflite"
         contents = verified(person, folder), verified(scene, folder)
         self._labels = labels
@@ -68,6 +73,7 @@ class Outliner:
         self._eyes = [(PersonNetwork(contents[0], person), DeepLab(contents[1], scene)) for _ in range(threads)]
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="outlines")
         self._memory = OutlineMemory()
+        self._most_ms = most_ms
 
     def __call__(self, image: NDArray[np.uint8], found: Instances) -> Instances:
         """The same objects, surest first as they come, with outlines and second opinions.
@@ -78,15 +84,16 @@ class Outliner:
         boxes = found.boxes_xyxy
         known = self._memory.recall(image, boxes, names)
         due = [row for row, seen in enumerate(known) if (seen is None or seen.due) and found.scores[row] >= LEAST_SCORE]
-        asked = affordable(due, boxes, names, known, MOST_MS if any(known) else MOST_MS_ANEW)
+        asked = affordable(due, boxes, names, known, self._most_ms if any(known) else ANEW_MS)
         for row, opinion in self._ask(image, boxes, names, asked):
             known[row] = Remembered(names[row], boxes[row], patch(image, boxes[row]), opinion)
         self._memory.keep([seen for seen in known if seen is not None])
+        carried = [seen is not None and seen.due > 0 for seen in known]
         opinions = [
             Opinion(None, name) if seen is None else seen.opinion_in(box)
             for seen, box, name in zip(known, boxes, names, strict=True)
         ]
-        return self._with(opinions, found)
+        return self._with(opinions, carried, found)
 
     def _ask(
         self, image: NDArray[np.uint8], boxes_xyxy: Floats, names: list[str], rows: list[int]
@@ -122,7 +129,7 @@ class Outliner:
         """End the threads."""
         self._helpers.shutdown()
 
-    def _with(self, opinions: list[Opinion], found: Instances) -> Instances:
+    def _with(self, opinions: list[Opinion], carried: list[bool], found: Instances) -> Instances:
         masks = np.zeros((len(found), CELLS, CELLS), np.float32)
         for row, opinion in enumerate(opinions):
             if opinion.mask is not None:
@@ -136,6 +143,7 @@ class Outliner:
             class_ids=np.array([self._ids[opinion.class_name] for opinion in opinions], np.int64),
             masks=masks,
             has_mask=np.array(shown, np.bool_),
+            mask_carried=np.array(carried, np.bool_),
         )
 
 

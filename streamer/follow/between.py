@@ -72,6 +72,7 @@ def _backward_view(track: Track, state: MotionState, age_s: float, score: float)
         mask=track.mask,
         mask_age_s=age_s,
         followed=True,
+        mask_carried=True,
         gone=state.gone(track.state.travel),
     )
 

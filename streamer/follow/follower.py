@@ -157,6 +157,7 @@ class Follower:
         return [(track, self._view(track, now, float(covered))) for track, covered in zip(shown, crowded, strict=True)]
 
     def _view(self, track: Track, now: Moment, crowded: float) -> View:
+        followed = track.seen_frame != now.index
         return View(
             track_id=track.track_id,
             class_id=track.class_id,
@@ -164,7 +165,8 @@ class Follower:
             box_xyxy=track.state.box_xyxy,
             mask=track.mask,
             mask_age_s=max(0.0, now.time_s - track.mask_time_s),
-            followed=track.seen_frame != now.index,
+            followed=followed,
+            mask_carried=followed or track.mask_carried,
             gone=track.gone(),
         )
 
@@ -208,6 +210,7 @@ class Follower:
                     score=float(instances.scores[row]),
                     class_id=int(instances.class_ids[row]),
                     mask=mask,
+                    mask_carried=bool(instances.mask_carried[row]),
                     appearance=appearance,
                 )
             )

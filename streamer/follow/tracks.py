@@ -53,6 +53,8 @@ class Detection:
     score: float
     class_id: int
     mask: Singles | None
+    mask_carried: bool = False
+    """Whether the detector saw the mask in an earlier frame than this one."""
     appearance: Singles
 
 
@@ -90,6 +92,8 @@ class Track:
     mask_time_s: float
     """Time of the picture that it was last inferred from, seconds."""
     first_frame: int
+    mask_carried: bool = False
+    """Whether its mask is older than its last detection."""
     track_id: int = 0
     """0 until it is shown for the first time: what is never shown takes no number."""
     hits: int = 1
@@ -147,6 +151,7 @@ class Track:
         self.votes[detection.class_id] = self.votes.get(detection.class_id, 0.0) + detection.score
         box = np.concatenate([centre - half, centre + half])
         weights = weights_of(self.mask)
+        self.mask_carried = detection.mask is None or detection.mask_carried
         if detection.mask is not None:
             hidden = np.zeros_like(detection.mask)
             if covered is not None and self.mask is not None and self.mask.shape == detection.mask.shape:
@@ -238,6 +243,7 @@ def start(detection: Detection, frame: int, time_s: float, box: Doubles) -> Trac
         score=detection.score,
         votes={detection.class_id: detection.score},
         mask=mask,
+        mask_carried=detection.mask_carried,
         seen_frame=frame,
         travel_seen=state.travel,
         mask_time_s=time_s,

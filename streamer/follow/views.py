@@ -27,6 +27,8 @@ class View:
     """(M, M) of that box."""
     mask_age_s: float
     followed: bool
+    mask_carried: bool
+    """Whether the mask was seen in another frame."""
     gone: float
     """How far it has moved against the background since its mask was detected, in shares of its box's smaller side."""
 
@@ -66,6 +68,7 @@ def instances_of(views: Sequence[View], width: int, height: int) -> Instances:
         track_ids=np.array([view.track_id for view in views], np.int64),
         mask_age_s=np.array([view.mask_age_s for view in views], np.float32),
         followed=np.array([view.followed for view in views]),
+        mask_carried=np.array([view.mask_carried for view in views]),
     )
 
 

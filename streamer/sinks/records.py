@@ -165,8 +165,10 @@ class Records:
             )
         ]
         if self._masks != "none":
-            for instance, mask, shape in zip(found, self._mask_fields(instances), seen.shapes, strict=True):
+            columns = self._mask_fields(instances), instances.mask_carried.tolist(), seen.shapes
+            for instance, mask, carried, shape in zip(found, *columns, strict=True):
                 instance["mask"] = mask
+                instance["mask_carried"] = carried
                 instance["shape"] = None if mask is None else np.packbits(shape).tobytes().hex()
         if facts is not None:
             for instance, zones in zip(found, facts.zones, strict=True):

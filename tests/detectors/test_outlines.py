@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from streamer.detectors import outlines
 from streamer.detectors.deeplab import CLASSES, DeepLab, Seen
+from streamer.detectors.labels import COCO
 from streamer.detectors.opinion import UNSEEN_FACTOR, Opinion, judge
 from streamer.detectors.outline_memory import Remembered
-from streamer.detectors.outlines import MOST_MS, PERSON_MS, SCENE_MS, affordable, look, nominal_ms, share
+from streamer.detectors.outlines import PERSON_MS, RECORDING_MS, SCENE_MS, Outliner, affordable, look, nominal_ms, share
 from streamer.detectors.person_outlines import PersonNetwork
 from streamer.detectors.weights import verified
+from streamer.instances import Instances
 
 
 def seen(**shares: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -120,5 +124,32 @@ def test_what_has_no_outline_goes_first_then_the_stalest_then_the_largest() -> N
 def test_the_looks_at_one_frame_have_a_bound_whatever_is_found() -> None:
     boxes = np.tile(np.array([0, 0, 40, 80], np.float32), (100, 1))
     for name, cost in (("person", PERSON_MS), ("car", SCENE_MS)):
-        assert len(affordable(range(100), boxes, [name] * 100, [None] * 100, MOST_MS)) == MOST_MS // cost
+        assert len(affordable(range(100), boxes, [name] * 100, [None] * 100, RECORDING_MS)) == RECORDING_MS // cost
     assert nominal_ms(boxes[0], "fire hydrant") == nominal_ms(boxes[0] / 8, "person") == 0.0
+
+
+def street(moved: int = 0) -> NDArray[np.uint8]:
+    """A picture of smooth noise, ``moved`` pixels further right."""
+    coarse = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    return np.ascontiguousarray(np.roll(cv2.resize(coarse, (360, 240)), moved, axis=1))
+
+
+def test_outlines_say_whether_they_were_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two persons, time for one of them."""
+    monkeypatch.setattr(outlines, "PersonNetwork", lambda *_: ScriptedPerson(0.5))
+    outliner = Outliner(COCO, 1, most_ms=1.5 * PERSON_MS)
+
+    def carried(moved: int) -> list[bool]:
+        boxes = np.array([[60, 20, 120, 220], [200, 20, 240, 160]], np.float32) + np.array([moved, 0, moved, 0], np.float32)
+        found = Instances(boxes_xyxy=boxes, scores=np.array([0.9, 0.8], np.float32), class_ids=np.array([1, 1]))
+        seen = outliner(street(moved), found)
+        assert seen.has_mask.all()
+        return [bool(one) for one in seen.mask_carried]
+
+    try:
+        assert carried(0) == [False, False], "the first picture is given more time"
+        assert carried(8) == [False, True], "the larger one is looked at"
+        assert carried(16) == [True, False], "then the staler one"
+        assert carried(16) == [False, False], "then the other one, while this one stands still"
+    finally:
+        outliner.close()

@@ -54,7 +54,7 @@ def test_a_late_detection_is_shown_where_the_object_is_now(latency: int) -> None
     for i, instances in enumerate(shown[latency:], start=latency):
         assert instances.track_ids.tolist() == [1]
         assert instances.boxes_xyxy[0] == pytest.approx((20 + 5 * i, 60, 60 + 5 * i, 124), abs=4.0)
-        assert instances.followed.tolist() == [True]
+        assert instances.followed.tolist() == instances.mask_carried.tolist() == [True]
         assert 0.1 * latency - 0.01 <= instances.mask_age_s[0] <= 0.1 * (2 * latency)
 
 
@@ -65,8 +65,19 @@ def test_without_latency_everything_is_inferred() -> None:
         follower.expect(i)
         follower.detected(i, found((20.0 + 5 * i, 60.0, 0.9)))
         instances = follower.instances()
-        assert instances.followed.tolist() == [False]
+        assert instances.followed.tolist() == instances.mask_carried.tolist() == [False]
         assert instances.mask_age_s.tolist() == [0.0]
+
+
+def test_a_mask_from_before_says_so_where_a_detection_brings_none() -> None:
+    follower = Follower()
+    for i in range(4):
+        follower.advance(scene(i, (9, 20.0 + 5 * i, 60.0)))
+        follower.expect(i)
+        follower.detected(i, found((20.0 + 5 * i, 60.0, 0.9), masks=i != 2))
+        instances = follower.instances()
+        assert (instances.followed.tolist(), instances.has_mask.tolist()) == ([False], [True])
+        assert instances.mask_carried.tolist() == [i == 2]
 
 
 def test_one_missed_detection_does_not_show() -> None:

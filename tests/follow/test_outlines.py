@@ -49,6 +49,7 @@ def view(mask: Singles | None, *, gone: float = 1.0, followed: bool = True, trac
         mask=mask,
         mask_age_s=0.2,
         followed=followed,
+        mask_carried=followed,
         gone=gone,
     )
 

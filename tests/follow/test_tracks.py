@@ -22,6 +22,11 @@ def seen(share: float, score: float = 0.9, box: np.ndarray = BOX) -> Detection:
     return Detection(box_xyxy=box, score=score, class_id=1, mask=None, appearance=histograms)
 
 
+def with_mask(*, carried: bool = False) -> Detection:
+    """The same with a mask, which the detector may have seen in an earlier frame."""
+    return replace(seen(1.0), mask=np.ones((28, 28), np.float32), mask_carried=carried)
+
+
 def track(share: float, hits: int = 20) -> Track:
     made = start(seen(share), 0, 0.0, BOX)
     made.hits = hits
@@ -103,3 +108,13 @@ def test_a_score_says_how_sure_the_box_is() -> None:
     assert SETTINGS.start_score < crowded < fresh
     assert SETTINGS.start_score < astray < fresh
     assert someone.shown_score(SETTINGS, 1.0) > SETTINGS.start_score
+
+
+def test_a_track_knows_whether_its_mask_is_older_than_its_detection() -> None:
+    made = start(with_mask(), 0, 0.0, BOX)
+    assert not made.mask_carried
+    for frame, (detection, carried) in enumerate([(seen(1.0), True), (with_mask(), False), (with_mask(carried=True), True)], 1):
+        made.update(detection, made.state, frame, 0.1 * frame, SETTINGS, BOX, None)
+        assert made.mask is not None
+        assert made.mask_carried is carried
+    assert start(with_mask(carried=True), 0, 0.0, BOX).mask_carried

@@ -56,7 +56,7 @@ def test_every_frame_has_the_object_in_its_place(interval: int) -> None:
     for i, item in enumerate(items):
         assert item.instances.track_ids.tolist() == [1]
         assert item.instances.boxes_xyxy[0] == pytest.approx((20 + 5 * i, 60, 60 + 5 * i, 124), abs=2.5)
-        assert item.instances.followed.tolist() == [i not in script.asked]
+        assert item.instances.followed.tolist() == item.instances.mask_carried.tolist() == [i not in script.asked]
         assert item.instances.mask_age_s[0] == pytest.approx(min(abs(i - k) for k in script.asked) / 10, abs=1e-6)
 
 

@@ -79,6 +79,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
         "state": "inferred",
         "mask_age_s": 0.0,
         "mask": {"size": [48, 64], "counts": coco_mask.encode(full)["counts"].decode()},
+        "mask_carried": False,
         "shape": "f" * 64,
     }
     assert car["box_xyxy"] == [30.13, 0.0, 64.0, 20.0], "it ends where the picture does"
@@ -99,12 +100,14 @@ def test_followed_instances_say_so(tmp_path: Path) -> None:
         track_ids=np.array([7, -1], np.int64),
         followed=np.array([True, False]),
         mask_age_s=np.array([0.12, 0], np.float32),
+        mask_carried=np.array([True, True]),
     )
     sink = records(tmp_path / "found.jsonl")
     sink.write(annotated(0, followed))
     sink.finish()
     person, car = list(read_records(sink.path))[1]["instances"]
     assert (person["track_id"], person["state"], person["mask_age_s"]) == (7, "followed", 0.12)
+    assert (person["mask_carried"], car["mask_carried"]) == (True, False), "the car has no mask"
     assert (car["track_id"], car["state"], car["mask_age_s"]) == (None, "inferred", 0.0)
 
 
@@ -137,7 +140,7 @@ def test_no_masks(tmp_path: Path) -> None:
     sink.finish()
     stream, frame, _ = read_records(sink.path)
     assert stream["masks"] == "none"
-    assert all("mask" not in instance for instance in frame["instances"])
+    assert all("mask" not in instance and "mask_carried" not in instance for instance in frame["instances"])
 
 
 def test_negative_pts_a_hole_in_the_labels_and_more_totals(tmp_path: Path) -> None:
@@ -350,6 +353,7 @@ def test_nothing_that_a_detector_says_breaks_them(
         assert 0 <= top <= bottom <= height
         assert 0 <= instance["score"] <= 1
         assert instance["mask_age_s"] >= 0
+        assert masks == "none" or instance["mask"] is not None or instance["mask_carried"] is False
         if masks == "rle" and instance["mask"] is not None:
             assert instance["mask"]["size"] == [height, width]
             assert coco_mask.area(instance["mask"]) <= width * height
