@@ -88,7 +88,7 @@ def spread(name: str, milliseconds: Sequence[float]) -> None:
 
 def latency(seconds: float) -> None:
     """From capture to the hand-over to the outputs, with a detector that takes no time, and with `nanodet`."""
-    for name, detector in (("no detector", None), ("nanodet", load_detector("nanodet", score_threshold=0.4))):
+    for name, detector in (("no detector", None), ("nanodet", load_detector("nanodet", score_threshold=0.4, live=True))):
         (status,) = run(seconds, {"clock": {}}, detector=detector)
         e2e = status.latencies["e2e"]
         print(
@@ -149,7 +149,7 @@ def note(grey: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], lags: list[float
 
 def fairness(seconds: float) -> None:
     """The shares of `nanodet` that 8 cameras get."""
-    detector = load_detector("nanodet", score_threshold=0.4)
+    detector = load_detector("nanodet", score_threshold=0.4, live=True)
     configs: dict[str, dict[str, object]] = {f"camera {n}": {} for n in range(8)}
     statuses = run(2 * seconds, configs, detector=detector, size=(640, 360), fps=10.0)
     calls = [status.detections for status in statuses]

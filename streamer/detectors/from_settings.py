@@ -41,8 +41,10 @@ class SelectionSettings(Protocol):
     def needs_masks(self) -> bool: ...
 
 
-def load(settings: DetectorSettings, least_score: float, *, threads: int | None = None) -> Detector:
+def load(settings: DetectorSettings, least_score: float, *, threads: int | None = None, live: bool = False) -> Detector:
     """The detector that the settings name, which gives what scores ``least_score`` (0..1); ``threads`` in place of theirs.
+
+    ``live``: for cameras, whose pictures do not wait.
 
     Raises as :func:`streamer.detectors.registry.load_detector`.
     """
@@ -54,6 +56,7 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
         threads=threads or settings.threads,
         labels_path=settings.labels,
         device=settings.device,
+        live=live,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.detectors.labels import COCO
 from streamer.detectors.nanodet_boxes import BoxNetwork, best_fit
-from streamer.detectors.outlines import CELLS, Outliner
+from streamer.detectors.outlines import CELLS, LIVE_MS, RECORDING_MS, Outliner
 from streamer.detectors.weights import FOLDER, verified
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable
 from streamer.instances import Instances
@@ -89,9 +89,11 @@ class NanoDetDetector:
         score_threshold: float = 0.4,
         threads: int | None = None,
         max_instances: int = 100,
+        live: bool = False,
         folder: Path = FOLDER,
     ) -> None:
-        """``variant`` is one of ``SIZES``; ``score_threshold`` is 0..1; ``threads`` is how many each network computes with.
+        """``variant`` is one of ``SIZES``; ``score_threshold`` is 0..1; ``threads`` is how many each network computes with;
+        ``live`` says that pictures do not wait, so that outlines get less time.
 
         Raises ``ConfigError`` for values out of range and ``DetectorUnavailable`` when a file is missing or has changed.
         """
@@ -102,13 +104,15 @@ class NanoDetDetector:
         self.name = variant
         self.threads = default_threads() if threads is None else threads
         self.device = f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        self.outlines_ms = LIVE_MS if live else RECORDING_MS
+        """What the outlines of one picture may cost one core, nominally; more at the first picture and after a cut."""
         self._score_threshold = score_threshold
         self._max_instances = max_instances
         self._lock = threading.Lock()
         self._networks: dict[tuple[int, int], BoxNetwork] = {}
         # All are read now, so that a damaged file shows at the start and not with the first upright picture.
         self._contents = {size: (name := weights_file(size), verified(name, folder)) for size in SIZES[variant]}
-        self._outliner: Outliner | None = Outliner(COCO, self.threads, folder=folder)
+        self._outliner: Outliner | None = Outliner(COCO, self.threads, most_ms=self.outlines_ms, folder=folder)
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
         """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""

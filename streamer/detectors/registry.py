@@ -43,12 +43,14 @@ def load_detector(
     threads: int | None = None,
     labels_path: Path | None = None,
     device: str = AUTO,
+    live: bool = False,
 ) -> Detector:
     """Make the detector that ``spec`` names, loaded but not warmed up.
 
     ``spec`` is one of ``SPECS``: a name, a handle, the path of a SavedModel folder, or ``package.module:Class`` (the current
     directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the class names of a SavedModel. Naming
     a model by its handle downloads it when the cache has none. ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    ``live``: for cameras, whose pictures do not wait: the built-in detectors answer sooner, with fewer new outlines a frame.
 
     Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
     ``DetectorContractError`` when the detector cannot be loaded.
@@ -73,7 +75,7 @@ def load_detector(
     _check_name(spec, labels_path)
     _check_cpu(spec, device)
     if spec in BUILT_IN:
-        return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads)
+        return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads, live=live)
     return load_class(spec, score_threshold, TABLE, device)
 
 

@@ -114,7 +114,7 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
             log.info("%s, %.0f s", what, seconds)
 
     def load_cold() -> Detector:
-        return load(process, least)
+        return load(process, least, live=True)
 
     fetch(process, tell)
     detector = loaded(process, times, tell, load_cold)

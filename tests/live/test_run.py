@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from streamer.config.live import CameraConfig, ProcessOptions, load_run_config
+from streamer.detectors.nanodet import NanoDetDetector
+from streamer.detectors.outlines import RECORDING_MS
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound
 from streamer.live.check import check_cameras
-from streamer.live.run import run_cameras
+from streamer.live.run import load_detector, run_cameras
 from tests.media import Clip, frame_times
 
 
@@ -94,3 +96,12 @@ def test_the_only_camera_without_an_output_wants_a_window(monkeypatch: pytest.Mo
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(OutputRefused, match="window"):
         run_cameras({"one": camera(recording(tmp_path / "in.mp4"))}, PROCESS, single=True)
+
+
+def test_the_built_in_detector_of_cameras_spends_less_time_on_outlines() -> None:
+    shared, _ = load_detector(ProcessOptions(detector="nanodet", threads=1), [camera("test:")])
+    try:
+        assert isinstance(shared.detector, NanoDetDetector)
+        assert shared.detector.outlines_ms < RECORDING_MS
+    finally:
+        shared.close()
