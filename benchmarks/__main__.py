@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "following": ("following",),
     "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "nanodet", "--class", "person", "--truth", TRUTH),
     "identities": ("identities",),
+    "zones": ("zones",),
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
     "record": ("record",),

@@ -43,10 +43,10 @@ class Observations:
         return len(self.class_ids)
 
 
-def observe(instances: Instances, width: int, height: int) -> Observations:
+def observe(instances: Instances, width: int, height: int, *, shapes_too: bool = True) -> Observations:
     """What there is to say of ``instances`` in a displayed picture of ``width`` x ``height`` pixels.
 
-    The instances are those that ``Instances.usable`` leaves.
+    The instances are those that ``Instances.usable`` leaves. ``shapes_too``: whether masks become shapes, or boxes do.
     """
     boxes = instances.boxes_xyxy.astype(np.float64)
     edges = np.array([width, height, width, height], np.float64)
@@ -58,9 +58,10 @@ def observe(instances: Instances, width: int, height: int) -> Observations:
         masks = instances.masks if len(rows) == len(boxes) else instances.masks[rows]
         low, found = _feet(masks, boxes[rows], width, height)
         feet[rows[found]] = np.clip(low[found], within[rows[found], :2], within[rows[found], 2:])
-        sampled = _sampled(masks, boxes[rows], within[rows])
-        some = sampled.any(axis=(1, 2))
-        shapes[rows[some]] = sampled[some]
+        if shapes_too:
+            sampled = _sampled(masks, boxes[rows], within[rows])
+            some = sampled.any(axis=(1, 2))
+            shapes[rows[some]] = sampled[some]
     return Observations(
         size=(width, height),
         class_ids=instances.class_ids,
@@ -79,11 +80,11 @@ def _feet(masks: NDArray[np.float32], boxes: Doubles, width: int, height: int) -
     step = (boxes[:, 2:] - boxes[:, :2]) / m
     middles_x = boxes[:, 0:1] + (cells + 0.5) * step[:, 0:1]
     middles_y = boxes[:, 1:2] + (cells + 0.5) * step[:, 1:2]
-    seen = np.where(masks >= MASK_LEVEL, masks, np.float32(0.0))
-    seen *= ((middles_x >= 0.0) & (middles_x <= width))[:, None, :]
-    seen *= ((middles_y >= 0.0) & (middles_y <= height))[:, :, None]
-    profile = seen.max(axis=2)
-    filled = profile > 0.0
+    solid: Bools = np.asarray(masks >= MASK_LEVEL, np.bool_)
+    if (boxes[:, :2] < 0.0).any() or (boxes[:, 2] > width).any() or (boxes[:, 3] > height).any():
+        solid &= ((middles_x >= 0.0) & (middles_x <= width))[:, None, :]
+        solid &= ((middles_y >= 0.0) & (middles_y <= height))[:, :, None]
+    filled: Bools = np.asarray(solid.any(axis=2), np.bool_)
     found = filled.any(axis=1)
     top = np.argmax(filled, axis=1)
     last = m - 1 - np.argmax(filled[:, ::-1], axis=1)
@@ -96,7 +97,7 @@ def _feet(masks: NDArray[np.float32], boxes: Doubles, width: int, height: int) -
     y = boxes[:, 1] + (last + 0.5 + beyond) * step[:, 1]
     lowest = np.ceil((last + 1 - top) * LOWEST_SHARE)
     part = (cells > (last - lowest)[:, None]) & (cells <= last[:, None])
-    columns = (seen * part[:, :, None]).sum(axis=1, dtype=np.float64)
+    columns = np.count_nonzero(solid & part[:, :, None], axis=1)
     x = (columns * middles_x).sum(axis=1) / np.maximum(columns.sum(axis=1), 1e-9)
     return np.stack([x, y], axis=1), np.asarray(found, np.bool_)
 

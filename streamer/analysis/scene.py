@@ -69,6 +69,7 @@ class SceneAnalysis:
         names = [*(zone.name for zone in self.zones), *(line.name for line in self.lines)]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InvalidPlace(f"the name {twice!r} is there twice", "give each zone and line a name of its own")
+        self._by_share = any(zone.count == "coverage" for zone in self.zones)
         self._class_name = class_name
         self._by_class: dict[int, tuple[int, int]] = {}
         self._watched: Watched | None = None
@@ -83,7 +84,8 @@ class SceneAnalysis:
     def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int]) -> SceneFacts:
         """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height)."""
         width, height = frame_size
-        return self.see(observe(instances.usable(width, height), width, height), time_s)
+        objects = observe(instances.usable(width, height), width, height, shapes_too=self._by_share)
+        return self.see(objects, time_s)
 
     def see(self, objects: Observations, time_s: float) -> SceneFacts:
         """The same, from what records hold."""

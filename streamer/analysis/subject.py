@@ -91,8 +91,8 @@ class Subject:
         if before is not None and now.time_s > before.time_s:
             dt = now.time_s - before.time_s
             weight = min(1.0, dt / 0.3)
-            moved = ((new - old) / dt for new, old in zip(now.foot, before.foot, strict=True))
-            self.velocity = tuple((1 - weight) * old + weight * new for old, new in zip(self.velocity, moved, strict=True))  # type: ignore[assignment]  # two of them
+            (x, y), (x0, y0), (vx, vy) = now.foot, before.foot, self.velocity
+            self.velocity = vx + weight * ((x - x0) / dt - vx), vy + weight * ((y - y0) / dt - vy)
         self.last = now
         self.absent = False
         return facts
