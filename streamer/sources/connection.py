@@ -12,7 +12,6 @@ from typing import Any
 
 import av
 import av.error
-from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
@@ -26,6 +25,7 @@ from streamer.runtime import import_order, pyav
 from streamer.sources import failures
 from streamer.sources.access_units import CODECS, AccessUnits
 from streamer.sources.address import Address
+from streamer.sources.batches import Batches
 from streamer.sources.camera_clock import CameraClock
 from streamer.sources.interrupt import Interruption
 from streamer.sources.jpeg_pictures import JpegPictures
@@ -35,7 +35,7 @@ from streamer.sources.pictures import Picture
 from streamer.sources.playback_clock import PlaybackClock
 from streamer.sources.rtp_pieces import same_picture, whole_packets
 from streamer.sources.seen_packets import SeenPackets
-from streamer.sources.tapped import TappedStreams
+from streamer.sources.tapped import ReadStreams, TappedStreams, sound_of
 
 _MOST_PICTURES = 250
 _WAIT_S, _WAIT_BYTES = 1.0, 128 * 2**20
@@ -100,6 +100,8 @@ class Connection:
         self._tap = tap
         self._decoding = decode
         self._wall = CameraClock()
+        self._passed: int | None = None
+        """Time stamp of the last piece that was not decoded."""
         self._clock = clock
         self._utc = utc
         self._rate: Fraction | None = None
@@ -286,11 +288,23 @@ class Connection:
         self.opened_at = self._heard_at
         rtsp = self._address.scheme in RTSP
         units = AccessUnits(stream.codec_context.name) if rtsp and stream.codec_context.name in CODECS else None
-        tapped = self._tapped(container, stream, pieces=rtsp and stream.codec_context.name != "mjpeg", arrival=arrival)
-        streams = [each for each in (stream, self._audio(container)) if each is not None]
+        tapped, streams = None, ReadStreams(stream)
+        if self._tap is not None:
+            streams = ReadStreams(stream, sound_of(container))
+            tapped = TappedStreams(
+                self._tap,
+                streams,
+                pieces=rtsp and stream.codec_context.name != "mjpeg",
+                arrival=arrival,
+                rate=self._rate,
+                wall=self._wall,
+                clock=self._clock,
+                utc=self._utc,
+            )
         stamp: int | None = None
+        batches = Batches() if rtsp else None
         try:
-            for packet in container.demux(streams):
+            for packet in container.demux(*streams.present):
                 video, size = packet.stream_index == stream.index, packet.size
                 if video and size:
                     self._heard_at = self._clock()
@@ -301,38 +315,23 @@ class Connection:
                 if not video:
                     continue
                 if not self._decoding:
-                    self._pass(packet, None if old else playback)
+                    self._pass(packet, None if old else playback, batches)
                     continue
                 for whole in whole_packets(units, packet):
                     self._decode(stream.codec_context, whole, arrival=arrival, playback=playback, old=old)
         except av.error.EOFError:
             return
 
-    def _pass(self, packet: Packet[Any], playback: PlaybackClock | None) -> None:
-        """Go on without decoding: at the pace of the pictures where they come in bursts."""
-        self._sound_at = self._heard_at
-        if playback is not None and packet.pts is not None:
-            self._cancelled.wait(playback.wait_s(float(packet.pts * packet.time_base), self._clock()))
-
-    def _tapped(self, container: InputContainer, stream: VideoStream, *, pieces: bool, arrival: bool) -> TappedStreams | None:
-        if self._tap is None:
-            return None
-        return TappedStreams(
-            self._tap,
-            stream,
-            self._audio(container),
-            pieces=pieces,
-            arrival=arrival,
-            rate=self._rate,
-            wall=self._wall,
-            clock=self._clock,
-            utc=self._utc,
-        )
-
-    def _audio(self, container: InputContainer) -> AudioStream | None:
-        """The sound, where somebody wants it."""
-        audio = container.streams.best("audio") if self._tap is not None else None
-        return audio if isinstance(audio, AudioStream) and audio.codec_context is not None else None
+    def _pass(self, packet: Packet[Any], playback: PlaybackClock | None, batches: Batches | None) -> None:
+        """Go on without decoding: at the pace of the pictures where they come in bursts, else in batches."""
+        new, self._passed, self._sound_at = packet.pts != self._passed, packet.pts, self._heard_at
+        if packet.pts is None or not new:
+            return
+        time_s = float(packet.pts * packet.time_base)
+        if playback is not None:
+            self._cancelled.wait(playback.wait_s(time_s, self._heard_at))
+        elif batches is not None and (pause_s := batches.pause_s(time_s, self._heard_at)):
+            self._cancelled.wait(pause_s)
 
     def _decode(
         self,

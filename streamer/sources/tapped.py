@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.sources.camera_clock import CameraClock
@@ -22,14 +25,32 @@ _KEY_IN_DATA = frozenset({"h264", "hevc"})
 _ALL_KEYS = frozenset({"mjpeg"})
 
 
+@dataclass(frozen=True, slots=True)
+class ReadStreams:
+    """The streams of a container that are read."""
+
+    video: VideoStream
+    audio: AudioStream | None = None
+
+    @property
+    def present(self) -> list[Stream]:
+        """Those that there are."""
+        return [self.video] if self.audio is None else [self.video, self.audio]
+
+
+def sound_of(container: InputContainer) -> AudioStream | None:
+    """The best sound of a container, if it has any in a format that is known."""
+    audio = container.streams.best("audio")
+    return audio if isinstance(audio, AudioStream) and audio.codec_context is not None else None
+
+
 class TappedStreams:
     """Hands the packets of one connection to a tap: whole pictures, and sound (as samples where no file could hold it)."""
 
     def __init__(
         self,
         tap: PacketTap,
-        video: VideoStream,
-        audio: AudioStream | None,
+        streams: ReadStreams,
         *,
         pieces: bool,
         arrival: bool,
@@ -42,6 +63,7 @@ class TappedStreams:
         tells whether it is whole. ``arrival``: time stamps are made up, and not handed on.
         """
         self._tap = tap
+        video, audio = streams.video, streams.audio
         self._codec = video.codec_context.name
         self._whole = WholePictures() if pieces else None
         self._whole_came = (clock(), utc(), False)
