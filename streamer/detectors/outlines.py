@@ -28,7 +28,11 @@ Floats = NDArray[np.float32]
 CELLS = 96
 """Finer than the box models' usual 28 or 33: the outlines of large objects gain by it, beyond 96 nothing is to be seen."""
 LEAST_SHARE, MOST_SHARE = 0.1, 0.97
-"""An outline that covers less or more of its box tells nothing: then the box is shown."""
+"""An outline that covers less or more of its box tells nothing: then the box is shown. Of a box with sides on the picture's
+edge more may be covered: what the edge cuts off is as wide there as the box."""
+ON_EDGE_SHARE = 0.08
+"""A side lies on the picture's edge when it is nearer to it than this share of the box: boxes of what fills the picture end a
+little before."""
 DOUBTFUL_SHARE = 0.25
 """A person whose outline covers less of the box is shown to the other network, too; people who walk cover 0.4 to 0.55.
 So is one whose outline covers all of it, as may happen before a blurred crowd."""
@@ -153,18 +157,20 @@ def look(person: PersonNetwork, scene: DeepLab, image: NDArray[np.uint8], box_xy
     """What the networks see in one box that the detector calls ``name``."""
     if not _looked_at(box_xyxy, name):
         return Opinion(None, name)
+    most = most_share(box_xyxy, image.shape[1], image.shape[0])
     if name == "person":
         crisp = person(image, box_xyxy, CELLS)
         if share(crisp) < DOUBTFUL_SHARE:
             crisp = max(crisp, scene(image, box_xyxy, CELLS).outline("person"), key=share)
         elif share(crisp) > MOST_SHARE:
-            crisp = scene(image, box_xyxy, CELLS).outline("person")
-        return Opinion(_shown(crisp), name)
+            other = scene(image, box_xyxy, CELLS).outline("person")
+            crisp = other if LEAST_SHARE <= share(other) <= MOST_SHARE else crisp
+        return Opinion(_shown(crisp, most), name)
     seen = scene(image, box_xyxy, CELLS)
     sides = box_xyxy[2:] - box_xyxy[:2]
     judged = judge(seen.classes, name) if sides.min() >= SMALLEST_JUDGED_PX else Opinion(None, name)
     factor = judged.score_factor if sides.max() >= SMALLEST_DOUBTED_PX else 1.0
-    mask = _shown(seen.outline(judged.class_name)) if judged.class_name in MEMBERS else None
+    mask = _shown(seen.outline(judged.class_name), most) if judged.class_name in MEMBERS else None
     return Opinion(mask, judged.class_name, factor)
 
 
@@ -203,5 +209,13 @@ def share(mask: Floats) -> float:
     return float((mask > 0.5).mean())
 
 
-def _shown(mask: Floats) -> Floats | None:
-    return np.asarray(mask, np.float32) if LEAST_SHARE <= share(mask) <= MOST_SHARE else None
+def most_share(box_xyxy: Floats, width: int, height: int) -> float:
+    """The largest share 0..1 of a box, (4,) in pixels, that an outline may cover in a picture of that size: ``MOST_SHARE`` in
+    its midst, all of one that fills the picture."""
+    near = ON_EDGE_SHARE * (box_xyxy[2:] - box_xyxy[:2])
+    cut = np.concatenate([box_xyxy[:2] <= near, box_xyxy[2:] >= np.array([width, height]) - near])
+    return 1.0 - (1.0 - MOST_SHARE) * (1.0 - float(cut.mean()))
+
+
+def _shown(mask: Floats, most: float) -> Floats | None:
+    return np.asarray(mask, np.float32) if LEAST_SHARE <= share(mask) <= most else None

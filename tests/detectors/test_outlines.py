@@ -108,6 +108,31 @@ def test_a_person_of_whom_one_network_sees_too_little_or_all_is_shown_to_the_oth
     assert (None if mask is None else share(mask)) == (shown if shown is None else pytest.approx(shown, abs=0.02))
 
 
+@pytest.mark.parametrize(
+    ("box", "covered", "shown"),
+    [
+        ([0, 0, 320, 240], 1.0, True),
+        ([9, 2, 318, 236], 1.0, True),
+        ([0, 3, 250, 238], 0.99, True),
+        ([0, 3, 250, 238], 1.0, False),
+        ([40, 30, 280, 200], 0.96, True),
+        ([40, 30, 280, 200], 0.98, False),
+    ],
+)
+def test_what_fills_the_picture_has_an_outline(box: list[float], covered: float, shown: bool) -> None:
+    picture = np.zeros((240, 320, 3), np.uint8)
+    mask = look(ScriptedPerson(covered), Scripted("cat", 1.0), picture, np.array(box, np.float32), "person").mask
+    assert (mask is not None) is shown
+    assert mask is None or share(mask) == pytest.approx(covered, abs=0.01)
+
+
+def test_a_cat_that_fills_the_picture_has_an_outline_one_that_fills_a_box_in_it_has_none() -> None:
+    picture = np.zeros((240, 320, 3), np.uint8)
+    for box, shown in (([10, 0, 320, 225], True), ([40, 30, 280, 200], False)):
+        mask = look(ScriptedPerson(0.5), Scripted("cat", 1.0), picture, np.array(box, np.float32), "cat").mask
+        assert (mask is not None) is shown
+
+
 def known(uses: int) -> Remembered:
     return Remembered("person", np.zeros(4, np.float32), np.zeros((24, 24), np.float32), Opinion(None, "person"), uses, due=1)
 
