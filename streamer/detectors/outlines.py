@@ -211,10 +211,10 @@ def share(mask: Floats) -> float:
 
 def most_share(box_xyxy: Floats, width: int, height: int) -> float:
     """The largest share 0..1 of a box, (4,) in pixels, that an outline may cover in a picture of that size: ``MOST_SHARE`` in
-    its midst, all of one that fills the picture."""
+    its midst, all of one with two sides or more on the picture's edge."""
     near = ON_EDGE_SHARE * (box_xyxy[2:] - box_xyxy[:2])
     cut = np.concatenate([box_xyxy[:2] <= near, box_xyxy[2:] >= np.array([width, height]) - near])
-    return 1.0 - (1.0 - MOST_SHARE) * (1.0 - float(cut.mean()))
+    return 1.0 - (1.0 - MOST_SHARE) * max(0.0, 1.0 - 0.5 * int(cut.sum()))
 
 
 def _shown(mask: Floats, most: float) -> Floats | None:
