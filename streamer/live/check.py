@@ -22,9 +22,6 @@ from streamer.sinks.containers import container_for
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import Kind, parse_address
 
-_RAW_FORMATS = frozenset({"lavfi", "x11grab"})
-"""Formats of FFmpeg that make raw pictures."""
-
 
 def check_cameras(
     cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False, surroundings: bool = False
@@ -152,10 +149,15 @@ def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] =
         check_display(environ).release()
 
 
+def sends_packets(camera: CameraConfig) -> bool:
+    """Whether what ``record`` reads sends encoded pictures, as far as its address tells; else there is nothing to copy."""
+    return parse_address(camera.record_source or camera.source).kind is Kind.NETWORK
+
+
 def _check_copied(camera: CameraConfig) -> None:
-    """Raise ``ConfigError`` where what is to be recorded is no stream of a camera."""
-    address = parse_address(camera.record_source or camera.source)
-    if address.kind in (Kind.FILE, Kind.TEST) or address.format in _RAW_FORMATS:
+    """Raise ``ConfigError`` where nothing can be copied, and the drawn picture cannot be recorded in its place."""
+    if not sends_packets(camera) and (camera.record_source is not None or camera.record_annotated is not None):
+        address = parse_address(camera.record_source or camera.source)
         raise ConfigError(
             f"record keeps what a camera sends, and {address.name} is no stream of one",
             hint="record the drawn picture: record_annotated, or output",

@@ -83,7 +83,10 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         (ONE + "    detections: file/out.jsonl\n", "c.yaml:4: cameras.gate: file is no folder"),
         (ONE + "    record_annotated: file\n", "c.yaml:4: cameras.gate: file is no folder"),
         (ONE + "    record_annotated: file/deeper\n", "file is no folder"),
-        (ONE + "    record: new\n", "c.yaml:4: cameras.gate: record keeps what a camera sends, and test: is no stream of one"),
+        (
+            ONE + "    record: new\n    record_annotated: b\n",
+            "c.yaml:4: cameras.gate: record keeps what a camera sends, and test: is no stream of one",
+        ),
         (CAMERA + "    record: file\n", "c.yaml:4: cameras.gate: file is no folder"),
         (CAMERA + "    record: a\n    record_annotated: ./a\n", "c.yaml:5: cameras.gate: record and record_annotated are"),
         (CAMERA + "    record_source: rtsp://192.0.2.1/2\n", "c.yaml:4: cameras.gate: record_source needs record"),
