@@ -1,7 +1,8 @@
 """What following costs a frame, on one core: ``python -m benchmarks.following``.
 
 The detector's answers come as if it took five frames; what is timed is all that following adds: shrinking, flow, carrying,
-matching, the instances of the frame. Beside it, in the same run, decoding and drawing of the same frames.
+matching, the instances of the frame. Beside it, in the same run: the part of it that fits outlines of objects that move, done
+once more, and decoding and drawing of the same frames.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import cv2
 
 from benchmarks.measure import SAMPLES
 from streamer.follow.follower import Follower
+from streamer.follow.outlines import CarriedOutlines
 from streamer.frame import Frame
 from streamer.render.renderer import Renderer
 from streamer.sources.synthetic import LABELS, Synthetic, SyntheticScene
@@ -35,11 +37,12 @@ def _timed(work: Callable[[], object], into: list[float]) -> None:
 
 
 def costs_ms(width: int, height: int, objects: int, frames: int) -> dict[str, list[float]]:
-    """Milliseconds a frame of following and drawing in the synthetic scene, frame by frame."""
+    """Milliseconds a frame of following, of fitting outlines alone, and of drawing in the synthetic scene, frame by frame."""
     scene = SyntheticScene(width, height, frames=2 * frames, objects=objects)
     follower = Follower()
     renderer = Renderer(LABELS)
-    times: dict[str, list[float]] = {"follow": [], "draw": []}
+    outlines = CarriedOutlines()
+    times: dict[str, list[float]] = {"follow": [], "outlines": [], "draw": []}
     busy = 0
     for index, frame in enumerate(itertools.islice(Synthetic(scene).frames(), frames)):
         answer = scene.truth(busy) if index - busy >= LATENCY else None
@@ -52,6 +55,9 @@ def costs_ms(width: int, height: int, objects: int, frames: int) -> dict[str, li
             follower.instances()
 
         _timed(follow, times["follow"])
+        shown = follower.snapshot()
+        views = [view for _, view in shown.views]
+        _timed(lambda shown=shown, views=views: outlines.fitted(views, shown.low_res), times["outlines"])  # type: ignore[misc]
         item = Annotated(frame, follower.instances())
         _timed(lambda item=item: renderer(item), times["draw"])  # type: ignore[misc]  # a default binds the loop's item
         if answer is not None:
@@ -79,12 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     print(f"one core, {options.objects} objects with masks, medians of {options.frames - 3 * LATENCY} frames, ms a frame\n")
-    print("| size | follow (median) | follow (mean) | draw | decode (in proportion to its area) |\n|---|---|---|---|---|")
+    print("| size | follow (median) | follow (mean) | of it outlines | draw | decode (in proportion to its area) |")
+    print("|---|---|---|---|---|---|")
     for width, height in SIZES:
         times = costs_ms(width, height, options.objects, options.frames)
         cells = [
             statistics.median(times["follow"]),
             statistics.fmean(times["follow"]),
+            statistics.median(times["outlines"]),
             statistics.median(times["draw"]),
             statistics.median(decode_ms(width, height)),
         ]
