@@ -43,6 +43,15 @@ class Square:
         side = max(right - left, bottom - top, LEAST_SIDE_PX) * (1 + 2 * margin)
         return cls((left + right - side) / 2, (top + bottom - side) / 2, side)
 
+    def within(self, width: int, height: int) -> Square:
+        """The same, moved into a picture of that size as far as it fits, and no larger than the picture's longer side.
+
+        A box within the picture stays within the square.
+        """
+        side = min(self.side_px, float(max(width, height)))
+        cut = (self.side_px - side) / 2
+        return Square(_moved(self.left + cut, side, width), _moved(self.top + cut, side, height), side)
+
     def pixels(self, image: NDArray[np.uint8], size_px: int, into: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """What is in it, uint8 (size_px, size_px, 3), in the colours of ``image``, written to ``into`` where given.
 
@@ -99,6 +108,11 @@ def _bright(region: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return region
     factor = min(USUAL_BRIGHTNESS / max(brightness, 1.0), MOST_BRIGHTENED)
     return np.asarray(cv2.convertScaleAbs(region, alpha=factor), np.uint8)
+
+
+def _moved(start: float, side: float, size: int) -> float:
+    """Where on one axis of the picture, 0..``size``, a square of that side begins, that is to show as much of it as it can."""
+    return min(max(start, 0.0), size - side) if side <= size else (size - side) / 2
 
 
 def _span(start: float, side: float, step: int, size: int) -> tuple[int, int]:

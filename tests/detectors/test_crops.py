@@ -31,6 +31,32 @@ def test_cells_are_read_where_they_lie(horizontal: tuple[float, float], vertical
 
 
 @given(
+    size=st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
+    sides=st.tuples(*[st.floats(0, 1)] * 4),
+    margin=st.floats(0, 1),
+)
+def test_a_square_within_the_picture_holds_the_box_and_little_beyond(
+    size: tuple[int, int], sides: tuple[float, float, float, float], margin: float
+) -> None:
+    low, high = np.minimum(sides[:2], sides[2:]), np.maximum(sides[:2], sides[2:])
+    box = np.concatenate([low * size, high * size]).astype(np.float32)
+    around = Square.around(box, margin)
+    within = around.within(*size)
+    assert within.side_px <= around.side_px
+    for start, side, length in zip((within.left, within.top), (0, 1), size, strict=True):
+        end = start + within.side_px
+        assert start <= box[side] + 0.01
+        assert end >= box[side + 2] - 0.01
+        beyond = max(0.0, -start) + max(0.0, end - length)
+        assert beyond == pytest.approx(max(0.0, within.side_px - length), abs=0.01)
+
+
+def test_a_square_that_fits_stays_where_it_is() -> None:
+    around = Square.around(np.array([50, 60, 90, 140], np.float32), 0.3)
+    assert around.within(400, 300) == around
+
+
+@given(
     horizontal=any_span, vertical=any_span, size=st.tuples(st.integers(1, 90), st.integers(1, 90)), wanted=st.integers(1, 40)
 )
 @settings(max_examples=150, deadline=None)

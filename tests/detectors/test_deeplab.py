@@ -16,6 +16,8 @@ from streamer.detectors.weights import verified
 PICTURES = Path(__file__).parent / "pictures"
 NAME = "outlines/deeplab_v3_mnv2_dm05_257.tflite"
 CELLS = 96
+WINDOWS = [(180, 150, 340, 330)]
+"""Parts of the bird's picture that it fills: left, top, right, bottom."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,17 @@ def test_a_bird_is_outlined_as_its_published_mask_is(deeplab: DeepLab, mirrored:
     np.testing.assert_allclose(seen.classes.sum(axis=-1), 1.0, atol=1e-5)
     outlined = pixels(seen.outline("bird"), box, truth.shape)
     assert (outlined & truth).sum() / (outlined | truth).sum() > 0.89
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_bird_that_the_pictures_edges_cut_is_outlined(deeplab: DeepLab, window: tuple[int, int, int, int]) -> None:
+    left, top, right, bottom = window
+    picture = np.asarray(cv2.imread(str(PICTURES / "bird.png")), np.uint8)[top:bottom, left:right, ::-1]
+    truth = np.asarray(cv2.imread(str(PICTURES / "bird_mask.png"), cv2.IMREAD_GRAYSCALE))[top:bottom, left:right] > 0
+    box = 0, 0, right - left, bottom - top
+    seen = deeplab(np.ascontiguousarray(picture), np.array(box, np.float32), CELLS)
+    outlined = pixels(seen.outline("bird"), box, truth.shape)
+    assert (outlined & truth).sum() / (outlined | truth).sum() > 0.6
 
 
 def test_a_bird_is_outlined_in_the_dark(deeplab: DeepLab) -> None:
