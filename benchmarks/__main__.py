@@ -11,6 +11,7 @@ PEDESTRIANS = str(SAMPLES / "pedestrians.mp4")
 TRUTH = str(SAMPLES / "pedestrians.gt.txt")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("render",),
+    "privacy": ("privacy",),
     "line": ("annotate", "line"),
     "nanodet": ("annotate", "nanodet"),
     "detector": ("detector",),

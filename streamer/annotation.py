@@ -19,6 +19,7 @@ from streamer.errors import ConfigError, StageFailed
 from streamer.instances import class_name
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.every_frame import EveryFrame
+from streamer.perception.privacy import Private, privacy_rules, widened
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
 from streamer.render.renderer import Renderer, Style
@@ -34,7 +35,7 @@ from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.video import VideoFile
-from streamer.stages import Annotated, Detector, Sink
+from streamer.stages import Annotated, Detector, Perception, Sink
 from streamer.stats import Stats
 from streamer.summary import Summary
 
@@ -115,7 +116,7 @@ def annotate_with(
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        perception, detector = _perceive(config, undo, on_wait, tracked=bool(places))
+        found, detector, perception = _perceive(config, undo, on_wait, tracked=bool(places))
         scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
@@ -126,7 +127,7 @@ def annotate_with(
                 detector.name,
                 masks=config.masks,
                 overwrite=config.overwrite,
-                totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(perception, detector), **_counted(scene)},
+                totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(found, detector), **_counted(scene)},
             )
             undo.callback(records.abandon)
             sinks.append(records)
@@ -155,7 +156,7 @@ def annotate_with(
 
         def on_idle() -> None:
             if pipeline.interrupted and next(idle) == _MOST_IDLE:
-                perception.leave()
+                found.leave()
 
         analysed = perception if scene is None else Analysed(perception, scene)
         pipeline = Pipeline(source, analysed, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
@@ -171,8 +172,8 @@ def annotate_with(
         times_of(config).keep("call", inference.median_s)
     notes = [*source.notes, *picture_sink.notes]
     files = [output, config.detections, config.coco, config.counts]
-    if perception.left and not pipeline.abandoned:
-        notes.append(_what_was_left(perception, stats.dropped["interrupted"]))
+    if found.left and not pipeline.abandoned:
+        notes.append(_what_was_left(found, stats.dropped["interrupted"]))
     if pipeline.abandoned:
         # Records keep the lines that they have: each is true by itself. The other two appear whole or not at all.
         files = [config.detections, config.counts]
@@ -184,7 +185,7 @@ def annotate_with(
         now=time.monotonic(),
         # Of an input without a frame there is no output.
         files=[path for path in files if path is not None and path.exists()],
-        tracks=None if isinstance(perception, EveryFrame) else perception.tracks_summary(),
+        tracks=None if isinstance(found, EveryFrame) else found.tracks_summary(),
         places=_counted(scene),
         notes=notes,
         damaged_packets=source.damaged_packets,
@@ -208,9 +209,11 @@ def _what_was_left(perception: EveryFrame | Interval, dropped: int) -> str:
 
 def _perceive(
     config: AnnotateConfig, undo: ExitStack, on_wait: Tell, *, tracked: bool
-) -> tuple[EveryFrame | Interval, Detector]:
-    """The perception that the settings ask for, warmed up, and its detector (one of them, where there are copies)."""
-    tracked = tracked or config.track or config.inference_interval != 1
+) -> tuple[EveryFrame | Interval, Detector, Perception]:
+    """What finds objects as the settings ask for, warmed up; its detector (one of them, where there are copies); and the
+    perception as a whole, which also says what must be covered."""
+    # What is to be covered is tracked: a detection that is missing in between must not uncover anybody.
+    tracked = tracked or config.track or config.inference_interval != 1 or bool(config.privacy)
     score = least_score(config, config.detector, tracked=tracked)
     times = times_of(config)
     fetch(config, on_wait)
@@ -225,12 +228,16 @@ def _perceive(
         raise
     for detector in detectors:
         undo.callback(detector.close)
+    rules = privacy_rules(config, detectors[0])
+    wanted = select if rules is None else widened(select, rules)
     if tracked:
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval
 
-        return Interval(detectors[0], config.inference_interval, select), detectors[0]
-    return EveryFrame(detectors, select), detectors[0]
+        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted)
+    else:
+        found = EveryFrame(detectors, wanted)
+    return found, detectors[0], found if rules is None else Private(found, rules, select, ahead=True)
 
 
 def _counted(scene: Scene | None) -> dict[str, Any]:
@@ -238,8 +245,8 @@ def _counted(scene: Scene | None) -> dict[str, Any]:
     return {} if scene is None else scene.totals.as_dict()
 
 
-def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict[str, object]:
-    if isinstance(perception, EveryFrame):
+def _track_totals(found: EveryFrame | Interval, detector: Detector) -> dict[str, object]:
+    if isinstance(found, EveryFrame):
         return {}
     return {
         "tracks": [
@@ -250,7 +257,7 @@ def _track_totals(perception: EveryFrame | Interval, detector: Detector) -> dict
                 "first_frame": track.first_frame,
                 "last_frame": track.last_frame,
             }
-            for track in perception.tracks_summary()
+            for track in found.tracks_summary()
         ]
     }
 

@@ -241,8 +241,7 @@ class Pipeline:
         shown = list(ready)
         item = next((item for item in shown if item.frame is frame), None)
         if item is None:
-            perception = self._perception
-            item = perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
+            item = self._skipped(frame)
         for each in (item, *shown):
             each.render = self._draw
         try:
@@ -259,7 +258,11 @@ class Pipeline:
             self._drop(cause, len(frames))
             return
         for frame in frames:
-            self._record(frame, [Annotated(frame, Instances.empty())])
+            self._record(frame, [self._skipped(frame)])
+
+    def _skipped(self, frame: Frame) -> Annotated:
+        perception = self._perception
+        return perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
 
     def _draw(self, item: Annotated) -> None:
         """In any thread: draw ``item`` unless that was done. A failure ends the run, and the picture stays as it came."""
@@ -270,7 +273,7 @@ class Pipeline:
             try:
                 self._render(item)
             except Exception as error:  # noqa: BLE001  # kept and raised by run(); the frame is recorded all the same
-                item.picture = item.frame.picture
+                item.picture = item.clean()
                 if self.stats.ended_at is None:
                     self._fail(StageFailed("render", error))
             else:

@@ -83,6 +83,14 @@ class DetectsWanted(Protocol):
         ...
 
 
+class Cover(Protocol):
+    """What must not be seen of a frame."""
+
+    def covered(self, frame: Frame) -> av.VideoFrame:
+        """A new picture of ``frame``, as stored, in which it cannot be seen; same pts and time base. In any thread."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Annotated:
     """A frame, what was found in it and, once the renderer has seen it, the picture to show."""
@@ -97,12 +105,20 @@ class Annotated:
     """Draws it, once, in the thread that needs the picture first; None where that is not put off."""
     facts: SceneFacts | None = None
     """Who is in which zone and what happened; None where there are no zones and no lines."""
+    looked_s: float | None = None
+    """Stream time, in seconds, of the newest frame of this scene of which the detector's answer is known; None: of none."""
+    cover: Cover | None = None
+    """What must be covered before anything leaves the process; None where no privacy is asked for."""
 
     def drawn(self) -> av.VideoFrame:
-        """The picture to show or record: drawn now if that was put off; the frame's own where nothing is drawn."""
+        """The picture to show or record: drawn now if that was put off; :meth:`clean` where nothing is drawn."""
         if self.picture is None and self.render is not None:
             self.render(self)
-        return self.frame.picture if self.picture is None else self.picture
+        return self.clean() if self.picture is None else self.picture
+
+    def clean(self) -> av.VideoFrame:
+        """The picture without drawings: the frame's own, or a new one in which all is covered that must be."""
+        return self.frame.picture if self.cover is None else self.cover.covered(self.frame)
 
 
 class Perception(Protocol):

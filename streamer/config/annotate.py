@@ -22,7 +22,14 @@ from streamer.config.fields import (
     Text,
     Unset,
 )
-from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
+from streamer.config.shared import (
+    DetectorOptions,
+    DrawingOptions,
+    FileOptions,
+    PrivacyOptions,
+    RecordsOptions,
+    SelectionOptions,
+)
 from streamer.config.validation import load
 from streamer.config.zones import PlacesOptions
 
@@ -114,6 +121,7 @@ class AnnotateConfig(  # pydantic takes the fields of the last base first
     PlacesOptions,
     ResultsOptions,
     RecordsOptions,
+    PrivacyOptions,
     DrawingOptions,
     TrackingOptions,
     SelectionOptions,
@@ -127,7 +135,8 @@ class AnnotateConfig(  # pydantic takes the fields of the last base first
     @property
     def needs_masks(self) -> bool:
         """Whether anybody looks at masks."""
-        return self.draws_masks or self.records_masks or self.coco is not None
+        counted = self.zones or self.lines or self.zones_file
+        return self.draws_masks or self.records_masks or bool(self.privacy or counted) or self.coco is not None
 
 
 def load_annotate_config(

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
 """What can be drawn of an instance."""
-PANELS = ("Source", "Output", "Detector", "Picture", "Zones", "Encoding", "Records", "Process")
+PANELS = ("Source", "Output", "Detector", "Picture", "Privacy", "Zones", "Encoding", "Records", "Process")
 """Headings that settings stand under, in their order; a class of settings names its own as ``panel``."""
 
 
@@ -145,6 +145,35 @@ def listed_or_default(value: object) -> object:
     return None if isinstance(value, str) and value.strip() == "default" else listed(value)
 
 
+def class_methods(value: object) -> object:
+    """``person=blur, car`` as ``{"person": "blur", "car": "blur"}``; ``none`` as no classes. Raises ``ValueError``."""
+    if not isinstance(value, str):
+        return value
+    methods: dict[str, str] = {}
+    for part in listed(value):  # type: ignore[attr-defined]  # of a text it makes a list
+        name, equals, method = (word.strip() for word in part.partition("="))
+        if not name or (equals and not method):
+            raise ValueError("no class with a method")
+        methods[name] = method or "blur"
+    return methods
+
+
+def corners(value: object) -> object:
+    """``0.1,0.2 0.5,0.2 0.5,0.9`` as a polygon; a list of them from a list, and from several separated by ``;``."""
+    if isinstance(value, str):
+        value = [part for part in value.split(";") if part.strip()]
+    if isinstance(value, list | tuple):
+        return [_polygon(part) if isinstance(part, str) else part for part in value]
+    return value
+
+
+def _polygon(text: str) -> list[list[float]]:
+    points = [[float(number) for number in point.split(",")] for point in text.split()]
+    if any(len(point) != 2 for point in points):
+        raise ValueError("no points")
+    return points
+
+
 def as_text(value: object) -> object:
     """A whole number as text: a camera, a port, a preset."""
     return str(value) if type(value) is int else value
@@ -194,6 +223,10 @@ _PORT = r"0*(?:\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])
 _ENDPOINT = rf"(?:\S*:)?{_PORT}"
 _NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _DRAWN = "|".join(DRAWABLE)
+_COVERED = r"[^\s,=](?:[^,=]*[^\s,=])?(?:\s*=\s*(?:blur|pixelate|fill))?"
+_UNIT = r"(?:0?\.\d+|0\.?|1(?:\.0*)?)"
+_POLYGON = rf"{_UNIT},{_UNIT}(?: {_UNIT},{_UNIT}){{2,}}"
+_POLYGONS = rf"{_POLYGON}(?: *; *{_POLYGON})*"
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 
 Seconds = Annotated[
@@ -252,6 +285,51 @@ Names = Annotated[
     tuple[Text, ...] | None,
     BeforeValidator(listed_or_default),
     Expected("names, separated by commas", "NAME,…", (_NAMES, {"type": "string", "pattern": r"[^\s,]"})),
+]
+Covered = Annotated[
+    dict[Text, Literal["blur", "pixelate", "fill"]],
+    BeforeValidator(class_methods),
+    Expected(
+        "classes, each with =blur, =pixelate or =fill, separated by commas, or none",
+        "CLASS=METHOD,…",
+        (
+            {
+                "type": "object",
+                "propertyNames": {"minLength": 1},
+                "additionalProperties": {"enum": ["blur", "pixelate", "fill"]},
+            },
+            {"type": "string", "pattern": r"[^\s,]"},
+        ),
+    ),
+]
+Polygons = Annotated[
+    tuple[Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)], ...],
+    BeforeValidator(corners),
+    Expected(
+        "polygons of three or more points x,y, as shares 0..1 of the picture, such as 0,0 0.5,0 0.5,0.3",
+        "X,Y X,Y X,Y",
+        (
+            text_schema(_POLYGONS),
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        text_schema(_POLYGONS),
+                        {
+                            "type": "array",
+                            "minItems": 3,
+                            "items": {
+                                "type": "array",
+                                "minItems": 2,
+                                "maxItems": 2,
+                                "items": {"type": "number", "minimum": 0, "maximum": 1},
+                            },
+                        },
+                    ]
+                },
+            },
+        ),
+    ),
 ]
 Drawn = Annotated[
     frozenset[Literal["masks", "outlines", "boxes", "labels"]],

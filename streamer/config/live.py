@@ -26,7 +26,14 @@ from streamer.config.fields import (
     Unset,
     as_text,
 )
-from streamer.config.shared import DetectorOptions, DrawingOptions, FileOptions, RecordsOptions, SelectionOptions
+from streamer.config.shared import (
+    DetectorOptions,
+    DrawingOptions,
+    FileOptions,
+    PrivacyOptions,
+    RecordsOptions,
+    SelectionOptions,
+)
 from streamer.config.validation import load
 from streamer.config.zones import PlacesOptions
 from streamer.errors import ConfigError
@@ -132,6 +139,8 @@ class OutputOptions(Settings):
     """Folder of an endless recording of what the camera sends, picture and sound, as it is: in segments, without decoding."""
     record_source: Annotated[RecordSource | None, Field(repr=False), Unset("source itself")] = None
     """Another stream of the same camera for ``record``: the large one, while ``source`` is the small one."""
+    keep_original: Switch = False
+    """Keep the camera's own pictures with ``record`` although ``privacy`` covers parts of all others."""
     record_annotated: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
     """Folder of an endless recording of the drawn picture, in segments."""
     segment: Timeout = 60.0
@@ -150,6 +159,7 @@ class CameraOptions(
     FileOptions,
     OutputOptions,
     OverlayOptions,
+    PrivacyOptions,
     DrawingOptions,
     FollowingOptions,
     SelectionOptions,
@@ -160,7 +170,8 @@ class CameraOptions(
     @property
     def needs_masks(self) -> bool:
         """Whether anybody looks at masks."""
-        return self.draws_masks or self.records_masks
+        counted = self.zones or self.lines or self.zones_file
+        return self.draws_masks or self.records_masks or bool(self.privacy or counted)
 
 
 class CameraConfig(CameraOptions):

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from streamer.config.fields import Count, DeviceName, Drawn, FilePath, Names, Option, Settings, Share, Switch, Text, Unset
+from pydantic import Field
+
+from streamer.config.fields import (
+    Count,
+    Covered,
+    DeviceName,
+    Drawn,
+    FilePath,
+    Names,
+    Option,
+    Polygons,
+    Seconds,
+    Settings,
+    Share,
+    Switch,
+    Text,
+    Unset,
+)
 
 
 class DetectorOptions(Settings):
@@ -52,6 +69,20 @@ class DrawingOptions(Settings):
     def draws_masks(self) -> bool:
         """Whether masks have a part in what is drawn."""
         return not self.draw.isdisjoint({"masks", "outlines"})
+
+
+class PrivacyOptions(Settings):
+    """What must not be seen in any picture."""
+
+    panel: ClassVar[str] = "Privacy"
+
+    privacy: Annotated[Covered, Unset("nothing is covered", by_none=False)] = Field(default_factory=dict)
+    """Cover the objects of these classes in every picture that is shown or written: ``person``, ``person=pixelate``,
+    ``person=blur,car=fill``. Where the detector has not looked, the whole picture is covered."""
+    privacy_zones: Annotated[Polygons, Option(repeated=True)] = ()
+    """Parts of the picture that are always filled: corners ``0,0 0.5,0 0.5,0.3`` as shares of its width and height."""
+    privacy_margin: Seconds = 0.5
+    """Seconds for which an object stays covered after its last detection; of a recording also before its first."""
 
 
 class RecordsOptions(Settings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,9 @@ from streamer.stages import Detector
 
 DEFAULT_SCORE = {"nanodet": 0.4, "nanodet:large": 0.4}
 """Least score by detector where the user names none; 0.5 for all others."""
+
+COVERED_SCORE = 0.25
+"""Least score of an object that is covered: an object too many costs less than one that is seen."""
 
 _MOST_COPIES = 8
 
@@ -39,6 +42,8 @@ class SelectionSettings(Protocol):
     def max_instances(self) -> int | None: ...
     @property
     def needs_masks(self) -> bool: ...
+    @property
+    def privacy(self) -> Mapping[str, str]: ...
 
 
 def load(settings: DetectorSettings, least_score: float, *, threads: int | None = None, live: bool = False) -> Detector:
@@ -79,4 +84,10 @@ def score_threshold(settings: SelectionSettings, detector: str) -> float:
 
 def least_score(settings: SelectionSettings, detector: str, *, tracked: bool) -> float:
     """The least score, 0..1, that the detector is to give: doubtful detections extend the tracks of what is followed."""
-    return score_threshold(settings, detector) / (2 if tracked else 1)
+    return found_score(settings, detector) / (2 if tracked else 1)
+
+
+def found_score(settings: SelectionSettings, detector: str) -> float:
+    """The least score, 0..1, of what is looked for: lower than that of what is shown where something is to be covered."""
+    shown = score_threshold(settings, detector)
+    return min(shown, COVERED_SCORE) if settings.privacy else shown

@@ -318,7 +318,11 @@ class Camera:
             source = self._rate_limited = RateLimited(source, config.max_fps)
         self._pipeline = pipeline = Pipeline(
             source,
-            GuardedPerception(self._perception, watch(self.name, "inference", None if config.follow else self._client.limit_s)),
+            GuardedPerception(
+                self._perception,
+                watch(self.name, "inference", None if config.follow else self._client.limit_s),
+                self._parts.unknown,
+            ),
             GuardedRender(self._renderer, watch(self.name, "render")),
             [sink],
             overflow=Overflow.DROP_OLDEST if info.live else Overflow.WAIT,

@@ -94,6 +94,14 @@ class _Check:
                 _refuse_existing(camera.counts, camera)
                 if self._surroundings:
                     _check_folder(camera.counts.parent)
+        with self._at("privacy", name):
+            if labels is not None:
+                class_ids(camera.privacy, labels, self._process.detector)
+            if camera.privacy and camera.motion_gate:
+                raise ConfigError(
+                    "privacy covers the whole picture while the detector does not look, as with motion_gate on a still scene",
+                    hint="leave motion_gate out; detect_fps saves work, too",
+                )
         with self._at("output", name):
             if camera.output is not None:
                 container_for(camera.output)
@@ -108,6 +116,7 @@ class _Check:
         with self._at("record", name):
             if camera.record is not None:
                 _check_copied(camera)
+                _check_private(camera)
         for key, folder in (("record", camera.record), ("record_annotated", camera.record_annotated)):
             with self._at(key, name):
                 if folder is not None and self._surroundings:
@@ -139,6 +148,15 @@ class _Check:
             where = self._process.where(key, None if self._single else camera)
             kind = type(error) if isinstance(error, ConfigError) else ConfigError
             self._found.append(kind(f"{where}{error.message}", hint=error.hint))
+
+
+def _check_private(camera: CameraConfig) -> None:
+    """What the camera sends shows what privacy covers in all other pictures."""
+    if (camera.privacy or camera.privacy_zones) and not camera.keep_original:
+        raise ConfigError(
+            "record keeps the pictures as the camera sent them, in which nothing of privacy is covered",
+            hint="use record_annotated instead, or say keep_original if that is meant",
+        )
 
 
 def check_displays(cameras: Sequence[CameraConfig], environ: Mapping[str, str] = os.environ) -> None:

@@ -13,7 +13,7 @@ from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.pipeline import Render
 from streamer.sources.backoff import Backoff
-from streamer.stages import Annotated, CanSkip, Perception
+from streamer.stages import Annotated, CanSkip, Cover, Perception
 
 log = logging.getLogger(__name__)
 
@@ -80,20 +80,27 @@ class GuardedPerception:
     one that takes too long.
     """
 
-    def __init__(self, perception: Rebuilt[Perception], watch: AbstractContextManager[object] | None = None) -> None:
+    def __init__(
+        self,
+        perception: Rebuilt[Perception],
+        watch: AbstractContextManager[object] | None = None,
+        cover: Cover | None = None,
+    ) -> None:
+        """``cover`` is what must not be seen of a frame of which nothing is known."""
         self._perception = perception
         self._watch = watch or nullcontext()
+        self._cover = cover
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """What the perception hands on, or ``frame`` without instances."""
         ready: list[Annotated] = []
         with self._watch:
             done = self._perception.call(lambda perception: ready.extend(perception.push(frame)))
-        return ready if done else [Annotated(frame, Instances.empty())]
+        return ready if done else [self._unknown(frame)]
 
     def skip(self, frame: Frame) -> Annotated:
         """What the perception says of ``frame`` without looking at it, or ``frame`` without instances."""
-        said = [Annotated(frame, Instances.empty())]
+        said = [self._unknown(frame)]
 
         def ask(perception: Perception) -> None:
             if isinstance(perception, CanSkip):
@@ -108,6 +115,9 @@ class GuardedPerception:
         with self._watch:
             self._perception.call(lambda perception: ready.extend(perception.finish()))
         return ready
+
+    def _unknown(self, frame: Frame) -> Annotated:
+        return Annotated(frame, Instances.empty(), cover=self._cover)
 
     def close(self) -> None:
         """Close the perception in use."""
@@ -126,4 +136,4 @@ class GuardedRender:
         """Draw ``item``."""
         with self._watch:
             if not self._render.call(lambda render: render(item)):
-                item.picture = item.frame.picture
+                item.picture = item.clean()

@@ -18,6 +18,7 @@ from streamer.live.shared_detector import DetectorClient
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.detection_gate import DetectionGate, GatedDetector, GatedPerception
 from streamer.perception.motion_gate import MotionGate
+from streamer.perception.privacy import UNKNOWN, Private, privacy_rules, widened
 from streamer.perception.selection import Selection, selection
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
@@ -25,7 +26,7 @@ from streamer.redact import redact
 from streamer.runtime import import_order, tls
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
-from streamer.stages import Detector, Output, Perception, Reporting, Source
+from streamer.stages import Cover, Detector, Output, Perception, Reporting, Source
 
 PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 """What a picture can be published to."""
@@ -55,6 +56,8 @@ class Parts:
     """What records the packets, if anything does."""
     scene: Scene | None = None
     """What zones and lines count; None where there are none. It outlives a perception that failed."""
+    unknown: Cover | None = None
+    """What must not be seen of a frame of which perception says nothing; None where nothing is covered."""
 
 
 class PartsFactory:
@@ -73,6 +76,7 @@ class PartsFactory:
             source=partial(_source, config, recording),
             perception=partial(self._perception, config, scene),
             renderer=partial(self._renderer, config),
+            unknown=UNKNOWN if privacy_rules(config, self._detector) is not None else None,
             outputs=partial(self._outputs, camera, config, scene),
             recording=recording,
             scene=scene,
@@ -83,15 +87,23 @@ class PartsFactory:
         return selection(config, self._process.detector, self._detector)
 
     def _perception(self, config: CameraConfig, scene: Scene | None, client: DetectorClient, info: StreamInfo) -> Perception:
+        """What finds objects, with what must be covered and what zones and lines say of them."""
+        show = self.selection(config)
+        rules = privacy_rules(config, self._detector)
+        if scene is not None:
+            check_places((scene.analysis.zones, scene.analysis.lines), info)
+            _refuse_untracked(config, info)
+        perception = self._finding(config, client, info, show if rules is None else widened(show, rules))
+        if rules is not None:
+            perception = Private(perception, rules, show)
+        return perception if scene is None else Analysed(perception, scene)
+
+    def _finding(self, config: CameraConfig, client: DetectorClient, info: StreamInfo, select: Selection) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
-        select = self.selection(config)
         client.wanted = select.to_follow if info.live and config.follow else select
         gate = None
         if config.detect_fps is not None or config.motion_gate:
             gate = DetectionGate(config.detect_fps, MotionGate() if config.motion_gate else None)
-        if scene is not None:
-            check_places((scene.analysis.zones, scene.analysis.lines), info)
-            _refuse_untracked(config, info)
         if not info.live:
             waiting = Waiting(client, select, patient=True)
             return waiting if gate is None else GatedPerception(waiting, gate)
@@ -102,8 +114,7 @@ class PartsFactory:
         from streamer.perception.following import Following
 
         service = client if gate is None else GatedDetector(client, gate)
-        following = Following(service, select, max_mask_age_s=config.max_mask_age)
-        return following if scene is None else Analysed(following, scene)
+        return Following(service, select, max_mask_age_s=config.max_mask_age)
 
     def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""

@@ -71,4 +71,4 @@ class EveryFrame:
     def _annotate(self, detector: Detector, frame: Frame) -> Annotated:
         before = self._clock()
         found = detect_in(detector, frame, self._select)
-        return Annotated(frame, self._select(found), inference_s=self._clock() - before)
+        return Annotated(frame, self._select(found), inference_s=self._clock() - before, looked_s=frame.time_s)

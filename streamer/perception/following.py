@@ -57,6 +57,8 @@ class Following:
         """Capture time of the frame that the newest answer came to."""
         self._answered = -np.inf
         """Capture time of the newest frame that was answered."""
+        self._looked_s: float | None = None
+        """Stream time of the newest frame of this scene that was answered."""
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """The frame with the objects as they are in it now."""
@@ -64,6 +66,7 @@ class Following:
             self.reset()
         if not self.follower.advance(frame) or self._since == -np.inf:
             self._since = frame.captured_at
+            self._looked_s = None
         self._before = frame
         answer = self._service.poll()
         if answer is not None:
@@ -72,7 +75,7 @@ class Following:
         if not frame.damaged:
             self._service.submit(frame)
         self._expect(frame)
-        self._newest = Annotated(frame, self._shown(self.follower.instances()))
+        self._newest = Annotated(frame, self._shown(self.follower.instances()), looked_s=self._still_known(frame))
         return [self._newest]
 
     def skip(self, frame: Frame) -> Annotated:
@@ -80,7 +83,8 @@ class Following:
         known = self._newest
         if known is None:
             return Annotated(frame, Instances.empty())
-        return Annotated(frame, known.instances.carried(frame.time_s - known.frame.time_s, self.max_mask_age_s))
+        carried = known.instances.carried(frame.time_s - known.frame.time_s, self.max_mask_age_s)
+        return Annotated(frame, carried, looked_s=self._still_known(frame))
 
     def finish(self) -> Iterable[Annotated]:
         """Nothing is ever held back."""
@@ -93,7 +97,7 @@ class Following:
     def reset(self) -> None:
         """The next frame has nothing to do with those before: a reconnect, another source."""
         self.follower.reset()
-        self._before = self._newest = None
+        self._before = self._newest = self._looked_s = None
         self._since = -np.inf
 
     def tracks_summary(self) -> list[TrackSummary]:
@@ -125,6 +129,12 @@ class Following:
         self._used_at = now
         if frame.captured_at >= self._since:
             self.follower.detected(frame.index, self._select.to_follow(found))
+            self._looked_s = frame.time_s if self._looked_s is None else max(self._looked_s, frame.time_s)
+
+    def _still_known(self, frame: Frame) -> float | None:
+        """When the detector has looked last, unless that is too long ago for what it saw to be shown."""
+        looked = self._looked_s
+        return looked if looked is not None and frame.time_s - looked <= self.max_mask_age_s else None
 
     def _expect(self, newest: Frame) -> None:
         begun = self._service.begun

@@ -124,7 +124,7 @@ class Interval:
         self.follower.detected(frame.index, wanted(detections))
         self.inferred += 1
         snapshot = self.follower.snapshot()
-        ready = [*self._settled(frame, snapshot), self._annotated(frame, snapshot.low_res, snapshot.views, inference_s)]
+        ready = [*self._settled(frame, snapshot), self._annotated(frame, snapshot.low_res, snapshot.views, frame, inference_s)]
         self._held, self._key, self._shift_px = [], frame, 0.0
         return ready
 
@@ -144,7 +144,8 @@ class Interval:
             return []
         known = [*held, (frame, self.follower.snapshot())]
         self.followed_at_end += len(known)
-        return [self._annotated(each, then.low_res, then.views) for each, then in known]
+        looked = self._key
+        return [self._annotated(each, then.low_res, then.views, looked) for each, then in known]
 
     def _settled(self, key: Frame, snapshot: Snapshot) -> list[Annotated]:
         """The held frames with their objects, now that the key frame after them is known."""
@@ -152,11 +153,21 @@ class Interval:
             return []
         passed = [Passed(frame.index, frame.time_s, carried) for frame, carried in self._held]
         views = self._between.views(self._key.time_s, passed, snapshot, key.time_s)
+        looked = self._key
         return [
-            self._annotated(frame, carried.low_res, shown) for (frame, carried), shown in zip(self._held, views, strict=True)
+            self._annotated(frame, carried.low_res, shown, looked)
+            for (frame, carried), shown in zip(self._held, views, strict=True)
         ]
 
-    def _annotated(self, frame: Frame, low_res: LowResFrame, views: Views, inference_s: float | None = None) -> Annotated:
+    def _annotated(
+        self,
+        frame: Frame,
+        low_res: LowResFrame,
+        views: Views,
+        looked: Frame | None,
+        inference_s: float | None = None,
+    ) -> Annotated:
         instances = self.follower.instances_of(views, low_res)
         most = self._select.max_instances
-        return Annotated(frame, instances if most is None else instances[:most], inference_s=inference_s)
+        shown = instances if most is None else instances[:most]
+        return Annotated(frame, shown, inference_s=inference_s, looked_s=None if looked is None else looked.time_s)

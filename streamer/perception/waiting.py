@@ -78,7 +78,7 @@ class Waiting:
             # What was known before the detector failed ages on, as on frames that are skipped.
             return [self.skip(asked)]
         self._latency_s = frame.captured_at - asked.captured_at
-        self._known = Annotated(asked, self._select(found))
+        self._known = Annotated(asked, self._select(found), looked_s=asked.time_s)
         return [self._known]
 
     def skip(self, frame: Frame) -> Annotated:
@@ -88,7 +88,9 @@ class Waiting:
             limit = max(_MIN_MASK_AGE_S, _SLOW_FACTOR * self._latency_s)
         if known is None:
             return Annotated(frame, Instances.empty())
-        return Annotated(frame, known.instances.carried(frame.time_s - known.frame.time_s, limit))
+        since = frame.time_s - known.frame.time_s
+        looked = known.looked_s if 0.0 <= since <= limit else None
+        return Annotated(frame, known.instances.carried(since, limit), looked_s=looked)
 
     def finish(self) -> Iterable[Annotated]:
         return []

@@ -8,21 +8,20 @@ from fractions import Fraction
 from functools import lru_cache
 
 import av
-import av.filter
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.frame import Frame, Orientation, Plane, plane_views
+from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
+from streamer.render.copies import upright_canvas, writable
 from streamer.render.labels import is_low, painted, place, tag
 from streamer.render.masks import FIELD_END, Box, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_of
 from streamer.stages import Annotated
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels")
-FORMATS = ("yuv420p", "yuvj420p")
 WIDEST_LABEL = 0.4
 """Part of the picture's width from which a label is shortened to its name."""
 SMALLEST_TEXT_PX = 8.0
@@ -77,36 +76,20 @@ class Renderer:
         self._sample_aspect_ratio = sample_aspect_ratio
         self._labels = dict(labels)
         self._style = style or Style()
-        self._copier: _Copier | None = None
 
     def __call__(self, item: Annotated) -> None:
-        """Set ``item.picture``: a drawn copy, or the frame's own picture when there is nothing to draw."""
+        """Set ``item.picture``: a drawn copy, or the picture without drawing when there is nothing to draw."""
         frame = item.frame
         instances = item.instances.usable(frame.width, frame.height)
         if len(instances) == 0 or not self._style.draw:
-            item.picture = frame.picture
+            item.picture = item.clean()
             return
-        if frame.picture.format.name not in FORMATS:
-            raise ValueError(f"picture: expected format {' or '.join(FORMATS)}, got {frame.picture.format.name}")
-        picture = self._copy(frame)
-        stored = plane_views(picture)
-        turn = frame.orientation
-        upright = stored if turn == Orientation() else tuple(turn.upright(plane) for plane in stored)
-        shift_x, shift_y = _chroma_shift(turn, frame.width, frame.height)
-        luma, cb, cr = upright
-        aspect = float(1 / self._sample_aspect_ratio if turn.sideways else self._sample_aspect_ratio)
-        self._draw(Canvas(luma, cb, cr, shift_x, shift_y), picture, instances, aspect)
-        if upright is not stored:
-            for target, plane in zip(stored, upright, strict=True):
-                np.copyto(target, turn.stored(plane))
+        picture = writable(frame) if item.cover is None else item.clean()
+        ratio = self._sample_aspect_ratio
+        aspect = float(1 / ratio if frame.orientation.sideways else ratio)
+        with upright_canvas(picture, frame.orientation) as canvas:
+            self._draw(canvas, picture, instances, aspect)
         item.picture = picture
-
-    def _copy(self, frame: Frame) -> av.VideoFrame:
-        if self._copier is None or not self._copier.fits(frame.picture):
-            self._copier = _Copier(frame.picture)
-        picture = self._copier.copy(frame.picture)
-        picture.pts, picture.time_base = frame.pts, frame.time_base
-        return picture
 
     def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances, aspect: float) -> None:
         style = self._style
@@ -195,47 +178,6 @@ class Renderer:
                 text = f"{text} · {age_s * 1000:.0f} ms"
             texts.append([text, short, number] if named else [text, short])
         return texts
-
-
-class _Copier:
-    """Makes writable copies of pictures of one size and format, with all that FFmpeg keeps beside the samples.
-
-    An empty filter graph hands back another reference to the same samples, with side data (captions, HDR) and flags; only
-    then does ``make_writable`` copy: of a frame with a single reference it makes no copy at all.
-    """
-
-    def __init__(self, picture: av.VideoFrame) -> None:
-        self._key = (picture.width, picture.height, picture.format.name)
-        self._graph = av.filter.Graph()
-        width, height, name = self._key
-        source = self._graph.add_buffer(
-            width=width, height=height, format=av.VideoFormat(name), time_base=Fraction(1, 1000), name="in"
-        )
-        source.link_to(self._graph.add("buffersink"))
-        self._graph.configure()
-
-    def fits(self, picture: av.VideoFrame) -> bool:
-        return self._key == (picture.width, picture.height, picture.format.name)
-
-    def copy(self, picture: av.VideoFrame) -> av.VideoFrame:
-        self._graph.push(picture)
-        copied = self._graph.pull()
-        if not isinstance(copied, av.VideoFrame):
-            raise TypeError(f"filter graph: expected a VideoFrame, got {type(copied).__name__}")
-        copied.make_writable()
-        return copied
-
-
-@lru_cache(maxsize=64)
-def _chroma_shift(turn: Orientation, width: int, height: int) -> tuple[int, int]:
-    """How far, 0 or 1 pixels, the chroma grid of the upright width x height picture is shifted (see ``Canvas``)."""
-    corner = np.zeros((height % 2 + 2, width % 2 + 2), np.uint8)
-    corner[0, 0] = 1
-    row, column = np.argwhere(turn.stored(corner))[0]
-    stored_height, stored_width = turn.stored(corner).shape
-    flipped_x, flipped_y = column != 0, row != 0
-    shift_x, shift_y = stored_width % 2 * int(flipped_x), stored_height % 2 * int(flipped_y)
-    return (shift_y, shift_x) if turn.sideways else (shift_x, shift_y)
 
 
 def _filled(field: NDArray[np.int16], opacity: float, reach_px: float) -> Plane:

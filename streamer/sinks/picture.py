@@ -55,7 +55,7 @@ class PictureFile:
         """Take the picture. Raises ``OutputWriteFailed`` for a second one."""
         if self._rgb is not None:
             raise OutputWriteFailed(f"{self.path} holds one picture, and a second came", hint="give a video's name")
-        self._rgb = replace(item.frame, picture=item.picture if item.picture is not None else item.frame.picture).rgb()
+        self._rgb = replace(item.frame, picture=item.drawn()).rgb()
         self.frames_written = 1
 
     def finish(self) -> None:

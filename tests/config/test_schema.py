@@ -262,6 +262,7 @@ TEXTS = [
     *("1", "007", "0.5", ".5", "63", "+2", "5e-1", " 7 ", "1:30", "0:01:30.25", "90:00", "yes", "OFF", "t", "person", "a, b,"),
     *("masks", "boxes,labels", ",masks, masks", "none", "all", "9090", "0.0.0.0:9090", "[::1]:9090", ":8080", "rtsp://host/1"),
     *("auto", "cpu", " cuda ", "cuda:1"),
+    *("0,0 0.5,0 0.5,0.3", "0,0 1,0 1,1;0,0 .5,0 0,.5", "person=blur, car=fill"),
 ]
 """Texts, each of them good for some of the settings."""
 

@@ -166,3 +166,10 @@ def test_one_source_is_checked_by_the_same_function() -> None:
     Path("c.yaml").write_text("source: 'test:'\nclasses: person\nkeep_gb: 5\n")
     with pytest.raises(ConfigError, match=r"^c\.yaml:3: keep_hours and keep_gb need record"):
         load_live_config("c.yaml", {}, {})
+
+
+def test_an_original_that_shows_what_is_covered_must_be_meant() -> None:
+    private = ONE + "    record: recordings\n    privacy: person=blur\n"
+    assert complaint(private).startswith("c.yaml:4: cameras.gate: record keeps the pictures as the camera sent them")
+    passes(private + "    keep_original: true\n")
+    assert "knows no class 'persn'" in complaint(ONE + "    privacy: {persn: blur}\n")

@@ -1,0 +1,195 @@
+"""Covering what must not be seen: on scenes with exact truth, with a detector that is slow, silent, blind or failing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streamer.frame import Frame, plane_views
+from streamer.instances import Instances
+from streamer.perception.following import Following
+from streamer.perception.interval import Interval
+from streamer.perception.privacy import NOT_YET, PrivacyRules, Private, widened
+from streamer.perception.selection import Selection
+from streamer.render.cover import Cover
+from streamer.sources.synthetic import Synthetic, SyntheticScene
+from streamer.stages import Annotated
+from tests import fakes
+
+ALL = PrivacyRules({1: "fill", 2: "fill"})
+SELECT = Selection(score_threshold=0.4)
+
+
+class Late:
+    """A detector service that answers with the truth, ``latency`` frames after it began; or never again after ``silent``."""
+
+    def __init__(self, scene: SyntheticScene, latency: int, silent: int | None = None) -> None:
+        self.scene, self.latency, self.silent = scene, latency, silent
+        self.begun: Frame | None = None
+        self.answers: deque[tuple[int, Frame]] = deque()
+        self.now = -1
+
+    def submit(self, frame: Frame) -> None:
+        self.now = frame.index
+        if not self.answers and (self.silent is None or frame.index < self.silent):
+            self.begun = frame
+            self.answers.append((frame.index + self.latency, frame))
+
+    def poll(self) -> tuple[Frame, Instances] | None:
+        if self.answers and self.answers[0][0] <= self.now + 1:
+            _, frame = self.answers.popleft()
+            return frame, replace(self.scene.truth(frame.index), track_ids=None)
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def frames(scene: SyntheticScene) -> Iterator[Frame]:
+    """The scene's frames, captured at their own times."""
+    for frame in Synthetic(scene).frames():
+        frame.captured_at = frame.time_s
+        yield frame
+
+
+def seen_pixels(scene: SyntheticScene, item: Annotated) -> int:
+    """How many pixels of true masks can be seen."""
+    if is_whole(item):
+        return 0  # but for the words of why
+    _, masks = scene.masks(item.frame.index)
+    luma = plane_views(item.clean())[0]
+    return int((luma[masks.any(axis=0)] != 64).sum()) if len(masks) else 0
+
+
+def is_whole(item: Annotated) -> bool:
+    return isinstance(item.cover, Cover) and bool(item.cover.whole)
+
+
+@pytest.mark.parametrize(("latency", "pan"), [(0, (0.0, 0.0)), (1, (0.04, -0.02)), (3, (0.0, 0.0)), (7, (0.0, 0.0))])
+def test_no_pixel_of_a_true_mask_is_seen_while_the_detector_is_slow(latency: int, pan: tuple[float, float]) -> None:
+    scene = SyntheticScene(320, 180, frames=50, rate=10, seed=latency, pan=pan)
+    private = Private(Following(Late(scene, latency), widened(SELECT, ALL)), ALL, SELECT)
+    items = [item for frame in frames(scene) for item in private.push(frame)]
+    assert len(items) == 50
+    assert sum(seen_pixels(scene, item) for item in items) == 0
+    assert is_whole(items[0])
+    if latency < 7 and pan == (0.0, 0.0):
+        shown = [float((plane_views(item.clean())[0] != 64).mean()) for item in items[6:24]]
+        assert min(shown) > 0.1, "a picture that is always covered would be no proof"
+
+
+class Truth:
+    """A detector of ``Interval``: it is asked by frame, and misses an object in every third one."""
+
+    def __init__(self, scene: SyntheticScene) -> None:
+        self.scene = scene
+
+    def __call__(self, _detector: object, frame: Frame) -> Instances:
+        found = replace(self.scene.truth(frame.index), track_ids=None)
+        return found[1:] if frame.index % 3 == 2 else found
+
+
+@pytest.mark.parametrize("interval", [1, 5])
+def test_a_recording_is_covered_before_the_first_and_after_the_last_detection(interval: int) -> None:
+    scene = SyntheticScene(320, 180, frames=60, rate=10, seed=3, pan=(0.0, 0.0))
+    finding = Interval(fakes.FakeDetector(), interval, widened(SELECT, ALL), detect=Truth(scene))
+    private = Private(finding, ALL, SELECT, ahead=True)
+    items = [*(item for frame in frames(scene) for item in private.push(frame)), *private.finish()]
+    assert [item.frame.index for item in items] == list(range(60))
+    assert sum(seen_pixels(scene, item) for item in items) == 0
+    assert not any(is_whole(item) for item in items)
+
+
+class Scripted:
+    """A perception that hands on what it is told."""
+
+    def __init__(self, found: dict[int, Instances], looked: bool = True) -> None:
+        self.found, self.looked = found, looked
+
+    def push(self, frame: Frame) -> Iterable[Annotated]:
+        return [self.skip(frame)]
+
+    def skip(self, frame: Frame) -> Annotated:
+        return Annotated(frame, self.found.get(frame.index, Instances.empty()), looked_s=frame.time_s if self.looked else None)
+
+    def finish(self) -> Iterable[Annotated]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def one(x: float, track: int = 1, class_id: int = 1, score: float = 0.9) -> Instances:
+    return Instances(
+        boxes_xyxy=np.array([[x, 20, x + 20, 60]], np.float32),
+        scores=np.array([score], np.float32),
+        class_ids=np.array([class_id]),
+        track_ids=np.array([track]),
+    )
+
+
+def covered_columns(item: Annotated) -> tuple[int, int]:
+    """First and last covered column of the picture's row 40; (-1, -1) where nothing is."""
+    columns = np.flatnonzero(plane_views(item.clean())[0][40] == 64)
+    return (int(columns[0]), int(columns[-1])) if len(columns) else (-1, -1)
+
+
+def still(index: int) -> Frame:
+    return fakes.frame(index, 160, 80, fps=10.0)
+
+
+def test_the_margin_of_time_holds_on_both_sides_in_a_recording_and_after_it_live() -> None:
+    found = {i: one(50.0) for i in range(10, 15)}
+    for ahead, expected in ((True, range(5, 20)), (False, range(10, 20))):
+        private = Private(Scripted(found), ALL, SELECT, ahead=ahead)
+        items = [*(item for i in range(30) for item in private.push(still(i))), *private.finish()]
+        assert [item.frame.index for item in items if covered_columns(item) != (-1, -1)] == list(expected)
+
+
+def test_what_is_not_shown_is_covered_all_the_same() -> None:
+    rules = PrivacyRules({1: "fill"})
+    select = Selection(score_threshold=0.5, class_ids=frozenset({2}), max_instances=1)
+    assert widened(select, rules) == Selection(score_threshold=0.25, class_ids=frozenset({1, 2}))
+    private = Private(Scripted({0: one(50.0, score=0.3)}), rules, select)
+    (item,) = private.push(still(0))
+    assert len(item.instances) == 0
+    assert covered_columns(item)[0] in range(30, 50)
+
+
+def test_without_a_look_in_the_dark_and_when_damaged_all_is_covered() -> None:
+    (item,) = Private(Scripted({}, looked=False), ALL, SELECT).push(still(0))
+    assert item.cover is NOT_YET
+    damaged = still(1)
+    damaged.damaged = True
+    (item,) = Private(Scripted({}), ALL, SELECT).push(damaged)
+    assert is_whole(item)
+    assert is_whole(Private(Scripted({}, looked=False), ALL, SELECT).skip(still(2)))
+
+
+def test_a_silent_detector_has_all_covered_in_the_end() -> None:
+    scene = SyntheticScene(320, 180, frames=60, rate=10, seed=5, pan=(0.0, 0.0))
+    scene.cut_at = 60
+    following = Following(Late(scene, 1, silent=20), widened(SELECT, ALL), max_mask_age_s=1.0)
+    private = Private(following, ALL, SELECT)
+    items = [item for frame in frames(scene) for item in private.push(frame)]
+    assert [is_whole(item) for item in items[2:20]] == [False] * 18
+    assert all(is_whole(item) for item in items[31:])
+    assert sum(seen_pixels(scene, item) for item in items) == 0
+
+
+def test_zones_are_covered_whatever_happens_and_nothing_else_where_no_class_is_named() -> None:
+    rules = PrivacyRules({}, zones=(((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)),))
+    (item,) = Private(Scripted({}, looked=False), rules, SELECT).push(still(0))
+    luma = plane_views(item.clean())[0]
+    assert (luma[:, 80:] == 64).all()
+    assert (luma[:, :72] == 128).all()
+
+
+def test_another_size_and_time_that_goes_back_begin_anew() -> None:
+    private = Private(Scripted({0: one(50.0)}), ALL, SELECT, ahead=True)
+    ready = [*private.push(still(0)), *private.push(fakes.frame(1, 64, 48)), *private.push(still(0)), *private.finish()]
+    assert [(item.frame.width, covered_columns(item) != (-1, -1)) for item in ready] == [(160, True), (64, False), (160, True)]
