@@ -159,12 +159,15 @@ def class_methods(value: object) -> object:
 
 
 def corners(value: object) -> object:
-    """``0.1,0.2 0.5,0.2 0.5,0.9`` as a polygon; a list of them from a list, and from several separated by ``;``."""
+    """``0.1,0.2 0.5,0.2 0.5,0.9`` as a polygon; several, separated by ``;`` or as a list, as a list of them."""
     if isinstance(value, str):
-        value = [part for part in value.split(";") if part.strip()]
-    if isinstance(value, list | tuple):
-        return [_polygon(part) if isinstance(part, str) else part for part in value]
-    return value
+        value = [value]
+    if not isinstance(value, list | tuple):
+        return value
+    polygons: list[object] = []
+    for item in value:
+        polygons += [_polygon(text) for text in item.split(";")] if isinstance(item, str) else [item]
+    return polygons
 
 
 def _polygon(text: str) -> list[list[float]]:

@@ -184,12 +184,8 @@ class Private:
             return _DAMAGED
         if looked_s is None:
             return NOT_YET
-        changed: list[Shape] | None = []
-        if looked_s < frame.time_s:
-            changed = self._changed(seen.low, looked_s)
-            if changed is None:
-                return NOT_YET
-        return Cover((*zones, *self._objects(seen), *changed))
+        changed = self._changed(seen.low, looked_s) if looked_s < frame.time_s else []
+        return NOT_YET if changed is None else Cover((*zones, *self._objects(seen), *changed))
 
     def _objects(self, seen: _Seen) -> list[Shape]:
         """The shapes of the objects of a frame, and of those that were or will be detected within the margin of time."""
@@ -236,7 +232,7 @@ class Private:
         count, parts, stats, _ = cv2.connectedComponentsWithStats(changed, connectivity=8)
         method = self._rules.strongest
         if count - 1 > _MOST_CHANGED:
-            return [_shape_of(np.asarray(changed, np.uint8), list(cv2.boundingRect(changed)), method)]
+            return [_shape_of(np.asarray(changed, np.uint8), cv2.boundingRect(changed), method)]
         return [
             _shape_of(
                 np.asarray(np.where(parts == part, np.uint8(255), np.uint8(0)), np.uint8), stats[part, :4].tolist(), method

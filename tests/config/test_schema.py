@@ -287,7 +287,7 @@ def _values(told: dict[str, Any]) -> st.SearchStrategy[object]:
     if kind == "object":
         return st.just({})
     if kind == "array":
-        return st.lists(_values(told["items"]), min_size=told.get("minItems", 0), max_size=3)
+        return st.lists(_values(told["items"]), min_size=told.get("minItems", 0), max_size=told.get("maxItems", 3))
     if "pattern" in told:
         return st.sampled_from([text for text in TEXTS if re.search(told["pattern"], text)])
     return st.text(st.characters(categories=["L", "N"], include_characters=" ./:-_"), min_size=1, max_size=12)

@@ -169,7 +169,7 @@ def test_one_source_is_checked_by_the_same_function() -> None:
 
 
 def test_an_original_that_shows_what_is_covered_must_be_meant() -> None:
-    private = ONE + "    record: recordings\n    privacy: person=blur\n"
+    private = CAMERA + "    record: recordings\n    privacy: person=blur\n"
     assert complaint(private).startswith("c.yaml:4: cameras.gate: record keeps the pictures as the camera sent them")
-    passes(private + "    keep_original: true\n")
+    passes(private + "    keep_original: true\n", surroundings=False)
     assert "knows no class 'persn'" in complaint(ONE + "    privacy: {persn: blur}\n")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.frame import Frame, plane_views
-from streamer.instances import Instances
+from streamer.instances import NO_TRACK, Instances
 from streamer.perception.following import Following
 from streamer.perception.interval import Interval
 from streamer.perception.privacy import NOT_YET, PrivacyRules, Private, widened
@@ -22,6 +22,10 @@ from tests import fakes
 
 ALL = PrivacyRules({1: "fill", 2: "fill"})
 SELECT = Selection(score_threshold=0.4)
+
+
+def untracked(found: Instances) -> Instances:
+    return replace(found, track_ids=np.full(len(found), NO_TRACK))
 
 
 class Late:
@@ -42,7 +46,7 @@ class Late:
     def poll(self) -> tuple[Frame, Instances] | None:
         if self.answers and self.answers[0][0] <= self.now + 1:
             _, frame = self.answers.popleft()
-            return frame, replace(self.scene.truth(frame.index), track_ids=None)
+            return frame, untracked(self.scene.truth(frame.index))
         return None
 
     def close(self) -> None:
@@ -89,7 +93,7 @@ class Truth:
         self.scene = scene
 
     def __call__(self, _detector: object, frame: Frame) -> Instances:
-        found = replace(self.scene.truth(frame.index), track_ids=None)
+        found = untracked(self.scene.truth(frame.index))
         return found[1:] if frame.index % 3 == 2 else found
 
 
@@ -99,6 +103,7 @@ def test_a_recording_is_covered_before_the_first_and_after_the_last_detection(in
     finding = Interval(fakes.FakeDetector(), interval, widened(SELECT, ALL), detect=Truth(scene))
     private = Private(finding, ALL, SELECT, ahead=True)
     items = [*(item for frame in frames(scene) for item in private.push(frame)), *private.finish()]
+    private.close()
     assert [item.frame.index for item in items] == list(range(60))
     assert sum(seen_pixels(scene, item) for item in items) == 0
     assert not any(is_whole(item) for item in items)
