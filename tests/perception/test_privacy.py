@@ -92,7 +92,7 @@ class Truth:
     def __init__(self, scene: SyntheticScene) -> None:
         self.scene = scene
 
-    def __call__(self, _detector: object, frame: Frame) -> Instances:
+    def __call__(self, _detector: object, frame: Frame, _select: Selection) -> Instances:
         found = untracked(self.scene.truth(frame.index))
         return found[1:] if frame.index % 3 == 2 else found
 
