@@ -1,0 +1,1 @@
+"""What happened before a camera: events, the file that keeps them, and their delivery."""

@@ -1,0 +1,260 @@
+"""The file of events: one SQLite database for a process, with an outbox for each target of delivery."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from streamer.errors import ConfigError, OutputWriteFailed
+from streamer.events.event import Event
+from streamer.events.schema import prepare
+
+log = logging.getLogger(__name__)
+
+_BUSY_S = 10.0
+"""How long another process may hold the file, such as ``streamer events`` beside a run."""
+_WAL_BYTES = 4_000_000
+"""Size that the log of changes beside the file is cut to after it grew."""
+
+
+_Run = Callable[[str, Sequence[object]], sqlite3.Cursor]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row of the outbox: what one target is to be told."""
+
+    seq: int
+    key: str
+    """Idempotency key: the same each time that this message is sent."""
+    kind: str
+    body: str
+    """JSON, as it is sent."""
+    recorded_utc: float
+    attempts: int = 0
+    """How often sending it has failed."""
+    reason: str | None = None
+    """Why it failed last."""
+
+    def event(self) -> Event:
+        """The event as this message tells it."""
+        return Event.from_json(json.loads(self.body))
+
+
+class EventStore:
+    """Keeps events, and what is still to be told of them. Any thread may call it; writing waits for the disk.
+
+    A change of an event and the messages about it are written in one transaction, and are on the disk when :meth:`record`
+    returns: neither a killed process nor a power cut loses one of them or tells of what is not in the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        targets: Sequence[str] = (),
+        most_waiting: int = 50_000,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        """Open ``path``, or make it. ``targets``: who is told of each change; ``most_waiting``: messages kept for each.
+
+        Raises ``ConfigError`` for a file that is none of events, or of a newer streamer.
+        """
+        self.path = Path(path)
+        self.targets = tuple(targets)
+        self._most_waiting = most_waiting
+        self._utc = utc
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[], None]] = []
+        self._dropped = dict.fromkeys(self.targets, 0)
+        self._connection = self._open()
+        self._waiting = {target: self.waiting(target) for target in self.targets}
+
+    def _open(self) -> sqlite3.Connection:
+        connection = None
+        try:
+            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            prepare(connection, str(self.path))
+        except sqlite3.Error as error:
+            if connection is not None:
+                connection.close()
+            raise ConfigError(f"cannot open the events in {self.path}: {error}", hint="give another folder") from error
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        return connection
+
+    def record(self, event: Event) -> int:
+        """Write a change of ``event``, and a message about it for each target; its number, from 1, among those of the event.
+
+        Raises ``OutputWriteFailed`` when it cannot be written, such as on a full disk: then nothing was.
+        """
+        with self._transaction() as run:
+            run(
+                "INSERT INTO events (id, camera, kind, changes, start_utc, end_utc, body) VALUES (?, ?, ?, 1, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, changes = changes + 1, start_utc = excluded.start_utc,"
+                " end_utc = excluded.end_utc, body = excluded.body",
+                (event.id, event.camera, event.kind, event.start_utc, event.end_utc, json.dumps(event.as_json())),
+            )
+            (number,) = run("SELECT changes FROM events WHERE id = ?", (event.id,)).fetchone()
+            key = f"{event.id}-{number}"
+            body = json.dumps({"key": key, **event.as_json()}, ensure_ascii=False)
+            dropped = {}
+            for target in self.targets:
+                run(
+                    "INSERT INTO outbox (target, key, kind, body, recorded_utc) VALUES (?, ?, ?, ?, ?)",
+                    (target, key, event.kind, body, self._utc()),
+                )
+                dropped[target] = self._make_room(run, target)
+        for target, count in dropped.items():
+            self._note_recorded(target, count)
+        for listener in tuple(self._listeners):
+            listener()
+        return int(number)
+
+    def _make_room(self, run: _Run, target: str) -> int:
+        """Drop the oldest updates, then the oldest of all, until the outbox is a hundredth below its limit; how many."""
+        if self._waiting[target] < self._most_waiting:
+            return 0
+        goal = self._most_waiting // 100 + 1
+        dropped = 0
+        for among in ("kind = 'update' AND", ""):
+            dropped += run(
+                f"DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE {among} target = ?"
+                " AND given_up_utc IS NULL ORDER BY seq LIMIT ?)",
+                (target, goal - dropped),
+            ).rowcount
+        return dropped
+
+    def _note_recorded(self, target: str, dropped: int) -> None:
+        with self._lock:
+            self._waiting[target] += 1 - dropped
+            self._dropped[target] += dropped
+            since_start = self._dropped[target]
+        if dropped:
+            log.warning(
+                "the outbox of %s is full: the %d oldest messages (updates first) were dropped, %d since the start",
+                target,
+                dropped,
+                since_start,
+                extra={"output": target},
+            )
+
+    def get(self, event_id: str) -> Event | None:
+        """The event as its last change said it."""
+        found = self._rows("SELECT body FROM events WHERE id = ?", (event_id,))
+        return _event(found[0]) if found else None
+
+    def open_events(self, camera: str | None = None) -> list[Event]:
+        """Events that have not ended, of one camera or of all, oldest first."""
+        among = "" if camera is None else "AND camera = ?"
+        values = () if camera is None else (camera,)
+        return [_event(row) for row in self._rows(f"SELECT body FROM events WHERE end_utc IS NULL {among} ORDER BY id", values)]
+
+    def outbox(self, target: str, limit: int = 100) -> list[Message]:
+        """The oldest messages that ``target`` has not taken yet, in the order in which they were recorded."""
+        return self._messages("target = ? AND given_up_utc IS NULL", target, limit)
+
+    def dead_letters(self, target: str, limit: int = 100) -> list[Message]:
+        """The oldest messages for ``target`` that were given up."""
+        return self._messages("target = ? AND given_up_utc IS NOT NULL", target, limit)
+
+    def waiting(self, target: str) -> int:
+        """How many messages ``target`` has not taken yet."""
+        return int(self._rows("SELECT count(*) FROM outbox WHERE target = ? AND given_up_utc IS NULL", (target,))[0][0])
+
+    def dropped(self, target: str) -> int:
+        """How many messages for ``target`` were dropped since the start because its outbox was full."""
+        with self._lock:
+            return self._dropped.get(target, 0)
+
+    def sent(self, target: str, seqs: Sequence[int]) -> None:
+        """Forget messages that ``target`` has taken. Raises ``OutputWriteFailed``: then they are sent again."""
+        with self._transaction() as run:
+            gone = sum(run("DELETE FROM outbox WHERE seq = ? AND target = ?", (seq, target)).rowcount for seq in seqs)
+        with self._lock:
+            if target in self._waiting:
+                self._waiting[target] -= gone
+
+    def failed(self, target: str, seq: int, reason: str, *, give_up: bool = False) -> None:
+        """Note that sending a message failed; with ``give_up`` it becomes a dead letter, which is not sent again."""
+        with self._transaction() as run:
+            changed = run(
+                "UPDATE outbox SET attempts = attempts + 1, reason = ?, given_up_utc = ? WHERE seq = ? AND target = ?",
+                (reason, self._utc() if give_up else None, seq, target),
+            ).rowcount
+            gone = 0
+            if give_up:
+                gone = run(
+                    "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE target = ? AND given_up_utc IS NOT NULL"
+                    " ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+                    (target, self._most_waiting),
+                ).rowcount
+        with self._lock:
+            if give_up and target in self._waiting:
+                self._waiting[target] -= changed
+        if gone:
+            log.warning("the oldest dead letter of %s was dropped: there are %d newer ones", target, self._most_waiting)
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` after each change that was recorded, in the thread that recorded it; it must not block."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Close the file. Calls after it raise ``OutputWriteFailed``."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _messages(self, where: str, target: str, limit: int) -> list[Message]:
+        columns = "seq, key, kind, body, recorded_utc, attempts, reason"
+        found = self._rows(f"SELECT {columns} FROM outbox WHERE {where} ORDER BY seq LIMIT ?", (target, limit))
+        return [Message(*row) for row in found]
+
+    def _rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._lock, self._failures("read"):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Run]:
+        with self._lock, self._failures("written"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite ends it by itself on a full disk
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _failures(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputWriteFailed(
+                f"the events in {self.path} cannot be {doing}: {error}", hint="make room on the disk, or mend the file"
+            ) from error
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    return Event.from_json(json.loads(row[0]))
