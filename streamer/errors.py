@@ -19,6 +19,9 @@
     ├── SinkError
     │   ├── EncoderUnavailable      this encoder does not open here; choose another (exit code 2)
     │   └── OutputWriteFailed       disk full, peer gone, file not writable
+    ├── DeliveryError
+    │   ├── TargetUnavailable       a broker or receiver takes nothing now; messages wait and are sent again
+    │   └── MessageRefused          it does not want this one message, which is kept as a dead letter
     └── StageFailed                 a stage of a running pipeline failed; ``__cause__`` is the reason
 
 Every error carries a ``hint``: the next step, in the words of the person who has to take it. ``str(error)`` is one line
@@ -112,6 +115,23 @@ class EncoderUnavailable(SinkError):
 
 class OutputWriteFailed(SinkError):
     """Writing stopped: disk full, peer gone, permission lost."""
+
+
+class DeliveryError(StreamerError):
+    """A message about an event did not reach its target."""
+
+
+class TargetUnavailable(DeliveryError):
+    """The target does not take messages now."""
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+        """Seconds for which the target asks not to be tried again."""
+
+
+class MessageRefused(DeliveryError):
+    """The target will never take this message."""
 
 
 class StageFailed(StreamerError):

@@ -192,22 +192,47 @@ class EventStore:
     def failed(self, target: str, seq: int, reason: str, *, give_up: bool = False) -> None:
         """Note that sending a message failed; with ``give_up`` it becomes a dead letter, which is not sent again."""
         with self._transaction() as run:
-            changed = run(
-                "UPDATE outbox SET attempts = attempts + 1, reason = ?, given_up_utc = ? WHERE seq = ? AND target = ?",
-                (reason, self._utc() if give_up else None, seq, target),
-            ).rowcount
-            gone = 0
-            if give_up:
-                gone = run(
-                    "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE target = ? AND given_up_utc IS NOT NULL"
-                    " ORDER BY seq DESC LIMIT -1 OFFSET ?)",
-                    (target, self._most_waiting),
-                ).rowcount
+            run("UPDATE outbox SET attempts = attempts + 1, reason = ? WHERE seq = ? AND target = ?", (reason, seq, target))
+            given_up = self._give_up(run, target, "seq = ?", seq) if give_up else (0, 0)
+        self._note_given_up(target, *given_up)
+
+    def give_up(self, target: str, older_than_s: float, reason: str) -> int:
+        """Make dead letters of all messages that have waited for longer than ``older_than_s`` seconds; how many they are."""
+        with self._transaction() as run:
+            before_utc = self._utc() - older_than_s
+            run(
+                "UPDATE outbox SET reason = ? WHERE target = ? AND given_up_utc IS NULL AND recorded_utc < ?",
+                (reason, target, before_utc),
+            )
+            given_up = self._give_up(run, target, "recorded_utc < ?", before_utc)
+        self._note_given_up(target, *given_up)
+        return given_up[0]
+
+    def _give_up(self, run: _Run, target: str, which: str, value: float) -> tuple[int, int]:
+        """How many became dead letters, and how many older ones there is no room for any more."""
+        given_up = run(
+            f"UPDATE outbox SET given_up_utc = ? WHERE target = ? AND given_up_utc IS NULL AND {which}",
+            (self._utc(), target, value),
+        ).rowcount
+        dropped = run(
+            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE target = ? AND given_up_utc IS NOT NULL"
+            " ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+            (target, self._most_waiting),
+        ).rowcount
+        return given_up, dropped
+
+    def _note_given_up(self, target: str, given_up: int, dropped: int) -> None:
         with self._lock:
-            if give_up and target in self._waiting:
-                self._waiting[target] -= changed
-        if gone:
-            log.warning("the oldest dead letter of %s was dropped: there are %d newer ones", target, self._most_waiting)
+            if target in self._waiting:
+                self._waiting[target] -= given_up
+        if dropped:
+            log.warning(
+                "the %d oldest dead letters of %s were dropped: there are %d newer ones",
+                dropped,
+                target,
+                self._most_waiting,
+                extra={"output": target},
+            )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` after each change that was recorded, in the thread that recorded it; it must not block."""

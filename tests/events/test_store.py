@@ -109,7 +109,7 @@ def test_dead_letters_are_bounded_too(tmp_path: Path, caplog: pytest.LogCaptureF
             store.failed("mqtt", store.outbox("mqtt")[0].seq, "refused", give_up=True)
 
         assert [dead.event().id for dead in store.dead_letters("mqtt")] == [event(1).id, event(2).id]
-    assert "oldest dead letter of mqtt was dropped" in caplog.text
+    assert "the 1 oldest dead letters of mqtt were dropped" in caplog.text
 
 
 def test_nothing_is_written_where_a_part_of_it_cannot_be(store: EventStore) -> None:

@@ -1,0 +1,34 @@
+"""What delivery needs of a target: a broker, a receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from streamer.events.store import Message
+
+
+class Target(Protocol):
+    """Takes messages about events. One thread calls all but :meth:`interrupt` and :meth:`camera_state`."""
+
+    name: str
+    """``mqtt``, ``webhook`` or ``kafka``: its outbox has this name."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether :meth:`send` can be called. What needs no connection always says yes."""
+
+    def connect(self, on_lost: Callable[[], None]) -> None:
+        """Connect anew; ``on_lost`` is called, in any thread, when the connection is gone. Raises ``TargetUnavailable``."""
+
+    def send(self, message: Message) -> None:
+        """Return once the target has taken ``message``. Raises ``TargetUnavailable`` or ``MessageRefused``."""
+
+    def camera_state(self, camera: str, *, online: bool) -> None:
+        """From any thread: a camera delivers pictures, or does not. Never blocks, and never raises."""
+
+    def interrupt(self) -> None:
+        """From another thread: a call that waits now, and each later one, raises ``TargetUnavailable`` soon."""
+
+    def close(self) -> None:
+        """Say good-bye and let go of everything; within half a second."""
