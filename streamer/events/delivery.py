@@ -153,6 +153,7 @@ class _Worker:
 
     def _run(self) -> None:
         try:
+            self.target.start(self._woken.set)
             while not self._interrupted.is_set():
                 self._woken.clear()
                 wait_s = self._step()
@@ -169,14 +170,14 @@ class _Worker:
         """Send some of what waits. Returns how long to wait then: 0 for not at all, None for until there is more."""
         message = None
         try:
-            if not self.target.connected:
-                self.target.connect(self._woken.set)
-                self._succeeded()
+            there = self.target.tend()
             messages = self._store.outbox(self.target.name, _BATCH)
             for message in messages:
                 if self._interrupted.is_set():
                     return None
                 self._send(message)
+            if there and not messages:
+                self._succeeded()
         except Exception as error:  # noqa: BLE001  # a fault in one target must end neither its messages nor the others'
             return self._failed(error, message)
         return 0.0 if messages else None

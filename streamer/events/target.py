@@ -14,12 +14,14 @@ class Target(Protocol):
     name: str
     """``mqtt``, ``webhook`` or ``kafka``: its outbox has this name."""
 
-    @property
-    def connected(self) -> bool:
-        """Whether :meth:`send` can be called. What needs no connection always says yes."""
+    def start(self, wake: Callable[[], None]) -> None:
+        """Called once, first. ``wake`` may be called in any thread: :meth:`tend` is called soon after it."""
 
-    def connect(self, on_lost: Callable[[], None]) -> None:
-        """Connect anew; ``on_lost`` is called, in any thread, when the connection is gone. Raises ``TargetUnavailable``."""
+    def tend(self) -> bool:
+        """Connect where that is needed, and say what is to be said besides messages. Returns whether the target is there.
+
+        Called before messages are sent, and when woken. False where only sending shows it. Raises ``TargetUnavailable``.
+        """
 
     def send(self, message: Message) -> None:
         """Return once the target has taken ``message``. Raises ``TargetUnavailable`` or ``MessageRefused``."""

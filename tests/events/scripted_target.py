@@ -29,21 +29,24 @@ class ScriptedTarget:
         self.connections = 0
         self.holding = threading.Event()
         """Set while a call of :meth:`hold` waits."""
-        self.lose: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = lambda: None
         self._on_send = on_send
         self._interrupted = threading.Event()
 
-    def connect(self, on_lost: Callable[[], None]) -> None:
-        if self.refusals:
-            raise self.refusals.pop(0)
-        self.connections += 1
-        self.connected = True
+    def start(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
 
-        def lose() -> None:
-            self.connected = False
-            on_lost()
+    def tend(self) -> bool:
+        if not self.connected:
+            if self.refusals:
+                raise self.refusals.pop(0)
+            self.connections += 1
+            self.connected = True
+        return True
 
-        self.lose = lose
+    def lose(self) -> None:
+        self.connected = False
+        self._wake()
 
     def send(self, message: Message) -> None:
         self._on_send(message)

@@ -64,13 +64,12 @@ class Webhook:
         self._task: asyncio.Task[httpx.Response] | None = None
         self._interrupted = False
 
-    @property
-    def connected(self) -> bool:
-        """HTTP connects when it sends."""
-        return True
-
-    def connect(self, on_lost: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None]) -> None:
         """Nothing to do."""
+
+    def tend(self) -> bool:
+        """HTTP connects when it sends."""
+        return False
 
     def camera_state(self, camera: str, *, online: bool) -> None:
         """A receiver is told of events only."""

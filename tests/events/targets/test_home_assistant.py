@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.events.states import WatchedCamera, states
+from streamer.events.targets.home_assistant import _identifier, discovery
+
+YARD = WatchedCamera("Front yard", ("person", "car"), ("door", "drive/way"))
+
+
+def test_every_state_that_is_published_has_an_entity() -> None:
+    _, payload = discovery(YARD, "streamer", "homeassistant")
+    topics = {item["state_topic"] for item in payload["components"].values() if "state_topic" in item}
+
+    own = "streamer/Front yard"
+    assert topics == {f"{own}/{end}" for end in states(YARD, []) if end != "counts"} | {f"{own}/availability"}
+    assert payload["components"]["count"]["json_attributes_topic"] == f"{own}/counts"
+    assert payload["components"]["snapshot"]["image_topic"] == f"{own}/snapshot"
+
+
+def test_a_device_is_what_home_assistant_asks_for() -> None:
+    topic, payload = discovery(YARD, "streamer", "ha")
+
+    assert re.fullmatch(r"ha/device/[A-Za-z0-9_-]+/config", topic)
+    assert payload["device"]["name"] == "Front yard"
+    assert payload["origin"]["name"] == "streamer"
+    assert all({"platform", "unique_id", "name"} <= set(item) for item in payload["components"].values())
+    unique = [item["unique_id"] for item in payload["components"].values()]
+    assert len(set(unique)) == len(unique) == 2 + 4 + 3
+
+
+def test_entities_are_unavailable_with_the_camera_but_its_connection_only_with_the_process() -> None:
+    _, payload = discovery(YARD, "streamer", "homeassistant")
+
+    assert payload["availability"] == [{"topic": "streamer/availability"}, {"topic": "streamer/Front yard/availability"}]
+    assert payload["availability_mode"] == "all"
+    assert payload["components"]["connection"]["availability"] == [{"topic": "streamer/availability"}]
+
+
+def test_names_are_as_they_were_given() -> None:
+    _, payload = discovery(YARD, "streamer", "homeassistant")
+    named = [item["name"] for item in payload["components"].values() if item["platform"] == "binary_sensor"]
+
+    assert named == ["Person", "Car", "Door person", "Door car", "Drive/way person", "Drive/way car", "Connection"]
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_identifiers_are_of_letters_and_digits_and_stay_apart(first: str, second: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", _identifier(first), re.ASCII)
+    if first != second:
+        assert _identifier(first) != _identifier(second)
