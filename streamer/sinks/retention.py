@@ -36,13 +36,16 @@ def file_stem(name: str) -> str:
 
 
 def segment_name(stem: str, start: datetime, again: int = 0, suffix: str = ".mp4") -> str:
-    """File name of the segment that starts at ``start``; ``again`` counts those of the same second."""
-    return f"{stem}-{start.astimezone(UTC).strftime(_STAMP)}{f'-{again}' if again else ''}{suffix}"
+    """File name of the segment that starts at ``start``; ``again`` counts those of the same second.
+
+    Names sort by time: an underscore comes after the suffix's dot.
+    """
+    return f"{stem}-{start.astimezone(UTC).strftime(_STAMP)}{f'_{again}' if again else ''}{suffix}"
 
 
 def recordings(folder: Path, stem: str) -> list[Recording]:
     """The segments named after ``stem`` in ``folder``, oldest first; whatever else is there is none of our business."""
-    pattern = re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?\.(?:mp4|mov)")
+    pattern = re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:_(\d+))?\.(?:mp4|mov)")
     found = []
     for path in folder.iterdir():
         named = pattern.fullmatch(path.name)

@@ -131,7 +131,7 @@ def test_killed_without_warning_every_segment_plays(tmp_path: Path) -> None:
 
 def test_old_ones_go_by_hours_and_by_bytes_and_nothing_else_does(tmp_path: Path) -> None:
     others = ["gate-2-20200101T000000Z.mp4", "gate-20200101T000000Z.mkv", "holiday.mp4", "gate-20209901T000000Z.mp4"]
-    for name in [*others, "gate-20200101T000000Z.mp4", "gate-20260131T115959Z-1.mp4"]:
+    for name in [*others, "gate-20200101T000000Z.mp4", "gate-20260131T115959Z_1.mp4"]:
         (tmp_path / name).write_bytes(bytes(1000))
     recorder = Recorder(tmp_path, segment_s=1, keep_hours=1, keep_gb=5e-6)
     recorder.record(0, 8 * moving.RATE)
@@ -165,7 +165,9 @@ def test_what_goes() -> None:
 def test_names() -> None:
     at = datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert segment_name("gate", at) == "gate-20260131T120000Z.mp4"
-    assert segment_name("gate", at, 2) == "gate-20260131T120000Z-2.mp4"
+    assert segment_name("gate", at, 2) == "gate-20260131T120000Z_2.mp4"
+    names = [segment_name("gate", at), segment_name("gate", at, 1), segment_name("gate", at.replace(second=1))]
+    assert names == sorted(names), "those who sort by name get the order of time"
     assert file_stem("rtsp://u:***@10.0.0.7/live?x=1") == "rtsp-u-10.0.0.7-live-x-1"
     assert file_stem("../..") == "camera"
 
