@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streamer.cli.analyse import analyse
+from streamer.cli.cameras import cameras_app
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
@@ -28,6 +29,7 @@ app = typer.Typer(
     epilog="Start with:  streamer annotate in.mp4 -o out.mp4",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(cameras_app, name="cameras")
 
 
 def _version(value: bool) -> None:

@@ -14,9 +14,13 @@ from rich.text import Text
 from streamer.cli.progress import clock
 from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
+from streamer.discovery.cameras import FoundCamera
 from streamer.doctor.finding import Finding, Verdict
 from streamer.sources.probe import ProbeReport, StreamReport
 from streamer.summary import Summary
+
+_UNBROKEN = 500
+"""Columns of a table whose lines the terminal wraps by itself."""
 
 
 def _grid() -> Table:
@@ -68,6 +72,25 @@ def _places(places: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "" if row else "zones", words
     for row, (name, line) in enumerate(places.get("lines", {}).items()):
         yield "" if row else "lines", f"{escape(name)}: {line['in']} in, {line['out']} out"
+
+
+def print_found_cameras(cameras: Iterable[FoundCamera], console: Console | None = None) -> None:
+    """Cameras of the network with their profiles, on stdout unless told otherwise."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("camera", "address", "profile", "picture", "stream"):
+        table.add_column(heading)
+    for camera in cameras:
+        name = camera.name + (f" ({camera.model})" if camera.model not in ("", camera.name) else "")
+        first = [escape(name), escape(camera.host)]
+        if camera.problem:
+            table.add_row(*first, "", escape(camera.problem), "")
+        for profile in camera.profiles:
+            rate = "" if profile.fps is None else f", {profile.fps:g} frames/s"
+            figures = f"{profile.width}x{profile.height} {profile.codec}{rate}"
+            table.add_row(*first, escape(profile.name), escape(figures), escape(profile.address or ""))
+            first = ["", ""]
+    # An address that is broken into lines cannot be copied.
+    (console or Console(width=_UNBROKEN)).print(table, highlight=False)
 
 
 def print_places(places: Mapping[str, Any], console: Console | None = None) -> None:
