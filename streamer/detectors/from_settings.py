@@ -12,7 +12,7 @@ from streamer.stages import Detector
 DEFAULT_SCORE = {"nanodet": 0.4, "nanodet:large": 0.4}
 """Least score by detector where the user names none; 0.5 for all others."""
 
-COVERED_SCORE = 0.25
+COVERED_SCORE = 0.2
 """Least score of an object that is covered: an object too many costs less than one that is seen."""
 
 _MOST_COPIES = 8

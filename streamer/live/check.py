@@ -97,6 +97,11 @@ class _Check:
         with self._at("privacy", name):
             if labels is not None:
                 class_ids(camera.privacy, labels, self._process.detector)
+            if camera.privacy and camera.damaged == "drop":
+                raise ConfigError(
+                    "privacy must see damaged frames, since what follows them is made from them",
+                    hint="leave damaged: drop out",
+                )
             if camera.privacy and camera.motion_gate:
                 raise ConfigError(
                     "privacy covers the whole picture while the detector does not look, as with motion_gate on a still scene",

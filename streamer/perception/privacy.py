@@ -69,6 +69,8 @@ class _Seen(NamedTuple):
     """Objects that are to be covered."""
     low: Plane
     """Mean luma of each square of the grid."""
+    damaged: bool
+    """Whether it is damaged, or made from a picture that is."""
 
 
 class Private:
@@ -93,6 +95,8 @@ class Private:
         self._held = 0
         """How many at the end of ``_seen`` are held back."""
         self._tracks: dict[int, _Track] = {}
+        self._damaged_s: float | None = None
+        """Stream time of the last damaged frame, until a key frame ends what it has spoilt."""
 
     @property
     def inner(self) -> Perception:
@@ -151,7 +155,15 @@ class Private:
         wanted = found[np.isin(found.class_ids, list(self._rules.methods))]
         low = cv2.resize(frame.luma(), grid_size(frame.width, frame.height), interpolation=cv2.INTER_AREA)
         self._measure(found, frame.time_s)
-        return _Seen(item, wanted, np.asarray(low, np.uint8))
+        return _Seen(item, wanted, np.asarray(low, np.uint8), self._is_damaged(frame))
+
+    def _is_damaged(self, frame: Frame) -> bool:
+        """The decoder marks the damaged picture; those made from it, up to the next key frame, look no better."""
+        if frame.damaged:
+            self._damaged_s = frame.time_s
+        elif self._damaged_s is not None and (frame.picture.key_frame or frame.time_s - self._damaged_s > _MOST_KEPT_S):
+            self._damaged_s = None
+        return self._damaged_s is not None
 
     def _measure(self, found: Instances, time_s: float) -> None:
         """Learn how fast the tracks move, and which of them are sure enough to be shown."""
@@ -180,7 +192,7 @@ class Private:
         zones = tuple(_zone(polygon, frame.width, frame.height) for polygon in self._rules.zones)
         if not self._rules.methods:
             return Cover(zones)
-        if frame.damaged:
+        if seen.damaged:
             return _DAMAGED
         if looked_s is None:
             return NOT_YET
@@ -247,8 +259,8 @@ class Private:
         newest = self._seen[-1].item
         oldest_held_s = self._seen[-self._held].item.frame.time_s if self._held else newest.frame.time_s
         needed_s = oldest_held_s - self._rules.margin_s
-        if newest.looked_s is not None:
-            needed_s = min(needed_s, newest.looked_s)
+        waiting = [self._seen[-place].item for place in range(1, self._held + 1)] or [newest]
+        needed_s = min([needed_s, *(item.looked_s for item in waiting if item.looked_s is not None)])
         needed_s = max(needed_s, oldest_held_s - _MOST_KEPT_S)
         while len(self._seen) > self._held and self._seen[0].item.frame.time_s < needed_s:
             self._seen.popleft()

@@ -172,4 +172,5 @@ def test_an_original_that_shows_what_is_covered_must_be_meant() -> None:
     private = CAMERA + "    record: recordings\n    privacy: person=blur\n"
     assert complaint(private).startswith("c.yaml:4: cameras.gate: record keeps the pictures as the camera sent them")
     passes(private + "    keep_original: true\n", surroundings=False)
+    assert "must see damaged frames" in complaint(CAMERA + "    privacy: person\n    damaged: drop\n", surroundings=False)
     assert "knows no class 'persn'" in complaint(ONE + "    privacy: {persn: blur}\n")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from streamer.frame import Frame, plane_views
 from streamer.instances import NO_TRACK, Instances
@@ -158,7 +160,7 @@ def test_the_margin_of_time_holds_on_both_sides_in_a_recording_and_after_it_live
 def test_what_is_not_shown_is_covered_all_the_same() -> None:
     rules = PrivacyRules({1: "fill"})
     select = Selection(score_threshold=0.5, class_ids=frozenset({2}), max_instances=1)
-    assert widened(select, rules) == Selection(score_threshold=0.25, class_ids=frozenset({1, 2}))
+    assert widened(select, rules) == Selection(score_threshold=0.2, class_ids=frozenset({1, 2}))
     private = Private(Scripted({0: one(50.0, score=0.3)}), rules, select)
     (item,) = private.push(still(0))
     assert len(item.instances) == 0
@@ -173,6 +175,38 @@ def test_without_a_look_in_the_dark_and_when_damaged_all_is_covered() -> None:
     (item,) = Private(Scripted({}), ALL, SELECT).push(damaged)
     assert is_whole(item)
     assert is_whole(Private(Scripted({}, looked=False), ALL, SELECT).skip(still(2)))
+
+
+def test_what_follows_a_damaged_frame_is_covered_up_to_the_next_key_frame() -> None:
+    private = Private(Scripted({}), ALL, SELECT)
+    covered = []
+    for index in range(8):
+        frame = still(index)
+        frame.damaged = index == 2
+        frame.picture.pict_type = PictureType.I if index in (0, 5) else PictureType.P
+        frame.picture.key_frame = index in (0, 5)
+        covered += [is_whole(item) for item in private.push(frame)]
+    assert covered == [False, False, True, True, True, False, False, False]
+
+
+def test_frames_between_looks_that_are_further_apart_than_the_margin_are_compared_all_the_same() -> None:
+    class Sparse(Scripted):
+        """Looks at every tenth frame and hands on those before it together with it."""
+
+        held: ClassVar[list[Annotated]] = []
+
+        def push(self, frame: Frame) -> Iterable[Annotated]:
+            looked = frame.index // 10 * 10
+            item = Annotated(frame, Instances.empty(), looked_s=looked / 10)
+            if looked != frame.index:
+                self.held.append(item)
+                return []
+            ready, self.held = [*self.held, item], []
+            return ready
+
+    private = Private(Sparse({}), ALL, SELECT, ahead=True)
+    items = [*(item for i in range(31) for item in private.push(still(i))), *private.finish()]
+    assert [is_whole(item) for item in items] == [False] * 31
 
 
 def test_a_silent_detector_has_all_covered_in_the_end() -> None:
