@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
-from av.video.frame import PictureType
 
 from streamer.frame import Frame, plane_views
 from streamer.instances import NO_TRACK, Instances
@@ -179,12 +179,19 @@ def test_without_a_look_in_the_dark_and_when_damaged_all_is_covered() -> None:
 
 def test_what_follows_a_damaged_frame_is_covered_up_to_the_next_key_frame() -> None:
     private = Private(Scripted({}), ALL, SELECT)
+    encoder = av.CodecContext.create("mpeg4", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base, encoder.gop_size = 160, 80, "yuv420p", Fraction(1, 10), 5
+    packets = [packet for i in range(8) for packet in encoder.encode(still(i).picture)] + encoder.encode(None)
+    decoder = av.CodecContext.create("mpeg4", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.extradata = encoder.extradata
+    pictures = [picture for packet in packets for picture in decoder.decode(packet)]
+    assert [picture.key_frame for picture in pictures[:8]] == [index in (0, 5) for index in range(8)]
     covered = []
-    for index in range(8):
+    for index, picture in enumerate(pictures[:8]):
         frame = still(index)
-        frame.damaged = index == 2
-        frame.picture.pict_type = PictureType.I if index in (0, 5) else PictureType.P
-        frame.picture.key_frame = index in (0, 5)
+        frame.picture, frame.damaged = picture, index == 2
         covered += [is_whole(item) for item in private.push(frame)]
     assert covered == [False, False, True, True, True, False, False, False]
 
@@ -193,7 +200,9 @@ def test_frames_between_looks_that_are_further_apart_than_the_margin_are_compare
     class Sparse(Scripted):
         """Looks at every tenth frame and hands on those before it together with it."""
 
-        held: ClassVar[list[Annotated]] = []
+        def __init__(self) -> None:
+            super().__init__({})
+            self.held: list[Annotated] = []
 
         def push(self, frame: Frame) -> Iterable[Annotated]:
             looked = frame.index // 10 * 10
@@ -204,7 +213,7 @@ def test_frames_between_looks_that_are_further_apart_than_the_margin_are_compare
             ready, self.held = [*self.held, item], []
             return ready
 
-    private = Private(Sparse({}), ALL, SELECT, ahead=True)
+    private = Private(Sparse(), ALL, SELECT, ahead=True)
     items = [*(item for i in range(31) for item in private.push(still(i))), *private.finish()]
     assert [is_whole(item) for item in items] == [False] * 31
 
