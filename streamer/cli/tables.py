@@ -140,6 +140,8 @@ def print_check(report: CheckReport) -> None:
         table.add_row(escape(name), escape(spec))
     table.add_row("warm-up", f"{report.warm_up_s:.2f} s")
     table.add_row("a frame", f"{report.ms_per_frame:.1f} ms (median of {report.frames}, {width}x{height})")
+    for count, ms in report.ms_by_masks.items():
+        table.add_row("", f"{ms:.1f} ms with {f'the masks of {count}' if count else 'boxes alone'}")
     table.add_row("memory", f"{report.peak_memory_bytes / 1e6:.0f} MB at most, of the whole process")
     Console().print(table, highlight=False)
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamer.stages import Detector
+from streamer.stages import Detector, DetectsWanted
 
 USUAL_SIZE = (1280, 720)
 """Width and height in pixels of the picture for a detector that takes any size."""
+MASK_COUNTS = (0, 1, 5, 20)
+"""Of how many objects masks are measured."""
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes of a unit of ``ru_maxrss``."""
 
@@ -36,6 +39,9 @@ class CheckReport:
     ms_per_frame: float
     """Median of ``frames`` calls after the warm-up."""
     frames: int
+    ms_by_masks: Mapping[int, float]
+    """Milliseconds of a frame with the masks of so many objects, 0 for boxes alone; as many as it found in the picture. Empty
+    where masks are no work of their own."""
     peak_memory_bytes: int
     """The most that this process has held at once so far, the loading of the detector included."""
 
@@ -54,11 +60,8 @@ def check(
     warm_up_s = clock() - start
     width, height = detector.input_size or USUAL_SIZE
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    seconds: list[float] = []
-    while len(seconds) < frames and sum(seconds) < patience_s:
-        start = clock()
-        detector.detect(picture)
-        seconds.append(clock() - start)
+    seconds = _seconds(lambda: detector.detect(picture), frames, patience_s, clock)
+    by_masks = _by_masks(detector, picture, frames, patience_s, clock) if isinstance(detector, DetectsWanted) else {}
     return CheckReport(
         name=detector.name,
         device=str(getattr(detector, "device", "unknown")),
@@ -68,5 +71,30 @@ def check(
         warm_up_s=warm_up_s,
         ms_per_frame=statistics.median(seconds) * 1000,
         frames=len(seconds),
+        ms_by_masks=by_masks,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
     )
+
+
+def _by_masks(
+    detector: DetectsWanted, picture: NDArray[np.uint8], frames: int, patience_s: float, clock: Callable[[], float]
+) -> dict[int, float]:
+    most = len(detector.detect_wanted(picture, lambda found: np.arange(len(found)), masks=False))
+
+    def with_masks(count: int) -> float:
+        def call() -> object:
+            return detector.detect_wanted(picture, lambda _found: np.arange(count), masks=count > 0)
+
+        return statistics.median(_seconds(call, frames, patience_s / len(MASK_COUNTS), clock)) * 1000
+
+    return {count: with_masks(count) for count in MASK_COUNTS if count <= most}
+
+
+def _seconds(call: Callable[[], object], frames: int, patience_s: float, clock: Callable[[], float]) -> list[float]:
+    """How long each of ``frames`` calls took; none is begun once they have taken ``patience_s`` together."""
+    seconds: list[float] = []
+    while len(seconds) < frames and sum(seconds) < patience_s:
+        start = clock()
+        call()
+        seconds.append(clock() - start)
+    return seconds

@@ -52,9 +52,18 @@ def test_a_check_shows_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     report = CheckReport(
         name="mine", device="CPU", input_size=(64, 32), contract={"boxes": "float32 [N, 4]"}, labels=3,
         warm_up_s=0.5, ms_per_frame=12.34, frames=5,
-        peak_memory_bytes=123_000_000,
+        peak_memory_bytes=123_000_000, ms_by_masks={0: 9.04, 5: 10.0},
     )  # fmt: skip
     print_check(report)
     shown = capsys.readouterr().out
-    for words in ("mine", "boxes", "float32 [N, 4]", "12.3 ms", "64x32", "123 MB"):
+    for words in (
+        "mine",
+        "boxes",
+        "float32 [N, 4]",
+        "12.3 ms",
+        "64x32",
+        "123 MB",
+        "9.0 ms with boxes alone",
+        "10.0 ms with the masks of 5",
+    ):
         assert words in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -49,3 +49,28 @@ def test_a_slow_detector_is_asked_less_often(step_s: float, calls: int) -> None:
     assert (report.frames, detector.calls) == (calls, calls)
     assert report.ms_per_frame == pytest.approx(step_s * 1000)
     assert report.warm_up_s == pytest.approx(step_s)
+
+
+class Finding(Nothing):
+    """Finds seven things; each mask takes it a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def detect_wanted(
+        self, image: NDArray[np.uint8], wanted: Callable[[Instances], NDArray[np.intp]], *, masks: bool = True
+    ) -> Instances:
+        self.detect(image)
+        boxes = np.tile(np.array([0, 0, 9, 9], np.float32), (7, 1))
+        seven = Instances(boxes_xyxy=boxes, scores=np.ones(7, np.float32), class_ids=np.ones(7, np.int64))
+        found = seven[wanted(seven)]
+        self.now += 0.5 + masks * len(found)
+        return found
+
+
+def test_masks_are_measured_for_as_many_objects_as_it_finds() -> None:
+    detector = Finding()
+    report = check(detector, clock=lambda: detector.now)
+    assert report.ms_by_masks == pytest.approx({0: 500, 1: 1500, 5: 5500})
+    assert check(Nothing(), frames=1).ms_by_masks == {}
