@@ -54,6 +54,8 @@ class Follower:
     """
 
     settings: FollowSettings = field(default_factory=FollowSettings)
+    identities: Identities = field(default_factory=Identities)
+    """Gives the tracks their ids; one that a follower before this one has used goes on counting."""
     mean_flow_px: float = 0.0
     """Length of the newest flow, averaged over the picture, pixels."""
 
@@ -65,7 +67,6 @@ class Follower:
         self._history = History(self.settings.max_history)
         self._tracks: list[Track] = []
         self._ahead: tuple[Frame, LowResFrame, Flow | None] | None = None
-        self._identities = Identities()
         self._aspects: dict[int, float] = {}
 
     def reset(self) -> None:
@@ -87,7 +88,7 @@ class Follower:
         if flow is not None:
             self.mean_flow_px = flow.mean_shift_px
             self._carry(flow, frame, seconds)
-        self._identities.retire(self._tracks)
+        self.identities.retire(self._tracks)
         self._shrink_history()
         return continues
 
@@ -152,7 +153,7 @@ class Follower:
         shown = [track for track in self._tracks if track.shown(now.time_s, self.settings)]
         crowded = crowding(np.array([track.state.box_xyxy for track in shown]).reshape(-1, 4))
         for track in shown:
-            self._identities.name(track)
+            self.identities.name(track)
             track.last_frame = now.index
         return [(track, self._view(track, now, float(covered))) for track, covered in zip(shown, crowded, strict=True)]
 
@@ -172,7 +173,7 @@ class Follower:
 
     def tracks_summary(self) -> list[TrackSummary]:
         """All tracks that were ever shown (of those that have ended the last 10,000), by id."""
-        return self._identities.summary()
+        return self.identities.summary()
 
     def _carry(self, flow: Flow, frame: Frame, seconds: float) -> None:
         if not self._tracks:

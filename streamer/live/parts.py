@@ -11,6 +11,7 @@ from pathlib import Path
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
 from streamer.config.zones import places_of
 from streamer.errors import ConfigError
+from streamer.follow.identities import Identities
 from streamer.frame import StreamInfo
 from streamer.live.copying import CopyRecording
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
@@ -74,7 +75,7 @@ class PartsFactory:
         scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if places else None
         return Parts(
             source=partial(_source, config, recording),
-            perception=partial(self._perception, config, scene),
+            perception=partial(self._perception, config, scene, Identities()),
             renderer=partial(self._renderer, config),
             unknown=UNKNOWN if privacy_rules(config, self._detector) is not None else None,
             outputs=partial(self._outputs, camera, config, scene),
@@ -86,19 +87,23 @@ class PartsFactory:
         """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
         return selection(config, self._process.detector, self._detector)
 
-    def _perception(self, config: CameraConfig, scene: Scene | None, client: DetectorClient, info: StreamInfo) -> Perception:
+    def _perception(
+        self, config: CameraConfig, scene: Scene | None, identities: Identities, client: DetectorClient, info: StreamInfo
+    ) -> Perception:
         """What finds objects, with what must be covered and what zones and lines say of them."""
         show = self.selection(config)
         rules = privacy_rules(config, self._detector)
         if scene is not None:
             check_places((scene.analysis.zones, scene.analysis.lines), info)
             _refuse_untracked(config, info)
-        perception = self._finding(config, client, info, show if rules is None else widened(show, rules))
+        perception = self._finding(config, client, info, show if rules is None else widened(show, rules), identities)
         if rules is not None:
             perception = Private(perception, rules, show)
         return perception if scene is None else Analysed(perception, scene)
 
-    def _finding(self, config: CameraConfig, client: DetectorClient, info: StreamInfo, select: Selection) -> Perception:
+    def _finding(
+        self, config: CameraConfig, client: DetectorClient, info: StreamInfo, select: Selection, identities: Identities
+    ) -> Perception:
         """Following, or waiting for the detector; recordings wait, so that every frame gets its own answer."""
         client.wanted = select.to_follow if info.live and config.follow else select
         gate = None
@@ -114,7 +119,7 @@ class PartsFactory:
         from streamer.perception.following import Following
 
         service = client if gate is None else GatedDetector(client, gate)
-        return Following(service, select, max_mask_age_s=config.max_mask_age)
+        return Following(service, select, max_mask_age_s=config.max_mask_age, identities=identities)
 
     def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from streamer.follow.follower import Follower
+from streamer.follow.identities import Identities
 from streamer.follow.settings import MAX_GAP_S, FollowSettings
 from streamer.follow.tracks import TrackSummary
 from streamer.frame import Frame
@@ -37,11 +38,15 @@ class Following:
         *,
         max_mask_age_s: float | None = None,
         settings: FollowSettings | None = None,
+        identities: Identities | None = None,
     ) -> None:
-        """``select`` says what is shown; ``max_mask_age_s`` hides older masks, None: as suits the detector's pace."""
+        """``select`` says what is shown; ``max_mask_age_s`` hides older masks, None: as suits the detector's pace.
+
+        ``identities`` are those of another one that this one replaces: no id means two objects.
+        """
         if max_mask_age_s is not None and not max_mask_age_s > 0:
             raise ValueError(f"max_mask_age_s: expected more than 0, got {max_mask_age_s}")
-        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
+        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold), identities or Identities())
         self.detection_latency_s = 0.0
         """From a frame's capture to the use of its detections, for the last one; 0 before it."""
         self._answer_interval_s = 0.0

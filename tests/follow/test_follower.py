@@ -303,7 +303,7 @@ def test_tracks_that_have_ended_are_summed_up_and_let_go() -> None:
         follower.detected(i, found((20.0 + 90 * (i // 10), 60.0, 0.9)))
         follower.instances()
     assert [(s.track_id, s.first_frame) for s in follower.tracks_summary()] == [(1, 0), (2, 10), (3, 20)]
-    assert len(follower._identities._current) == 1
+    assert len(follower.identities._current) == 1
 
 
 def test_boxes_without_masks_are_followed() -> None:

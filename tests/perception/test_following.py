@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamer.follow.identities import Identities
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.shared_detector import SharedDetector
@@ -193,6 +194,24 @@ def _and_then(call: Callable[P, None], event: threading.Event) -> Callable[P, No
         event.set()
 
     return both
+
+
+def seen_by(following: Following, service: Elsewhere, first: int) -> int:
+    """The id that a walker gets who is detected twice."""
+    for i in range(first, first + 2):
+        shown(following, walker(i))
+        service.begin()
+        service.answer(found((20.0 + 4 * i, 60.0, 0.9)))
+    return int(shown(following, walker(first + 2)).track_ids[0])
+
+
+def test_ids_go_on_where_one_replaces_another_that_failed() -> None:
+    service, identities = Elsewhere(), Identities()
+    first = Following(service, Selection(score_threshold=0.5), identities=identities)
+    assert seen_by(first, service, 0) == 1
+    second = Following(service, Selection(score_threshold=0.5), identities=identities)
+    assert seen_by(second, service, 10) == 2
+    assert [track.track_id for track in second.tracks_summary()] == [1, 2]
 
 
 def test_with_a_real_thread_frames_pass_while_the_detector_is_busy() -> None:
