@@ -12,6 +12,7 @@ import typer
 from streamer.cli.analyse import analyse
 from streamer.cli.cameras import cameras_app
 from streamer.cli.errors import Debug, guarded
+from streamer.cli.events import events_app
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
@@ -29,6 +30,7 @@ app = typer.Typer(
     epilog="Start with:  streamer annotate in.mp4 -o out.mp4",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(events_app, name="events")
 app.add_typer(cameras_app, name="cameras")
 
 

@@ -84,15 +84,20 @@ class Mqtt:
         ha_discovery: bool = False,
         ha_prefix: str = "homeassistant",
         snapshots: bool = True,
+        presence: bool = True,
         answer_s: float = _ANSWER_S,
     ) -> None:
-        """``open_events`` gives the events of a camera that have not ended; ``answer_s``: how long the broker may be silent."""
+        """``open_events`` gives the events of a camera that have not ended; ``answer_s``: how long the broker may be silent.
+
+        Without ``presence`` events are published and nothing else: no availability, no last will, no states, no discovery.
+        """
         self._broker = broker
         self._topic = topic
         self._cameras = {camera.name: camera for camera in cameras}
         self._open_events = open_events
-        self._ha_prefix = ha_prefix if ha_discovery else None
-        self._snapshots = snapshots
+        self._ha_prefix = ha_prefix if ha_discovery and presence else None
+        self._snapshots = snapshots and presence
+        self._presence = presence
         self._answer_s = answer_s
         self._protocol = MQTTProtocolVersion.MQTTv5
         """It says why a message was not taken; 3.1.1 takes it and is silent."""
@@ -160,7 +165,7 @@ class Mqtt:
                 self._online = dict.fromkeys(self._online, False)
             gone = [_Publication(topic, OFFLINE.encode()) for topic in (*self._availability(), f"{self._topic}/availability")]
             with suppress(TargetUnavailable, MessageRefused):  # the last will says it then
-                self._publish(gone, within_s=_GOODBYE_S, interruptible=False)
+                self._publish(gone if self._presence else (), within_s=_GOODBYE_S, interruptible=False)
                 client.disconnect()
                 self._wait(lambda: bool(self._lost), _GOODBYE_S / 4, interruptible=False)
         self._drop()
@@ -177,7 +182,8 @@ class Mqtt:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
-        client.will_set(f"{self._topic}/availability", OFFLINE, qos=1, retain=True)
+        if self._presence:
+            client.will_set(f"{self._topic}/availability", OFFLINE, qos=1, retain=True)
         if self._broker.user is not None:
             client.username_pw_set(self._broker.user, self._broker.password)
         if self._broker.context is not None:
@@ -222,6 +228,8 @@ class Mqtt:
 
     def _news(self, camera: str | None = None) -> list[_Publication]:
         """What is to be retained, of one camera or of all, and is not what was published last."""
+        if not self._presence:
+            return []
         wanted = {f"{self._topic}/availability": ONLINE.encode()}
         cameras = [one for name, one in self._cameras.items() if camera in (None, name)]
         if self._ha_prefix is not None:

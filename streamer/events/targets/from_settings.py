@@ -1,0 +1,96 @@
+"""Targets as the settings want them. Each protocol's library is imported here, where it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from streamer.config.delivery import MqttOptions, TargetOptions, TlsOptions, WebhookOptions
+from streamer.events.event import Event
+from streamer.events.states import WatchedCamera
+from streamer.events.target import Target
+
+
+def make_targets(
+    settings: TargetOptions,
+    path: Path,
+    *,
+    cameras: Sequence[WatchedCamera] = (),
+    open_events: Callable[[str], Iterable[Event]] = lambda _: (),
+    presence: bool = True,
+) -> list[Target]:
+    """The targets of ``settings``, not yet connected; ``path`` is the file of events, which tells processes apart.
+
+    ``presence``: show that this process is there, and states; a trial beside a running process must not.
+
+    Raises ``ConfigError`` for certificates that cannot be read, and for what is not installed.
+    """
+    targets: list[Target] = []
+    if settings.mqtt is not None:
+        targets.append(_mqtt(settings.mqtt, path, cameras, open_events, ha_discovery=settings.ha_discovery, presence=presence))
+    if settings.webhook is not None:
+        targets.append(_webhook(settings.webhook))
+    return targets
+
+
+def _mqtt(
+    said: MqttOptions,
+    path: Path,
+    cameras: Sequence[WatchedCamera],
+    open_events: Callable[[str], Iterable[Event]],
+    *,
+    ha_discovery: bool,
+    presence: bool,
+) -> Target:
+    from streamer.events.targets.mqtt import Broker, Mqtt
+
+    context = _context(said)
+    broker = Broker(
+        host=said.host,
+        port=said.port or (1883 if context is None else 8883),
+        user=said.user,
+        password=said.password,
+        context=context,
+        client_id=said.client_id or _client_id(path),
+    )
+    return Mqtt(
+        broker,
+        topic=said.topic,
+        cameras=cameras,
+        open_events=open_events,
+        ha_discovery=ha_discovery,
+        ha_prefix=said.discovery_prefix,
+        snapshots=said.snapshots,
+        presence=presence,
+    )
+
+
+def _webhook(said: WebhookOptions) -> Target:
+    from streamer.events.targets.webhook import Webhook
+
+    return Webhook(
+        said.url,
+        secret=said.secret,
+        snapshot=said.snapshot,
+        timeout_s=said.timeout,
+        ca=said.ca,
+        insecure=said.insecure,
+    )
+
+
+def _context(said: TlsOptions) -> ssl.SSLContext | None:
+    from streamer.events.targets.mqtt import tls_context
+
+    if not said.speaks_tls:
+        return None
+    return tls_context(ca=said.ca, certificate=said.certificate, key=said.key, insecure=said.insecure)
+
+
+def _client_id(path: Path) -> str:
+    """The same at each start, and another for each file of events and each machine."""
+    place = f"{socket.gethostname()}:{os.path.realpath(path)}"
+    return f"streamer-{hashlib.sha256(place.encode()).hexdigest()[:10]}"
