@@ -22,6 +22,7 @@ from streamer.perception.every_frame import EveryFrame
 from streamer.perception.privacy import Private, privacy_rules, widened
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
+from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
 from streamer.runtime import tls
 from streamer.runtime.opencv_threads import one_thread_each
@@ -140,7 +141,12 @@ def annotate_with(
             undo.callback(counts.abandon)
             sinks.append(counts)
         style = Style(draw=config.draw, mask_opacity=config.mask_opacity)
-        renderer = Renderer(detector.labels, style=style, sample_aspect_ratio=info.sample_aspect_ratio)
+        renderer = Renderer(
+            detector.labels,
+            style=style,
+            sample_aspect_ratio=info.sample_aspect_ratio,
+            places=PlacesDrawing(*places) if places else None,
+        )
         # From here on the pipeline owns them all.
         undo.pop_all()
         # A cut's number of frames is known when it is read; the container counts the whole.

@@ -18,7 +18,7 @@ from streamer.detectors.device import PATTERN
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
-DRAWABLE = ("masks", "outlines", "boxes", "labels")
+DRAWABLE = ("masks", "outlines", "boxes", "labels", "zones")
 """What can be drawn of an instance."""
 PANELS = ("Source", "Output", "Detector", "Picture", "Privacy", "Zones", "Encoding", "Records", "Process")
 """Headings that settings stand under, in their order; a class of settings names its own as ``panel``."""
@@ -335,7 +335,7 @@ Polygons = Annotated[
     ),
 ]
 Drawn = Annotated[
-    frozenset[Literal["masks", "outlines", "boxes", "labels"]],
+    frozenset[Literal["masks", "outlines", "boxes", "labels", "zones"]],
     BeforeValidator(listed),
     Expected(
         f"{', '.join(DRAWABLE)}, separated by commas, or none",

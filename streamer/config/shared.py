@@ -60,8 +60,8 @@ class DrawingOptions(Settings):
 
     panel: ClassVar[str] = "Picture"
 
-    draw: Drawn = frozenset({"masks", "outlines", "labels"})
-    """What to draw of each instance: any of ``masks``, ``outlines``, ``boxes``, ``labels``, or ``none``."""
+    draw: Drawn = frozenset({"masks", "outlines", "labels", "zones"})
+    """What to draw: any of ``masks``, ``outlines``, ``boxes``, ``labels``, ``zones`` (and lines), or ``none``."""
     mask_opacity: Share = 0.45
     """How strongly masks cover the picture."""
 

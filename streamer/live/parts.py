@@ -76,7 +76,7 @@ class PartsFactory:
         return Parts(
             source=partial(_source, config, recording),
             perception=partial(self._perception, config, scene, Identities()),
-            renderer=partial(self._renderer, config),
+            renderer=partial(self._renderer, config, scene),
             unknown=UNKNOWN if privacy_rules(config, self._detector) is not None else None,
             outputs=partial(self._outputs, camera, config, scene),
             recording=recording,
@@ -121,14 +121,16 @@ class PartsFactory:
         service = client if gate is None else GatedDetector(client, gate)
         return Following(service, select, max_mask_age_s=config.max_mask_age, identities=identities)
 
-    def _renderer(self, config: CameraConfig, info: StreamInfo) -> Render:
+    def _renderer(self, config: CameraConfig, scene: Scene | None, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""
+        from streamer.render.places import PlacesDrawing
         from streamer.render.renderer import Renderer, Style
 
         return Renderer(
             self._detector.labels,
             style=Style(draw=config.draw, mask_opacity=config.mask_opacity, show_age=config.show_mask_age),
             sample_aspect_ratio=info.sample_aspect_ratio,
+            places=None if scene is None else PlacesDrawing(scene.analysis.zones, scene.analysis.lines),
         )
 
     def _outputs(

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.analysis.facts import SceneFacts
 from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
@@ -19,9 +20,10 @@ from streamer.render.copies import upright_canvas, writable
 from streamer.render.labels import is_low, painted, place, tag
 from streamer.render.masks import FIELD_END, Box, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_of
+from streamer.render.places import PlacesDrawing
 from streamer.stages import Annotated
 
-DRAWABLE = ("masks", "outlines", "boxes", "labels")
+DRAWABLE = ("masks", "outlines", "boxes", "labels", "zones")
 WIDEST_LABEL = 0.4
 """Part of the picture's width from which a label is shortened to its name."""
 SMALLEST_TEXT_PX = 8.0
@@ -38,9 +40,9 @@ SURE = 0.5
 class Style:
     """What is drawn, and how. Raises ``ValueError`` naming what was expected."""
 
-    draw: frozenset[str] = frozenset({"masks", "outlines", "labels"})
-    """Any of ``masks`` (filled), ``outlines``, ``boxes`` and ``labels``. An object without a mask, or
-    with an empty one, gets its box where masks or outlines are asked for; ``boxes`` draws the boxes of all."""
+    draw: frozenset[str] = frozenset({"masks", "outlines", "labels", "zones"})
+    """Any of ``masks`` (filled), ``outlines``, ``boxes``, ``labels`` and ``zones`` (and lines, where there are any). An object
+    without a mask, or with an empty one, gets its box where masks or outlines are asked for; ``boxes`` draws all boxes."""
     mask_opacity: float = 0.45
     """0..1: how much of the picture a mask covers."""
     show_age: bool = False
@@ -68,36 +70,50 @@ class Renderer:
     """
 
     def __init__(
-        self, labels: Mapping[int, str], *, style: Style | None = None, sample_aspect_ratio: Fraction = Fraction(1)
+        self,
+        labels: Mapping[int, str],
+        *,
+        style: Style | None = None,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        places: PlacesDrawing | None = None,
     ) -> None:
-        """``sample_aspect_ratio`` is the width over the height of a stored pixel: text will show undistorted."""
+        """``sample_aspect_ratio`` is the width over the height of a stored pixel: text will show undistorted.
+
+        ``places`` are the zones and lines to draw.
+        """
         if sample_aspect_ratio <= 0:
             raise ValueError(f"sample_aspect_ratio: expected a positive ratio, got {sample_aspect_ratio}")
         self._sample_aspect_ratio = sample_aspect_ratio
         self._labels = dict(labels)
         self._style = style or Style()
+        self._places = places if "zones" in self._style.draw else None
 
     def __call__(self, item: Annotated) -> None:
         """Set ``item.picture``: a drawn copy, or the picture without drawing when there is nothing to draw."""
         frame = item.frame
         instances = item.instances.usable(frame.width, frame.height)
-        if len(instances) == 0 or not self._style.draw:
+        if (len(instances) == 0 or not self._style.draw) and self._places is None:
             item.picture = item.clean()
             return
         picture = writable(frame) if item.cover is None else item.clean()
         ratio = self._sample_aspect_ratio
         aspect = float(1 / ratio if frame.orientation.sideways else ratio)
         with upright_canvas(picture, frame.orientation) as canvas:
-            self._draw(canvas, picture, instances, aspect)
+            self._draw(canvas, picture, instances, item.facts, aspect)
         item.picture = picture
 
-    def _draw(self, canvas: Canvas, picture: av.VideoFrame, instances: Instances, aspect: float) -> None:
+    def _draw(
+        self, canvas: Canvas, picture: av.VideoFrame, instances: Instances, facts: SceneFacts | None, aspect: float
+    ) -> None:
         style = self._style
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
         line_px = max(1.4, 0.0026 * reference) * style.scale
         identities = zip(instances.track_ids.tolist(), instances.class_ids.tolist(), strict=True)
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
         yuv = yuv_of(picture)
+        text_px = max(SMALLEST_TEXT_PX, min(CRAMPED_TEXT_PX, 0.045 * reference), 4 + 0.0155 * reference)
+        if self._places is not None:
+            self._places.draw(canvas, yuv, line_px)
         boxes, opacities = instances.boxes_xyxy.tolist(), instances.opacity.tolist()
         masks: list[Floats | None] = [None] * len(boxes)
         if instances.masks is not None:
@@ -111,8 +127,11 @@ class Renderer:
                 self._draw_shape(canvas, mask, box, region, sample, opacity, line_px)
             if framed or solid is None:
                 _draw_box(canvas, box, sample, opacity, line_px if solid is None else max(1.0, line_px / 2))
+        taken: list[Region] = []
+        if self._places is not None:
+            taken = self._places.label(canvas, yuv, facts, text_px=round(text_px * style.scale), stretch=1 / aspect)
         if "labels" in style.draw:
-            self._draw_labels(canvas, yuv, instances, colors, reference, aspect)
+            self._draw_labels(canvas, yuv, instances, colors, text_px, aspect, taken)
 
     def _draw_shape(
         self, canvas: Canvas, mask: Floats, box: Box, region: Region, sample: Yuv, opacity: float, line_px: float
@@ -137,10 +156,10 @@ class Renderer:
         yuv: Callable[[Rgb], Yuv],
         instances: Instances,
         colors: list[Rgb],
-        reference: float,
+        text_px: float,
         aspect: float,
+        taken: list[Region],
     ) -> None:
-        text_px = max(SMALLEST_TEXT_PX, min(CRAMPED_TEXT_PX, 0.045 * reference), 4 + 0.0155 * reference)
         size_px = round(text_px * self._style.scale)
         small_px = round(max(SMALLEST_TEXT_PX, SMALL_TEXT * text_px) * self._style.scale)
         cramped, stretch = text_px < CRAMPED_TEXT_PX, 1 / aspect
@@ -148,7 +167,6 @@ class Renderer:
         boxes = [pixels_of(box, 0, canvas.width, canvas.height) for box in instances.boxes_xyxy.tolist()]
         low = [is_low(box, tag("", size_px, stretch).height) for box in boxes]
         small = [box for box, is_small in zip(boxes, low, strict=True) if is_small and not box.empty]
-        taken: list[Region] = []
         for row in _steady_order(instances):
             box, opacity, px = boxes[row], opacities[row], small_px if low[row] else size_px
             if box.empty or opacity <= 0:

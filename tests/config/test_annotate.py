@@ -41,7 +41,7 @@ def test_the_example_is_good() -> None:
     config = load_annotate_config(EXAMPLE, {})
     assert config.input == "samples/pedestrians.mp4"
     assert config.classes == ("person", "bicycle")
-    assert config.draw == frozenset[object]({"masks", "outlines", "labels"})
+    assert config.draw == frozenset[object]({"masks", "outlines", "labels", "zones"})
     assert (config.start, config.end) == (0.0, 10.0)
 
 
@@ -135,7 +135,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, words: str) -> None:
 
 
 def test_a_wrong_item_of_a_list_is_named_with_its_line() -> None:
-    words = "a.yaml:3: draw.1: expected masks, outlines, boxes, labels, separated by commas, or none, got 'outline'; "
+    words = "a.yaml:3: draw.1: expected masks, outlines, boxes, labels, zones, separated by commas, or none, got 'outline'; "
     assert complaint("draw:\n- masks\n- outline") == words + "did you mean 'outlines'?"
 
 

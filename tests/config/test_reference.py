@@ -43,7 +43,7 @@ def test_defaults_in_words() -> None:
         "on",
         "off",
         "5",
-        "masks,outlines,labels",
+        "masks,outlines,labels,zones",
         "none",
         "as many as come",
         "",

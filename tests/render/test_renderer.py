@@ -360,7 +360,7 @@ def test_a_format_that_was_not_promised_is_named() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"draw": frozenset({"mask"})}, "draw: expected any of masks, outlines, boxes, labels, got mask"),
+        ({"draw": frozenset({"mask"})}, "draw: expected any of masks, outlines, boxes, labels, zones, got mask"),
         ({"mask_opacity": 1.5}, "mask_opacity: expected 0..1, got 1.5"),
         ({"scale": 0}, "scale: expected 0.1..10, got 0"),
     ],
