@@ -25,6 +25,7 @@ from streamer.config.fields import (
     Timeout,
     Unset,
     as_text,
+    listed,
 )
 from streamer.config.validation import build
 from streamer.redact import remember, remember_secret, split_userinfo
@@ -76,6 +77,10 @@ def _broker(value: object) -> object:
 
 def _receiver(value: object) -> object:
     return {"url": value} if isinstance(value, str) else value
+
+
+def _servers(value: object) -> object:
+    return {"servers": value} if isinstance(value, str) else value
 
 
 _BROKER = "mqtt://[USER:PASSWORD@]HOST[:PORT][/TOPIC], mqtts:// for TLS, or keys and values"
@@ -163,6 +168,35 @@ class WebhookOptions(Settings):
     """Accept any certificate."""
 
 
+class KafkaOptions(TlsOptions):
+    """A Kafka cluster."""
+
+    servers: Annotated[
+        tuple[Text, ...],
+        BeforeValidator(listed),
+        Field(min_length=1),
+        Expected("HOST:PORT, separated by commas", "HOST:PORT,…", ({"type": "array", "items": _TEXT, "minItems": 1}, _TEXT)),
+    ]
+    """Brokers to ask first."""
+    topic: Text = "streamer.events"
+    """The topic."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How user and password are shown."""
+
+    def for_librdkafka(self) -> dict[str, object]:
+        """These settings as librdkafka names them."""
+        protocol = ("SASL_" if self.user is not None else "") + ("SSL" if self.speaks_tls else "PLAINTEXT")
+        said: dict[str, object] = {"bootstrap.servers": ",".join(self.servers), "security.protocol": protocol}
+        if self.user is not None:
+            said |= {"sasl.mechanism": self.mechanism, "sasl.username": self.user, "sasl.password": self.password or ""}
+        for key, path in (("ca", self.ca), ("certificate", self.certificate), ("key", self.key)):
+            if path is not None:
+                said[f"ssl.{key}.location"] = str(path)
+        if self.insecure:
+            said["enable.ssl.certificate.verification"] = False
+        return said
+
+
 class DeliveryOptions(Settings):
     """What holds for all targets."""
 
@@ -197,6 +231,15 @@ class TargetOptions(Settings):
         Expected("an http:// or https:// address, or keys and values"),
     ] = None
     """Address that each change of an event is posted to, or keys and values; see docs/events.md."""
+    kafka: Annotated[
+        KafkaOptions | None,
+        BeforeValidator(_servers),
+        Field(repr=False),
+        Option(metavar="HOST:PORT,…"),
+        Unset("not told"),
+        Expected("HOST:PORT, separated by commas, or keys and values"),
+    ] = None
+    """Kafka brokers that are told of events, or keys and values; needs the extra `kafka`."""
     delivery: Annotated[
         DeliveryOptions, Option(file_only=True, metavar="{give_up_after: …}"), Unset("its own", by_none=False)
     ] = DeliveryOptions()
@@ -205,7 +248,7 @@ class TargetOptions(Settings):
     @property
     def target_names(self) -> tuple[str, ...]:
         """The targets that are to be told: names of outboxes."""
-        return tuple(name for name in ("mqtt", "webhook") if getattr(self, name) is not None)
+        return tuple(name for name in ("mqtt", "webhook", "kafka") if getattr(self, name) is not None)
 
 
 def load_targets(

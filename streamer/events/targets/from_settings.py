@@ -34,6 +34,10 @@ def make_targets(
         targets.append(_mqtt(settings.mqtt, path, cameras, open_events, ha_discovery=settings.ha_discovery, presence=presence))
     if settings.webhook is not None:
         targets.append(_webhook(settings.webhook))
+    if settings.kafka is not None:
+        from streamer.events.targets.kafka import Kafka
+
+        targets.append(Kafka(settings.kafka.for_librdkafka(), topic=settings.kafka.topic))
     return targets
 
 
