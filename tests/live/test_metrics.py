@@ -190,3 +190,17 @@ def test_zones_and_lines_are_exported() -> None:
     assert 'streamer_zone_entries_total{class="person",source="a",zone="door"} 3.0' in text
     assert 'streamer_zone_dwell_seconds_total{source="a",zone="door"} 7.5' in text
     assert 'streamer_line_crossings_total{class="person",direction="in",line="gate",source="a"} 4.0' in text
+
+
+def test_the_alerts_are_rules_about_metrics_that_there_are() -> None:
+    rules = Path(__file__).parents[2] / "configs" / "alerts.yml"
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not here: install the package prometheus")
+    checked = subprocess.run([promtool, "check", "rules", str(rules)], text=True, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    documented = (rules.parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"streamer_\w+", rules.read_text(encoding="utf-8")))
+    assert len(named) == 6
+    assert all(f"`{name.removesuffix('_bucket')}`" in documented for name in named)
