@@ -54,3 +54,53 @@ def send_trial(
     for trial in trials:
         typer.echo(f"{trial.target}: {trial.problem or f'took {trial.key} in {1000 * trial.seconds:.0f} ms'}")
     return int(any(trial.problem for trial in trials))
+
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of events of a run.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
+
+
+@events_app.command("list", epilog="Example:  streamer events list events --camera gate")
+@guarded
+def list_events(
+    folder: Folder,
+    camera: Annotated[str | None, typer.Option(help="Of one camera only.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most events, the newest first.")] = 50,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List what happened, newest first. Times are in the local time zone."""
+    from streamer.events.store import open_existing
+
+    with open_existing(folder) as store:
+        found = store.events(camera, limit)
+    if json:
+        _print_json([event.as_json() for event in found])
+    else:
+        from streamer.cli.tables import print_events
+
+        print_events(found)
+
+
+@events_app.command("show", epilog="Example:  streamer events show events 01KH0Z6V7QH2M3N4P5R6S7T8V9")
+@guarded
+def show_event(
+    folder: Folder,
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event, as list shows it.", show_default=False)],
+    debug: Debug = False,
+) -> None:
+    """Print all that is known of an event, as JSON."""
+    from streamer.errors import ConfigError
+    from streamer.events.store import open_existing
+
+    with open_existing(folder) as store:
+        event = store.get(event_id)
+    if event is None:
+        raise ConfigError(f"there is no event {event_id} in {folder}", hint="streamer events list shows them")
+    _print_json(event.as_json())
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))

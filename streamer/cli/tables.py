@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
 from streamer.discovery.cameras import FoundCamera
 from streamer.doctor.finding import Finding, Verdict
+from streamer.events.event import Event
 from streamer.sources.probe import ProbeReport, StreamReport
 from streamer.summary import Summary
 
@@ -230,3 +232,21 @@ def _milliseconds(seconds: float) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
+
+
+def print_events(events: Sequence[Event]) -> None:
+    """Events, newest first, with the local time."""
+    if not events:
+        Console().print("no events", highlight=False)
+        return
+    table = Table(box=None)
+    for heading in ("id", "camera", "began", "lasted", "objects", "zones", "clip"):
+        table.add_column(heading)
+    for event in events:
+        began = datetime.fromtimestamp(event.start_utc).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        lasted = "goes on" if event.end_utc is None else f"{event.end_utc - event.start_utc:.1f} s"
+        found = ", ".join(f"{name} {score:.2f}" for name, score in zip(event.classes, event.scores, strict=True))
+        there = event.clip is not None and event.clip.exists()
+        clip = escape(str(event.clip)) if there else ""
+        table.add_row(event.id, escape(event.camera), began, lasted, escape(found), escape(", ".join(event.zones)), clip)
+    Console().print(table, highlight=False)

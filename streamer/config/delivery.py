@@ -266,3 +266,13 @@ def load_targets(
     document = load_yaml(path)
     document = replace(document, data={key: value for key, value in document.data.items() if key in fields})
     return build(TargetOptions, expand(document, environ)[0], told.data)
+
+
+SECTIONS: tuple[type[Settings], ...] = (MqttOptions, WebhookOptions, KafkaOptions, DeliveryOptions)
+"""The classes of settings that stand under a key of their own."""
+FORMS: dict[str, dict[str, object]] = {
+    "mqtt": {"type": "string", "pattern": r"^([mM][qQ][tT][tT][sS]?://.|.*\$\{)"},
+    "webhook": {"type": "string", "pattern": r"^([hH][tT][tT][pP][sS]?://.|.*\$\{)"},
+    "kafka": _TEXT,
+}
+"""The JSON schema of the text that may stand in place of keys and values."""

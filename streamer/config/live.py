@@ -10,8 +10,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from streamer.config.delivery import TargetOptions
 from streamer.config.document import Document
 from streamer.config.environment import expand
+from streamer.config.events import EventOptions
 from streamer.config.fields import (
     Attempts,
     Endpoint,
@@ -154,6 +156,7 @@ class OutputOptions(Settings):
 
 
 class CameraOptions(
+    EventOptions,
     PlacesOptions,
     RecordsOptions,
     FileOptions,
@@ -187,7 +190,7 @@ class CameraConfig(CameraOptions):
     @property
     def records(self) -> bool:
         """Whether there is an output that wants every frame."""
-        return any(path is not None for path in (self.output, self.record_annotated, self.detections))
+        return any(path is not None for path in (self.output, self.record_annotated, self.detections, self.counts, self.events))
 
     @property
     def only_copied(self) -> bool:
@@ -208,7 +211,7 @@ class ServiceOptions(Settings):
     """No live table, and only warnings in the log."""
 
 
-class ProcessOptions(ServiceOptions, DetectorOptions):
+class ProcessOptions(ServiceOptions, TargetOptions, DetectorOptions):
     """What is said once, for the whole process: the detector and the services."""
 
     def where(self, key: str, camera: str | None = None) -> str:
@@ -294,7 +297,11 @@ def load_live_config(
     Raises ``ConfigError`` that names file and line or the option; values from the environment
     are never shown.
     """
-    named = {key: value for key in ("source", "publish", "record_source") if (value := overrides.get(key)) is not None}
+    named = {
+        key: value
+        for key in ("source", "publish", "record_source", "mqtt", "webhook", "kafka")
+        if (value := overrides.get(key)) is not None
+    }
     expanded, _ = expand(Document("command line", named, {}), environ)
     overrides = {**overrides, **expanded.data}
     config = load(LiveConfig, path, overrides, environ)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.delivery import FORMS, SECTIONS
 from streamer.config.description import default_words, parts_of
 from streamer.config.fields import Settings, Unset
 from streamer.config.live import CameraConfig, CameraOptions, LiveConfig, RunConfig
@@ -24,7 +25,8 @@ def schema(command: str = "run") -> dict[str, Any]:
     """The JSON schema of the configuration file of ``annotate``, ``live`` or ``run``."""
     model = FILES[command]
     made = model.model_json_schema()
-    inner = {cls.__name__: cls for cls in (CameraOptions, CameraConfig, ZoneOptions, LineOptions)}
+    models: tuple[type[Settings], ...] = (CameraOptions, CameraConfig, ZoneOptions, LineOptions, *SECTIONS)
+    inner = {cls.__name__: cls for cls in models}
     for name, definition in made.get("$defs", {}).items():
         _complete(definition, inner[name])
     _complete(made, model)
@@ -40,17 +42,20 @@ def schema(command: str = "run") -> dict[str, Any]:
 
 def _complete(definition: dict[str, Any], model: type[Settings]) -> None:
     for name, field in model.model_fields.items():
-        definition["properties"][name] = _property(definition["properties"][name], field)
+        definition["properties"][name] = _property(definition["properties"][name], field, FORMS.get(name))
 
 
-def _property(made: dict[str, Any], field: FieldInfo) -> dict[str, Any]:
+def _property(made: dict[str, Any], field: FieldInfo, text: dict[str, Any] | None) -> dict[str, Any]:
     made.pop("title", None)
     described: dict[str, Any] = {"description": made.pop("description", "").replace("``", "`")}
     unset = next((part for part in field.metadata if isinstance(part, Unset)), None)
     if not field.is_required():
         described["default"] = made.pop("default", None)
     if any(isinstance(part, type) and issubclass(part, Settings) for part in parts_of(field)):
-        return {**described, **made}
+        if text is None:
+            return {**described, **made}
+        forms = [form for form in _forms(made) if form != {"type": "null"}]
+        return {**described, "default": "none", "anyOf": [*forms, {"const": "none"}, text]}
     if unset is not None:
         described["description"] += f" Default: {default_words(field)}."
         described["default"] = "none" if unset.by_none else "default"

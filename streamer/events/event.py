@@ -44,6 +44,8 @@ class Event:
     start_s: float
     """Stream time of the start, in seconds."""
     end_s: float | None = None
+    seen_utc: float | None = None
+    """When one of its objects was seen last, as far as the file of events knows."""
     classes: tuple[str, ...]
     """Names of the classes of all its objects so far, without repeats."""
     scores: tuple[float, ...]
@@ -79,6 +81,7 @@ class Event:
             "end_utc": self.end_utc,
             "start_s": self.start_s,
             "end_s": self.end_s,
+            "seen_utc": self.seen_utc,
             "classes": list(self.classes),
             "scores": [round(score, 4) for score in self.scores],
             "zones": list(self.zones),
@@ -103,6 +106,7 @@ class Event:
             end_utc=data["end_utc"],
             start_s=data["start_s"],
             end_s=data["end_s"],
+            seen_utc=data.get("seen_utc"),
             classes=tuple(data["classes"]),
             scores=tuple(data["scores"]),
             zones=tuple(data["zones"]),

@@ -50,6 +50,18 @@ class Message:
         return Event.from_json(json.loads(self.body))
 
 
+EVENTS_FILE = "events.db"
+"""Name of the file in its folder."""
+
+
+def open_existing(folder: Path) -> EventStore:
+    """The events in ``folder``, of a run that may go on. Raises ``ConfigError`` where there are none."""
+    path = folder / EVENTS_FILE
+    if not path.is_file():
+        raise ConfigError(f"there are no events in {folder}", hint="name the folder that events: or --events named")
+    return EventStore(path)
+
+
 class EventStore:
     """Keeps events, and what is still to be told of them. Any thread may call it; writing waits for the disk.
 
@@ -125,6 +137,11 @@ class EventStore:
             listener()
         return int(number)
 
+    def amend(self, event: Event) -> None:
+        """Write what nobody is told of: when an event was last seen, where its clip is. Raises as :meth:`record`."""
+        with self._transaction() as run:
+            run("UPDATE events SET body = ? WHERE id = ?", (json.dumps(event.as_json()), event.id))
+
     def _make_room(self, run: _Run, target: str) -> int:
         """Drop the oldest updates, then the oldest of all, until the outbox is a hundredth below its limit; how many."""
         if self._waiting[target] < self._most_waiting:
@@ -157,6 +174,12 @@ class EventStore:
         """The event as its last change said it."""
         found = self._rows("SELECT body FROM events WHERE id = ?", (event_id,))
         return _event(found[0]) if found else None
+
+    def events(self, camera: str | None = None, limit: int = 100) -> list[Event]:
+        """The newest events, of one camera or of all, newest first."""
+        among = "" if camera is None else "WHERE camera = ?"
+        values: tuple[object, ...] = (limit,) if camera is None else (camera, limit)
+        return [_event(row) for row in self._rows(f"SELECT body FROM events {among} ORDER BY id DESC LIMIT ?", values)]
 
     def open_events(self, camera: str | None = None) -> list[Event]:
         """Events that have not ended, of one camera or of all, oldest first."""

@@ -21,6 +21,7 @@ from streamer.sinks.atomic import check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import Kind, parse_address
+from streamer.suggest import did_you_mean
 
 
 def check_cameras(
@@ -52,6 +53,11 @@ class _Check:
         for name, camera in self._cameras.items():
             self._check_camera(name, camera, labels)
         self._check_clashes()
+        with self._at("events"):
+            if self._process.target_names and all(camera.events is None for camera in self._cameras.values()):
+                raise ConfigError(
+                    f"{self._process.target_names[0]} is to be told of events, but none are made", hint="name a folder: events"
+                )
         if len(self._found) == 1:
             raise self._found[0]
         if self._found:
@@ -107,6 +113,11 @@ class _Check:
                     "privacy covers the whole picture while the detector does not look, as with motion_gate on a still scene",
                     hint="leave motion_gate out; detect_fps saves work, too",
                 )
+        with self._at("event_classes", name):
+            if camera.event_classes is not None and labels is not None:
+                class_ids(camera.event_classes, labels, self._process.detector)
+        with self._at("event_zones", name):
+            _check_event_zones(camera)
         with self._at("output", name):
             if camera.output is not None:
                 container_for(camera.output)
@@ -153,6 +164,16 @@ class _Check:
             where = self._process.where(key, None if self._single else camera)
             kind = type(error) if isinstance(error, ConfigError) else ConfigError
             self._found.append(kind(f"{where}{error.message}", hint=error.hint))
+
+
+def _check_event_zones(camera: CameraConfig) -> None:
+    """Events may only ask for zones that there are."""
+    known = [zone.name for zone in places_of(camera)[0]]
+    for name in camera.event_zones or ():
+        if name not in known:
+            raise ConfigError(
+                f"there is no zone {name!r}", hint=did_you_mean(name, known) if known else "draw one: see docs/zones.md"
+            )
 
 
 def _check_private(camera: CameraConfig) -> None:

@@ -90,6 +90,11 @@ class CopyRecording:
         if self._recorder is not None:
             self._recorder.finish()
 
+    @property
+    def recorded_until_utc_s(self) -> float | None:
+        """Up to when footage is on its way to the disk, seconds since 1970; None while there is none."""
+        return None if self._recorder is None else self._recorder.recorded_until_utc_s
+
     def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Clip:
         """Cut a clip out of what is on the disk: see :func:`~streamer.recording.clips.cut_clip`. Blocks while it copies."""
         return cut_clip(self._folder, redact(self._camera), start_utc_s, end_utc_s, target)

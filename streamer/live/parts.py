@@ -13,7 +13,9 @@ from streamer.config.zones import places_of
 from streamer.errors import ConfigError
 from streamer.follow.identities import Identities
 from streamer.frame import StreamInfo
+from streamer.instances import class_name
 from streamer.live.copying import CopyRecording
+from streamer.live.events import EventFiles
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
 from streamer.perception.analysed import Analysed, Scene, check_places
@@ -64,9 +66,10 @@ class Parts:
 class PartsFactory:
     """Says what makes the parts of each camera, which share one detector."""
 
-    def __init__(self, detector: Detector, process: ProcessOptions) -> None:
+    def __init__(self, detector: Detector, process: ProcessOptions, events: EventFiles | None = None) -> None:
         self._detector = detector
         self._process = process
+        self._events = events
 
     def __call__(self, camera: str, config: CameraConfig) -> Parts:
         """What makes the parts of the camera of that name."""
@@ -78,7 +81,7 @@ class PartsFactory:
             perception=partial(self._perception, config, scene, Identities()),
             renderer=partial(self._renderer, config, scene),
             unknown=UNKNOWN if privacy_rules(config, self._detector) is not None else None,
-            outputs=partial(self._outputs, camera, config, scene),
+            outputs=partial(self._outputs, camera, config, scene, recording),
             recording=recording,
             scene=scene,
         )
@@ -95,7 +98,7 @@ class PartsFactory:
         rules = privacy_rules(config, self._detector)
         if scene is not None:
             check_places((scene.analysis.zones, scene.analysis.lines), info)
-            _refuse_untracked(config, info)
+            _refuse_untracked(config, info, "zones and lines")
         perception = self._finding(config, client, info, show if rules is None else widened(show, rules), identities)
         if rules is not None:
             perception = Private(perception, rules, show)
@@ -138,6 +141,7 @@ class PartsFactory:
         camera: str,
         config: CameraConfig,
         scene: Scene | None,
+        recording: CopyRecording | None,
         info: StreamInfo,
         figures: Callable[[], Sequence[str]],
         failures: Failures,
@@ -148,6 +152,11 @@ class PartsFactory:
         try:
             self._files(camera, config, info, failures, recordings)
             self._found(config, scene, info, failures, recordings)
+            if self._events is not None and config.events is not None:
+                _refuse_untracked(config, info, "events")
+                made = self._events.output(camera, config, partial(class_name, self._detector.labels), recording)
+                if made is not None:
+                    recordings.append(_recording(made, config, info, failures))
             self._streams(config, info, failures, streams)
             if config.show:
                 from streamer.sinks.window import Window
@@ -244,15 +253,15 @@ def _source(config: CameraConfig, copied: CopyRecording | None, on_state: Callab
     return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
 
 
-def _refuse_untracked(config: CameraConfig, info: StreamInfo) -> None:
-    """Raise ``ConfigError`` where objects are not followed: without identities nothing can be counted."""
+def _refuse_untracked(config: CameraConfig, info: StreamInfo, what: str) -> None:
+    """Raise ``ConfigError`` where objects are not followed: ``what`` needs identities."""
     if not info.live:
         raise ConfigError(
-            "zones and lines need objects that are followed, which is not done for a source that is not live",
+            f"{what} need objects that are followed, which is not done for a source that is not live",
             hint="use streamer annotate for a recording, or --live",
         )
     if not config.follow:
-        raise ConfigError("zones and lines need objects that are followed", hint="leave --no-follow out")
+        raise ConfigError(f"{what} need objects that are followed", hint="leave --no-follow out")
 
 
 def check_addresses(config: CameraConfig) -> None:

@@ -12,6 +12,7 @@ from streamer.detectors.from_settings import least_score, load
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of
 from streamer.errors import StreamerError
 from streamer.live.check import check_cameras, check_displays, sends_packets
+from streamer.live.events import EventFiles
 from streamer.live.http import HealthServer
 from streamer.live.parts import PartsFactory
 from streamer.live.shared_detector import SharedDetector
@@ -51,14 +52,15 @@ def run_cameras(
             return running[0].statuses()
         return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
 
-    with _served(process.metrics, statuses):
+    with _served(process.metrics, statuses), EventFiles(cameras, process) as events:
         watched = [camera for camera in cameras.values() if not camera.only_copied]
-        detector, parts = load_detector(process, watched) if watched else (None, None)
+        detector, parts = load_detector(process, watched, events) if watched else (None, None)
         if not single:
             told = "no detector: they are only recorded" if detector is None else f"detector {detector.detector.name}"
             log.info("%d cameras, %s", len(cameras), told)
         supervised = Cameras(cameras, detector, parts, observe=observe, patient=not single, window_ends=single)
         running.append(supervised)
+        events.watch(statuses)
         supervised.run()
     if single:
         for failure in supervised.failures.values():
@@ -108,7 +110,9 @@ def _shown(camera: CameraConfig) -> CameraConfig:
     return camera.model_copy(update={"show": True})
 
 
-def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> tuple[SharedDetector, PartsFactory]:
+def load_detector(
+    process: ProcessOptions, cameras: Sequence[CameraConfig], events: EventFiles | None = None
+) -> tuple[SharedDetector, PartsFactory]:
     """The detector, loaded, giving the least score that a camera can use; and the parts that use it.
 
     It is warmed up in its own thread while the cameras run already; one that cannot be is loaded again there. Raises
@@ -128,7 +132,7 @@ def load_detector(process: ProcessOptions, cameras: Sequence[CameraConfig]) -> t
     fetch(process, tell)
     detector = loaded(process, times, tell, load_cold)
     try:
-        parts = PartsFactory(detector, process)
+        parts = PartsFactory(detector, process, events)
         for camera in cameras:
             parts.selection(camera)
     except BaseException:
@@ -160,6 +164,7 @@ def report(cameras: Mapping[str, CameraConfig]) -> list[str]:
             *(["output"] if camera.output is not None else []),
             *(["publish"] * len(camera.publish)),
             *(["detections"] if camera.detections is not None else []),
+            *(["events"] if camera.events is not None else []),
         ]
         told = ", ".join(outputs) or "no output"
         lines.append(f"{name}: {parse_address(camera.source).name} ({kind}), weight {camera.weight:g}, {told}")

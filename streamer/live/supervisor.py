@@ -239,5 +239,5 @@ class Cameras:
 
 def has_files_or_streams(config: CameraOptions) -> bool:
     """Whether a camera has outputs beside a window."""
-    paths = (config.output, config.record, config.record_annotated, config.detections)
+    paths = (config.output, config.record, config.record_annotated, config.detections, config.counts, config.events)
     return bool(config.publish) or any(path is not None for path in paths)

@@ -23,6 +23,7 @@ def test_one_event_goes_to_each_target_and_nothing_else(
     monkeypatch.setenv("S", "s3cret")
     with subscribed(broker.port) as subscriber:
         done = CliRunner().invoke(app, ["events", "test-delivery", str(file), "--ha-discovery"])
+        receiver.wait_for(1)
         (post,) = receiver.taken
         subscriber.wait_for("streamer/test-delivery/events", post.body.decode())
         topics = {topic for topic, _, _ in subscriber.got}

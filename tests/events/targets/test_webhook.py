@@ -46,6 +46,7 @@ def test_a_message_is_posted_as_json_with_its_key(receiver: Receiver, webhook: O
 
     webhook(receiver.url).send(said)
 
+    receiver.wait_for(1)
     (post,) = receiver.taken
     assert post.body == said.body.encode()
     assert post.headers["Content-Type"] == "application/json"
@@ -56,6 +57,7 @@ def test_a_message_is_posted_as_json_with_its_key(receiver: Receiver, webhook: O
 def test_the_signature_covers_the_time_stamp_and_the_body(receiver: Receiver, webhook: Open, tmp_path: Path) -> None:
     webhook(receiver.url, secret="s3cret", utc=lambda: 1_767_225_600.9).send(message(tmp_path))
 
+    receiver.wait_for(1)
     (post,) = receiver.taken
     assert post.headers["X-Timestamp"] == "1767225600"
     assert post.signed_with("s3cret")
@@ -69,6 +71,7 @@ def test_a_snapshot_is_sent_beside_the_event_and_signed(receiver: Receiver, webh
 
     webhook(receiver.url, secret="s3cret", snapshot="multipart").send(said)
 
+    receiver.wait_for(1)
     (post,) = receiver.taken
     assert post.parts["event"] == said.body.encode()
     assert post.parts["snapshot"] == picture.read_bytes()
@@ -168,6 +171,7 @@ def test_certificates_are_checked(
     webhook(url, ca=certificate.file).send(said)
     webhook(url, insecure=True).send(said)
 
+    receiver.wait_for(2)
     assert receiver.keys == [said.key] * 2
 
 

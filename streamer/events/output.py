@@ -1,0 +1,211 @@
+"""An output that makes events of annotated frames, with snapshots and clips beside the file of events."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+
+from streamer.errors import OutputWriteFailed, StreamerError
+from streamer.events.event import Event
+from streamer.events.store import EventStore
+from streamer.events.tracker import Change, EventTracker
+from streamer.frame import Frame
+from streamer.redact import redact
+from streamer.sinks.retention import file_stem
+from streamer.stages import Annotated, OutputStatus, State
+
+log = logging.getLogger(__name__)
+
+_JPEG_QUALITY = 90
+_CLIP_LOOK_S = 0.5
+_NOTE_S = 5.0
+"""How often it is noted that an event goes on: a process that is killed leaves it that exactly."""
+
+
+class Clips(Protocol):
+    """Where clips are cut from: what is recorded of the same camera."""
+
+    @property
+    def recorded_until_utc_s(self) -> float | None:
+        """Up to when footage is on the disk; None while there is none."""
+        ...
+
+    def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:
+        """Cut one; None where nothing of that time was recorded. Blocks while it copies. Raises ``OutputWriteFailed``."""
+        ...
+
+
+class EventsOutput:
+    """Implements ``stages.Sink``; to be used within :class:`~streamer.sinks.queued.Queued` where frames do not wait.
+
+    Each change of an event is in the store before the next frame is looked at. A snapshot that cannot be written costs the
+    snapshot, a store that cannot be written costs the change: both are told, and the next one is tried.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        camera: str,
+        store: EventStore,
+        tracker: EventTracker,
+        *,
+        clips: Clips | None = None,
+        pre_capture_s: float = 5.0,
+        post_capture_s: float = 10.0,
+        utc_of: Callable[[Frame], float] = lambda frame: time.time() if frame.utc_s is None else frame.utc_s,
+    ) -> None:
+        """Ends what a process that was killed had left open. ``utc_of`` says when a frame was taken, seconds since 1970."""
+        self.name = f"events {folder}"
+        self._folder = folder / file_stem(camera)
+        self._camera = camera
+        self._store, self._tracker, self._utc_of = store, tracker, utc_of
+        self._frames = self._dropped = 0
+        self._state, self._error = State.STARTING, ""
+        self._noted_s = -math.inf
+        for event in store.open_events(camera):
+            log.warning("%s: the event %s was left open and is ended where it was seen last", camera, event.id)
+            store.record(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None))
+        self._clips = None if clips is None else _ClipCutter(self._folder, store, clips, pre_capture_s, post_capture_s)
+
+    def write(self, item: Annotated) -> None:
+        """Look at the next frame."""
+        frame = item.frame
+        zones = () if item.facts is None else item.facts.zones
+        found = item.instances
+        for change in self._tracker.update(found, zones, frame.time_s, self._utc_of(frame), (frame.width, frame.height)):
+            self._tell(change, item)
+        self._frames += 1
+        current = self._tracker.current
+        if current is not None and abs(frame.time_s - self._noted_s) >= _NOTE_S:
+            self._noted_s = frame.time_s
+            with suppress(OutputWriteFailed):  # told where a change cannot be written
+                self._store.amend(current)
+
+    def finish(self) -> None:
+        """End what goes on, and cut the clips that can be cut by now."""
+        for change in self._tracker.finish():
+            self._tell(change, None)
+        if self._clips is not None:
+            self._clips.finish()
+        self._state = State.ENDED
+
+    def abandon(self) -> None:
+        """The same: each change is true by itself."""
+        try:
+            self.finish()
+        except StreamerError as error:
+            log.error("%s: %s", self.name, redact(str(error)))  # noqa: TRY400  # one line
+
+    def status(self) -> OutputStatus:
+        """From any thread: how it is doing."""
+        return OutputStatus(
+            name=self.name, state=self._state, frames=self._frames, dropped=self._dropped, error=redact(self._error)
+        )
+
+    def _tell(self, change: Change, item: Annotated | None) -> None:
+        event = change.event
+        if event.kind == "end" and self._clips is not None:
+            event = replace(event, clip=self._clips.target(event))
+        if change.view is not None and item is not None:
+            event = self._picture(event, item)
+        try:
+            self._store.record(event)
+        except OutputWriteFailed as error:
+            self._dropped += 1
+            if self._state is not State.RECONNECTING:
+                log.error("%s: %s", self.name, redact(str(error)), extra={"output": self.name})  # noqa: TRY400  # one line
+            self._state, self._error = State.RECONNECTING, str(error)
+            return
+        self._state, self._error = State.RUNNING, ""
+        if event.kind == "end" and self._clips is not None:
+            self._clips.add(event)
+
+    def _picture(self, event: Event, item: Annotated) -> Event:
+        """The event with this frame as its snapshots."""
+        named = self._folder / f"{event.id}.jpg", self._folder / f"{event.id}-clean.jpg"
+        try:
+            _write_jpeg(named[0], replace(item.frame, picture=item.drawn()).rgb())
+            _write_jpeg(named[1], replace(item.frame, picture=item.clean()).rgb())
+        except (OSError, cv2.error, av.error.FFmpegError) as error:
+            self._dropped += 1
+            log.error("%s: the snapshot of %s cannot be written: %s", self.name, event.id, error)  # noqa: TRY400  # one line
+            return event
+        event = replace(event, snapshot=named[0], clean_snapshot=named[1])
+        self._tracker.pictured(event)
+        return event
+
+
+def _write_jpeg(path: Path, rgb: np.ndarray) -> None:
+    """Whole or not at all: a receiver may read it at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data.tobytes())
+        os.replace(part, path)  # noqa: PTH105  # one call that is known to be atomic
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _ClipCutter:
+    """Cuts the clips of events that have ended, each once its footage is on the disk. In a thread of its own."""
+
+    def __init__(self, folder: Path, store: EventStore, clips: Clips, pre_s: float, post_s: float) -> None:
+        self._folder, self._store, self._clips = folder, store, clips
+        self._pre_s, self._post_s = pre_s, post_s
+        self._waiting: deque[Event] = deque()
+        self._awake, self._finishing = threading.Event(), False
+        self._thread = threading.Thread(target=self._work, name="event-clips", daemon=True)
+        self._thread.start()
+
+    def target(self, event: Event) -> Path:
+        """Where the clip of an event will be: it is told with the end, when there is nothing to be cut yet."""
+        return self._folder / f"{event.id}.mp4"
+
+    def add(self, event: Event) -> None:
+        self._waiting.append(event)
+        self._awake.set()
+
+    def finish(self) -> None:
+        """Cut what can be cut now: the recording ends, and more will not come."""
+        self._finishing = True
+        self._awake.set()
+        self._thread.join(3.0)
+
+    def _work(self) -> None:
+        while not (self._finishing and not self._waiting):
+            self._awake.wait(_CLIP_LOOK_S if self._waiting else None)
+            self._awake.clear()
+            while self._waiting and (self._finishing or self._is_there(self._waiting[0])):
+                self._cut(self._waiting.popleft())
+
+    def _is_there(self, event: Event) -> bool:
+        until = self._clips.recorded_until_utc_s
+        # All but the last second of the file that grows can be read.
+        return until is not None and event.end_utc is not None and until >= event.end_utc + self._post_s + 1.0
+
+    def _cut(self, event: Event) -> None:
+        assert event.end_utc is not None
+        try:
+            target = self.target(event)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path = self._clips.clip(event.start_utc - self._pre_s, event.end_utc + self._post_s, target)
+            if path is None:
+                log.warning("%s: nothing was recorded at the time of the event %s: it has no clip", event.camera, event.id)
+            if path != event.clip:
+                self._store.amend(replace(event, clip=path))
+        except (StreamerError, OSError) as error:
+            log.error("%s: no clip of the event %s: %s", event.camera, event.id, redact(str(error)))  # noqa: TRY400  # one line

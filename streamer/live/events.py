@@ -1,0 +1,150 @@
+"""The events of a process: one file for each folder, the outputs that write them, and who is told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamer.config.events import EventOptions
+from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.config.zones import places_of
+from streamer.errors import ConfigError
+from streamer.events.delivery import Delivery
+from streamer.events.output import EventsOutput
+from streamer.events.states import WatchedCamera
+from streamer.events.store import EVENTS_FILE, EventStore
+from streamer.events.targets.from_settings import make_targets
+from streamer.events.tracker import EventRules, EventTracker
+from streamer.live.copying import CopyRecording
+from streamer.live.status import CameraStatus
+from streamer.stages import State
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+
+
+class EventFiles:
+    """Keeps the files of events of all cameras, and tells the targets, until closed.
+
+    Raises ``ConfigError`` where a folder cannot be used, or a target cannot be made.
+    """
+
+    def __init__(self, cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
+        self._stores: dict[Path, EventStore] = {}
+        self._deliveries: dict[Path, Delivery] = {}
+        self._cameras = {name: camera.events for name, camera in cameras.items() if camera.events is not None}
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        try:
+            for folder in dict.fromkeys(self._cameras.values()):
+                self._open(folder, {name: camera for name, camera in cameras.items() if camera.events == folder}, process)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, folder: Path, cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights"
+            ) from error
+        store = EventStore(folder / EVENTS_FILE, targets=process.target_names, most_waiting=process.delivery.most_waiting)
+        self._stores[folder] = store
+        if process.target_names:
+            watched = [_watched(name, camera) for name, camera in cameras.items()]
+            targets = make_targets(process, store.path, cameras=watched, open_events=store.open_events)
+            delivery = Delivery(store, targets, give_up_after_s=process.delivery.give_up_after)
+            self._deliveries[folder] = delivery
+            delivery.start()
+
+    def output(
+        self, camera: str, config: CameraConfig, class_name: Callable[[int], str], recording: CopyRecording | None
+    ) -> EventsOutput | None:
+        """What makes the events of a camera; None where it makes none."""
+        if config.events is None:
+            return None
+        return EventsOutput(
+            config.events,
+            camera,
+            self._stores[config.events],
+            EventTracker(camera, event_rules(config), class_name),
+            clips=None if recording is None else _Recorded(recording),
+            pre_capture_s=config.event_pre_capture,
+            post_capture_s=config.event_post_capture,
+        )
+
+    def watch(self, statuses: Callable[[], Sequence[CameraStatus]]) -> None:
+        """Tell the targets which cameras deliver pictures, from now on."""
+        if self._deliveries:
+            self._thread = threading.Thread(target=self._watch, args=(statuses,), name="camera-states", daemon=True)
+            self._thread.start()
+
+    def _watch(self, statuses: Callable[[], Sequence[CameraStatus]]) -> None:
+        told: dict[str, bool] = {}
+        while not self._stopped.wait(_LOOK_S):
+            for status in statuses():
+                folder, online = self._cameras.get(status.name), status.state is State.RUNNING
+                if folder is not None and told.get(status.name) != online:
+                    told[status.name] = online
+                    self._deliveries[folder].camera_state(status.name, online=online)
+
+    def close(self) -> None:
+        """Send what can be sent within two seconds, and close the files; what waits is sent by the next process."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_LOOK_S)
+        for delivery in self._deliveries.values():
+            delivery.close()
+        for store in self._stores.values():
+            store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+class _Recorded:
+    """Implements ``output.Clips``: what is recorded by copy of the same camera."""
+
+    def __init__(self, recording: CopyRecording) -> None:
+        self._recording = recording
+
+    @property
+    def recorded_until_utc_s(self) -> float | None:
+        return self._recording.recorded_until_utc_s
+
+    def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:
+        clip = self._recording.clip(start_utc_s, end_utc_s, target)
+        if not clip.paths:
+            return None
+        if clip.start_utc_s > start_utc_s + 0.5 or clip.end_utc_s < end_utc_s - 0.5:
+            log.warning(
+                "the clip %s holds %.1f of %.1f s: the rest was not recorded",
+                clip.paths[0].name,
+                clip.end_utc_s - clip.start_utc_s,
+                end_utc_s - start_utc_s,
+            )
+        return clip.paths[0]
+
+
+def event_rules(config: EventOptions) -> EventRules:
+    """What makes an event by the settings."""
+    return EventRules(
+        classes=None if config.event_classes is None else frozenset(config.event_classes),
+        zones=None if config.event_zones is None else frozenset(config.event_zones),
+        min_duration_s=config.event_min_duration,
+        merge_after_s=config.event_merge_after,
+    )
+
+
+def _watched(name: str, camera: CameraConfig) -> WatchedCamera:
+    zones, _ = places_of(camera)
+    return WatchedCamera(name, camera.event_classes or camera.classes or (), tuple(zone.name for zone in zones))

@@ -1,0 +1,94 @@
+"""Events of a live source as a user runs it: told, kept over a kill, with snapshots and a clip."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+
+from streamer.events.event import Event
+from streamer.events.store import open_existing
+from tests.camera import MakeCamera, make_camera
+from tests.events.receiver import Receiver, receiver
+from tests.live.test_end_to_end import Process, started
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["make_camera", "receiver", "started"]
+
+PEDESTRIANS = Path(__file__).parents[2] / "samples" / "pedestrians.mp4"
+
+
+def events_in(folder: Path) -> list[Event]:
+    if not (folder / "events.db").exists():
+        return []
+    with open_existing(folder) as store:
+        return store.events()
+
+
+def test_what_happens_is_told_and_kept(tmp_path: Path, receiver: Receiver, started: list[Process]) -> None:
+    folder = tmp_path / "events"
+    arguments = ["live", str(PEDESTRIANS), "--live", "--events", str(folder), "--event-classes", "person"]
+    process = Process(tmp_path, *arguments, "--webhook", receiver.url, "--quiet")
+    started.append(process)
+    assert process.wait() == 0
+    (event,) = events_in(folder)
+    assert event.kind == "end"
+    assert event.classes == ("person",)
+    assert len(event.track_ids) >= 3
+    assert event.snapshot is not None
+    assert event.clean_snapshot is not None
+    picture, clean = cv2.imread(str(event.snapshot)), cv2.imread(str(event.clean_snapshot))
+    assert picture is not None
+    assert clean is not None
+    assert picture.shape == clean.shape == (576, 768, 3)
+    assert cv2.absdiff(picture, clean).max() > 50
+    told = [json.loads(post.body) for post in receiver.taken]
+    assert [each["kind"] for each in told[:1] + told[-1:]] == ["new", "end"]
+    assert {each["id"] for each in told} == {event.id}
+    assert len({each["key"] for each in told}) == len(told)
+
+
+def test_a_kill_in_the_middle_of_an_event_leaves_it_to_the_next_start(
+    tmp_path: Path, receiver: Receiver, started: list[Process]
+) -> None:
+    folder = tmp_path / "events"
+    arguments = ["live", str(PEDESTRIANS), "--live", "--loop", "--events", str(folder), "--webhook", receiver.url, "--quiet"]
+    process = Process(tmp_path, *arguments)
+    started.append(process)
+    wait_until(lambda: bool(events_in(folder)), 60)
+    process.process.send_signal(signal.SIGKILL)
+    process.wait()
+    (left,) = events_in(folder)
+    assert left.end_utc is None
+    again = Process(tmp_path, *arguments)
+    started.append(again)
+    wait_until(lambda: any(event.id == left.id and event.end_utc is not None for event in events_in(folder)), 60)
+    wait_until(lambda: left.id in {json.loads(post.body)["id"] for post in receiver.taken if b'"end"' in post.body}, 60)
+    again.process.send_signal(signal.SIGINT)
+    again.wait()
+
+
+def test_a_clip_is_cut_from_the_packets_that_were_recorded(
+    tmp_path: Path, make_camera: MakeCamera, started: list[Process]
+) -> None:
+    camera, folder = make_camera(), tmp_path / "events"
+    arguments = ["live", camera.url, "--detector", "tests.bright:Everything", "--events", str(folder)]
+    times = ["--event-min-duration", "0.5", "--event-pre-capture", "1", "--event-post-capture", "1"]
+    process = Process(tmp_path, *arguments, *times, "--record", str(tmp_path / "record"), "--segment", "2", "--quiet")
+    started.append(process)
+    wait_until(lambda: len(list((tmp_path / "record").glob("*.mp4"))) >= 3, 60)
+    process.process.send_signal(signal.SIGINT)
+    process.wait()
+    (event,) = events_in(folder)
+    assert event.clip is not None, process.log
+    with av.open(str(event.clip)) as clip:
+        packets = [packet for packet in clip.demux(clip.streams.video[0]) if packet.size]
+    assert packets[0].is_keyframe
+    assert event.end_utc is not None
+    assert float((packets[-1].pts or 0) * (packets[-1].time_base or 0)) >= event.end_utc - event.start_utc - 0.5
