@@ -122,7 +122,13 @@ class PartsFactory:
         from streamer.perception.following import Following
 
         service = client if gate is None else GatedDetector(client, gate)
-        return Following(service, select, max_mask_age_s=config.max_mask_age, identities=identities)
+        return Following(
+            service,
+            select,
+            max_mask_age_s=config.max_mask_age,
+            identities=identities,
+            longest_pause_s=0.0 if gate is None else gate.longest_pause_s,
+        )
 
     def _renderer(self, config: CameraConfig, scene: Scene | None, info: StreamInfo) -> Render:
         """The renderer in the style that was asked for."""

@@ -33,6 +33,11 @@ class DetectionGate:
         self._open_until = -math.inf
         self._looked_s = -math.inf
 
+    @property
+    def longest_pause_s(self) -> float:
+        """Seconds between two looks, at most, as far as the frames come."""
+        return max(self._interval_s, _LONGEST_S if self._motion is not None else 0.0)
+
     def wants(self, frame: Frame) -> bool:
         """Whether the next frame is one of them."""
         now = frame.time_s

@@ -39,9 +39,11 @@ class Following:
         max_mask_age_s: float | None = None,
         settings: FollowSettings | None = None,
         identities: Identities | None = None,
+        longest_pause_s: float = 0.0,
     ) -> None:
         """``select`` says what is shown; ``max_mask_age_s`` hides older masks, None: as suits the detector's pace.
 
+        ``longest_pause_s``: the detector is not asked for so long where that is not needed; masks live longer then.
         ``identities`` are those of another one that this one replaces: no id means two objects.
         """
         if max_mask_age_s is not None and not max_mask_age_s > 0:
@@ -54,6 +56,7 @@ class Following:
         self._service = service
         self._select = select
         self._max_mask_age_s = max_mask_age_s
+        self._longest_pause_s = longest_pause_s
         self._before: Frame | None = None
         self._newest: Annotated | None = None
         self._since = -np.inf
@@ -115,7 +118,7 @@ class Following:
         if self._max_mask_age_s is not None:
             return self._max_mask_age_s
         latency_s = self.detection_latency_s
-        oldest_s = latency_s + min(self._answer_interval_s, MOST_TURNS * latency_s)
+        oldest_s = latency_s + max(self._longest_pause_s, min(self._answer_interval_s, MOST_TURNS * latency_s))
         return max(MIN_MASK_AGE_S, SLOW_FACTOR * latency_s, TURN_FACTOR * oldest_s)
 
     def _jumps(self, frame: Frame) -> bool:

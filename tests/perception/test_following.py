@@ -196,6 +196,20 @@ def _and_then(call: Callable[P, None], event: threading.Event) -> Callable[P, No
     return both
 
 
+def test_masks_outlive_the_pauses_of_a_detector_that_is_asked_seldom() -> None:
+    for pause_s, shown_after in ((0.0, 0), (3.0, 1)):
+        service = Elsewhere()
+        following = Following(service, Selection(score_threshold=0.5), longest_pause_s=pause_s)
+        still = [scene(i, (9, 40.0, 60.0)) for i in range(33)]
+        for frame_ in still[:2]:
+            shown(following, frame_)
+            service.begin()
+            service.answer(found((40.0, 60.0, 0.9)))
+        for frame_ in still[2:]:
+            instances = shown(following, frame_)
+        assert len(instances) == shown_after, "three seconds after the last look"
+
+
 def seen_by(following: Following, service: Elsewhere, first: int) -> int:
     """The id that a walker gets who is detected twice."""
     for i in range(first, first + 2):
