@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def root() -> Path:
 def fingerprint(folder: Path, tensorflow_version: str, device: str) -> str:
     """Of the content of a SavedModel folder, of what cuts it, and of the device on which the cut is proved."""
     return re.sub(r"[^\w.]+", "-", f"{_content(folder)} {VERSION} {tensorflow_version} {device}")
+
+
+@contextlib.contextmanager
+def held(key: str) -> Iterator[None]:
+    """One process at a time finds out about a model: that takes minutes and gigabytes. Without a cache nobody waits."""
+    with contextlib.ExitStack() as stack:
+        try:
+            root().mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hub_cache.locked(root() / key))
+            for left in root().glob(f"{key}.*.part"):
+                shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
+        except OSError as error:
+            log.warning("nothing of the model can be kept in %s, every start takes as long: %s", root(), error.strerror)
+        yield
 
 
 def load(key: str, graph_def: Any) -> tuple[Known, Cut | None] | None:
@@ -116,13 +131,16 @@ def save(key: str, known: Known, cut: Cut | None) -> None:
             whole.rename(folder)
         _forget_old()
     except OSError as error:
-        log.info("nothing kept of the model, the next start takes as long: %s", error)
+        log.warning("nothing is kept of the model, the next start takes as long: %s", error)
 
 
 def forget(folder: Path) -> None:
     """Remove what is kept of the model in ``folder``, for every version of TensorFlow. Raises ``OSError``."""
     for kept in root().glob(f"{_content(folder)}-*"):
-        shutil.rmtree(kept)
+        if kept.is_dir():
+            shutil.rmtree(kept)
+        else:
+            kept.unlink()  # its lock
 
 
 def _content(folder: Path) -> str:

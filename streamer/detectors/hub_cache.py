@@ -116,7 +116,7 @@ def changed(folder: Path, handle: str) -> str:
 
 def remove(folder: Path) -> None:
     """Take one model, and what has come of its next download, out of the cache. Raises ``OSError``."""
-    with _locked(folder):
+    with locked(folder):
         hub_transfer.discard(archive_of(folder))
         if folder.exists():
             with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
@@ -173,7 +173,7 @@ def download(
         log.warning("the model in %s is damaged (%s); fetching it again", folder, wrong)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             # Another process may have fetched it while this one waited for the lock.
             if again or not is_whole(folder, read=read):
                 _from_first_source(folder, handle, progress, accept_changed=accept_changed)
@@ -278,7 +278,7 @@ def _compare_with_lock(handle: str, source: str, found: hub_lock.Contents, archi
         )
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(lock):
+        with locked(lock):
             hub_lock.write(lock, name, found, replace=accept_changed)
     except OSError as error:
         log.warning("the lock file of models %s cannot be written: %s", lock, hub_transfer.reason(error))
@@ -313,8 +313,8 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of one cache entry; the system lets go of it even when the process is killed."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of one cache entry; the system lets go of it even when the process is killed. Raises ``OSError``."""
     with folder.with_name(folder.name + ".streamer-lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

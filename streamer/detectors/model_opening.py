@@ -46,13 +46,22 @@ def open_model(tf: Any, model: str, folder: Path, name: str, device: str) -> tup
     ``DetectorUnavailable`` when the model cannot be loaded, ``DetectorContractError`` when it is another kind, and TensorFlow's
     ``ResourceExhaustedError`` when memory does not suffice.
     """
-    kept = cut_cache.load(cut_cache.fingerprint(folder, tf.__version__, device), tf.compat.v1.GraphDef)
-    if kept is not None and kept[1] is not None:
-        return TwoStageNetwork(tf, kept[1]), kept[0]
+    key = cut_cache.fingerprint(folder, tf.__version__, device)
+    kept = cut_cache.load(key, tf.compat.v1.GraphDef)
+    if kept is None:
+        with cut_cache.held(key):
+            # Another process may have found out while this one waited.
+            kept = cut_cache.load(key, tf.compat.v1.GraphDef)
+            if kept is None:
+                return _open_new(tf, model, folder, name, device)
+    known, parts = kept
+    return (_load(tf, model, name)[0] if parts is None else TwoStageNetwork(tf, parts)), known
+
+
+def _open_new(tf: Any, model: str, folder: Path, name: str, device: str) -> tuple[Network, Known]:
+    """The same for a model of which nothing is known yet."""
     whole: WholeNetwork | None
     whole, call, known = _load(tf, model, name)
-    if kept is not None:
-        return whole, kept[0]
     parts, network = None, None
     try:
         function, frozen = _frozen(call)

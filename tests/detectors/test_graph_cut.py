@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def test_the_second_start_does_not_load_the_model(
 @pytest.mark.parametrize("damage", ["cut.json", "boxes.pb", "masks.pb", "weights.npz", "gone", "garbage"])
 def test_a_damaged_cut_is_made_anew(model: Path, own_cache: Path, picture: NDArray[np.uint8], damage: str) -> None:
     expected = HubDetector(str(model), score_threshold=LEAST).detect(picture)
-    (folder,) = own_cache.iterdir()
+    (folder,) = (kept for kept in own_cache.iterdir() if kept.is_dir())
     file = folder / (damage if "." in damage else "boxes.pb")
     if damage == "gone":
         file.unlink()
@@ -239,3 +240,33 @@ def test_what_is_handed_over_is_fitted_to_the_rows() -> None:
     assert fitted(np.array(100, np.int32), 100, kept).tolist() == 2
     assert fitted(np.array([100.0, 3.0], np.float32), 100, kept).tolist() == [100.0, 3.0]
     assert fitted(np.arange(6, dtype=np.int64), 100, kept).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_one_process_at_a_time_makes_the_parts_and_what_a_killed_one_left_goes(own_cache: Path) -> None:
+    own_cache.mkdir(parents=True, exist_ok=True)
+    (own_cache / "key.abc.part").mkdir()
+    entered, order = threading.Event(), []
+
+    def second() -> None:
+        entered.set()
+        with cut_cache.held("key"):
+            order.append("second")
+
+    with cut_cache.held("key"):
+        assert not (own_cache / "key.abc.part").exists()
+        other = threading.Thread(target=second)
+        other.start()
+        assert entered.wait(20)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+
+
+def test_where_nothing_can_be_kept_the_model_is_opened_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(cut_cache, "root", lambda: tmp_path / "file" / "cuts")
+    with cut_cache.held("key"):
+        cut_cache.save("key", cut_cache.Known(contract={}, fixed_size=None, inner=None), None)
+    assert "every start takes as long" in caplog.text
