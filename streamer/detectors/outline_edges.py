@@ -17,6 +17,9 @@ RADIUS_CELLS = 8
 0.922 with 8, 0.915 with 12; of people with their silhouettes in motion 0.852, 0.856, 0.858, 0.856."""
 SMOOTHNESS = 1e-4
 """Variance of the luma, 0..1 squared, below which a window has no edge to follow."""
+SPECK_CELLS = 5
+"""Side of the window of the median that takes away specks, holes and spikes, which texture leaves behind: it costs 0.006 of the
+bird's IoU, and outlines look drawn by hand instead of torn."""
 
 
 def refine(mask: Floats, luma: Floats) -> Floats:
@@ -24,7 +27,8 @@ def refine(mask: Floats, luma: Floats) -> Floats:
     mean_luma, mean_mask = _mean(luma), _mean(mask)
     slope = (_mean(luma * mask) - mean_luma * mean_mask) / (_mean(luma * luma) - mean_luma * mean_luma + SMOOTHNESS)
     offset = mean_mask - slope * mean_luma
-    return np.asarray(np.clip(_mean(slope) * luma + _mean(offset), 0.0, 1.0), np.float32)
+    followed = np.asarray(np.clip(_mean(slope) * luma + _mean(offset), 0.0, 1.0), np.float32)
+    return np.asarray(cv2.medianBlur(followed, SPECK_CELLS), np.float32)
 
 
 def _mean(values: NDArray[np.floating]) -> Floats:

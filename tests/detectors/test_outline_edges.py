@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,17 @@ def test_where_the_picture_has_no_edge_the_mask_stays() -> None:
     mask[20:76, 20:76] = 1.0
     refined = refine(mask, np.full_like(mask, 0.5)) > 0.5
     assert (refined & (mask > 0.5)).sum() / (refined | (mask > 0.5)).sum() > 0.94  # its corners are rounded
+
+
+def test_dots_of_the_surroundings_tear_no_holes() -> None:
+    luma = np.full((96, 96), 0.8, np.float32)
+    luma[30:70, 30:70] = 0.3
+    luma[30:70:7, 30:70:7] = 0.8  # as bright as what is around the object
+    mask = np.zeros_like(luma)
+    mask[28:72, 28:72] = 1.0
+    refined = (refine(mask, luma) > 0.5).astype(np.uint8)
+    assert cv2.connectedComponents(1 - refined)[0] == 2  # label 0 is the object
+    assert cv2.connectedComponents(refined)[0] == 2
 
 
 @given(mask=planes, luma=planes)
