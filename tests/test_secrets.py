@@ -79,7 +79,7 @@ def figures(address: Address, reason: str) -> str:
         reason=reason,
         outputs=(OutputStatus(name=safe_name(address.url), state=State.RECONNECTING, error=reason),),
     )
-    said = json.dumps([status.as_dict(), health([status])[1]], ensure_ascii=False)
+    said = json.dumps([status.as_dict(), health([status], {})[1]], ensure_ascii=False)
     return said + generate_latest(registry(lambda: [status])).decode()
 
 

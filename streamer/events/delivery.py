@@ -7,14 +7,15 @@ import random as random_module
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 from streamer.errors import MessageRefused, OutputWriteFailed, StreamerError, TargetUnavailable, in_one_line
 from streamer.events.store import EventStore, Message
 from streamer.events.target import Target
 from streamer.redact import redact
 from streamer.sources.backoff import Backoff
+from streamer.stats import Latency
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +31,37 @@ _LEAST_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStatus:
-    """How delivery to one target goes. All counts are since the start, but for ``waiting``."""
+    """How delivery to one target goes. Counts are since the start, but for ``waiting`` and ``dead_letters``."""
 
     target: str
     waiting: int = 0
     """Messages in the outbox."""
+    behind_s: float = 0.0
+    """Seconds for which the oldest of them has waited; 0.0 where none waits."""
     sent: int = 0
     failures: int = 0
-    """Attempts that failed."""
+    """Attempts that failed: each message is sent once more than that until it is taken."""
     given_up: int = 0
     """Messages that became dead letters."""
+    dead_letters: int = 0
+    """Dead letters in the file, also those of earlier runs."""
     dropped: int = 0
     """Messages that a full outbox had no room for."""
     problem: str = ""
-    """Why nothing is taken at present; empty while all is well."""
+    """Why nothing is taken at present, without credentials; empty while all is well."""
+    latency: Latency = field(default_factory=Latency)
+    """From the record of a change to the target's word that it has the message."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON; the latency as milliseconds."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "latency"}
+        plain["behind_s"] = round(self.behind_s, 3)
+        if self.latency.count:
+            plain["latency_ms"] = {
+                "median": round(1e3 * self.latency.median_s, 2),
+                "p95": round(1e3 * self.latency.p95_s, 2),
+            }
+        return plain
 
 
 class Delivery:
@@ -62,9 +80,11 @@ class Delivery:
         give_up_after_s: float = 86_400.0,
         backoff: Backoff | None = None,
         random: Callable[[], float] = random_module.random,
+        utc: Callable[[], float] = time.time,
     ) -> None:
+        """``utc`` gives seconds since 1970, by the clock that the store has."""
         backoff = backoff or Backoff()
-        self._workers = [_Worker(store, target, give_up_after_s, backoff, random) for target in targets]
+        self._workers = [_Worker(store, target, give_up_after_s, backoff, random, utc) for target in targets]
         store.subscribe(self._wake)
 
     def start(self) -> None:
@@ -110,13 +130,20 @@ class _Worker:
     """The thread of one target."""
 
     def __init__(
-        self, store: EventStore, target: Target, give_up_after_s: float, backoff: Backoff, random: Callable[[], float]
+        self,
+        store: EventStore,
+        target: Target,
+        give_up_after_s: float,
+        backoff: Backoff,
+        random: Callable[[], float],
+        utc: Callable[[], float],
     ) -> None:
         self.target = target
         self._store = store
         self._give_up_after_s = give_up_after_s
         self._backoff = backoff
         self._random = random
+        self._utc = utc
         self._lock = threading.Lock()
         self._status = DeliveryStatus(target=target.name)
         self._failing_since: float | None = None
@@ -148,8 +175,17 @@ class _Worker:
     def status(self) -> DeliveryStatus:
         with self._lock:
             status = self._status
-        name = status.target
-        return replace(status, waiting=self._store.waiting(name), dropped=self._store.dropped(name))
+        store, name = self._store, status.target
+        try:
+            return replace(
+                status,
+                waiting=store.waiting(name),
+                behind_s=store.waiting_for_s(name),
+                dead_letters=store.dead(name),
+                dropped=store.dropped(name),
+            )
+        except OutputWriteFailed as error:  # who asks must be answered also while the file cannot be read
+            return replace(status, dropped=store.dropped(name), problem=redact(str(error)))
 
     def _run(self) -> None:
         try:
@@ -189,6 +225,7 @@ class _Worker:
             self._refused(message, error)
         else:
             self._store.sent(self.target.name, [message.seq])
+            self._status.latency.add(self._utc() - message.recorded_utc)
             self._count(sent=1)
         self._succeeded()
 

@@ -199,6 +199,17 @@ class EventStore:
         """How many messages ``target`` has not taken yet."""
         return int(self._rows("SELECT count(*) FROM outbox WHERE target = ? AND given_up_utc IS NULL", (target,))[0][0])
 
+    def waiting_for_s(self, target: str) -> float:
+        """For how many seconds the oldest message that ``target`` has not taken has waited; 0.0 where none waits."""
+        found = self._rows(
+            "SELECT recorded_utc FROM outbox WHERE target = ? AND given_up_utc IS NULL ORDER BY seq LIMIT 1", (target,)
+        )
+        return max(0.0, self._utc() - found[0][0]) if found else 0.0
+
+    def dead(self, target: str) -> int:
+        """How many messages for ``target`` were given up and are kept."""
+        return int(self._rows("SELECT count(*) FROM outbox WHERE target = ? AND given_up_utc IS NOT NULL", (target,))[0][0])
+
     def dropped(self, target: str) -> int:
         """How many messages for ``target`` were dropped since the start because its outbox was full."""
         with self._lock:

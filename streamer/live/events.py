@@ -13,7 +13,7 @@ from streamer.config.events import EventOptions
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.zones import places_of
 from streamer.errors import ConfigError
-from streamer.events.delivery import Delivery
+from streamer.events.delivery import Delivery, DeliveryStatus
 from streamer.events.output import EventsOutput
 from streamer.events.states import WatchedCamera
 from streamer.events.store import EVENTS_FILE, EventStore
@@ -84,6 +84,12 @@ class EventFiles:
         if self._deliveries:
             self._thread = threading.Thread(target=self._watch, args=(statuses,), name="camera-states", daemon=True)
             self._thread.start()
+
+    def deliveries(self) -> dict[str, list[DeliveryStatus]]:
+        """By folder of events: how each target is doing. Any thread; empty once closed."""
+        if self._stopped.is_set():
+            return {}
+        return {str(folder): delivery.status() for folder, delivery in list(self._deliveries.items())}
 
     def _watch(self, statuses: Callable[[], Sequence[CameraStatus]]) -> None:
         told: dict[str, bool] = {}

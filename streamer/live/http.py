@@ -8,7 +8,7 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from streamer.errors import ConfigError
+from streamer.events.delivery import DeliveryStatus
 from streamer.live.metrics import registry
 from streamer.live.status import CameraStatus
 from streamer.runtime.utc import iso_utc
@@ -52,8 +53,18 @@ def check_address(text: str) -> None:
         ) from error
 
 
-def health(cameras: Sequence[CameraStatus]) -> tuple[HTTPStatus, dict[str, Any]]:
-    """200 while every source is healthy, else 503 with which is not, its state and since when, and why it is not healthy."""
+Deliveries = Callable[[], Mapping[str, Sequence[DeliveryStatus]]]
+"""Says, by folder of events, how each target of delivery is doing."""
+
+
+def health(
+    cameras: Sequence[CameraStatus], deliveries: Mapping[str, Sequence[DeliveryStatus]]
+) -> tuple[HTTPStatus, dict[str, Any]]:
+    """200 while every source is healthy, else 503 with which is not, its state and since when, and why it is not healthy.
+
+    A target of delivery that is away is named, and makes nobody unhealthy: its messages wait, and a restart would not bring
+    it back.
+    """
     bad = [
         {
             "source": camera.name,
@@ -70,6 +81,12 @@ def health(cameras: Sequence[CameraStatus]) -> tuple[HTTPStatus, dict[str, Any]]
         "status": "ok" if good else "degraded",
         "sources": len(cameras),
         "unhealthy": bad,
+        "undelivered": [
+            {"events": folder, "target": each.target, "waiting": each.waiting, "reason": each.problem}
+            for folder, targets in deliveries.items()
+            for each in targets
+            if each.problem
+        ],
     }
 
 
@@ -79,11 +96,11 @@ class HealthServer:
     Raises ``ConfigError`` at construction when the address cannot be had.
     """
 
-    def __init__(self, address: str, cameras: Callable[[], Sequence[CameraStatus]]) -> None:
+    def __init__(self, address: str, cameras: Callable[[], Sequence[CameraStatus]], deliveries: Deliveries = dict) -> None:
         host, port = parse_address(address)
         try:
             family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            self._server = _Server(family, (str(target[0]), int(target[1])), registry(cameras), cameras)
+            self._server = _Server(family, (str(target[0]), int(target[1])), cameras, deliveries)
         except OSError as error:
             raise ConfigError(
                 f"metrics cannot listen on {host}:{port}: {error.strerror or error}", hint="choose another address or port"
@@ -121,12 +138,13 @@ class _Server(ThreadingHTTPServer):
         self,
         family: int,
         address: tuple[str, int],
-        metrics: CollectorRegistry,
         cameras: Callable[[], Sequence[CameraStatus]],
+        deliveries: Deliveries,
     ) -> None:
         self.address_family = family
-        self.metrics = metrics
+        self.metrics: CollectorRegistry = registry(cameras, deliveries)
         self.cameras = cameras
+        self.deliveries = deliveries
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -153,9 +171,9 @@ class _Handler(BaseHTTPRequestHandler):
                     encode, kind = choose_encoder(self.headers.get("Accept", ""))
                     self._answer(HTTPStatus.OK, encode(self.server.metrics), kind)
                 case "/healthz":
-                    self._json(*health(self.server.cameras()))
+                    self._json(*health(self.server.cameras(), self.server.deliveries()))
                 case "/status":
-                    self._json(HTTPStatus.OK, {"cameras": [camera.as_dict() for camera in self.server.cameras()]})
+                    self._json(HTTPStatus.OK, self._status())
                 case _:
                     self._json(HTTPStatus.NOT_FOUND, {"paths": ["/metrics", "/healthz", "/status"]})
         except OSError:
@@ -166,6 +184,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def _status(self) -> dict[str, Any]:
+        delivery = [
+            {"events": folder, **each.as_dict()} for folder, targets in self.server.deliveries().items() for each in targets
+        ]
+        return {"cameras": [camera.as_dict() for camera in self.server.cameras()], "delivery": delivery}
 
     def _json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
         self._answer(status, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode(), "application/json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -11,10 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from streamer._version import __version__
+from streamer.events.delivery import DeliveryStatus
 from streamer.live.status import CameraStatus
 from streamer.live.status import Metric as Exported
 from streamer.stages import State
-from streamer.stats import STAGES
+from streamer.stats import STAGES, Latency
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency histograms' buckets in seconds."""
@@ -26,8 +27,11 @@ DROP_CAUSES = ("queue_full", "stale", "damaged", "abandoned")
 class CameraCollector(Collector):
     """Turns each camera's status into metric families when Prometheus asks."""
 
-    def __init__(self, cameras: Callable[[], Sequence[CameraStatus]]) -> None:
+    def __init__(
+        self, cameras: Callable[[], Sequence[CameraStatus]], deliveries: Callable[[], Mapping[str, Sequence[DeliveryStatus]]]
+    ) -> None:
         self._cameras = cameras
+        self._deliveries = deliveries
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: otherwise the registry would collect once at the start, before there are cameras."""
@@ -44,12 +48,19 @@ class CameraCollector(Collector):
         yield from _latencies(cameras)
         yield from _outputs(cameras)
         yield from _places(cameras)
+        yield from _delivered([(folder, each) for folder, targets in self._deliveries().items() for each in targets])
 
 
-def registry(cameras: Callable[[], Sequence[CameraStatus]]) -> CollectorRegistry:
-    """A registry of its own with the cameras' metrics and those of the process (memory, processor time, open files)."""
+def registry(
+    cameras: Callable[[], Sequence[CameraStatus]],
+    deliveries: Callable[[], Mapping[str, Sequence[DeliveryStatus]]] = dict,
+) -> CollectorRegistry:
+    """A registry of its own: the cameras' metrics, those of delivery by folder of events, those of the process.
+
+    Those of the process are memory, processor time, open files.
+    """
     own = CollectorRegistry(auto_describe=False)
-    own.register(CameraCollector(cameras))
+    own.register(CameraCollector(cameras, deliveries))
     ProcessCollector(registry=own)
     PlatformCollector(registry=own)
     GCCollector(registry=own)
@@ -115,10 +126,13 @@ def _latencies(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
         family = HistogramMetricFamily(f"streamer_{stage}_latency_seconds", texts[stage], labels=("source",))
         for camera in cameras:
             if latency := camera.latencies.get(stage):
-                counts = latency.counts_within(BOUNDS_S)
-                bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
-                family.add_metric([camera.name], list(zip(bounds, map(float, counts), strict=True)), sum_value=latency.total_s)
+                family.add_metric([camera.name], _buckets(latency), sum_value=latency.total_s)
         yield family
+
+
+def _buckets(latency: Latency) -> list[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
+    return list(zip(bounds, map(float, latency.counts_within(BOUNDS_S)), strict=True))
 
 
 def _outputs(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
@@ -159,3 +173,39 @@ def _places(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
                 for direction, count in counts.items():
                     crossings.add_metric([camera.name, name, class_name, direction], count)
     return inside, entries, dwell, crossings
+
+
+def _delivered(deliveries: Sequence[tuple[str, DeliveryStatus]]) -> Iterable[Metric]:
+    labels = ("events", "target")
+
+    def gauge(name: str, text: str) -> GaugeMetricFamily:
+        return GaugeMetricFamily(f"streamer_delivery_{name}", text, labels=labels)
+
+    def counter(name: str, text: str) -> CounterMetricFamily:
+        return CounterMetricFamily(f"streamer_delivery_{name}", text, labels=labels)
+
+    waiting = gauge("waiting_messages", "Messages that the target has not taken yet.")
+    behind = gauge("behind_seconds", "Seconds for which the oldest of them has waited; 0 where none waits.")
+    failing = gauge("failing", "1 while the target takes nothing, else 0; /healthz says why.")
+    dead = gauge("dead_letters", "Messages that were given up and are kept in the file.")
+    sent = counter("sent_messages", "Messages that the target has taken.")
+    failures = counter("failures", "Attempts to send that failed, and were or will be repeated.")
+    given_up = counter("given_up_messages", "Messages that became dead letters.")
+    dropped = counter("dropped_messages", "Messages that a full outbox had no room for.")
+    latency = HistogramMetricFamily(
+        "streamer_delivery_latency_seconds",
+        "Seconds from the record of a change to the target's word that it has the message.",
+        labels=labels,
+    )
+    for folder, each in deliveries:
+        own = [folder, each.target]
+        waiting.add_metric(own, each.waiting)
+        behind.add_metric(own, each.behind_s)
+        failing.add_metric(own, float(bool(each.problem)))
+        dead.add_metric(own, each.dead_letters)
+        sent.add_metric(own, each.sent)
+        failures.add_metric(own, each.failures)
+        given_up.add_metric(own, each.given_up)
+        dropped.add_metric(own, each.dropped)
+        latency.add_metric(own, _buckets(each.latency), sum_value=each.latency.total_s)
+    return waiting, behind, failing, dead, sent, failures, given_up, dropped, latency

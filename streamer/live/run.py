@@ -11,9 +11,10 @@ from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.from_settings import least_score, load
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of
 from streamer.errors import StreamerError
+from streamer.events.delivery import DeliveryStatus
 from streamer.live.check import check_cameras, check_displays, sends_packets
 from streamer.live.events import EventFiles
-from streamer.live.http import HealthServer
+from streamer.live.http import Deliveries, HealthServer
 from streamer.live.parts import PartsFactory
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
@@ -52,7 +53,13 @@ def run_cameras(
             return running[0].statuses()
         return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
 
-    with _served(process.metrics, statuses), EventFiles(cameras, process) as events:
+    opened: list[EventFiles] = []
+
+    def deliveries() -> Mapping[str, Sequence[DeliveryStatus]]:
+        return opened[0].deliveries() if opened else {}
+
+    with _served(process.metrics, statuses, deliveries), EventFiles(cameras, process) as events:
+        opened.append(events)
         watched = [camera for camera in cameras.values() if not camera.only_copied]
         detector, parts = load_detector(process, watched, events) if watched else (None, None)
         if not single:
@@ -71,12 +78,12 @@ def run_cameras(
 
 
 @contextmanager
-def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]]) -> Iterator[None]:
+def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]], deliveries: Deliveries) -> Iterator[None]:
     """Serve metrics and health, while the detector is loaded, too. Raises ``ConfigError`` for an address that is taken."""
     if address is None:
         yield
         return
-    with HealthServer(address, statuses) as server:
+    with HealthServer(address, statuses, deliveries) as server:
         log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
         yield
 

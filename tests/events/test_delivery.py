@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -93,6 +94,34 @@ def test_a_status_names_the_problem_without_its_secrets(store: EventStore) -> No
 
     assert status.problem == "cannot reach mqtt://user:***@broker"
     assert store.outbox("webhook")[0].reason == status.problem
+
+
+def test_a_status_says_how_far_behind_a_target_is(store: EventStore, clock: Clock) -> None:
+    store.record(event(1))
+    clock.utc += 5.0
+    store.record(event(2))
+    clock.utc += 7.0
+    target = ScriptedTarget(TargetUnavailable("away"), MessageRefused("too large"))
+    with Delivery(store, [target], backoff=NEVER, utc=clock) as delivery:
+        wait_until(lambda: delivery.status()[0].problem)
+        (away,) = delivery.status()
+    assert (away.waiting, away.behind_s, away.failures, away.sent, away.dead_letters) == (2, 12.0, 1, 0, 0)
+    assert "latency_ms" not in away.as_dict()
+
+    with Delivery(store, [target], utc=clock) as delivery:
+        sent(store)
+        wait_until(lambda: delivery.status()[0].sent)
+        (back,) = delivery.status()
+    assert (back.waiting, back.behind_s, back.sent, back.given_up, back.dead_letters) == (0, 0.0, 1, 1, 1)
+    assert back.latency.median_s == pytest.approx(7.0, rel=0.01)
+    assert json.dumps(back.as_dict())
+
+
+def test_a_file_that_cannot_be_read_still_has_a_status(store: EventStore) -> None:
+    delivery = Delivery(store, [ScriptedTarget()])
+    store.close()
+    (status,) = delivery.status()
+    assert "cannot be read" in status.problem
 
 
 def test_one_target_that_is_away_does_not_delay_another(store: EventStore) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streamer.errors import ConfigError
+from streamer.events.delivery import DeliveryStatus
 from streamer.live.http import HealthServer, health, parse_address
 from streamer.live.status import CameraStatus
 from streamer.stages import OutputStatus, State
@@ -36,7 +37,7 @@ def test_healthz_says_which_source_is_not_healthy_and_why() -> None:
         assert server.host == "127.0.0.1"
         status, kind, text = get(f"{server.url}/healthz")
         assert (status, kind) == (200, "application/json")
-        assert json.loads(text) == {"status": "ok", "sources": 2, "unhealthy": []}
+        assert json.loads(text) == {"status": "ok", "sources": 2, "unhealthy": [], "undelivered": []}
         cameras[1] = camera("door", State.RECONNECTING, reason="refused")
         status, _, text = get(f"{server.url}/healthz")
         assert status == 503
@@ -52,6 +53,7 @@ def test_healthz_says_which_source_is_not_healthy_and_why() -> None:
                     "reasons": ["reconnecting: refused"],
                 }
             ],
+            "undelivered": [],
         }
 
 
@@ -71,7 +73,7 @@ def test_healthz_says_which_source_is_not_healthy_and_why() -> None:
     ],
 )
 def test_a_source_that_runs_is_healthy_only_if_everything_of_it_works(wrong: dict[str, Any], reason: str) -> None:
-    status, answer = health([camera("gate"), camera("door", **wrong)])
+    status, answer = health([camera("gate"), camera("door", **wrong)], {})
     assert status == 503
     assert answer["status"] == "degraded"
     assert [(one["source"], one["reasons"]) for one in answer["unhealthy"]] == [("door", [reason])]
@@ -79,7 +81,7 @@ def test_a_source_that_runs_is_healthy_only_if_everything_of_it_works(wrong: dic
 
 def test_a_few_damaged_frames_and_outputs_that_begin_are_no_illness() -> None:
     outputs = (OutputStatus(name="record rec", state=State.STARTING), OutputStatus(name="file o.mp4", state=State.RUNNING))
-    assert health([camera("gate", damaged_share=0.1, outputs=outputs)])[0] == 200
+    assert health([camera("gate", damaged_share=0.1, outputs=outputs)], {})[0] == 200
 
 
 def test_the_status_is_json_whatever_the_figures_are() -> None:
@@ -108,6 +110,21 @@ def test_status_and_metrics_and_what_is_not_there() -> None:
         assert kind.startswith("application/openmetrics-text")
         assert text.endswith("# EOF\n")
         assert get(f"{server.url}/")[0] == 404
+
+
+def test_delivery_is_in_the_status_and_makes_no_source_unhealthy() -> None:
+    away = DeliveryStatus(target="mqtt", waiting=3, behind_s=2.0, failures=4, problem="no broker")
+    delivered = {"events": [away, DeliveryStatus(target="webhook", sent=5)]}
+    with HealthServer("0", lambda: [camera("gate")], lambda: delivered) as server:
+        _, _, text = get(f"{server.url}/status")
+        mqtt, webhook = json.loads(text)["delivery"]
+        assert (mqtt["events"], mqtt["target"], mqtt["waiting"], mqtt["behind_s"]) == ("events", "mqtt", 3, 2.0)
+        assert (webhook["sent"], webhook["problem"]) == (5, "")
+        status, _, text = get(f"{server.url}/healthz")
+        assert status == 200
+        (told,) = json.loads(text)["undelivered"]
+        assert told == {"events": "events", "target": "mqtt", "waiting": 3, "reason": "no broker"}
+        assert 'streamer_delivery_failing{events="events",target="mqtt"} 1.0' in get(f"{server.url}/metrics")[2]
 
 
 def test_a_failure_behind_the_door_is_a_500_and_the_server_lives_on() -> None:

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer.events.delivery import DeliveryStatus
 from streamer.live.metrics import BOUNDS_S, registry
 from streamer.live.rates import Rates
 from streamer.live.status import CameraStatus
@@ -71,8 +72,16 @@ def door() -> CameraStatus:
     return CameraStatus(name="door", source="0", state=State.RUNNING, state_s=1.0, since_utc_s=0.0)
 
 
+def deliveries() -> dict[str, list[DeliveryStatus]]:
+    away = DeliveryStatus(
+        target="mqtt", waiting=9, behind_s=61.5, sent=4, failures=3, given_up=1, dead_letters=2, dropped=5,
+        problem="no broker", latency=latency(0.02, 0.3),
+    )  # fmt: skip
+    return {"events": [away, DeliveryStatus(target="webhook")], "more": [DeliveryStatus(target="webhook", sent=7)]}
+
+
 def exposed(*cameras: CameraStatus) -> tuple[str, dict[tuple[str, frozenset[tuple[str, str]]], float]]:
-    text = generate_latest(registry(lambda: cameras)).decode()
+    text = generate_latest(registry(lambda: cameras, deliveries)).decode()
     samples = {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -122,6 +131,27 @@ def exposed(*cameras: CameraStatus) -> tuple[str, dict[tuple[str, frozenset[tupl
 def test_each_number_is_under_its_name(name: str, labels: dict[str, str], value: float) -> None:
     _, samples = exposed(gate(), door())
     assert samples[f"streamer_{name}", frozenset({"source": "gate", **labels}.items())] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("waiting_messages", 9),
+        ("behind_seconds", 61.5),
+        ("failing", 1),
+        ("dead_letters", 2),
+        ("sent_messages_total", 4),
+        ("failures_total", 3),
+        ("given_up_messages_total", 1),
+        ("dropped_messages_total", 5),
+        ("latency_seconds_count", 2),
+    ],
+)
+def test_delivery_is_exported_for_each_target(name: str, value: float) -> None:
+    _, samples = exposed(gate())
+    assert samples[f"streamer_delivery_{name}", frozenset({"events": "events", "target": "mqtt"}.items())] == value
+    assert samples["streamer_delivery_failing", frozenset({"events": "events", "target": "webhook"}.items())] == 0
+    assert samples["streamer_delivery_sent_messages_total", frozenset({"events": "more", "target": "webhook"}.items())] == 7
 
 
 def test_latency_histograms_count_within_their_bounds() -> None:
@@ -202,5 +232,5 @@ def test_the_alerts_are_rules_about_metrics_that_there_are() -> None:
 
     documented = (rules.parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
     named = set(re.findall(r"streamer_\w+", rules.read_text(encoding="utf-8")))
-    assert len(named) == 6
+    assert len(named) == 9
     assert all(f"`{name.removesuffix('_bucket')}`" in documented for name in named)
