@@ -80,9 +80,9 @@ class Subject:
         facts: list[Fact] = []
         before = self.last
         if now.inside or self._stays:
-            bits = now.inside ^ (before.inside if before is not None else 0)
-            if bits or self._unsettled or before is None:
-                self._see_zones(now, before, facts)
+            there = None if self.absent else before  # what had left its zones may come back in the same place
+            if there is None or now.inside != there.inside or self._unsettled:
+                self._see_zones(now, there, facts)
         for index, passage in enumerate(self._passages):
             distance = now.distances[index]
             if passage.settled and (distance >= 0.0) == (passage.sign > 0):

@@ -179,6 +179,15 @@ def test_a_gap_ends_stays_when_they_were_seen_last() -> None:
     assert [(exit_.time_s, exit_.dwell_s) for exit_ in told.exits] == [(3.0, 3.0), (63.0, 3.0)]
 
 
+@RATES
+def test_what_vanishes_in_a_zone_and_comes_back_there_enters_again(fps: float, dropped: list[int]) -> None:
+    path = lambda t: (300, 300) if t < 3 or 8 <= t < 12 or t >= 20 else None  # noqa: E731  # as short as it is read
+    told = walk(SceneAnalysis([DOOR]), {1: path}, times(24, fps, dropped))
+    assert [entry.time_s for entry in told.entries] == [pytest.approx(at, abs=3 / fps) for at in (0, 8, 20)]
+    assert [stay.dwell_s for stay in told.exits] == [pytest.approx(long, abs=6 / fps) for long in (3, 4, 4)]
+    assert told.frames[-2].inside == (1,)
+
+
 def test_time_that_goes_back_begins_a_new_scene() -> None:
     analysis = SceneAnalysis([DOOR])
     told = walk(analysis, {1: along((0, 300, 300), (3, 300, 300))}, [*times(3, 25), *times(3, 25)])
