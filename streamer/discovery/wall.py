@@ -23,6 +23,8 @@ _HEAD = """\
 defaults:
   record: recordings      # what the camera sends, by copy; see docs/surveillance.md
   keep_hours: 48
+  events: events          # what happened, with pictures and clips; whom to tell: docs/events.md
+  event_classes: person,car,bicycle,motorcycle,bus,truck,dog,cat
   transport: tcp
   detections: "records/{{name}}.jsonl" # what is found; move the files away before the next start, or say overwrite: true
   masks: none

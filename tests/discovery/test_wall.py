@@ -38,6 +38,8 @@ def test_the_large_picture_is_recorded_and_the_small_one_looked_at(tmp_path: Pat
     assert camera.source == "rtsp://viewer:s3cret%2Fpw%40$@192.0.2.7:554/640"
     assert camera.record_source == "rtsp://viewer:s3cret%2Fpw%40$@192.0.2.7:554/1920"
     assert camera.record == Path("recordings")
+    assert camera.events == Path("events")
+    assert "person" in (camera.event_classes or ())
 
 
 def test_a_camera_with_one_stream_needs_no_other(tmp_path: Path) -> None:
