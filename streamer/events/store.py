@@ -187,6 +187,10 @@ class EventStore:
         values = () if camera is None else (camera,)
         return [_event(row) for row in self._rows(f"SELECT body FROM events WHERE end_utc IS NULL {among} ORDER BY id", values)]
 
+    def last_snapshot(self, camera: str) -> Path | None:
+        """The picture of the newest event of a camera that has one."""
+        return next((event.snapshot for event in self.events(camera, 20) if event.snapshot is not None), None)
+
     def outbox(self, target: str, limit: int = 100) -> list[Message]:
         """The oldest messages that ``target`` has not taken yet, in the order in which they were recorded."""
         return self._messages("target = ? AND given_up_utc IS NULL", target, limit)

@@ -15,7 +15,7 @@ from streamer.config.zones import places_of
 from streamer.errors import ConfigError
 from streamer.events.delivery import Delivery, DeliveryStatus
 from streamer.events.output import EventsOutput
-from streamer.events.states import WatchedCamera
+from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EVENTS_FILE, EventStore
 from streamer.events.targets.from_settings import make_targets
 from streamer.events.tracker import EventRules, EventTracker
@@ -57,8 +57,10 @@ class EventFiles:
         store = EventStore(folder / EVENTS_FILE, targets=process.target_names, most_waiting=process.delivery.most_waiting)
         self._stores[folder] = store
         if process.target_names:
-            watched = [_watched(name, camera) for name, camera in cameras.items()]
-            targets = make_targets(process, store.path, cameras=watched, open_events=store.open_events)
+            watched = [watched_camera(name, camera) for name, camera in cameras.items()]
+            targets = make_targets(
+                process, store.path, cameras=watched, open_events=store.open_events, last_snapshot=store.last_snapshot
+            )
             delivery = Delivery(store, targets, give_up_after_s=process.delivery.give_up_after)
             self._deliveries[folder] = delivery
             delivery.start()
@@ -151,6 +153,13 @@ def event_rules(config: EventOptions) -> EventRules:
     )
 
 
-def _watched(name: str, camera: CameraConfig) -> WatchedCamera:
+def watched_camera(name: str, camera: CameraConfig) -> WatchedCamera:
+    """A camera with the classes that its settings name; where they name none, with those that its zones name."""
     zones, _ = places_of(camera)
-    return WatchedCamera(name, camera.event_classes or camera.classes or (), tuple(zone.name for zone in zones))
+    named = [each for each in camera.event_classes or camera.classes or () if each != "all"]
+    classes = named or sorted({each for zone in zones for each in zone.classes or ()})
+    watched = [
+        WatchedZone(zone.name, tuple(each for each in classes if zone.classes is None or each in zone.classes))
+        for zone in zones
+    ]
+    return WatchedCamera(name, tuple(classes), tuple(watched))

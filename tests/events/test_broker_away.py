@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamer.events.delivery import Delivery
-from streamer.events.states import WatchedCamera
+from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EventStore
 from streamer.events.targets.mqtt import Broker, Mqtt
 from streamer.sources.backoff import Backoff
@@ -20,7 +20,7 @@ __all__ = ["mosquitto"]
 
 pytestmark = pytest.mark.slow
 
-GATE = WatchedCamera("gate", ("person",), ("door",))
+GATE = WatchedCamera("gate", ("person",), (WatchedZone("door", ("person",)),))
 QUICK = Backoff(initial_s=0.01, max_s=0.1)
 
 

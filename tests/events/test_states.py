@@ -6,18 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.events.event import EventObject
-from streamer.events.states import WatchedCamera, level, states
+from streamer.events.states import WatchedCamera, WatchedZone, level, states
 from tests.events.happenings import event
 
-YARD = WatchedCamera("yard", ("person", "car"), ("door", "gate"))
+YARD = WatchedCamera("yard", ("person", "car"), (WatchedZone("door", ("person",)), WatchedZone("gate", ("person", "car"))))
 
 
 def test_nothing_is_there_without_events() -> None:
     assert states(YARD, []) == {
+        "occupied": "OFF",
         "class/person": "OFF",
         "class/car": "OFF",
+        "zone/door": "OFF",
         "zone/door/person": "OFF",
-        "zone/door/car": "OFF",
+        "zone/gate": "OFF",
         "zone/gate/person": "OFF",
         "zone/gate/car": "OFF",
         "count": "0",
@@ -30,9 +32,12 @@ def test_a_class_is_only_in_the_zones_that_an_object_of_it_is_in() -> None:
     made = states(YARD, [event(objects=there)])
 
     assert [end for end, state in made.items() if state == "ON"] == [
+        "occupied",
         "class/person",
         "class/car",
+        "zone/door",
         "zone/door/person",
+        "zone/gate",
         "zone/gate/car",
     ]
     assert (made["count"], json.loads(made["counts"])) == ("3", {"person": 1, "car": 2})
@@ -47,8 +52,8 @@ def test_a_class_that_is_not_watched_counts_but_has_no_state_of_its_own() -> Non
     made = states(YARD, [event(objects=(EventObject(1, "dog", 0.9, ("door",)),))])
 
     assert (made["count"], json.loads(made["counts"])["dog"]) == ("1", 1)
-    assert "ON" not in made.values()
-    assert "class/dog" not in made
+    assert [end for end, state in made.items() if state == "ON"] == ["occupied", "zone/door"]
+    assert not [end for end in made if "dog" in end]
 
 
 def test_names_become_one_level_of_a_topic() -> None:

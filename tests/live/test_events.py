@@ -10,8 +10,11 @@ import av
 import cv2
 import pytest
 
+from streamer.config.live import CameraConfig
 from streamer.events.event import Event
+from streamer.events.states import WatchedZone
 from streamer.events.store import open_existing
+from streamer.live.events import watched_camera
 from tests.camera import MakeCamera, make_camera
 from tests.events.receiver import Receiver, receiver
 from tests.live.test_end_to_end import Process, started
@@ -92,3 +95,23 @@ def test_a_clip_is_cut_from_the_packets_that_were_recorded(
     assert packets[0].is_keyframe
     assert event.end_utc is not None
     assert float((packets[-1].pts or 0) * (packets[-1].time_base or 0)) >= event.end_utc - event.start_utc - 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "classes", "door"),
+    [
+        ({}, ("dog", "person"), ("dog", "person")),
+        ({"classes": "car,person"}, ("car", "person"), ("person",)),
+        ({"classes": "all", "event_classes": "person"}, ("person",), ("person",)),
+        ({"classes": "all"}, ("dog", "person"), ("dog", "person")),
+    ],
+)
+def test_states_are_shown_of_classes_that_are_named(
+    settings: dict[str, str], classes: tuple[str, ...], door: tuple[str, ...]
+) -> None:
+    corners = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
+    zones = {"door": {"polygon": corners, "classes": ["person", "dog"]}, "way": {"polygon": corners}}
+    config = CameraConfig.model_validate({"source": "test:", "events": "events", "zones": zones, **settings})
+    watched = watched_camera("gate", config)
+    assert watched.classes == classes
+    assert watched.zones == (WatchedZone("door", door), WatchedZone("way", classes))

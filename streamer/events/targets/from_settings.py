@@ -8,11 +8,15 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamer.config.delivery import MqttOptions, TargetOptions, TlsOptions, WebhookOptions
 from streamer.events.event import Event
 from streamer.events.states import WatchedCamera
 from streamer.events.target import Target
+
+if TYPE_CHECKING:
+    from streamer.events.targets.mqtt import Broker
 
 
 def make_targets(
@@ -21,6 +25,7 @@ def make_targets(
     *,
     cameras: Sequence[WatchedCamera] = (),
     open_events: Callable[[str], Iterable[Event]] = lambda _: (),
+    last_snapshot: Callable[[str], Path | None] = lambda _: None,
     presence: bool = True,
 ) -> list[Target]:
     """The targets of ``settings``, not yet connected; ``path`` is the file of events, which tells processes apart.
@@ -31,7 +36,21 @@ def make_targets(
     """
     targets: list[Target] = []
     if settings.mqtt is not None:
-        targets.append(_mqtt(settings.mqtt, path, cameras, open_events, ha_discovery=settings.ha_discovery, presence=presence))
+        from streamer.events.targets.mqtt import Mqtt
+
+        targets.append(
+            Mqtt(
+                _broker(settings.mqtt, path),
+                topic=settings.mqtt.topic,
+                cameras=cameras,
+                open_events=open_events,
+                last_snapshot=last_snapshot,
+                ha_discovery=settings.ha_discovery,
+                ha_prefix=settings.mqtt.discovery_prefix,
+                snapshots=settings.mqtt.snapshots,
+                presence=presence,
+            )
+        )
     if settings.webhook is not None:
         targets.append(_webhook(settings.webhook))
     if settings.kafka is not None:
@@ -41,35 +60,17 @@ def make_targets(
     return targets
 
 
-def _mqtt(
-    said: MqttOptions,
-    path: Path,
-    cameras: Sequence[WatchedCamera],
-    open_events: Callable[[str], Iterable[Event]],
-    *,
-    ha_discovery: bool,
-    presence: bool,
-) -> Target:
-    from streamer.events.targets.mqtt import Broker, Mqtt
+def _broker(said: MqttOptions, path: Path) -> Broker:
+    from streamer.events.targets.mqtt import Broker
 
     context = _context(said)
-    broker = Broker(
+    return Broker(
         host=said.host,
         port=said.port or (1883 if context is None else 8883),
         user=said.user,
         password=said.password,
         context=context,
         client_id=said.client_id or _client_id(path),
-    )
-    return Mqtt(
-        broker,
-        topic=said.topic,
-        cameras=cameras,
-        open_events=open_events,
-        ha_discovery=ha_discovery,
-        ha_prefix=said.discovery_prefix,
-        snapshots=said.snapshots,
-        presence=presence,
     )
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from streamer._version import __version__
-from streamer.events.states import OFF, ON, WatchedCamera, class_topic, level, zone_topic
+from streamer.events.states import OCCUPIED, OFF, ON, WatchedCamera, class_topic, level, zone_topic
 
 ONLINE, OFFLINE = "online", "offline"
 
@@ -15,8 +15,9 @@ ONLINE, OFFLINE = "online", "offline"
 def discovery(camera: WatchedCamera, topic: str, prefix: str) -> tuple[str, dict[str, Any]]:
     """The topic and the payload of the discovery of ``camera``, whose own topics begin with ``topic``.
 
-    One device: an occupancy sensor for each class and for each class in each zone, the number of objects, the last snapshot,
-    and whether the camera delivers pictures. See https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+    One device: occupancy sensors of the camera, of each class, of each zone and of each class in it; the number of objects, the
+    last snapshot, and whether the camera delivers pictures. See
+    https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
     """
     own = f"{topic}/{level(camera.name)}"
     device_id = f"{_identifier(topic)}_{_identifier(camera.name)}"
@@ -30,12 +31,15 @@ def discovery(camera: WatchedCamera, topic: str, prefix: str) -> tuple[str, dict
         said = {"device_class": "occupancy", "payload_on": ON, "payload_off": OFF}
         add(key, "binary_sensor", name, state_topic=f"{own}/{end_of_topic}", **said)
 
+    add_occupancy("occupied", "Occupancy", OCCUPIED)
     for name in camera.classes:
         add_occupancy(f"class_{_identifier(name)}", _title(name), class_topic(name))
     for zone in camera.zones:
-        for name in camera.classes:
-            key = f"zone_{_identifier(zone)}_{_identifier(name)}"
-            add_occupancy(key, f"{_title(zone)} {name}", zone_topic(zone, name))
+        add_occupancy(f"zone_{_identifier(zone.name)}", _title(zone.name), zone_topic(zone.name))
+        for name in zone.classes:
+            # The slash makes sure of a hash: zone "a", class "b_c" is not zone "a_b", class "c".
+            key = f"zone_{_identifier(f'{zone.name}/{name}')}"
+            add_occupancy(key, f"{_title(zone.name)} {name}", zone_topic(zone.name, name))
     add(
         "count",
         "sensor",

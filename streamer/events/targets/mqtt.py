@@ -81,13 +81,15 @@ class Mqtt:
         topic: str = "streamer",
         cameras: Sequence[WatchedCamera] = (),
         open_events: Callable[[str], Iterable[Event]] = lambda _: (),
+        last_snapshot: Callable[[str], Path | None] = lambda _: None,
         ha_discovery: bool = False,
         ha_prefix: str = "homeassistant",
         snapshots: bool = True,
         presence: bool = True,
         answer_s: float = _ANSWER_S,
     ) -> None:
-        """``open_events`` gives the events of a camera that have not ended; ``answer_s``: how long the broker may be silent.
+        """``open_events`` gives the events of a camera that have not ended, ``last_snapshot`` its newest picture of before the
+        start; ``answer_s``: how long the broker may be silent.
 
         Without ``presence`` events are published and nothing else: no availability, no last will, no states, no discovery.
         """
@@ -107,6 +109,9 @@ class Mqtt:
         self._shown: dict[str, bytes] = {}
         """What was published on each topic that is retained, on this connection."""
         self._last_snapshot: dict[str, Path] = {}
+        if self._snapshots:  # the broker may have lost what it kept
+            pictures = {name: last_snapshot(name) for name in self._cameras}
+            self._last_snapshot = {name: path for name, path in pictures.items() if path is not None and path.is_file()}
         self._changed = threading.Condition()
         # All below is shared with paho-mqtt's thread and others, under the condition.
         self._connection: ReasonCode | None = None

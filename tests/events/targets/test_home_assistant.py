@@ -5,10 +5,11 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.events.states import WatchedCamera, states
+from streamer.events.states import WatchedCamera, WatchedZone, states
 from streamer.events.targets.home_assistant import _identifier, discovery
 
-YARD = WatchedCamera("Front yard", ("person", "car"), ("door", "drive/way"))
+BOTH = ("person", "car")
+YARD = WatchedCamera("Front yard", BOTH, (WatchedZone("door", ("person",)), WatchedZone("drive/way", BOTH)))
 
 
 def test_every_state_that_is_published_has_an_entity() -> None:
@@ -29,7 +30,7 @@ def test_a_device_is_what_home_assistant_asks_for() -> None:
     assert payload["origin"]["name"] == "streamer"
     assert all({"platform", "unique_id", "name"} <= set(item) for item in payload["components"].values())
     unique = [item["unique_id"] for item in payload["components"].values()]
-    assert len(set(unique)) == len(unique) == 2 + 4 + 3
+    assert len(set(unique)) == len(unique) == 1 + 2 + 2 + 3 + 3
 
 
 def test_entities_are_unavailable_with_the_camera_but_its_connection_only_with_the_process() -> None:
@@ -44,7 +45,14 @@ def test_names_are_as_they_were_given() -> None:
     _, payload = discovery(YARD, "streamer", "homeassistant")
     named = [item["name"] for item in payload["components"].values() if item["platform"] == "binary_sensor"]
 
-    assert named == ["Person", "Car", "Door person", "Door car", "Drive/way person", "Drive/way car", "Connection"]
+    zones = ["Door", "Door person", "Drive/way", "Drive/way person", "Drive/way car"]
+    assert named == ["Occupancy", "Person", "Car", *zones, "Connection"]
+
+
+def test_names_that_meet_in_the_middle_stay_apart() -> None:
+    zones = (WatchedZone("a", ("b_c",)), WatchedZone("a_b", ("c",)))
+    _, payload = discovery(WatchedCamera("gate", ("b_c", "c"), zones), "streamer", "homeassistant")
+    assert len(payload["components"]) == 1 + 2 + 2 + 2 + 3
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

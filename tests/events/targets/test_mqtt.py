@@ -13,7 +13,7 @@ import pytest
 
 from streamer.errors import ConfigError, MessageRefused, TargetUnavailable
 from streamer.events.event import Event
-from streamer.events.states import WatchedCamera
+from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EventStore, Message
 from streamer.events.targets.mqtt import Broker, Mqtt, tls_context
 from tests.events.broker import StartMosquitto, mosquitto, subscribed
@@ -25,7 +25,7 @@ __all__ = ["certificate", "mosquitto", "tls"]
 
 pytestmark = pytest.mark.slow
 
-GATE = WatchedCamera("gate", ("person",), ("door",))
+GATE = WatchedCamera("gate", ("person",), (WatchedZone("door", ("person",)),))
 
 Open = Callable[..., Mqtt]
 
@@ -92,6 +92,20 @@ def test_the_last_snapshot_is_retained(mosquitto: StartMosquitto, mqtt: Open, tm
         wait_until(lambda: late.on("streamer/gate/snapshot") == [picture.read_bytes()])
 
 
+def test_the_last_snapshot_of_before_the_start_is_shown_to_a_broker_that_lost_it(
+    mosquitto: StartMosquitto, mqtt: Open, tmp_path: Path
+) -> None:
+    broker, picture = mosquitto(), tmp_path / "last.jpg"
+    picture.write_bytes(b"picture")
+    with EventStore(tmp_path / "events.db") as store:
+        store.record(event(1, snapshot=picture))
+        store.record(event(2))
+        target = mqtt(broker.port, cameras=[GATE], last_snapshot=store.last_snapshot)
+        target.tend()
+    with subscribed(broker.port, "late") as late:
+        late.wait_for("streamer/gate/snapshot", "picture")
+
+
 def test_no_snapshot_leaves_where_none_is_wanted(mosquitto: StartMosquitto, mqtt: Open, tmp_path: Path) -> None:
     broker, picture = mosquitto(), tmp_path / "a.jpg"
     picture.write_bytes(b"\xff\xd8 a picture \xff\xd9")
@@ -156,7 +170,9 @@ def test_cameras_are_announced_to_home_assistant(mosquitto: StartMosquitto, mqtt
         wait_until(lambda: late.on(topic))
         payload = json.loads(late.on(topic)[0])
     assert payload["device"]["name"] == "gate"
-    assert set(payload["components"]) == {"class_person", "zone_door_person", "count", "snapshot", "connection"}
+    assert set(payload["components"]) == {
+        "occupied", "class_person", "zone_door", "zone_door_person_ea513e", "count", "snapshot", "connection",
+    }  # fmt: skip
 
 
 def test_the_birth_of_home_assistant_is_answered_with_all_there_is(mosquitto: StartMosquitto, mqtt: Open) -> None:
