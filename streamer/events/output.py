@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 _JPEG_QUALITY = 90
 _CLIP_LOOK_S = 0.5
+_AGAIN_S = 1.0
+"""How often it is tried to write what could not be written."""
+_MOST_UNWRITTEN = 1000
+"""Changes that are kept in memory meanwhile."""
 _NOTE_S = 5.0
 """How often it is noted that an event goes on: a process that is killed leaves it that exactly."""
 
@@ -51,8 +55,9 @@ class Clips(Protocol):
 class EventsOutput:
     """Implements ``stages.Sink``; to be used within :class:`~streamer.sinks.queued.Queued` where frames do not wait.
 
-    Each change of an event is in the store before the next frame is looked at. A snapshot that cannot be written costs the
-    snapshot, a store that cannot be written costs the change: both are told, and the next one is tried.
+    Each change of an event is in the store before the next frame is looked at. While the store cannot be written, as on a full
+    disk, changes wait in memory, in order, and are written when it can be again. A snapshot that cannot be written costs the
+    snapshot. Both are told.
     """
 
     def __init__(
@@ -75,10 +80,13 @@ class EventsOutput:
         self._frames = self._dropped = 0
         self._state, self._error = State.STARTING, ""
         self._noted_s = -math.inf
+        self._unwritten: deque[Event] = deque()
+        self._tried_s = -math.inf
+        self._clips = None if clips is None else _ClipCutter(self._folder, store, clips, pre_capture_s, post_capture_s)
         for event in store.open_events(camera):
             log.warning("%s: the event %s was left open and is ended where it was seen last", camera, event.id)
-            store.record(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None))
-        self._clips = None if clips is None else _ClipCutter(self._folder, store, clips, pre_capture_s, post_capture_s)
+            self._keep(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None))
+        self._write_kept()
 
     def write(self, item: Annotated) -> None:
         """Look at the next frame."""
@@ -88,6 +96,9 @@ class EventsOutput:
         for change in self._tracker.update(found, zones, frame.time_s, self._utc_of(frame), (frame.width, frame.height)):
             self._tell(change, item)
         self._frames += 1
+        if self._unwritten and abs(frame.time_s - self._tried_s) >= _AGAIN_S:
+            self._tried_s = frame.time_s
+            self._write_kept()
         current = self._tracker.current
         if current is not None and abs(frame.time_s - self._noted_s) >= _NOTE_S:
             self._noted_s = frame.time_s
@@ -100,6 +111,11 @@ class EventsOutput:
             self._tell(change, None)
         if self._clips is not None:
             self._clips.finish()
+        if self._unwritten:
+            self._dropped += len(self._unwritten)
+            ids = ", ".join(dict.fromkeys(event.id for event in self._unwritten))
+            log.error("%s: %d changes were never written, of %s", self.name, len(self._unwritten), ids)
+            self._unwritten.clear()
         self._state = State.ENDED
 
     def abandon(self) -> None:
@@ -121,17 +137,36 @@ class EventsOutput:
             event = replace(event, clip=self._clips.target(event))
         if change.view is not None and item is not None:
             event = self._picture(event, item)
-        try:
-            self._store.record(event)
-        except OutputWriteFailed as error:
-            self._dropped += 1
-            if self._state is not State.RECONNECTING:
-                log.error("%s: %s", self.name, redact(str(error)), extra={"output": self.name})  # noqa: TRY400  # one line
-            self._state, self._error = State.RECONNECTING, str(error)
+        self._keep(event)
+        self._write_kept()
+
+    def _keep(self, event: Event) -> None:
+        """A change is to be written, after those that could not be."""
+        last = self._unwritten[-1] if self._unwritten else None
+        if last is not None and last.id == event.id and last.kind == event.kind == "update":
+            self._unwritten[-1] = event  # which says all that the other said
             return
+        if len(self._unwritten) >= _MOST_UNWRITTEN:
+            self._unwritten.popleft()
+            self._dropped += 1
+        self._unwritten.append(event)
+
+    def _write_kept(self) -> None:
+        while self._unwritten:
+            event = self._unwritten[0]
+            try:
+                self._store.record(event)
+            except OutputWriteFailed as error:
+                if self._state is not State.RECONNECTING:
+                    log.error("%s: %s", self.name, redact(str(error)), extra={"output": self.name})  # noqa: TRY400  # one line
+                self._state, self._error = State.RECONNECTING, str(error)
+                return
+            self._unwritten.popleft()
+            if event.kind == "end" and event.clip is not None and self._clips is not None:
+                self._clips.add(event)
+        if self._state is State.RECONNECTING:
+            log.info("%s: can be written again", self.name, extra={"output": self.name})
         self._state, self._error = State.RUNNING, ""
-        if event.kind == "end" and self._clips is not None:
-            self._clips.add(event)
 
     def _picture(self, event: Event, item: Annotated) -> Event:
         """The event with this frame as its snapshots."""
