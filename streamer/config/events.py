@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from streamer.config.fields import FilePath, Names, Option, Seconds, Settings, Unset
+from streamer.config.fields import FilePath, Names, Option, Positive, Seconds, Settings, Unset
 
 
 class EventOptions(Settings):
@@ -26,3 +26,5 @@ class EventOptions(Settings):
     """Seconds of the clip before the event; clips are cut from what ``record`` keeps."""
     event_post_capture: Seconds = 10.0
     """Seconds of the clip after the event."""
+    keep_events_hours: Annotated[Positive | None, Unset("never removed")] = None
+    """Hours after which events are removed, with pictures and clips, and what ``record_mode: events`` recorded."""

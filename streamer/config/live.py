@@ -141,6 +141,8 @@ class OutputOptions(Settings):
     """Folder of an endless recording of what the camera sends, picture and sound, as it is: in segments, without decoding."""
     record_source: Annotated[RecordSource | None, Field(repr=False), Unset("source itself")] = None
     """Another stream of the same camera for ``record``: the large one, while ``source`` is the small one."""
+    record_mode: Literal["continuous", "events"] = "continuous"
+    """Whether ``record`` keeps everything, or what ``events`` need: what was before one waits in memory until it is known."""
     keep_original: Switch = False
     """Keep the camera's own pictures with ``record`` although ``privacy`` covers parts of all others."""
     record_annotated: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("not recorded")] = None
@@ -274,6 +276,13 @@ def check(camera: CameraOptions, where: Callable[[str], str]) -> None:
             )
     if camera.record is None and camera.record_source is not None:
         raise ConfigError(f"{where('record_source')}record_source needs record", hint="name a folder with record")
+    if camera.keep_events_hours is not None and camera.events is None:
+        raise ConfigError(f"{where('keep_events_hours')}keep_events_hours needs events", hint="name a folder with events")
+    if camera.record_mode == "events" and (camera.record is None or camera.events is None):
+        raise ConfigError(
+            f"{where('record_mode')}record_mode: events needs record and events",
+            hint="name a folder with record and with events",
+        )
     folders = [os.path.realpath(folder) for folder in (camera.record, camera.record_annotated) if folder is not None]
     if len(set(folders)) < len(folders):
         raise ConfigError(

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import av
 import cv2
 import numpy as np
 
 from streamer.errors import OutputWriteFailed, StreamerError
+from streamer.events.clips import ClipCutter, Clips
 from streamer.events.event import Event
 from streamer.events.store import EventStore
 from streamer.events.tracker import Change, EventTracker
@@ -30,26 +29,12 @@ from streamer.stages import Annotated, OutputStatus, State
 log = logging.getLogger(__name__)
 
 _JPEG_QUALITY = 90
-_CLIP_LOOK_S = 0.5
 _AGAIN_S = 1.0
 """How often it is tried to write what could not be written."""
 _MOST_UNWRITTEN = 1000
 """Changes that are kept in memory meanwhile."""
 _NOTE_S = 5.0
 """How often it is noted that an event goes on: a process that is killed leaves it that exactly."""
-
-
-class Clips(Protocol):
-    """Where clips are cut from: what is recorded of the same camera."""
-
-    @property
-    def recorded_until_utc_s(self) -> float | None:
-        """Up to when footage is on the disk; None while there is none."""
-        ...
-
-    def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:
-        """Cut one; None where nothing of that time was recorded. Blocks while it copies. Raises ``OutputWriteFailed``."""
-        ...
 
 
 class EventsOutput:
@@ -82,10 +67,12 @@ class EventsOutput:
         self._noted_s = -math.inf
         self._unwritten: deque[Event] = deque()
         self._tried_s = -math.inf
-        self._clips = None if clips is None else _ClipCutter(self._folder, store, clips, pre_capture_s, post_capture_s)
+        self._clips = None if clips is None else ClipCutter(self._folder, store, clips, pre_capture_s, post_capture_s)
         for event in store.open_events(camera):
             log.warning("%s: the event %s was left open and is ended where it was seen last", camera, event.id)
-            self._keep(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None))
+            if self._clips is not None:
+                self._clips.begin(event)
+            self._keep(self._ended(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None)))
         self._write_kept()
 
     def write(self, item: Annotated) -> None:
@@ -133,12 +120,21 @@ class EventsOutput:
 
     def _tell(self, change: Change, item: Annotated | None) -> None:
         event = change.event
-        if event.kind == "end" and self._clips is not None:
-            event = replace(event, clip=self._clips.target(event))
+        if event.kind == "new" and self._clips is not None:
+            self._clips.begin(event)
+        if event.kind == "end":
+            event = self._ended(event)
         if change.view is not None and item is not None:
             event = self._picture(event, item)
         self._keep(event)
         self._write_kept()
+
+    def _ended(self, event: Event) -> Event:
+        """The end of an event, with the clip that it will have."""
+        if self._clips is None:
+            return event
+        self._clips.end(event)
+        return replace(event, clip=self._clips.target(event))
 
     def _keep(self, event: Event) -> None:
         """A change is to be written, after those that could not be."""
@@ -155,7 +151,7 @@ class EventsOutput:
         while self._unwritten:
             event = self._unwritten[0]
             try:
-                self._store.record(event)
+                self._record(event)
             except OutputWriteFailed as error:
                 if self._state is not State.RECONNECTING:
                     log.error("%s: %s", self.name, redact(str(error)), extra={"output": self.name})  # noqa: TRY400  # one line
@@ -168,12 +164,21 @@ class EventsOutput:
             log.info("%s: can be written again", self.name, extra={"output": self.name})
         self._state, self._error = State.RUNNING, ""
 
+    def _record(self, event: Event) -> None:
+        """Write a change; on a disk that is full of footage, once more. Raises ``OutputWriteFailed``."""
+        try:
+            self._store.record(event)
+        except OutputWriteFailed:
+            if self._clips is None or not self._clips.make_room():
+                raise
+            self._store.record(event)
+
     def _picture(self, event: Event, item: Annotated) -> Event:
         """The event with this frame as its snapshots."""
         named = self._folder / f"{event.id}.jpg", self._folder / f"{event.id}-clean.jpg"
         try:
-            _write_jpeg(named[0], replace(item.frame, picture=item.drawn()).rgb())
-            _write_jpeg(named[1], replace(item.frame, picture=item.clean()).rgb())
+            for path, picture in zip(named, (item.drawn(), item.clean()), strict=True):
+                self._write_jpeg(path, replace(item.frame, picture=picture).rgb())
         except (OSError, cv2.error, av.error.FFmpegError) as error:
             self._dropped += 1
             log.error("%s: the snapshot of %s cannot be written: %s", self.name, event.id, error)  # noqa: TRY400  # one line
@@ -181,6 +186,14 @@ class EventsOutput:
         event = replace(event, snapshot=named[0], clean_snapshot=named[1])
         self._tracker.pictured(event)
         return event
+
+    def _write_jpeg(self, path: Path, rgb: np.ndarray) -> None:
+        try:
+            _write_jpeg(path, rgb)
+        except OSError:
+            if self._clips is None or not self._clips.make_room():
+                raise
+            _write_jpeg(path, rgb)
 
 
 def _write_jpeg(path: Path, rgb: np.ndarray) -> None:
@@ -193,54 +206,3 @@ def _write_jpeg(path: Path, rgb: np.ndarray) -> None:
         os.replace(part, path)  # noqa: PTH105  # one call that is known to be atomic
     finally:
         part.unlink(missing_ok=True)
-
-
-class _ClipCutter:
-    """Cuts the clips of events that have ended, each once its footage is on the disk. In a thread of its own."""
-
-    def __init__(self, folder: Path, store: EventStore, clips: Clips, pre_s: float, post_s: float) -> None:
-        self._folder, self._store, self._clips = folder, store, clips
-        self._pre_s, self._post_s = pre_s, post_s
-        self._waiting: deque[Event] = deque()
-        self._awake, self._finishing = threading.Event(), False
-        self._thread = threading.Thread(target=self._work, name="event-clips", daemon=True)
-        self._thread.start()
-
-    def target(self, event: Event) -> Path:
-        """Where the clip of an event will be: it is told with the end, when there is nothing to be cut yet."""
-        return self._folder / f"{event.id}.mp4"
-
-    def add(self, event: Event) -> None:
-        self._waiting.append(event)
-        self._awake.set()
-
-    def finish(self) -> None:
-        """Cut what can be cut now: the recording ends, and more will not come."""
-        self._finishing = True
-        self._awake.set()
-        self._thread.join(3.0)
-
-    def _work(self) -> None:
-        while not (self._finishing and not self._waiting):
-            self._awake.wait(_CLIP_LOOK_S if self._waiting else None)
-            self._awake.clear()
-            while self._waiting and (self._finishing or self._is_there(self._waiting[0])):
-                self._cut(self._waiting.popleft())
-
-    def _is_there(self, event: Event) -> bool:
-        until = self._clips.recorded_until_utc_s
-        # All but the last second of the file that grows can be read.
-        return until is not None and event.end_utc is not None and until >= event.end_utc + self._post_s + 1.0
-
-    def _cut(self, event: Event) -> None:
-        assert event.end_utc is not None
-        try:
-            target = self.target(event)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path = self._clips.clip(event.start_utc - self._pre_s, event.end_utc + self._post_s, target)
-            if path is None:
-                log.warning("%s: nothing was recorded at the time of the event %s: it has no clip", event.camera, event.id)
-            if path != event.clip:
-                self._store.amend(replace(event, clip=path))
-        except (StreamerError, OSError) as error:
-            log.error("%s: no clip of the event %s: %s", event.camera, event.id, redact(str(error)))  # noqa: TRY400  # one line

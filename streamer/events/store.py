@@ -142,6 +142,17 @@ class EventStore:
         with self._transaction() as run:
             run("UPDATE events SET body = ? WHERE id = ?", (json.dumps(event.as_json()), event.id))
 
+    def forget(self, camera: str, before_utc: float, limit: int = 500) -> list[Event]:
+        """Delete the oldest events of a camera that ended before ``before_utc`` and of which nobody is still to be told; which
+        they were. Raises as :meth:`record`."""
+        with self._transaction() as run:
+            rows = run(
+                "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE camera = ? AND end_utc < ? AND id NOT IN"
+                " (SELECT substr(key, 1, 26) FROM outbox WHERE given_up_utc IS NULL) ORDER BY id LIMIT ?) RETURNING body",
+                (camera, before_utc, limit),
+            ).fetchall()
+        return sorted((_event(row) for row in rows), key=lambda event: event.id)
+
     def _make_room(self, run: _Run, target: str) -> int:
         """Drop the oldest updates, then the oldest of all, until the outbox is a hundredth below its limit; how many."""
         if self._waiting[target] < self._most_waiting:

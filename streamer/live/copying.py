@@ -13,6 +13,7 @@ from streamer.recording.clips import Clip, cut_clip
 from streamer.recording.recorder import PacketRecorder
 from streamer.redact import redact
 from streamer.runtime import tls
+from streamer.sinks.retention import is_full
 from streamer.sources.packet_source import PacketSource
 from streamer.sources.packets import PacketTap
 from streamer.stages import OutputStatus, State
@@ -20,6 +21,8 @@ from streamer.stages import OutputStatus, State
 log = logging.getLogger(__name__)
 
 _JOIN_S = 0.5
+_LATE_S = 3.0
+"""How late an event may be known, after it was there for ``event_min_duration``."""
 
 
 class CopyRecording:
@@ -95,6 +98,23 @@ class CopyRecording:
         """Up to when footage is on its way to the disk, seconds since 1970; None while there is none."""
         return None if self._recorder is None else self._recorder.recorded_until_utc_s
 
+    def hold(self, since_utc_s: float) -> None:
+        """Footage since then is needed until further notice, with ``record_mode: events``; see ``PacketRecorder.hold``."""
+        self._open_recorder().hold(since_utc_s)
+
+    def release(self, until_utc_s: float) -> None:
+        """Footage until then is needed, and none after it."""
+        self._open_recorder().release(until_utc_s)
+
+    def make_room(self, folder: Path) -> bool:
+        """Where the disk of ``folder`` is the footage's and full, remove the oldest footage; whether there was any."""
+        try:
+            if folder.stat().st_dev != self._folder.stat().st_dev or not is_full(folder):
+                return False
+        except OSError:
+            return False
+        return self._open_recorder().make_room()
+
     def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Clip:
         """Cut a clip out of what is on the disk: see :func:`~streamer.recording.clips.cut_clip`. Blocks while it copies."""
         return cut_clip(self._folder, redact(self._camera), start_utc_s, end_utc_s, target)
@@ -111,12 +131,15 @@ class CopyRecording:
     def _open_recorder(self) -> PacketRecorder:
         if self._recorder is None:
             config = self._config
+            of_events = config.record_mode == "events" and config.keep_events_hours is not None
             self._recorder = PacketRecorder(
                 self._folder,
                 redact(self._camera),
                 segment_s=config.segment,
-                keep_hours=config.keep_hours,
+                keep_hours=config.keep_events_hours if of_events else config.keep_hours,
                 keep_gb=config.keep_gb,
+                mode=config.record_mode,
+                preroll_s=config.event_pre_capture + config.event_min_duration + _LATE_S,
             )
         return self._recorder
 

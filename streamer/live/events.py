@@ -15,6 +15,7 @@ from streamer.config.zones import places_of
 from streamer.errors import ConfigError
 from streamer.events.delivery import Delivery, DeliveryStatus
 from streamer.events.output import EventsOutput
+from streamer.events.retention import EventRetention
 from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EVENTS_FILE, EventStore
 from streamer.events.targets.from_settings import make_targets
@@ -37,6 +38,7 @@ class EventFiles:
     def __init__(self, cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
         self._stores: dict[Path, EventStore] = {}
         self._deliveries: dict[Path, Delivery] = {}
+        self._retentions: list[EventRetention] = []
         self._cameras = {name: camera.events for name, camera in cameras.items() if camera.events is not None}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,6 +58,9 @@ class EventFiles:
             ) from error
         store = EventStore(folder / EVENTS_FILE, targets=process.target_names, most_waiting=process.delivery.most_waiting)
         self._stores[folder] = store
+        keep_hours = {name: each.keep_events_hours for name, each in cameras.items() if each.keep_events_hours is not None}
+        if keep_hours:
+            self._retentions.append(EventRetention(store, keep_hours))
         if process.target_names:
             watched = [watched_camera(name, camera) for name, camera in cameras.items()]
             targets = make_targets(
@@ -109,6 +114,8 @@ class EventFiles:
             self._thread.join(_LOOK_S)
         for delivery in self._deliveries.values():
             delivery.close()
+        for retention in self._retentions:
+            retention.close()
         for store in self._stores.values():
             store.close()
 
@@ -128,6 +135,15 @@ class _Recorded:
     @property
     def recorded_until_utc_s(self) -> float | None:
         return self._recording.recorded_until_utc_s
+
+    def hold(self, since_utc_s: float) -> None:
+        self._recording.hold(since_utc_s)
+
+    def release(self, until_utc_s: float) -> None:
+        self._recording.release(until_utc_s)
+
+    def make_room(self, folder: Path) -> bool:
+        return self._recording.make_room(folder)
 
     def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:
         clip = self._recording.clip(start_utc_s, end_utc_s, target)

@@ -109,7 +109,9 @@ def _recordable(name: str, camera: CameraConfig) -> CameraConfig:
     """Where the source sends raw pictures, there is nothing to copy: the drawn ones are recorded instead, and that is said."""
     if camera.record is None or sends_packets(camera):
         return camera
-    log.warning("%s sends no packets that could be kept: record keeps the drawn picture, as record_annotated does", name)
+    log.warning(
+        "%s sends no packets that could be kept: record keeps the drawn picture, all of it, as record_annotated does", name
+    )
     return camera.model_copy(update={"record": None, "record_annotated": camera.record})
 
 

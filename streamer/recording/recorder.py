@@ -119,6 +119,7 @@ class PacketRecorder:
             keep_bytes=None if keep_gb is None else keep_gb * _GB,
             current=lambda: self._current,
             utc=lambda: datetime.fromtimestamp(utc(), UTC),
+            of_events=mode == "events",
         )
         if keep_hours is not None or keep_gb is not None:
             self._retention.start()
@@ -162,6 +163,13 @@ class PacketRecorder:
         """With ``mode="events"``: what comes after ``until_utc_s`` need not be written, from the next key frame on."""
         with self._lock:
             self._wanted_until = until_utc_s
+
+    def make_room(self) -> bool:
+        """Where the disk is full, remove the oldest footage; whether there was any."""
+        removed = self._retention.make_room()
+        if removed is not None:
+            self._say_once(f"the disk is full: the oldest footage makes room, {removed.name} first")
+        return removed is not None
 
     def status(self) -> OutputStatus:
         """How it is doing."""
@@ -235,11 +243,21 @@ class PacketRecorder:
                 return
         if self._mode == "events" and self._segment is None:
             self._preroll.add(placed)
-            for waiting in self._preroll.since(self._wanted_from or 0.0):
-                self._record(waiting)
-            self._preroll.clear()
+            self._record_preroll(self._wanted_from or 0.0)
             return
         self._record(placed)
+
+    def _record_preroll(self, since_utc_s: float) -> None:
+        waiting = self._preroll.since(since_utc_s)
+        first_utc_s = waiting[0].packet.utc_s if waiting else math.inf
+        if self._preroll.cut_short and first_utc_s > since_utc_s:
+            self._say_once(
+                f"{PREROLL_BYTES // 2**20} MiB of memory do not hold what was before an event: its clip begins late "
+                "(record_mode: continuous has no such limit)"
+            )
+        for each in waiting:
+            self._record(each)
+        self._preroll.clear()
 
     def _look_at_key(self, streams: CameraStreams, key: CameraPacket) -> None:
         """Begin anew where a key frame says that something is different."""
@@ -337,8 +355,7 @@ class PacketRecorder:
         self._dropped += 1
         if self._segment is not None:
             self._let_go(self._segment)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and (removed := self._retention.make_room()):
-            self._say_once(f"the disk is full: the oldest footage makes room, {removed.name} first")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and self.make_room():
             return  # the next key frame begins a file
         now = self._clock()
         if self._away_since is None:

@@ -44,6 +44,7 @@ class PacketTimes:
     def __init__(self, rate: Fraction | None) -> None:
         self.jumps = 0
         """Times that the camera's time stamps could not be followed."""
+        self._rate_known = rate is not None
         self._frame = round((1 / (rate or Fraction(25))) / TIME_BASE)
         self._tracks: dict[Kind, _Track] = {}
         self._order = _DecodingOrder(0, self._frame)
@@ -73,8 +74,10 @@ class PacketTimes:
         out = self._followed(track, raw, arrived_s)
         if out is None:
             assert track.last is not None
-            passed_s = max(0.0, arrived_s - track.last[1])
-            out = track.last[0] + max(1, round(passed_s / TIME_BASE))
+            passed = max(1, round((arrived_s - track.last[1]) / TIME_BASE))
+            if kind == "video" and track.offset is None and raw is not None and self._rate_known:
+                passed = self._frame  # RTSP's first picture has no time stamp, and what connecting took is between the arrivals
+            out = track.last[0] + passed
             if raw is not None:
                 self.jumps += track.offset is not None
                 track.offset = out - raw

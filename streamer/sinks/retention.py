@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,16 @@ def to_remove(
     return gone
 
 
+_all: weakref.WeakSet[Retention] = weakref.WeakSet()
+"""Those of this process: on a full disk the oldest footage makes room, whosever it is."""
+_all_lock = threading.Lock()
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder is so full that footage has to make room. Raises ``OSError``."""
+    return shutil.disk_usage(folder).free < _ROOM_BYTES
+
+
 class Retention:
     """Removes the recordings of ``stem`` in ``folder`` that are over the limits, whether frames come or not.
 
@@ -107,7 +118,10 @@ class Retention:
         current: Callable[[], Path | None],
         utc: Callable[[], datetime],
         every_s: float = _EVERY_S,
+        of_events: bool = False,
     ) -> None:
+        """``of_events``: the footage is what events need; on a full disk other footage goes first."""
+        self.of_events = of_events
         self._folder, self._stem, self._segment_s = folder, stem, segment_s
         self._keep_hours, self._keep_bytes = keep_hours, keep_bytes
         self._current, self._utc, self._every_s = current, utc, every_s
@@ -115,6 +129,8 @@ class Retention:
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="retention", daemon=True)
         self._error = ""
+        with _all_lock:
+            _all.add(self)
 
     def start(self) -> None:
         """Begin."""
@@ -132,19 +148,35 @@ class Retention:
             self._thread.join(timeout_s)
 
     def make_room(self) -> Path | None:
-        """Remove the oldest finished recordings until a fragment fits again; the first that went, or None if there is none."""
+        """Remove the oldest finished recordings of this disk, of any camera of the process, until there is room again.
+
+        The first that went, or None if there is none. What events need goes last.
+        """
+        with _all_lock:
+            sharing = list(_all)
         first = None
         try:
-            for recording in recordings(self._folder, self._stem):
-                if recording.path == self._current():
-                    continue
+            disk = self._folder.stat().st_dev
+            footage = [(each.of_events, found) for each in sharing for found in each.finished_on(disk)]
+            for _, recording in sorted(footage, key=lambda entry: (entry[0], entry[1].start)):
                 recording.path.unlink(missing_ok=True)
                 first = first or recording.path
-                if shutil.disk_usage(self._folder).free >= _ROOM_BYTES:
+                if not is_full(self._folder):
                     break
         except OSError as error:
-            log.warning("cannot remove old recordings of %s in %s: %s", self._stem, self._folder, error.strerror or error)
+            log.warning("cannot remove old recordings to make room in %s: %s", self._folder, error.strerror or error)
         return first
+
+    def finished_on(self, disk: int) -> list[Recording]:
+        """From any thread: the finished recordings, oldest first, if they are on that disk (``st_dev``)."""
+        try:
+            if self._folder.stat().st_dev != disk:
+                return []
+            found = recordings(self._folder, self._stem)
+        except OSError:  # a folder that is away is on no full disk
+            return []
+        current = self._current()  # after the list: a file that was begun since is not in it
+        return [recording for recording in found if recording.path != current]
 
     def tidy(self) -> None:
         """Remove what is over the limits now. What cannot be removed is told once."""

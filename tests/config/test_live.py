@@ -83,6 +83,8 @@ def test_no_representation_of_the_settings_shows_a_password(tmp_path: Path) -> N
         ("cameras:\n  gate:\n    source: 0\n    max_staleness: -1\n", r"yaml:4: .*expected seconds, more than 0, got -1"),
         ("cameras:\n  gate:\n    source: 0\n    transport: tpc\n", r"yaml:4: .*expected auto, tcp or udp.*did you mean 'tcp'"),
         ("cameras:\n  gate:\n    source: 0\n    keep_gb: 5\n", "cameras.gate: keep_hours and keep_gb need record"),
+        ("cameras:\n  gate:\n    source: 0\n    keep_events_hours: 5\n", "cameras.gate: keep_events_hours needs events"),
+        ("cameras:\n  gate:\n    source: 0\n    record_mode: events\n", "record_mode: events needs record and events"),
         ("cameras:\n  a/b:\n    source: 0\n", "'a/b' cannot be a name"),
         ("defaults: {output: all.mp4}\ncameras: {a: {source: 0}, b: {source: 1}}\n", "cameras a and b both write to .*all.mp4"),
         ("cameras: {a: {source: 0, reconnect_max_delay: 0.1}}\n", "reconnect_max_delay: expected 0.5 s"),

@@ -15,7 +15,7 @@ from streamer.events.event import Event
 from streamer.events.states import WatchedZone
 from streamer.events.store import open_existing
 from streamer.live.events import watched_camera
-from tests.camera import MakeCamera, make_camera
+from tests.camera import RATE, MakeCamera, make_camera, recorded
 from tests.events.receiver import Receiver, receiver
 from tests.live.test_end_to_end import Process, started
 from tests.waiting import wait_until
@@ -39,7 +39,7 @@ def test_what_happens_is_told_and_kept(tmp_path: Path, receiver: Receiver, start
     arguments = ["live", str(PEDESTRIANS), "--live", "--events", str(folder), "--event-classes", "person"]
     process = Process(tmp_path, *arguments, "--webhook", receiver.url, "--quiet")
     started.append(process)
-    assert process.wait() == 0
+    assert process.wait(60) == 0
     (event,) = events_in(folder)
     assert event.kind == "end"
     assert event.classes == ("person",)
@@ -115,3 +115,40 @@ def test_states_are_shown_of_classes_that_are_named(
     watched = watched_camera("gate", config)
     assert watched.classes == classes
     assert watched.zones == (WatchedZone("door", door), WatchedZone("way", classes))
+
+
+def test_only_what_events_need_is_recorded(tmp_path: Path, make_camera: MakeCamera, started: list[Process]) -> None:
+    camera, folder, record = make_camera(), tmp_path / "events", tmp_path / "record"
+    arguments = ["live", camera.url, "--detector", "tests.bright:Dusk", "--events", str(folder), "--record", str(record)]
+    times = [
+        "--event-min-duration",
+        "0.2",
+        "--event-merge-after",
+        "0.5",
+        "--event-pre-capture",
+        "1",
+        "--event-post-capture",
+        "1",
+    ]
+    arguments += [*times, "--record-mode", "events", "--segment", "2", "--quiet"]
+    killed = Process(tmp_path, *arguments)
+    started.append(killed)
+    wait_until(lambda: bool(events_in(folder)) and any(path.stat().st_size > 40_000 for path in record.glob("*.mp4")), 60)
+    killed.process.send_signal(signal.SIGKILL)
+    killed.wait()
+    (left,) = events_in(folder)
+    assert left.end_utc is None
+    again = Process(tmp_path, *arguments)
+    started.append(again)
+    wait_until(lambda: any((folder).rglob(f"{left.id}.mp4")), 90)
+    again.process.send_signal(signal.SIGINT)
+    again.wait()
+    event = events_in(folder)[-1]
+    assert event.id == left.id
+    assert event.clip is not None
+    assert event.end_utc is not None
+    with av.open(str(event.clip)) as clip:
+        packets = [packet for packet in clip.demux(clip.streams.video[0]) if packet.size]
+    assert packets[0].is_keyframe
+    assert float((packets[-1].pts or 0) * (packets[-1].time_base or 0)) >= event.end_utc - event.start_utc + 1.0
+    assert min(recorded(record, camera)) >= RATE, "what came long before the event is not there"

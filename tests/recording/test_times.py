@@ -49,8 +49,11 @@ def test_after_a_jump_the_time_that_passed_stands_in(jump: int) -> None:
     assert placed([0, 3600, 7200 + jump, 10_800 + jump]) == [(0, 0), (3600, 3600), (7200, 7200), (10_800, 10_800)]
 
 
-def test_a_first_picture_without_a_time_stamp_is_placed_by_its_arrival() -> None:
-    assert placed([None, 700_000, 703_600]) == [(0, 0), (3600, 3600), (7200, 7200)]
+@pytest.mark.parametrize(("rate", "gap"), [(Fraction(25), FRAME), (None, 45_000)])
+def test_a_first_picture_without_a_time_stamp_is_a_picture_before_the_next(rate: Fraction | None, gap: int) -> None:
+    times = PacketTimes(rate)
+    made = [times.place(packet(pts, arrived_s)).pts for pts, arrived_s in ((None, 0.0), (700_000, 0.5), (703_600, 0.5))]
+    assert made == [0, gap, gap + FRAME]  # by its arrival where the rate is not known
 
 
 def test_pictures_that_are_sent_before_earlier_ones_get_times_of_decoding() -> None:
