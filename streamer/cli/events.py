@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.options import given, with_options_of
+
+if TYPE_CHECKING:
+    from streamer.events.query import EventQuery
 
 events_app = typer.Typer(help="Events: what happened before the cameras, and who is told of it.", no_args_is_help=True)
 
@@ -57,14 +60,29 @@ def send_trial(
 
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of events of a run.", show_default=False)]
+EventId = Annotated[str, typer.Argument(metavar="ID", help="The event, as list shows it.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
 
 
-@events_app.command("list", epilog="Example:  streamer events list events --camera gate")
+Camera = Annotated[str | None, typer.Option("--camera", help="Of one camera only.", show_default="all")]
+ClassName = Annotated[str | None, typer.Option("--class", metavar="NAME", help="With such an object.", show_default="all")]
+Zone = Annotated[str | None, typer.Option("--zone", metavar="NAME", help="In that zone.", show_default="anywhere")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="From then on: 2026-01-31, 2026-01-31T12:00 or 24h ago.", show_default=False),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then.", show_default=False)]
+
+
+@events_app.command("list", epilog="Example:  streamer events list events --camera gate --since 24h")
 @guarded
 def list_events(
     folder: Folder,
-    camera: Annotated[str | None, typer.Option(help="Of one camera only.", show_default="all")] = None,
+    camera: Camera = None,
+    class_name: ClassName = None,
+    zone: Zone = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, help="Most events, the newest first.")] = 50,
     json: Json = False,
     debug: Debug = False,
@@ -72,8 +90,9 @@ def list_events(
     """List what happened, newest first. Times are in the local time zone."""
     from streamer.events.store import open_existing
 
+    query = _query(camera, class_name, zone, since, until)
     with open_existing(folder) as store:
-        found = store.events(camera, limit)
+        found = store.events(query, limit)
     if json:
         _print_json([event.as_json() for event in found])
     else:
@@ -82,22 +101,97 @@ def list_events(
         print_events(found)
 
 
+@events_app.command(
+    "export", epilog="Example:  streamer events export events -o january.csv --since 2026-01-01 --until 2026-02-01"
+)
+@guarded
+def export_events(
+    folder: Folder,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="A table (.csv), or JSON lines (.jsonl).", show_default=False),
+    ],
+    camera: Camera = None,
+    class_name: ClassName = None,
+    zone: Zone = None,
+    since: Since = None,
+    until: Until = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)] = False,
+    debug: Debug = False,
+) -> None:
+    """Write events into a file for other programs, oldest first. Times are in UTC."""
+    from streamer.errors import OutputRefused, OutputWriteFailed
+    from streamer.events.export import csv_lines, json_lines
+    from streamer.events.store import open_existing
+    from streamer.sinks.atomic import PendingFile
+
+    lines = {".csv": csv_lines, ".jsonl": json_lines}.get(output.suffix.lower())
+    if lines is None:
+        raise OutputRefused(f"{output}: events are written as .csv or .jsonl", hint="give the file one of these endings")
+    query = _query(camera, class_name, zone, since, until)
+    with open_existing(folder) as store:
+        pending = PendingFile(output, overwrite=overwrite)
+        try:
+            with pending.temporary.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines(store.all_events(query)))
+            pending.commit()
+        except OSError as error:
+            raise OutputWriteFailed(f"{output} cannot be written ({error.strerror})", hint="check the disk") from error
+        finally:
+            pending.discard()
+
+
+@events_app.command(
+    "clip", epilog="Example:  streamer events clip events 01KH0Z6V7QH2M3N4P5R6S7T8V9 --record recordings -o thief.mp4"
+)
+@guarded
+def cut_event(
+    folder: Folder,
+    event_id: EventId,
+    record: Annotated[
+        Path, typer.Option("--record", metavar="FOLDER", help="The folder that record of the run named.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The clip: an .mp4.", show_default=False)],
+    before: Annotated[float, typer.Option(min=0, help="Seconds before the event.")] = 5.0,
+    after: Annotated[float, typer.Option(min=0, help="Seconds after the event.")] = 10.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)] = False,
+    debug: Debug = False,
+) -> None:
+    """Cut the clip of an event out of the footage again, with more or less around it. Nothing is encoded anew."""
+    from streamer.events.footage import cut_again
+    from streamer.events.store import open_existing
+
+    with open_existing(folder) as store:
+        event = store.wanted(event_id)
+    for note in cut_again(event, record, output, before_s=before, after_s=after, overwrite=overwrite):
+        typer.echo(f"note: {note}", err=True)
+
+
 @events_app.command("show", epilog="Example:  streamer events show events 01KH0Z6V7QH2M3N4P5R6S7T8V9")
 @guarded
 def show_event(
     folder: Folder,
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event, as list shows it.", show_default=False)],
+    event_id: EventId,
     debug: Debug = False,
 ) -> None:
     """Print all that is known of an event, as JSON."""
-    from streamer.errors import ConfigError
     from streamer.events.store import open_existing
 
     with open_existing(folder) as store:
-        event = store.get(event_id)
-    if event is None:
-        raise ConfigError(f"there is no event {event_id} in {folder}", hint="streamer events list shows them")
+        event = store.wanted(event_id)
     _print_json(event.as_json())
+
+
+def _query(camera: str | None, class_name: str | None, zone: str | None, since: str | None, until: str | None) -> EventQuery:
+    from streamer.events.query import EventQuery, parse_moment
+
+    return EventQuery(
+        camera=camera,
+        class_name=class_name,
+        zone=zone,
+        since_utc=None if since is None else parse_moment(since),
+        until_utc=None if until is None else parse_moment(until),
+    )
 
 
 def _print_json(data: object) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from streamer.errors import ConfigError, OutputWriteFailed
 from streamer.events.event import Event
+from streamer.events.query import EventQuery
 from streamer.events.schema import prepare
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ _BUSY_S = 10.0
 _WAL_BYTES = 4_000_000
 """Size that the log of changes beside the file is cut to after it grew."""
 
+
+_ALL = EventQuery()
 
 _Run = Callable[[str, Sequence[object]], sqlite3.Cursor]
 
@@ -186,11 +189,30 @@ class EventStore:
         found = self._rows("SELECT body FROM events WHERE id = ?", (event_id,))
         return _event(found[0]) if found else None
 
-    def events(self, camera: str | None = None, limit: int = 100) -> list[Event]:
-        """The newest events, of one camera or of all, newest first."""
-        among = "" if camera is None else "WHERE camera = ?"
-        values: tuple[object, ...] = (limit,) if camera is None else (camera, limit)
-        return [_event(row) for row in self._rows(f"SELECT body FROM events {among} ORDER BY id DESC LIMIT ?", values)]
+    def wanted(self, event_id: str) -> Event:
+        """The same. Raises ``ConfigError`` where there is none."""
+        event = self.get(event_id)
+        if event is None:
+            raise ConfigError(f"there is no event {event_id} in {self.path.parent}", hint="streamer events list shows them")
+        return event
+
+    def events(self, query: EventQuery = _ALL, limit: int = 100) -> list[Event]:
+        """The newest events of those that are asked for, newest first."""
+        where, values = query.where()
+        return [
+            _event(row)
+            for row in self._rows(f"SELECT body FROM events WHERE {where} ORDER BY id DESC LIMIT ?", [*values, limit])
+        ]
+
+    def all_events(self, query: EventQuery = _ALL) -> Iterator[Event]:
+        """All events that are asked for, oldest first, a thousand at a time."""
+        where, values = query.where()
+        after = ""
+        while rows := self._rows(f"SELECT body FROM events WHERE {where} AND id > ? ORDER BY id LIMIT 1000", [*values, after]):
+            for row in rows:
+                event = _event(row)
+                yield event
+            after = event.id
 
     def open_events(self, camera: str | None = None) -> list[Event]:
         """Events that have not ended, of one camera or of all, oldest first."""
@@ -200,7 +222,9 @@ class EventStore:
 
     def last_snapshot(self, camera: str) -> Path | None:
         """The picture of the newest event of a camera that has one."""
-        return next((event.snapshot for event in self.events(camera, 20) if event.snapshot is not None), None)
+        return next(
+            (event.snapshot for event in self.events(EventQuery(camera=camera), 20) if event.snapshot is not None), None
+        )
 
     def outbox(self, target: str, limit: int = 100) -> list[Message]:
         """The oldest messages that ``target`` has not taken yet, in the order in which they were recorded."""

@@ -63,7 +63,7 @@ def test_events_that_could_not_be_written_are_written_when_there_is_room_again(
     see(made, *range(105, 125), there=False)
 
     assert [change for change in told(store) if change[0] != "update"] == [("new", 0), ("end", 0), ("new", 1), ("end", 1)]
-    first, second = reversed(store.events("gate"))
+    first, second = reversed(store.events())
     assert (first.start_utc, second.start_utc) == (UTC, UTC + 10.0), "when they happened, not when they were written"
     assert (made.status().state, made.status().dropped) == (State.RUNNING, 0)
     lines = [record.getMessage() for record in caplog.records]

@@ -9,7 +9,9 @@ from pathlib import Path
 import av
 import cv2
 import pytest
+from typer.testing import CliRunner
 
+from streamer.cli.app import app
 from streamer.config.live import CameraConfig
 from streamer.events.event import Event
 from streamer.events.states import WatchedZone
@@ -95,6 +97,16 @@ def test_a_clip_is_cut_from_the_packets_that_were_recorded(
     assert packets[0].is_keyframe
     assert event.end_utc is not None
     assert float((packets[-1].pts or 0) * (packets[-1].time_base or 0)) >= event.end_utc - event.start_utc - 0.5
+    again = tmp_path / "again.mp4"
+    arguments = ["events", "clip", str(folder), event.id, "--record", str(tmp_path / "record"), "-o", str(again)]
+    done = CliRunner().invoke(app, [*arguments, "--before", "1", "--after", "1"])
+    assert done.exit_code == 0, done.output
+    with av.open(str(again)) as clip:
+        assert len([packet for packet in clip.demux(clip.streams.video[0]) if packet.size]) >= len(packets)
+    assert CliRunner().invoke(app, arguments).exit_code == 2, "it exists"
+    done = CliRunner().invoke(app, [*arguments[:5], str(tmp_path), "-o", str(tmp_path / "other.mp4")])
+    assert done.exit_code == 2
+    assert "holds nothing of" in done.output
 
 
 @pytest.mark.parametrize(
