@@ -112,10 +112,13 @@ class EventTracker:
         ``zones`` are for each instance the names of the zones that it is in; none where there are no zones. Time that goes back
         ends what goes on.
         """
-        ended = self._end() if time_s < self._time_s else []
+        ended = []
+        if time_s < self._time_s:
+            ended = self._end()
+            self._candidates.clear()
         self._time_s, self._utc_s = time_s, utc_s
-        here = self._see(instances, zones, time_s)
         changes = [*ended, *self._end_of_absence(time_s)]
+        here = self._see(instances, zones, time_s)
         if not here:
             return changes
         before = self._open
@@ -229,13 +232,27 @@ class EventTracker:
         return best
 
     def _end_of_absence(self, time_s: float) -> list[Change]:
-        absent = self._open is not None and time_s - self._open.last_s > self._rules.merge_after_s
-        return self._end() if absent else []
+        opened = self._open
+        if opened is None or time_s - opened.last_s <= self._rules.merge_after_s:
+            return []
+        # One that came in time, and is not there for long enough yet to count, may still go on with it.
+        may_join = any(
+            each.since_s - opened.last_s <= self._rules.merge_after_s
+            and time_s - each.last_s <= _ABSENT_S
+            and time_s - each.since_s <= self._rules.min_duration_s + _ABSENT_S
+            for each in self._candidates.values()
+            if not each.confirmed
+        )
+        return [] if may_join else self._end()
 
     def _end(self) -> list[Change]:
         opened, self._open = self._open, None
         if opened is None:
             return []
+        # The next event does not begin before this one ended.
+        self._candidates = {track: each for track, each in self._candidates.items() if each.last_s > opened.last_s}
+        for each in self._candidates.values():
+            each.since_s = max(each.since_s, opened.last_s)
         end_utc = opened.event.start_utc + (opened.last_s - opened.event.start_s)
         return [Change(opened.event.ended(end_utc, opened.last_s))]
 

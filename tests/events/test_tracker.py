@@ -81,6 +81,29 @@ def test_objects_that_are_there_together_or_soon_after_are_one_event() -> None:
     assert kinds(apart) == [("E1", "new"), ("E1", "end"), ("E2", "new"), ("E2", "end")]
 
 
+def test_an_object_that_came_in_time_but_has_to_be_there_for_longer_belongs_to_the_event() -> None:
+    changes = run(tracker(min_duration_s=1.0), {**there(0, 4.0, (1, 1)), **there(6.5, 9.0, (2, 1))}, 20.0)
+    assert kinds(changes) == [("E1", "new"), ("E1", "update"), ("E1", "end")]
+    assert changes[-1].event.track_ids == (1, 2)
+    assert changes[-1].event.end_s == 9.0
+
+
+def test_a_glimpse_in_time_delays_the_end_by_little() -> None:
+    events = tracker(min_duration_s=1.0)
+    glimpses = {tick / 10: found((tick, 1)) for tick in range(60, 70, 3)}
+    assert kinds(run(events, {**there(0, 4.0, (1, 1)), **glimpses}, 9.0)) == [("E1", "new"), ("E1", "end")]
+    assert events.current is None
+
+
+def test_an_object_that_is_away_for_longer_than_events_are_merged_makes_an_event_of_its_own() -> None:
+    changes = run(tracker(min_duration_s=0.3, merge_after_s=0.2), {**there(0, 2.0, (1, 1)), **there(2.5, 4.0, (1, 1))}, 6.0)
+    assert kinds(changes) == [("E1", "new"), ("E1", "end"), ("E2", "new"), ("E2", "end")]
+    assert [(change.event.start_s, change.event.end_s) for change in changes if change.event.kind == "end"] == [
+        (0, 2),
+        (2.5, 4),
+    ]
+
+
 def test_only_wanted_classes_and_zones_count() -> None:
     frames = there(1.0, 4.0, (7, 1), (8, 2))
     assert run(tracker(classes=frozenset({"car"})), frames, 9.0)[-1].event.track_ids == (8,)
