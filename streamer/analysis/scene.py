@@ -21,6 +21,9 @@ STITCH_S = 2.0
 STITCH_REACH = 0.5
 STITCH_SPEED = 1.0
 """... and is no further away than this, in sizes of its box, and in sizes a second of its absence."""
+BLIND_S = (1.0, 10.0)
+"""A pause of the frames themselves of so many seconds, as while a camera is connected to again, is no absence: objects that
+were there before it and are there after it stay where they are."""
 REMEMBER_S = 30.0
 """A track id that comes back within this time is the same object."""
 JUMP = 1.0
@@ -94,6 +97,9 @@ class SceneAnalysis:
         if time_s < self._time_s:
             facts += self._end_all()
         watched = self._watched_in(objects.size)
+        if BLIND_S[0] < time_s - self._time_s <= BLIND_S[1]:
+            for known in self._subjects.values():
+                known.wait_until(self._time_s, time_s)
         self._time_s = time_s
         here = self._sightings(objects, time_s, watched.geometry)
         self._mend_exchanges(here)
@@ -225,10 +231,10 @@ class SceneAnalysis:
             last = subject.last
             if last is None or last.time_s >= time_s or last.class_id != first.class_id:
                 continue
-            if first.time_s - last.time_s > STITCH_S:
+            if first.time_s - subject.unseen_since_s > STITCH_S:
                 continue
             there = newcomer.at(last.time_s)
-            absent_s = max(0.0, there.time_s - last.time_s)
+            absent_s = min(max(0.0, there.time_s - last.time_s), STITCH_S)
             reach = (STITCH_REACH + STITCH_SPEED * absent_s) * max(last.size, there.size)
             away = min(_distance(last.foot, there.foot), _distance(subject.place_at(there.time_s), there.foot))
             if away <= reach and (best is None or away < best[0]):
@@ -244,7 +250,7 @@ class SceneAnalysis:
             if time_s - last_s > REMEMBER_S:
                 yield from subject.end()
                 del self._subjects[track]
-            elif time_s - last_s > patience_s and not subject.absent:
+            elif time_s - max(last_s, subject.unseen_since_s) > patience_s and not subject.absent:
                 yield from subject.leave()
 
     def _end_all(self) -> Iterator[Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,6 +53,8 @@ class Subject:
     def __init__(self, watched: Watched) -> None:
         self.last: Sighting | None = None
         """Where it was seen last."""
+        self.unseen_since_s = -math.inf
+        """When it was seen last, or when frames came again after a pause before which it was seen."""
         self.velocity = (0.0, 0.0)
         """Pixels a second, smoothed."""
         self.zones: tuple[str, ...] = ()
@@ -93,9 +96,14 @@ class Subject:
             weight = min(1.0, dt / 0.3)
             (x, y), (x0, y0), (vx, vy) = now.foot, before.foot, self.velocity
             self.velocity = vx + weight * ((x - x0) / dt - vx), vy + weight * ((y - y0) / dt - vy)
-        self.last = now
+        self.last, self.unseen_since_s = now, now.time_s
         self.absent = False
         return facts
+
+    def wait_until(self, before_s: float, after_s: float) -> None:
+        """Frames come again at ``after_s``, after a pause since ``before_s``: what was seen then has not been absent."""
+        if self.last is not None and self.last.time_s == before_s:
+            self.unseen_since_s = after_s
 
     def leave(self) -> Iterator[Fact]:
         """It has not been seen for a while: it has left the zones. Lines wait, it may come back."""

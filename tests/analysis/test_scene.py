@@ -179,6 +179,32 @@ def test_a_gap_ends_stays_when_they_were_seen_last() -> None:
     assert [(exit_.time_s, exit_.dwell_s) for exit_ in told.exits] == [(3.0, 3.0), (63.0, 3.0)]
 
 
+@pytest.mark.parametrize("away_s", [1.5, 2.5, 6.0, 9.0])
+@pytest.mark.parametrize("track", [1, 2], ids=["same id", "new id"])
+def test_what_is_there_before_and_after_a_reconnect_is_one(away_s: float, track: int) -> None:
+    again_s = 3.0 + away_s
+    paths = {
+        1: along((0, 300, 300), (3, 300, 300)),
+        track: along((0 if track == 1 else again_s + 0.2, 303, 302), (20, 300, 300)),
+    }
+    told = walk(SceneAnalysis([DOOR]), paths, [*times(3, 25), *(again_s + t for t in times(3, 25))])
+    assert len(told.entries) == len(told.exits) == 1
+    assert told.exits[0].dwell_s == pytest.approx(away_s + 6.0, abs=0.05)
+
+
+def test_what_is_gone_after_a_reconnect_left_when_it_was_seen_last() -> None:
+    told = walk(
+        SceneAnalysis([DOOR]), {1: along((0, 300, 300), (3, 300, 300))}, [*times(3, 25), *(8 + t for t in times(5, 25))]
+    )
+    assert [(exit_.time_s, exit_.dwell_s) for exit_ in told.exits] == [(3.0, 3.0)]
+
+
+def test_another_object_elsewhere_after_a_reconnect_is_another() -> None:
+    paths = {1: along((0, 202, 202), (3, 202, 202)), 2: along((9, 398, 398), (12, 398, 398))}
+    told = walk(SceneAnalysis([DOOR]), paths, [*times(3, 25), *(9 + t for t in times(3, 25))])
+    assert [entry.track_id for entry in told.entries] == [1, 2]
+
+
 @RATES
 def test_what_vanishes_in_a_zone_and_comes_back_there_enters_again(fps: float, dropped: list[int]) -> None:
     path = lambda t: (300, 300) if t < 3 or 8 <= t < 12 or t >= 20 else None  # noqa: E731  # as short as it is read

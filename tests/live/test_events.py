@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import av
@@ -107,6 +108,40 @@ def test_a_clip_is_cut_from_the_packets_that_were_recorded(
     done = CliRunner().invoke(app, [*arguments[:5], str(tmp_path), "-o", str(tmp_path / "other.mp4")])
     assert done.exit_code == 2
     assert "holds nothing of" in done.output
+
+
+def test_a_camera_that_is_away_for_a_while_neither_doubles_nor_loses_an_event(
+    tmp_path: Path, make_camera: MakeCamera, receiver: Receiver, started: list[Process]
+) -> None:
+    camera, folder, records, zones = make_camera(), tmp_path / "events", tmp_path / "found.jsonl", tmp_path / "zones.yaml"
+    zones.write_text("zones: {middle: {polygon: [[0.2, 0.2], [0.8, 0.2], [0.8, 0.9], [0.2, 0.9]]}}\n")
+    arguments = ["live", camera.url, "--transport", "tcp", "--detector", "tests.bright:Everything", "--zones", str(zones)]
+    arguments += ["--events", str(folder), "--event-merge-after", "20", "--detections", str(records), "--metrics", "0"]
+    begun_utc = time.time()
+    process = Process(tmp_path, *arguments, "--webhook", receiver.url)
+    started.append(process)
+    wait_until(lambda: any(event.zones for event in events_in(folder)), 60)
+    camera.stop(signal.SIGKILL)
+    wait_until(lambda: "reconnecting" in process.log, 60)
+    camera.start()
+    again_utc = time.time()
+    (name,) = process.cameras()
+    wait_until(lambda: process.cameras()[name]["state"] == "running", 60)
+    frames = process.cameras()[name]["frames_in"]
+    wait_until(lambda: process.cameras()[name]["frames_in"] >= frames + 50, 60)
+    process.process.send_signal(signal.SIGINT)
+    process.wait()
+
+    (event,) = events_in(folder)
+    assert event.kind == "end"
+    assert event.zones == ("middle",)
+    assert event.end_utc is not None
+    assert begun_utc < event.start_utc < again_utc < event.end_utc < time.time()
+    told = [json.loads(post.body)["kind"] for post in receiver.taken]
+    assert (told[0], told[-1]) == ("new", "end")
+    assert set(told[1:-1]) <= {"update"}
+    counted = json.loads(records.read_text(encoding="utf-8").splitlines()[-1])["zones"]["middle"]
+    assert (counted["entries"], counted["exits"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
