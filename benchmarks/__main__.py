@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
     "record": ("record",),
+    "delivery": ("delivery",),
+    "kills": ("kills",),
 }
 
 

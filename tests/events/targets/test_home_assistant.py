@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer._version import __version__
 from streamer.events.states import WatchedCamera, WatchedZone, states
 from streamer.events.targets.home_assistant import _identifier, discovery
 
+RECORDED = Path(__file__).with_name("discovery.json")
+"""What a real Home Assistant made all entities of; written by ``python -m benchmarks.home_assistant HASS --record FILE``."""
 BOTH = ("person", "car")
 YARD = WatchedCamera("Front yard", BOTH, (WatchedZone("door", ("person",)), WatchedZone("drive/way", BOTH)))
+
+
+def test_discovery_is_what_a_real_home_assistant_took() -> None:
+    zones = (WatchedZone("middle", ("light",)), WatchedZone("corner", ("light",)))
+    made = [discovery(WatchedCamera(name, ("light",), zones), "streamer", "homeassistant") for name in ("gate", "back yard")]
+    text = json.dumps(dict(made)).replace(f'"{__version__}"', '"0.1.0"')
+    assert json.loads(text) == json.loads(RECORDED.read_text(encoding="utf-8"))
 
 
 def test_every_state_that_is_published_has_an_entity() -> None:
