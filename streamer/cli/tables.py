@@ -127,6 +127,7 @@ def print_models(known: Iterable[KnownModel]) -> None:
     table.add_row("hub:HANDLE", "any TF Hub model with the outputs of the TF Object Detection API")
     table.add_row("kaggle:HANDLE", escape("such a model of Kaggle, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"))
     table.add_row("PATH", "the folder of such a SavedModel")
+    table.add_row("FILE.onnx", "a network of a known family that you exported")
     table.add_row("package.module:Class", "a class of your own with labels and detect(image)")
     Console().print(table, highlight=False)
 
@@ -137,6 +138,8 @@ def print_check(report: CheckReport) -> None:
     width, height = report.input_size
     table.add_row("detector", escape(report.name))
     table.add_row("device", escape(report.device))
+    if report.family:
+        table.add_row("family", escape(report.family))
     table.add_row("classes", str(report.labels))
     for name, spec in report.contract.items():
         table.add_row(escape(name), escape(spec))

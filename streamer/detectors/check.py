@@ -33,6 +33,8 @@ class CheckReport:
     """Width and height in pixels of the pictures that it was tried on."""
     contract: Mapping[str, str]
     """Names of inputs and outputs, each with dtype and shape; empty where the detector does not say."""
+    family: str
+    """What an exported file was recognised as; empty elsewhere."""
     labels: int
     """How many classes have a name."""
     warm_up_s: float
@@ -67,6 +69,7 @@ def check(
         device=str(getattr(detector, "device", "unknown")),
         input_size=(width, height),
         contract=dict(getattr(detector, "contract", {})),
+        family=str(getattr(detector, "family", "")),
         labels=len(detector.labels),
         warm_up_s=warm_up_s,
         ms_per_frame=statistics.median(seconds) * 1000,

@@ -152,8 +152,15 @@ def _in_picture(xyxy: Floats, scale: tuple[float, float], size: tuple[int, int])
     return np.clip(xyxy / np.array([*scale, *scale], np.float32), 0, limits)
 
 
-def suppress(boxes: Boxes, limit: int) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression over boxes sorted by falling score: the rows to keep, at most ``limit``."""
+def suppress(
+    boxes: Boxes, limit: int, *, iou: float = IOU_THRESHOLD, other_class_iou: float | None = OTHER_CLASS_IOU_THRESHOLD
+) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression over boxes sorted by falling score: the rows to keep, at most ``limit``.
+
+    Of two boxes of one class whose overlap is above ``iou``, or of two classes above ``other_class_iou`` (None: never), the
+    less sure one goes.
+    """
+    other = np.inf if other_class_iou is None else other_class_iou
     # Coordinates in rows of their own: NumPy is slow along an axis of four.
     x0, y0, x1, y1 = np.ascontiguousarray(boxes.xyxy.T)
     areas = (x1 - x0) * (y1 - y0)
@@ -167,8 +174,8 @@ def suppress(boxes: Boxes, limit: int) -> NDArray[np.intp]:
         across = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
         down = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
         overlap = np.maximum(across, 0) * np.maximum(down, 0)
-        most = np.where(boxes.classes[rest] == boxes.classes[best], IOU_THRESHOLD, OTHER_CLASS_IOU_THRESHOLD)
-        left = rest[overlap < most * (areas[best] + areas[rest] - overlap)]
+        most = np.where(boxes.classes[rest] == boxes.classes[best], iou, other)
+        left = rest[overlap <= most * (areas[best] + areas[rest] - overlap)]
     return np.array(kept, np.intp)
 
 

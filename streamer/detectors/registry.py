@@ -25,13 +25,41 @@ TABLE: Mapping[str, str] = {
     "nanodet:large": "streamer.detectors.nanodet:NanoDetDetector",
     "mask-rcnn": "streamer.detectors.hub:HubDetector",
     "hub": "streamer.detectors.hub:HubDetector",
+    "exported": "streamer.detectors.exported.detector:ExportedDetector",
 }
 """Name to ``module:Class``; imported when used."""
 
 BUILT_IN = ("nanodet", "nanodet:large")
 """Detectors whose weights come with the package."""
 
-SPECS = "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of a SavedModel folder, package.module:Class"
+SPECS = (
+    "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of an ONNX file or of a SavedModel folder, "
+    "package.module:Class"
+)
+
+EXPORTED = (".onnx",)
+"""How the names of files of exported networks end."""
+
+_TORCH = (
+    "a file of PyTorch, a pickle that may run any code when it is opened",
+    "export it where it was made: yolo export model=FILE format=onnx, model.export() of RF-DETR, or torch.onnx.export",
+)
+_KERAS = ("a file of Keras", "export it, model.export(FOLDER), and name that folder")
+_OTHER_RUNTIME = ("a file of another runtime", "export the model to ONNX, and name that file")
+OTHER_FILES: Mapping[str, tuple[str, str]] = {
+    ".pt": _TORCH,
+    ".pth": _TORCH,
+    ".ckpt": _TORCH,
+    ".torchscript": _TORCH,
+    ".safetensors": ("weights without a network", _TORCH[1]),
+    ".keras": _KERAS,
+    ".h5": _KERAS,
+    ".engine": _OTHER_RUNTIME,
+    ".mlmodel": _OTHER_RUNTIME,
+    ".xml": _OTHER_RUNTIME,
+    ".pb": ("a file of TensorFlow", "name the folder of the SavedModel that it lies in"),
+}
+"""Files that are none that streamer opens, by the end of their names: what they are, and what to do."""
 
 _CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -72,6 +100,15 @@ def load_detector(
             labels_path=labels_path,
             device=device,
         )
+    if (file := exported_file_of(spec)) is not None:
+        return _made(
+            _resolve(TABLE["exported"]),
+            file,
+            score_threshold=score_threshold,
+            threads=threads,
+            labels_path=labels_path,
+            device=device,
+        )
     _check_name(spec, labels_path)
     _check_cpu(spec, device)
     if spec in BUILT_IN:
@@ -104,6 +141,10 @@ def check_detector(spec: str, labels_path: Path | None = None, device: str = AUT
             hub.check_folder(Path(model))
         check_device(device)
         return COCO if labels_path is None else read_labels(labels_path)
+    if (file := exported_file_of(spec)) is not None:
+        detector = load_detector(str(file), score_threshold=0.5, labels_path=labels_path, device=device)
+        detector.close()
+        return detector.labels
     _check_name(spec, labels_path)
     _check_cpu(spec, device)
     if spec in BUILT_IN:
@@ -116,10 +157,13 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
     """Raise ``ConfigError`` unless ``spec`` is built in or names a class, and has no label file."""
     if spec not in BUILT_IN and not _CLASS_SPEC.fullmatch(spec):
         if Path(spec).is_file():
-            if Path(spec).suffix in (".keras", ".h5"):
-                hint = "export it, model.export(FOLDER), and name that folder"
-                raise ConfigError(f"the detector {spec} is a file of Keras", hint=hint)
+            if (other := OTHER_FILES.get(Path(spec).suffix.lower())) is not None:
+                raise ConfigError(f"the detector {spec} is {other[0]}", hint=other[1])
             raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
+        if Path(spec).suffix.lower() in EXPORTED:
+            files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED]
+            near = nearest(spec, files, most=1)
+            raise ConfigError(f"there is no file {spec}", hint=f"did you mean {near[0]}?" if near else "check the path")
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))
     if labels_path is not None:
         raise ConfigError(f"the detector {spec} has its own labels", hint="leave the label file away, or name a SavedModel")
@@ -141,6 +185,12 @@ def saved_model_of(spec: str) -> str | None:
     if kaggle.is_kaggle(spec):
         return spec
     return spec if spec and Path(spec).is_dir() else None
+
+
+def exported_file_of(spec: str) -> Path | None:
+    """The file of an exported network that ``spec`` names; None when it names something else."""
+    path = Path(spec)
+    return path if path.suffix.lower() in EXPORTED and path.is_file() else None
 
 
 def _suggestion(spec: str) -> str:

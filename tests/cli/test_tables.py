@@ -50,7 +50,7 @@ def test_the_models_and_where_they_lie(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_check_shows_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     report = CheckReport(
-        name="mine", device="CPU", input_size=(64, 32), contract={"boxes": "float32 [N, 4]"}, labels=3,
+        name="mine", device="CPU", input_size=(64, 32), contract={"boxes": "float32 [N, 4]"}, labels=3, family="",
         warm_up_s=0.5, ms_per_frame=12.34, frames=5,
         peak_memory_bytes=123_000_000, ms_by_masks={0: 9.04, 5: 10.0},
     )  # fmt: skip

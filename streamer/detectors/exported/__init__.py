@@ -1,0 +1,1 @@
+"""Detectors from one file that a framework exported: ONNX and LiteRT."""

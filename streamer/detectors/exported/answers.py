@@ -1,0 +1,141 @@
+"""Networks that answer with finished objects: torchvision, RT-DETR, D-FINE, DEIM, and the TF Object Detection API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.found import Arrays, Floats, Found, Rows, best_first, unbatched
+from streamer.detectors.exported.grid_masks import from_maps
+from streamer.detectors.exported.picture_input import Fit, Preparation
+from streamer.detectors.exported.recognition import Miss, Place
+
+BOX_CELLS_MOST = 64
+"""Masks with as many cells a side as this, or fewer, are of the box and not of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One file of this family."""
+
+    family: str
+    boxes_at: int
+    scores_at: int
+    classes_at: int
+    masks_at: int | None
+    preparation: Preparation
+    count_at: int | None = None
+    """Which output says how many rows count."""
+    fractions: bool = False
+    """Whether boxes are fractions of the input instead of pixels."""
+    y_first: bool = False
+    """Whether boxes are top, left, bottom, right."""
+    classes: int | None = None
+
+    @property
+    def has_masks(self) -> bool:
+        return self.masks_at is not None
+
+    def read(self, outputs: Arrays, fit: Fit, least_score: float) -> Found:
+        """See :class:`Reader`."""
+        given = np.asarray(outputs[self.scores_at]).reshape(-1).astype(np.float32, copy=False)
+        names = np.asarray(outputs[self.classes_at]).reshape(-1)
+        every = np.asarray(outputs[self.boxes_at]).reshape(-1, 4).astype(np.float32, copy=False)
+        rows = min(len(given), len(names), len(every), self._count(outputs))
+        scores = given[:rows]
+        at = np.flatnonzero((scores >= least_score) & np.isfinite(names[:rows]))
+        at = at[best_first(scores[at])]
+        boxes = every[at][:, [1, 0, 3, 2]] if self.y_first else every[at]
+        if self.fractions:
+            boxes = boxes * np.array(fit.input_size * 2, np.float32)
+        in_picture = fit.to_picture(boxes)
+        classes = np.rint(names[at]).astype(np.intp)
+        if self.masks_at is None:
+            return Found(in_picture, scores[at], classes)
+        maps = _maps(outputs[self.masks_at])
+
+        def masks(picked: Rows) -> Floats:
+            return _masks(maps[at[picked]], boxes[picked], in_picture[picked], fit)
+
+        return Found(in_picture, scores[at], classes, masks)
+
+    def _count(self, outputs: Arrays) -> int:
+        if self.count_at is None:
+            return np.iinfo(np.int32).max
+        counts = np.asarray(outputs[self.count_at]).reshape(-1)
+        return int(counts[0]) if len(counts) and np.isfinite(counts[0]) and counts[0] > 0 else 0
+
+
+def _maps(array: NDArray[Any]) -> NDArray[Any]:
+    """Masks (N, h, w) of [N, 1, h, w] or [1, N, h, w]."""
+    if array.ndim == 4 and array.shape[1] == 1:
+        return array[:, 0]
+    return unbatched(array)
+
+
+def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> Floats:
+    values = maps.astype(np.float32) / np.float32(255.0 if maps.dtype == np.uint8 and maps.max(initial=0) > 1 else 1.0)
+    logits = bool(values.size) and not (np.nanmin(values) >= -0.01 and np.nanmax(values) <= 1.01)
+    if max(maps.shape[1:]) > BOX_CELLS_MOST:
+        return from_maps(values, fit.from_picture(in_picture), fit.input_size, logits=logits)
+    # Relative to the whole box, of which the picture may have cut something off.
+    height, width = maps.shape[1:]
+    seen = fit.from_picture(in_picture)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6).astype(np.float64)
+    start = boxes[:, :2].astype(np.float64)
+    scale = np.tile(np.array([width, height]) / sides, 2)
+    in_cells = (seen - np.tile(start, 2)) * scale
+    return from_maps(values, in_cells, (width, height), logits=logits)
+
+
+OWN_SIZE = Preparation("none")
+STRETCHED = Preparation("stretch", averaged=True)
+LEVELS = Preparation("stretch", deviation=(1.0, 1.0, 1.0), averaged=True)
+_TF = {"boxes": "detection_boxes", "scores": "detection_scores", "classes": "detection_classes", "count": "num_detections"}
+
+
+def match(description: Description, place: Place) -> Answers | Miss:
+    """This family's reader for the file, or what is missing."""
+    outputs = description.outputs
+    names = [tensor.name.split(":")[0].lower() for tensor in outputs]
+    if _TF["boxes"] in names:
+        return _tf(names)
+    boxes = [at for at, tensor in enumerate(outputs) if tensor.shape[-1:] == (4,) and len(tensor.shape) in (2, 3)]
+    flat = [at for at, tensor in enumerate(outputs) if len(tensor.shape) == len(outputs[boxes[0]].shape) - 1] if boxes else []
+    classes = [at for at in flat if outputs[at].dtype.startswith("int")]
+    scores = [at for at in flat if outputs[at].dtype.startswith("float")]
+    maps = [at for at, tensor in enumerate(outputs) if len(tensor.shape) == 4 or "mask" in names[at]]
+    if len(boxes) != 1 or len(classes) != 1 or len(scores) != 1 or len(maps) > 1 or len(outputs) != 3 + len(maps):
+        fits = (len(boxes) == 1) + (len(classes) == 1) + (len(scores) == 1)
+        return Miss(
+            "torchvision or RT-DETR", fits, "it has outputs for boxes [N, 4], scores [N] and classes [N] in whole numbers"
+        )
+    masks = maps[0] if maps else None
+    batched = len(outputs[boxes[0]].shape) == 3
+    sized = any(tensor.name != place.tensor.name for tensor in description.inputs)
+    if batched or sized:
+        return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, STRETCHED)
+    return Answers("torchvision", boxes[0], scores[0], classes[0], masks, OWN_SIZE)
+
+
+def _tf(names: list[str]) -> Answers | Miss:
+    missing = [name for name in _TF.values() if name not in names]
+    if missing:
+        return Miss("TF Object Detection API", 4 - len(missing), f"it has no output {', '.join(missing)}")
+    at = {role: names.index(name) for role, name in _TF.items()}
+    masks = names.index("detection_masks") if "detection_masks" in names else None
+    return Answers(
+        "TF Object Detection API",
+        at["boxes"],
+        at["scores"],
+        at["classes"],
+        masks,
+        LEVELS,
+        count_at=at["count"],
+        fractions=True,
+        y_first=True,
+    )

@@ -1,0 +1,49 @@
+"""All families of networks, and the one that a file is of."""
+
+from __future__ import annotations
+
+from streamer.detectors.exported import answers, nanodet_rows, queries, yolo, yolox
+from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.found import Reader
+from streamer.detectors.exported.recognition import Match, Miss, Place, nearest
+from streamer.errors import DetectorContractError
+
+MATCHES: tuple[Match, ...] = (nanodet_rows.match, yolo.match, yolox.match, queries.match, answers.match)
+"""In this order: what is more particular comes first."""
+OTHER_TASKS = {
+    "classify": "a classification model, which says what a picture shows but not where",
+    "pose": "a pose model, which answers with joints",
+    "obb": "a model of turned boxes",
+    "semantic": "a model of semantic segmentation, which tells no objects apart",
+    "depth": "a model of depth",
+}
+
+
+def recognise(description: Description, place: Place) -> Reader:
+    """The reader for a file whose shapes are known.
+
+    Raises ``DetectorContractError`` for a file of no known family, with the nearest one and what is missing.
+    """
+    task = description.metadata.get("task", "")
+    if task in OTHER_TASKS:
+        raise DetectorContractError(
+            f"{description.file} is {OTHER_TASKS[task]} (task: {task})",
+            hint="streamer needs one that detects or segments objects",
+        )
+    shapes = [tensor.shape for tensor in description.outputs]
+    if len(shapes) == 1 and len(shapes[0]) <= 2:
+        raise DetectorContractError(
+            f"{description.file} looks like a classification model: its only output is {description.outputs[0]}",
+            hint="streamer needs one that detects or segments objects",
+        )
+    misses: list[Miss] = []
+    for match in MATCHES:
+        found = match(description, place)
+        if not isinstance(found, Miss):
+            return found
+        misses.append(found)
+    near = nearest(misses)
+    raise DetectorContractError(
+        f"{description.file} is of no known family; the nearest is {near.family}: {near.missing}",
+        hint=f"streamer models check {description.file} shows what it has",
+    )

@@ -1,0 +1,90 @@
+"""Masks relative to their boxes, from maps of the whole input: prototypes with coefficients, or one map for each object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+LEAST_CELLS, MOST_CELLS = 33, 112
+"""Cells a side of a mask: more for larger objects, so that their outlines have no stairs."""
+CELLS_FOR_ONE = 1.5
+"""Cells of a mask for one of the map, along the longer side of the largest object."""
+_FURTHEST = 30.0
+"""Logits beyond this are 0 or 1."""
+
+
+def cells_for(boxes: NDArray[np.float64]) -> int:
+    """Cells a side for objects with these boxes (N, 4), in cells of the map."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    longest = float(sides.max(initial=0.0, where=np.isfinite(sides)))
+    return int(np.clip(np.ceil(longest * CELLS_FOR_ONE), LEAST_CELLS, MOST_CELLS))
+
+
+def grids(
+    part_of: Callable[[int, int, int, int, int], Floats],
+    boxes: NDArray[np.float64],
+    size: tuple[int, int],
+    *,
+    logits: bool = True,
+) -> Floats:
+    """Masks (N, M, M), probabilities, of boxes (N, 4) in cells of maps of ``size`` (width, height).
+
+    ``part_of(row, left, top, right, bottom)`` is the map of one object inside those bounds. Where the maps hold logits, these
+    are interpolated and not the probabilities, as the frameworks do. A box that is none, or beside the map, has an empty mask.
+    """
+    cells = cells_for(boxes)
+    made = np.zeros((len(boxes), cells, cells), np.float32)
+    width, height = size
+    for row, box in enumerate(boxes):
+        if not np.isfinite(box).all():
+            continue
+        left, top = (int(np.clip(np.floor(side) - 1, 0, most)) for side, most in zip(box[:2], size, strict=True))
+        right, bottom = int(np.clip(np.ceil(box[2]) + 1, 0, width)), int(np.clip(np.ceil(box[3]) + 1, 0, height))
+        if right <= left or bottom <= top:
+            continue
+        part = part_of(row, left, top, right, bottom)
+        step = (box[2:] - box[:2]) / cells
+        start = box[:2] - (left, top) + step / 2 - 0.5
+        matrix = np.array([[step[0], 0.0, start[0]], [0.0, step[1], start[1]]])
+        cv2.warpAffine(
+            part,
+            matrix,
+            (cells, cells),
+            dst=made[row],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if logits:
+            np.clip(made[row], -_FURTHEST, _FURTHEST, out=made[row])
+            made[row] = 1.0 / (1.0 + np.exp(-made[row]))
+    return made
+
+
+def from_prototypes(
+    prototypes: Floats, coefficients: Floats, boxes: NDArray[np.float64], input_size: tuple[int, int]
+) -> Floats:
+    """Masks (N, M, M) of prototypes (K, h, w) mixed by coefficients (N, K); boxes (N, 4) in pixels of the input."""
+    count, height, width = prototypes.shape
+    in_cells = boxes * np.array([width / input_size[0], height / input_size[1]] * 2)
+
+    def part_of(row: int, left: int, top: int, right: int, bottom: int) -> Floats:
+        part = np.ascontiguousarray(prototypes[:, top:bottom, left:right]).reshape(count, -1)
+        # OpenCV's product, not NumPy's: that keeps a second core busy with waiting.
+        mixed = cv2.gemm(coefficients[row : row + 1], part, 1.0, None, 0.0)  # type: ignore[call-overload]  # the stub does not know that a third may be missing
+        return np.asarray(mixed, np.float32).reshape(bottom - top, right - left)
+
+    return grids(part_of, in_cells, (width, height))
+
+
+def from_maps(maps: Floats, boxes: NDArray[np.float64], input_size: tuple[int, int], *, logits: bool) -> Floats:
+    """Masks (N, M, M) of maps (N, h, w), one for each object and each of the whole input; boxes (N, 4) in pixels of it."""
+    _, height, width = maps.shape
+    in_cells = boxes * np.array([width / input_size[0], height / input_size[1]] * 2)
+    return grids(
+        lambda row, left, top, right, bottom: maps[row, top:bottom, left:right], in_cells, (width, height), logits=logits
+    )

@@ -1,0 +1,81 @@
+"""Networks that answer with a fixed number of queries: RF-DETR, and DETR-like ones without post-processing.
+
+Each query has a box (centre and size as fractions of the picture), a score for each class, and maybe a mask of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.found import MOST_KEPT, Arrays, Floats, Found, Rows, best_first, corners, unbatched
+from streamer.detectors.exported.grid_masks import from_maps
+from streamer.detectors.exported.picture_input import IMAGENET_DEVIATION, IMAGENET_MEAN, Fit, Preparation
+from streamer.detectors.exported.recognition import Miss, Place, sizes
+
+RF_DETR = Preparation("stretch", mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """One file of this family."""
+
+    boxes_at: int
+    scores_at: int
+    masks_at: int | None
+    classes: int
+    probabilities: bool = False
+    """Whether scores are probabilities, not logits."""
+    preparation: Preparation = RF_DETR
+    family: str = "RF-DETR"
+
+    @property
+    def has_masks(self) -> bool:
+        return self.masks_at is not None
+
+    def read(self, outputs: Arrays, fit: Fit, least_score: float) -> Found:
+        """See :class:`Reader`."""
+        given = unbatched(outputs[self.scores_at]).astype(np.float32, copy=False)
+        scores = given if self.probabilities else np.float32(1.0) / (1 + np.exp(-np.clip(given, -80.0, 80.0)))
+        flat: Floats = scores.reshape(-1).astype(np.float32, copy=False)
+        at = np.flatnonzero(flat >= least_score)
+        at = at[best_first(flat[at], MOST_KEPT)]
+        queries, classes = np.divmod(at, scores.shape[1])
+        boxes = corners(unbatched(outputs[self.boxes_at]).astype(np.float32, copy=False)[queries])
+        in_picture = fit.to_picture(boxes * np.array(fit.input_size * 2, np.float32))
+        if self.masks_at is None:
+            return Found(in_picture, flat[at], classes)
+        maps = unbatched(outputs[self.masks_at])
+
+        def masks(rows: Rows) -> Floats:
+            picked = maps[queries[rows]].astype(np.float32, copy=False)
+            return from_maps(picked, fit.from_picture(in_picture[rows]), fit.input_size, logits=True)
+
+        return Found(in_picture, flat[at], classes, masks)
+
+
+_BOXES = ("dets", "box")
+_SCORES = ("labels", "logits", "scores", "classes")
+
+
+def match(description: Description, place: Place) -> Queries | Miss:  # noqa: ARG001  # the input's size plays no part here
+    """This family's reader for the file, or what is missing."""
+    found = sizes(description)
+    whole = all(description.outputs[at].dtype.startswith("float") for at in found)
+    rows = {at: shape for at, shape in found.items() if len(shape) == 2}
+    maps = [at for at, shape in found.items() if len(shape) == 3]
+    boxes = [at for at, shape in rows.items() if shape[1] == 4]
+    if len(boxes) > 1:
+        boxes = [at for at in boxes if any(word in description.outputs[at].name.lower() for word in _BOXES)]
+    scores = [at for at, shape in rows.items() if at not in boxes and boxes and shape[0] == rows[boxes[0]][0]]
+    if not whole or len(boxes) != 1 or len(scores) != 1 or len(found) != 2 + len(maps) or len(maps) > 1:
+        return Miss("RF-DETR", len(boxes), "it has outputs [1, queries, 4] and [1, queries, classes], and maybe masks")
+    if maps and found[maps[0]][0] != rows[boxes[0]][0]:
+        return Miss("RF-DETR", 2, "its masks are not as many as its boxes")
+    name = description.outputs[scores[0]].name.lower()
+    if name.startswith(("pred_", "logits")):
+        # The same shapes come from networks whose last class is "nothing": the file does not say which it is.
+        return Miss("RF-DETR", 3, f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said")
+    return Queries(boxes[0], scores[0], maps[0] if maps else None, rows[scores[0]][1], "scores" in name)

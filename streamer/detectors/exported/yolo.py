@@ -1,0 +1,170 @@
+"""YOLO as Ultralytics and YOLOv5 to YOLOv10 export it: boxes and scores in one output, prototypes of masks in another.
+
+Written after the shapes of such files: no code of theirs is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.found import Arrays, Floats, Found, Rows, best_first, corners, kept_boxes, unbatched
+from streamer.detectors.exported.grid_masks import from_prototypes
+from streamer.detectors.exported.picture_input import Fit, Preparation
+from streamer.detectors.exported.recognition import Miss, Place, cells, sizes
+from streamer.detectors.nanodet_boxes import Boxes
+
+Form = Literal["columns", "rows", "objectness", "final"]
+"""``columns``: a column for each place, of box, class scores and coefficients. ``rows``: the same as rows. ``objectness``:
+rows with a score for any object before those of the classes. ``final``: rows of left, top, right, bottom, score, class and
+coefficients."""
+IOU = 0.7
+"""Overlap above which Ultralytics suppresses boxes of one class."""
+OBJECTNESS_IOU = 0.45
+"""The same of YOLOv5."""
+
+LETTERBOX = Preparation("letterbox", padding=114)
+STRETCHED = Preparation("stretch")
+
+
+@dataclass(frozen=True, slots=True)
+class Yolo:
+    """One file of this family."""
+
+    form: Form
+    rows_at: int
+    """Which output holds boxes and scores."""
+    prototypes_at: int | None
+    """Which output holds the prototypes; None where there are no masks."""
+    classes: int | None
+    coefficients: int = 0
+    prototypes_last: bool = False
+    """Whether the prototypes are the last axis."""
+    fractions: bool = False
+    """Whether boxes are fractions of the input instead of pixels."""
+    centres: bool = False
+    """RT-DETR: final boxes, too, are centre and size, and all boxes fractions; nothing is suppressed."""
+    preparation: Preparation = LETTERBOX
+    iou: float | None = None
+    """Overlap above which boxes of one class are suppressed; None for the family's own."""
+
+    @property
+    def family(self) -> str:
+        if self.centres:
+            return "RT-DETR of Ultralytics"
+        what = {"columns": "", "rows": "", "objectness": " with objectness", "final": ", end to end"}[self.form]
+        return f"YOLO{what}, {'segment' if self.has_masks else 'detect'}"
+
+    @property
+    def has_masks(self) -> bool:
+        return self.prototypes_at is not None
+
+    def read(self, outputs: Arrays, fit: Fit, least_score: float) -> Found:
+        """See :class:`Reader`."""
+        raw = unbatched(outputs[self.rows_at])
+        boxes, coefficients = self._final(raw, least_score) if self.form == "final" else self._raw(raw, least_score)
+        if self.centres and self.form == "final":
+            boxes = boxes._replace(xyxy=corners(boxes.xyxy))
+        if self.fractions or self.centres:
+            boxes = boxes._replace(xyxy=boxes.xyxy * np.array(fit.input_size * 2, np.float32))
+        if self.form != "final" and not self.centres:
+            usual = OBJECTNESS_IOU if self.form == "objectness" else IOU
+            kept = kept_boxes(boxes, usual if self.iou is None else self.iou)
+            boxes, coefficients = Boxes(boxes.xyxy[kept], boxes.scores[kept], boxes.classes[kept]), coefficients[kept]
+        in_picture = fit.to_picture(boxes.xyxy)
+        if self.prototypes_at is None:
+            return Found(in_picture, boxes.scores, boxes.classes)
+        prototypes = outputs[self.prototypes_at][0]
+
+        def masks(rows: Rows) -> Floats:
+            first = np.moveaxis(prototypes, -1, 0) if self.prototypes_last else prototypes
+            return from_prototypes(
+                first.astype(np.float32, copy=False), coefficients[rows], fit.from_picture(in_picture[rows]), fit.input_size
+            )
+
+        return Found(in_picture, boxes.scores, boxes.classes, masks, empty_go=True)
+
+    def _final(self, rows: Floats, least_score: float) -> tuple[Boxes, Floats]:
+        scores = rows[:, 4].astype(np.float32)
+        at = np.flatnonzero((scores >= least_score) & (scores > 0) & np.isfinite(rows[:, 5]))
+        at = at[best_first(scores[at])]
+        picked = rows[at].astype(np.float32)
+        return Boxes(picked[:, :4], picked[:, 4], np.rint(picked[:, 5]).astype(np.intp)), picked[:, 6:]
+
+    def _raw(self, raw: Floats, least_score: float) -> tuple[Boxes, Floats]:
+        # A column for each place, in either form.
+        columns = raw if self.form == "columns" else raw.T
+        first = 5 if self.form == "objectness" else 4
+        last = len(columns) - self.coefficients
+        scores = columns[first:last].max(axis=0).astype(np.float32)
+        if self.form == "objectness":
+            scores = scores * columns[4].astype(np.float32)
+        at = np.flatnonzero((scores >= least_score) & (scores > 0))
+        at = at[best_first(scores[at])]
+        picked = columns[:, at].astype(np.float32)
+        boxes = Boxes(corners(picked[:4].T), scores[at], picked[first:last].argmax(axis=0))
+        return boxes, np.ascontiguousarray(picked[last:].T)
+
+
+STRIDES = (8, 16, 32)
+WITH_64 = (8, 16, 32, 64)
+ANCHORS = 3
+"""Boxes at each place of YOLOv5 and YOLOv7."""
+MOST_FINAL = 1000
+"""Rows at most of a file that suppresses by itself."""
+_COCO_ROW = 84
+"""Numbers of a row without objectness, of COCO's classes."""
+
+
+def match(description: Description, place: Place) -> Yolo | Miss:
+    """This family's reader for the file, or what is missing."""
+    found = sizes(description)
+    rank_2 = [at for at, shape in found.items() if len(shape) == 2]
+    maps = [at for at, shape in found.items() if len(shape) == 3]
+    fractions = place.channels_last
+    if len(rank_2) != 1 or len(maps) > 1 or len(found) > 2:
+        return Miss("YOLO", len(rank_2) == 1, "it has one output of rank 3, [1, 4 + classes, places], and maybe prototypes")
+    at = rank_2[0]
+    rows, columns = found[at]
+    prototypes_at = maps[0] if maps else None
+    last, coefficients = False, 0
+    if prototypes_at is not None:
+        shape = found[prototypes_at]
+        last = shape[2] < shape[0]
+        coefficients = shape[2] if last else shape[0]
+    names = len(description.names)
+    if "rtdetr" in description.metadata.get("description", "").lower():
+        # Of the same shape, but boxes are centre and size as fractions, and none covers another.
+        return Yolo("final" if columns == 6 else "rows", at, None, names or columns - 4, preparation=STRETCHED, centres=True)
+    form = _form(rows, columns, coefficients, names, place)
+    if form is None:
+        return Miss("YOLO", 2, f"its output {rows} x {columns} fits no number of places of the input, or no number of classes")
+    classes = {
+        "columns": rows - 4 - coefficients,
+        "rows": columns - 4 - coefficients,
+        "objectness": columns - 5 - coefficients,
+        "final": names or None,
+    }[form]
+    if form != "final" and names and names != classes:
+        return Miss("YOLO", 3, f"its metadata name {names} classes, its output has {classes}")
+    return Yolo(form, at, prototypes_at, classes, coefficients, last, fractions)
+
+
+def _form(rows: int, columns: int, coefficients: int, names: int, place: Place) -> Form | None:
+    """How the output is laid out; None where it is none of the known ways."""
+    numbers = [cells(place.size, strides) for strides in (STRIDES, WITH_64)]
+    places = {number for number in numbers if number}
+    by_anchor = {ANCHORS * number for number in places}
+    least = 4 + coefficients
+    if columns in places and rows > least:
+        return "columns"
+    if columns == 6 + coefficients and rows <= MOST_FINAL and rows not in places | by_anchor:
+        return "final"
+    if rows in by_anchor and columns > least + 1:
+        return "objectness"
+    if rows in places and columns > least and (columns == names + least if names else columns == _COCO_ROW + coefficients):
+        return "rows"
+    return None

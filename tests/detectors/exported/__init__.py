@@ -1,0 +1,1 @@
+"""Detectors from exported files."""
