@@ -47,6 +47,7 @@ _MOST_IDLE = 4
 """After Ctrl-C, so many times ``_IDLE_S`` without a frame, and the detector's call under way is not waited for."""
 
 if TYPE_CHECKING:
+    from streamer.events.recorded import RecordedEvents
     from streamer.perception.interval import Interval
 
 
@@ -117,7 +118,10 @@ def annotate_with(
                 overwrite=config.overwrite,
             )
         undo.callback(picture_sink.abandon)
-        found, detector, perception = _perceive(config, undo, on_wait, tracked=bool(places))
+        events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
+        if events is not None:
+            undo.callback(events.abandon)
+        found, detector, perception = _perceive(config, undo, on_wait, tracked=bool(places) or config.events is not None)
         scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
@@ -140,6 +144,8 @@ def annotate_with(
             counts = Counts(config.counts, scene.totals, overwrite=config.overwrite)
             undo.callback(counts.abandon)
             sinks.append(counts)
+        if events is not None:
+            sinks.append(events)
         style = Style(draw=config.draw, mask_opacity=config.mask_opacity)
         renderer = Renderer(
             detector.labels,
@@ -170,19 +176,19 @@ def annotate_with(
             try:
                 stats = pipeline.run()
             except StageFailed as failure:
-                files = [output, config.detections, config.coco, config.counts]
+                files = [output, config.detections, config.coco, config.counts, None if events is None else events.path]
                 paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
                 failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
     if (inference := stats.latencies["inference"]).count:
         times_of(config).keep("call", inference.median_s)
-    notes = [*source.notes, *picture_sink.notes]
-    files = [output, config.detections, config.coco, config.counts]
+    notes = [*source.notes, *picture_sink.notes, *(() if events is None else events.notes)]
+    files = [output, config.detections, config.coco, config.counts, None if events is None else events.path]
     if found.left and not pipeline.abandoned:
         notes.append(_what_was_left(found, stats.dropped["interrupted"]))
     if pipeline.abandoned:
         # Records keep the lines that they have: each is true by itself. The other two appear whole or not at all.
-        files = [config.detections, config.counts]
+        files = [config.detections, config.counts, None if events is None else events.path]
         notes.append(f"abandoned: there is no {output}")
     return Summary.of(
         stats,
@@ -196,6 +202,23 @@ def annotate_with(
         notes=notes,
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
+    )
+
+
+def _events(config: AnnotateConfig, source: VideoFile, name_of: Callable[[int], str]) -> RecordedEvents | None:
+    """What makes events; None where they are not asked for. What privacy covers must not be seen in clips either."""
+    if config.events is None:
+        return None
+    from streamer.events.recorded import RecordedEvents
+
+    private = bool(config.privacy or config.privacy_zones)
+    return RecordedEvents(
+        config,
+        config.events,
+        source,
+        name_of,
+        clips=not private,
+        overwrite=config.overwrite,
     )
 
 

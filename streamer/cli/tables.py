@@ -243,7 +243,8 @@ def print_events(events: Sequence[Event]) -> None:
         Console().print("no events", highlight=False)
         return
     table = Table(box=None)
-    for heading in ("id", "camera", "began", "lasted", "objects", "zones", "clip"):
+    table.add_column("id", no_wrap=True, min_width=len(events[0].id))  # it is what the other commands ask for
+    for heading in ("camera", "began", "lasted", "objects", "zones", "clip"):
         table.add_column(heading)
     for event in events:
         began = datetime.fromtimestamp(event.start_utc).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from streamer.config.events import EventOptions
 from streamer.config.fields import (
     Address,
     FilePath,
@@ -118,6 +119,7 @@ class ReportOptions(Settings):
 class AnnotateConfig(  # pydantic takes the fields of the last base first
     ReportOptions,
     EncodingOptions,
+    EventOptions,
     PlacesOptions,
     ResultsOptions,
     RecordsOptions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from streamer.config.fields import FilePath, Names, Option, Positive, Seconds, Settings, Unset
+from streamer.config.fields import FilePath, Names, Option, Seconds, Settings, Unset
 
 
 class EventOptions(Settings):
@@ -23,8 +23,6 @@ class EventOptions(Settings):
     event_merge_after: Seconds = 3.0
     """Seconds without any object after which an event has ended; objects that come before that belong to it."""
     event_pre_capture: Seconds = 5.0
-    """Seconds of the clip before the event; clips are cut from what ``record`` keeps."""
+    """Seconds of the clip before the event; live clips are cut from what ``record`` keeps."""
     event_post_capture: Seconds = 10.0
     """Seconds of the clip after the event."""
-    keep_events_hours: Annotated[Positive | None, Unset("never removed")] = None
-    """Hours after which events are removed, with pictures and clips, and what ``record_mode: events`` recorded."""

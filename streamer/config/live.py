@@ -155,6 +155,8 @@ class OutputOptions(Settings):
     """Hours after which segments are removed."""
     keep_gb: Annotated[Positive | None, Unset("no limit")] = None
     """Gigabytes (10^9 bytes) of segments beyond which the oldest are removed."""
+    keep_events_hours: Annotated[Positive | None, Unset("never removed")] = None
+    """Hours after which events are removed, with pictures and clips, and what ``record_mode: events`` recorded."""
 
 
 class CameraOptions(

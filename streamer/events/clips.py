@@ -96,11 +96,11 @@ class ClipCutter:
         self._waiting.append((event, self._clock()))
         self._awake.set()
 
-    def finish(self) -> None:
-        """Cut what can be cut now: the recording ends, and more will not come."""
+    def finish(self, timeout_s: float) -> None:
+        """Cut what can be cut now, in ``timeout_s`` seconds: the recording ends, and more will not come."""
         self._finishing = True
         self._awake.set()
-        self._thread.join(3.0)
+        self._thread.join(timeout_s)
 
     def _work(self) -> None:
         while not (self._finishing and not self._waiting):

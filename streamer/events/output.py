@@ -56,12 +56,15 @@ class EventsOutput:
         pre_capture_s: float = 5.0,
         post_capture_s: float = 10.0,
         utc_of: Callable[[Frame], float] = lambda frame: time.time() if frame.utc_s is None else frame.utc_s,
+        patience_s: float = 3.0,
     ) -> None:
-        """Ends what a process that was killed had left open. ``utc_of`` says when a frame was taken, seconds since 1970."""
+        """Ends what a process that was killed had left open. ``utc_of`` says when a frame was taken, seconds since 1970;
+        ``patience_s`` is what clips may take at the end."""
         self.name = f"events {folder}"
         self._folder = folder / file_stem(camera)
         self._camera = camera
         self._store, self._tracker, self._utc_of = store, tracker, utc_of
+        self._patience_s = patience_s
         self._frames = self._dropped = 0
         self._state, self._error = State.STARTING, ""
         self._noted_s = -math.inf
@@ -97,7 +100,7 @@ class EventsOutput:
         for change in self._tracker.finish():
             self._tell(change, None)
         if self._clips is not None:
-            self._clips.finish()
+            self._clips.finish(self._patience_s)
         if self._unwritten:
             self._dropped += len(self._unwritten)
             ids = ", ".join(dict.fromkeys(event.id for event in self._unwritten))

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from streamer.errors import OutputWriteFailed
 from streamer.events.event import Event
@@ -56,16 +57,21 @@ class EventRetention:
     def _tidy(self, camera: str, before_utc: float) -> None:
         while not self._closed.is_set() and (gone := self._store.forget(camera, before_utc)):
             for event in gone:
-                self._remove_files(event)
-
-    def _remove_files(self, event: Event) -> None:
-        for path in (self._store.path.parent / file_stem(event.camera)).glob(f"{glob.escape(event.id)}*"):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                self._say_once(f"old events: cannot remove {path}: {error.strerror or error}")
+                for problem in remove_files(self._store.path.parent, event):
+                    self._say_once(problem)
 
     def _say_once(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
             log.warning("%s", text)
+
+
+def remove_files(folder: Path, event: Event) -> list[str]:
+    """Remove the pictures and clips of an event; what could not be removed, and why."""
+    problems = []
+    for path in (folder / file_stem(event.camera)).glob(f"{glob.escape(event.id)}*"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            problems.append(f"old events: cannot remove {path}: {error.strerror or error}")
+    return problems

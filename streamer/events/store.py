@@ -145,12 +145,13 @@ class EventStore:
         with self._transaction() as run:
             run("UPDATE events SET body = ? WHERE id = ?", (json.dumps(event.as_json()), event.id))
 
-    def forget(self, camera: str, before_utc: float, limit: int = 500) -> list[Event]:
+    def forget(self, camera: str, before_utc: float, *, open_too: bool = False, limit: int = 500) -> list[Event]:
         """Delete the oldest events of a camera that ended before ``before_utc`` and of which nobody is still to be told; which
-        they were. Raises as :meth:`record`."""
+        they were. ``open_too``: also those that have not ended and began before it. Raises as :meth:`record`."""
+        ended = "coalesce(end_utc, start_utc)" if open_too else "end_utc"
         with self._transaction() as run:
             rows = run(
-                "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE camera = ? AND end_utc < ? AND id NOT IN"
+                f"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE camera = ? AND {ended} < ? AND id NOT IN"
                 " (SELECT substr(key, 1, 26) FROM outbox WHERE given_up_utc IS NULL) ORDER BY id LIMIT ?) RETURNING body",
                 (camera, before_utc, limit),
             ).fetchall()

@@ -9,17 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamer.config.events import EventOptions
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.zones import places_of
 from streamer.errors import ConfigError
 from streamer.events.delivery import Delivery, DeliveryStatus
+from streamer.events.from_settings import event_rules
 from streamer.events.output import EventsOutput
 from streamer.events.retention import EventRetention
 from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EVENTS_FILE, EventStore
 from streamer.events.targets.from_settings import make_targets
-from streamer.events.tracker import EventRules, EventTracker
+from streamer.events.tracker import EventTracker
 from streamer.live.copying import CopyRecording
 from streamer.live.status import CameraStatus
 from streamer.stages import State
@@ -157,16 +157,6 @@ class _Recorded:
                 end_utc_s - start_utc_s,
             )
         return clip.paths[0]
-
-
-def event_rules(config: EventOptions) -> EventRules:
-    """What makes an event by the settings."""
-    return EventRules(
-        classes=None if config.event_classes is None else frozenset(config.event_classes),
-        zones=None if config.event_zones is None else frozenset(config.event_zones),
-        min_duration_s=config.event_min_duration,
-        merge_after_s=config.event_merge_after,
-    )
 
 
 def watched_camera(name: str, camera: CameraConfig) -> WatchedCamera:

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError, SourceUnavailable, SourceUnsupported
 from streamer.frame import Frame, StreamInfo
 from streamer.runtime import pyav
+from streamer.runtime.utc import parse_utc
 from streamer.sources import hardware
 from streamer.sources.clock import TS_DISCONT, Clock, jumps
 from streamer.sources.conversion import Converter, display_matrix, orientation
@@ -127,7 +128,7 @@ class VideoFile:
             first, container, stream = self._first_frame(container, stream)
         if is_picture_stream(container):
             self._see_whether_it_moves(first)
-        photo = Path(self.path).read_bytes() if self.still and self._is_file else b""
+        photo = Path(self.path).read_bytes() if self.still and self.is_file else b""
         if self._heif is not None:
             if self._heif.grid is not None:
                 with open_container(self.path) as tiles:
@@ -141,6 +142,7 @@ class VideoFile:
             matrix = display_matrix(first, photo)
         self._converter = Converter(first, codec=stream.codec_context.name)
         upright = orientation(matrix)
+        self._taken_utc_s = parse_utc(container.metadata.get("creation_time", ""))
         self._size = (first.width, first.height)
         self._size_changed = False
         width, height = reversed(self._size) if upright.sideways else self._size
@@ -211,13 +213,23 @@ class VideoFile:
             index += 1
 
     @property
-    def can_be_read_again(self) -> bool:
-        """Whether a second reader gets the same from the start: a file or a web address, no pipe and no live stream."""
-        return self._is_file or self.path.lower().startswith(("http://", "https://"))
+    def taken_utc_s(self) -> float | None:
+        """After ``open``: when time 0 of the frames was, seconds since 1970; None where the recording does not say it.
+
+        By its clock where that is the clock of the day, or else by its ``creation_time``.
+        """
+        if self._origin_s > _A_YEAR_S:
+            return float(self.shift_s)
+        return None if self._taken_utc_s is None else self._taken_utc_s + float(self.shift_s - self._origin_s)
 
     @property
-    def _is_file(self) -> bool:
-        # A named pipe is none: what is read from it is gone.
+    def can_be_read_again(self) -> bool:
+        """Whether a second reader gets the same from the start: a file or a web address, no pipe and no live stream."""
+        return self.is_file or self.path.lower().startswith(("http://", "https://"))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it lies on a disk. A named pipe does not: what is read from it is gone."""
         return not is_url(self.path) and Path(self.path).is_file()
 
     @property
@@ -258,7 +270,7 @@ class VideoFile:
             hwaccel=None if self._gpu is None else hardware.accelerator(self._gpu),
         )
         self._container = container
-        self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and self._is_file else None
+        self._heif = read_heif(Path(self.path).read_bytes()) if is_heif(container) and self.is_file else None
         try:
             stream = self._choose(container)
         except BaseException:

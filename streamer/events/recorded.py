@@ -1,0 +1,133 @@
+"""The events of a recording: the same as live, with clips cut from the recording itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from streamer.config.events import EventOptions
+from streamer.errors import ConfigError, OutputRefused
+from streamer.events.from_settings import event_rules
+from streamer.events.output import EventsOutput
+from streamer.events.query import EventQuery
+from streamer.events.retention import remove_files
+from streamer.events.store import EVENTS_FILE, EventStore
+from streamer.events.tracker import EventTracker
+from streamer.recording.file_clip import cut_file
+from streamer.sinks.containers import CONTAINERS
+from streamer.sources.video import VideoFile
+
+_PATIENCE_S = 3600.0
+
+
+class RecordedEvents:
+    """Implements ``stages.Sink``: makes the events of a recording, under the name of its file.
+
+    Raises ``ConfigError`` for a folder that cannot be used, and ``OutputRefused`` where it holds events of that name already
+    and they must not be replaced.
+    """
+
+    def __init__(
+        self,
+        config: EventOptions,
+        folder: Path,
+        source: VideoFile,
+        class_name: Callable[[int], str],
+        *,
+        clips: bool,
+        overwrite: bool,
+    ) -> None:
+        """``clips``: whether the recording's own pictures may be kept."""
+        if source.still:
+            raise ConfigError(f"{source.name} is a picture: events need a recording", hint="leave out events")
+        self.path = folder / EVENTS_FILE
+        name = Path(source.name).name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights"
+            ) from error
+        self._store = EventStore(self.path)
+        try:
+            self._make_way(name, overwrite=overwrite)
+        except BaseException:
+            self._store.close()
+            raise
+        self._notes = []
+        if not clips:
+            self._notes.append("events have no clips: the recording's own pictures show what privacy covers")
+        elif not source.is_file:
+            self._notes.append("events have no clips: the input cannot be read a second time")
+        if source.taken_utc_s is None:
+            self._notes.append(
+                "the recording does not say when it was taken: times of its events count from 1970-01-01T00:00:00Z"
+            )
+        began_utc = source.taken_utc_s or 0.0
+        self._events = EventsOutput(
+            folder,
+            name,
+            self._store,
+            EventTracker(name, event_rules(config), class_name),
+            clips=_FileClips(source, began_utc) if clips and source.is_file else None,
+            pre_capture_s=config.event_pre_capture,
+            post_capture_s=config.event_post_capture,
+            utc_of=lambda frame: began_utc + frame.time_s,
+            patience_s=_PATIENCE_S,
+        )
+        self.name = self._events.name
+        self.write, self.status = self._events.write, self._events.status
+
+    @property
+    def notes(self) -> list[str]:
+        """What people should know of the events, one sentence each."""
+        return list(self._notes)
+
+    def finish(self) -> None:
+        """End what goes on, cut the clips, and close the file."""
+        try:
+            self._events.finish()
+        finally:
+            self._store.close()
+
+    def abandon(self) -> None:
+        """The same: each event is true by itself."""
+        self._events.abandon()
+        self._store.close()
+
+    def _make_way(self, name: str, *, overwrite: bool) -> None:
+        if not self._store.events(EventQuery(camera=name), 1):
+            return
+        if not overwrite:
+            raise OutputRefused(
+                f"{self.path.parent} holds events of {name} already", hint="give another folder, or --overwrite"
+            )
+        for event in self._store.forget(name, math.inf, open_too=True):
+            remove_files(self.path.parent, event)
+
+
+class _FileClips:
+    """Implements ``clips.Clips``: all of the recording is there."""
+
+    recorded_until_utc_s = math.inf
+
+    def __init__(self, source: VideoFile, began_utc: float) -> None:
+        self._source, self._began_utc = source, began_utc
+
+    def hold(self, since_utc_s: float) -> None:
+        pass
+
+    def release(self, until_utc_s: float) -> None:
+        pass
+
+    def make_room(self, folder: Path) -> bool:  # noqa: ARG002  # it has no footage to give
+        return False
+
+    def clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:
+        source = self._source
+        suffix = Path(source.path).suffix.lower()
+        target = target.with_suffix(suffix if suffix in CONTAINERS else ".mkv")
+        to_file = float(source.shift_s) - self._began_utc
+        span = cut_file(source.path, source.stream_index, start_utc_s + to_file, end_utc_s + to_file, target)
+        return None if span is None else target
