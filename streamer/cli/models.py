@@ -57,13 +57,22 @@ def models_check(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Load a detector, warm it up, print its contract, its device, milliseconds a frame and peak memory."""
+    """Load a detector, warm it up, print its contract, its device, milliseconds a frame and peak memory.
+
+    Of an ONNX file of no known family it prints inputs, outputs and metadata.
+    """
     from streamer.detectors.check import check
-    from streamer.detectors.registry import load_detector, saved_model_of
+    from streamer.detectors.registry import exported_file_of, load_detector, saved_model_of
+    from streamer.errors import DetectorContractError
 
     # What it sees in noise scores next to nothing, but its masks take as long as any.
     least = 0.5 if saved_model_of(detector) is None else 0.0
-    loaded = load_detector(detector, score_threshold=least, threads=threads, labels_path=labels, device=device)
+    try:
+        loaded = load_detector(detector, score_threshold=least, threads=threads, labels_path=labels, device=device)
+    except DetectorContractError:
+        if (file := exported_file_of(detector)) is not None:
+            _show_what_it_has(file)
+        raise
     try:
         report = check(loaded)
     finally:
@@ -159,6 +168,16 @@ def models_remove(
     hub_cache.remove(folder)
     typer.echo(f"removed {detector}: {megabytes:.1f} MB, {folder}")
     return 0
+
+
+def _show_what_it_has(file: Path) -> None:
+    """Print inputs, outputs and metadata of a file that is of no known family."""
+    from streamer.cli.tables import print_model_file
+    from streamer.detectors.exported.detector import opened
+
+    network = opened(file)
+    print_model_file(network.description)
+    network.close()
 
 
 def _say_what_is_done() -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from streamer.cli.progress import clock
 from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
+from streamer.detectors.exported.description import Description
 from streamer.discovery.cameras import FoundCamera
 from streamer.doctor.finding import Finding, Verdict
 from streamer.events.event import Event
@@ -151,6 +152,20 @@ def print_check(report: CheckReport) -> None:
     Console().print(table, highlight=False)
 
 
+def print_model_file(description: Description) -> None:
+    """Inputs, outputs and metadata of a model file."""
+    table = _grid()
+    for kind, tensors in (("input", description.inputs), ("output", description.outputs)):
+        for tensor in tensors:
+            table.add_row(kind, escape(f"{tensor.name} {tensor}"))
+    for key, value in description.metadata.items():
+        table.add_row(
+            "metadata", escape(f"{key}: {value if len(value) <= _MOST_OF_A_VALUE else value[:_MOST_OF_A_VALUE] + '…'}")
+        )
+    Console().print(table, highlight=False)
+
+
+_MOST_OF_A_VALUE = 200
 _COLOURS = {Verdict.OK: "green", Verdict.MISSING: "yellow", Verdict.BROKEN: "red"}
 
 

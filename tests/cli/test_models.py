@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from streamer.cli.app import app
 from streamer.detectors import hub_cache, weights
+from tests.detectors.exported.tiny_networks import Graph
 from tests.detectors.hub_server import Hub, archive, serving
 
 
@@ -150,3 +151,16 @@ def test_a_check_prints_json() -> None:
     assert report["name"] == "nanodet"
     assert report["peak_memory_bytes"] > 10_000_000
     assert report["ms_per_frame"] > 0
+
+
+def test_what_an_unknown_file_has_is_shown(tmp_path: Path) -> None:
+    graph = Graph([1, 3, 8, 8])
+    graph.give(graph.node("Identity", "images"), "strange", [1, 3, 8, 8])
+    result = models("check", str(graph.save(tmp_path / "model.onnx", {"author": "me"})), code=1)
+    for words in (
+        "images float32 [1, 3, 8, 8]",
+        "strange float32 [1, 3, 8, 8]",
+        "author: me",
+        "of no known family; nearest is",
+    ):
+        assert words in result.output

@@ -18,13 +18,17 @@ WITH_HOLES = 91
 """Classes of networks that number COCO's from 1 to 90."""
 
 
-def class_names(description: Description, reader: Reader, labels_path: Path | None) -> Mapping[int, str]:
-    """Class names by the numbers that the network gives.
+def class_names(
+    description: Description, reader: Reader, labels_path: Path | None, told: Mapping[int, str] | None = None
+) -> Mapping[int, str]:
+    """Class names by the numbers that the network gives; ``told`` are those of the YAML beside it.
 
     Raises ``ConfigError`` where the label file has another number of classes than the network.
     """
     if labels_path is not None:
-        return _fitting(read_labels(labels_path), description, reader.classes, labels_path)
+        return _fitting(read_labels(labels_path), description, reader, str(labels_path))
+    if told is not None:
+        return _fitting(told, description, reader, "of its YAML")
     if description.names:
         return description.names
     if reader.classes == len(COCO80):
@@ -40,12 +44,14 @@ def _from_0(reader: Reader) -> bool:
     return reader.family.startswith(("YOLO", "RT-DETR"))
 
 
-def _fitting(labels: dict[int, str], description: Description, classes: int | None, path: Path) -> dict[int, str]:
+def _fitting(labels: Mapping[int, str], description: Description, reader: Reader, path: str) -> Mapping[int, str]:
+    classes = reader.classes
     if classes is None:
         return labels
     if classes == WITH_HOLES and set(labels) <= set(range(WITH_HOLES)):
         return labels
-    if len(labels) != classes:
+    # RF-DETR has one class more than it was trained for.
+    if len(labels) != classes and not (reader.family == "RF-DETR" and len(labels) == classes - 1):
         raise ConfigError(
             f"{description.file} knows {classes} classes, the labels {path} have {len(labels)}",
             hint="give the labels that it was trained with, one name a line, in that order",

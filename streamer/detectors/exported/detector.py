@@ -17,8 +17,9 @@ from streamer.detectors.exported.class_names import class_names
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.families import recognise
 from streamer.detectors.exported.found import Reader
-from streamer.detectors.exported.picture_input import PictureInput
+from streamer.detectors.exported.picture_input import PictureInput, Preparation
 from streamer.detectors.exported.recognition import Place, picture_place
+from streamer.detectors.exported.told import told_of
 from streamer.errors import DetectorContractError, DetectorUnavailable
 from streamer.instances import Instances
 
@@ -76,13 +77,16 @@ class ExportedDetector:
         self._place = place_of(network.description)
         self._score_threshold = score_threshold
         self._lock = threading.Lock()
-        self._told = False
+        told = told_of(file)
         known, size = _known(network, self._place)
         self.contract: Mapping[str, str] = known.contract()
-        self._reader: Reader = recognise(known, replace(self._place, size=size))
-        self.labels: Mapping[int, str] = class_names(known, self._reader, labels_path)
-        self._input = _input(self._reader, network, self._place)
-        self.input_size: tuple[int, int] | None = self._place.size if self._reader.preparation.resize == "stretch" else None
+        place = replace(self._place, size=size)
+        self._reader: Reader = told.reader(known) or recognise(known, place, told.words.get("family"))
+        self.labels: Mapping[int, str] = class_names(known, self._reader, labels_path, told.labels)
+        preparation = told.prepared(self._reader.preparation)
+        self._input = _input(preparation, network, self._place)
+        # Where a framework averages, so does the conversion to RGB; the others interpolate, so they get the whole picture.
+        self.input_size: tuple[int, int] | None = self._place.size if preparation.averaged else None
         log.info("%s: %s, on the %s", file, self._reader.family, self.device)
 
     @property
@@ -178,14 +182,14 @@ def _known(network: NetworkFile, place: Place) -> tuple[Description, tuple[int, 
     return network.with_shapes(network.run(_feeds(description, place, gray, size))), size
 
 
-def _input(reader: Reader, network: NetworkFile, place: Place) -> PictureInput:
+def _input(preparation: Preparation, network: NetworkFile, place: Place) -> PictureInput:
     description = network.description
     if place.tensor.dtype not in ("float32", "float16", "uint8", "int8"):
         raise DetectorContractError(
             f"{description.file}: its picture is {place.tensor}", hint="it must take float32, float16, uint8 or int8"
         )
     return PictureInput(
-        reader.preparation,
+        preparation,
         size=place.size,
         largest=description.image_size or USUAL_SIZE,
         stride=description.stride,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from streamer.detectors.exported import answers, nanodet_rows, queries, yolo, yolox
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Reader
 from streamer.detectors.exported.recognition import Match, Miss, Place, nearest
 from streamer.errors import DetectorContractError
 
-MATCHES: tuple[Match, ...] = (nanodet_rows.match, yolo.match, yolox.match, queries.match, answers.match)
+MATCHES: Mapping[str, Match] = {
+    "nanodet": nanodet_rows.match,
+    "yolo": yolo.match,
+    "yolox": yolox.match,
+    "rf-detr": queries.match,
+    "answers": answers.match,
+}
 """In this order: what is more particular comes first."""
 OTHER_TASKS = {
     "classify": "a classification model, which says what a picture shows but not where",
@@ -19,8 +27,8 @@ OTHER_TASKS = {
 }
 
 
-def recognise(description: Description, place: Place) -> Reader:
-    """The reader for a file whose shapes are known.
+def recognise(description: Description, place: Place, only: str | None = None) -> Reader:
+    """The reader for a file whose shapes are known, of the family ``only`` where that is named.
 
     Raises ``DetectorContractError`` for a file of no known family, with the nearest one and what is missing.
     """
@@ -37,13 +45,14 @@ def recognise(description: Description, place: Place) -> Reader:
             hint="streamer needs one that detects or segments objects",
         )
     misses: list[Miss] = []
-    for match in MATCHES:
+    for match in MATCHES.values() if only is None else [MATCHES[only]]:
         found = match(description, place)
         if not isinstance(found, Miss):
             return found
         misses.append(found)
     near = nearest(misses)
     raise DetectorContractError(
-        f"{description.file} is of no known family; the nearest is {near.family}: {near.missing}",
-        hint=f"streamer models check {description.file} shows what it has",
+        f"{description.file} is of no known family; nearest is {near.family}, but there {near.missing}",
+        hint=f"streamer models check {description.file} shows what it has; {description.file.with_suffix('.yaml').name} "
+        "beside it may say the rest",
     )

@@ -6,6 +6,7 @@ Each query has a box (centre and size as fractions of the picture), a score for 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from streamer.detectors.exported.grid_masks import from_maps
 from streamer.detectors.exported.picture_input import IMAGENET_DEVIATION, IMAGENET_MEAN, Fit, Preparation
 from streamer.detectors.exported.recognition import Miss, Place, sizes
 
+Scores = Literal["sigmoid", "softmax", "probabilities"]
+"""What the scores are: logits of each class by itself, of one class in all (of which the last is "nothing"), or final."""
 RF_DETR = Preparation("stretch", mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION)
 
 
@@ -26,8 +29,7 @@ class Queries:
     scores_at: int
     masks_at: int | None
     classes: int
-    probabilities: bool = False
-    """Whether scores are probabilities, not logits."""
+    scores: Scores = "sigmoid"
     preparation: Preparation = RF_DETR
     family: str = "RF-DETR"
 
@@ -38,10 +40,10 @@ class Queries:
     def read(self, outputs: Arrays, fit: Fit, least_score: float) -> Found:
         """See :class:`Reader`."""
         given = unbatched(outputs[self.scores_at]).astype(np.float32, copy=False)
-        scores = given if self.probabilities else np.float32(1.0) / (1 + np.exp(-np.clip(given, -80.0, 80.0)))
+        scores = _probabilities(given, self.scores)
         flat: Floats = scores.reshape(-1).astype(np.float32, copy=False)
         at = np.flatnonzero(flat >= least_score)
-        at = at[best_first(flat[at], MOST_KEPT)]
+        at = at[best_first(flat[at], min(MOST_KEPT, len(scores)))]
         queries, classes = np.divmod(at, scores.shape[1])
         boxes = corners(unbatched(outputs[self.boxes_at]).astype(np.float32, copy=False)[queries])
         in_picture = fit.to_picture(boxes * np.array(fit.input_size * 2, np.float32))
@@ -54,6 +56,15 @@ class Queries:
             return from_maps(picked, fit.from_picture(in_picture[rows]), fit.input_size, logits=True)
 
         return Found(in_picture, flat[at], classes, masks)
+
+
+def _probabilities(given: Floats, kind: Scores) -> Floats:
+    if kind == "probabilities":
+        return given
+    if kind == "sigmoid":
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(given, -80.0, 80.0))), np.float32)
+    odds = np.exp(given - given.max(axis=1, keepdims=True))
+    return np.asarray(odds[:, :-1] / odds.sum(axis=1, keepdims=True), np.float32)
 
 
 _BOXES = ("dets", "box")
@@ -78,4 +89,6 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
     if name.startswith(("pred_", "logits")):
         # The same shapes come from networks whose last class is "nothing": the file does not say which it is.
         return Miss("RF-DETR", 3, f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said")
-    return Queries(boxes[0], scores[0], maps[0] if maps else None, rows[scores[0]][1], "scores" in name)
+    return Queries(
+        boxes[0], scores[0], maps[0] if maps else None, rows[scores[0]][1], "probabilities" if "scores" in name else "sigmoid"
+    )

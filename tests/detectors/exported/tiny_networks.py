@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -31,7 +32,7 @@ class Graph:
         self.dtype = dtype
         self.picture = name
 
-    def constant(self, value: NDArray[Any] | Sequence[int] | float, dtype: Any = np.float32) -> str:
+    def constant(self, value: npt.ArrayLike, dtype: Any = np.float32) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
