@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "record": ("record",),
     "delivery": ("delivery",),
     "kills": ("kills",),
+    "wall": ("wall",),
 }
 
 

@@ -224,8 +224,8 @@ class _Worker:
         except MessageRefused as error:
             self._refused(message, error)
         else:
-            self._store.sent(self.target.name, [message.seq])
             self._status.latency.add(self._utc() - message.recorded_utc)
+            self._store.sent(self.target.name, [message.seq])
             self._count(sent=1)
         self._succeeded()
 

@@ -92,6 +92,9 @@ class EventStore:
         self._listeners: list[Callable[[], None]] = []
         self._dropped = dict.fromkeys(self.targets, 0)
         self._connection = self._open()
+        # Whoever reads does not wait for whoever writes to the disk.
+        self._reading = threading.Lock()
+        self._reader = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         self._waiting = {target: self.waiting(target) for target in self.targets}
 
     def _open(self) -> sqlite3.Connection:
@@ -118,13 +121,12 @@ class EventStore:
         Raises ``OutputWriteFailed`` when it cannot be written, such as on a full disk: then nothing was.
         """
         with self._transaction() as run:
-            run(
+            ((number,),) = run(
                 "INSERT INTO events (id, camera, kind, changes, start_utc, end_utc, body) VALUES (?, ?, ?, 1, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, changes = changes + 1, start_utc = excluded.start_utc,"
-                " end_utc = excluded.end_utc, body = excluded.body",
+                " end_utc = excluded.end_utc, body = excluded.body RETURNING changes",
                 (event.id, event.camera, event.kind, event.start_utc, event.end_utc, json.dumps(event.as_json())),
-            )
-            (number,) = run("SELECT changes FROM events WHERE id = ?", (event.id,)).fetchone()
+            ).fetchall()
             key = f"{event.id}-{number}"
             body = json.dumps({"key": key, **event.as_json()}, ensure_ascii=False)
             dropped = {}
@@ -257,9 +259,11 @@ class EventStore:
 
     def sent(self, target: str, seqs: Sequence[int]) -> None:
         """Forget messages that ``target`` has taken. Raises ``OutputWriteFailed``: then they are sent again."""
-        with self._transaction() as run:
-            gone = sum(run("DELETE FROM outbox WHERE seq = ? AND target = ?", (seq, target)).rowcount for seq in seqs)
-        with self._lock:
+        places = ", ".join("?" * len(seqs))
+        with self._lock, self._failures("written"):  # one statement is a transaction, and each one more waits for its turn
+            gone = self._connection.execute(
+                f"DELETE FROM outbox WHERE target = ? AND seq IN ({places})", (target, *seqs)
+            ).rowcount
             if target in self._waiting:
                 self._waiting[target] -= gone
 
@@ -317,6 +321,8 @@ class EventStore:
         """Close the file. Calls after it raise ``OutputWriteFailed``."""
         with self._lock:
             self._connection.close()
+        with self._reading:
+            self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -330,8 +336,8 @@ class EventStore:
         return [Message(*row) for row in found]
 
     def _rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._lock, self._failures("read"):
-            return self._connection.execute(query, values).fetchall()
+        with self._reading, self._failures("read"):
+            return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[_Run]:

@@ -108,6 +108,8 @@ class Mqtt:
         """Largest packet that the broker takes."""
         self._shown: dict[str, bytes] = {}
         """What was published on each topic that is retained, on this connection."""
+        self._behind = True
+        """Whether more is to be published than what the next message says."""
         self._last_snapshot: dict[str, Path] = {}
         if self._snapshots:  # the broker may have lost what it kept
             pictures = {name: last_snapshot(name) for name in self._cameras}
@@ -135,7 +137,10 @@ class Mqtt:
             announce, self._announce = self._announce, False
         if announce:
             self._shown.clear()
-        self._publish(self._news())
+            self._behind = True
+        # What else has changed comes with the messages about it, which must not wait until the broker has all states.
+        self._publish(self._news() if self._behind else self._new(self._availability() if self._presence else {}))
+        self._behind = False
         return True
 
     def send(self, message: Message) -> None:
@@ -146,7 +151,9 @@ class Mqtt:
             raise MessageRefused(f"the broker {self._broker.address} takes no more than {self._most_bytes} bytes")
         if self._snapshots and event.snapshot is not None:
             self._last_snapshot[event.camera] = event.snapshot
+        self._behind = True  # where this fails half way
         self._publish([told, *self._news(event.camera)])
+        self._behind = False
 
     def camera_state(self, camera: str, *, online: bool) -> None:
         """Shown as the camera's availability."""
@@ -194,6 +201,7 @@ class Mqtt:
         if self._broker.context is not None:
             client.tls_set_context(self._broker.context)
         self._shown.clear()
+        self._behind = True
         with self._changed:
             self._connection, self._lost, self._announce = None, "", False
             self._answers.clear()
@@ -249,6 +257,9 @@ class Mqtt:
             picture = self._picture(name)
             if picture is not None:
                 wanted[f"{self._of(name)}/snapshot"] = picture
+        return self._new(wanted)
+
+    def _new(self, wanted: Mapping[str, bytes]) -> list[_Publication]:
         news = [_Publication(topic, payload) for topic, payload in wanted.items() if self._shown.get(topic) != payload]
         return [one for one in news if self._fits(one)]
 

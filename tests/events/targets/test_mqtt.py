@@ -82,6 +82,22 @@ def test_states_are_retained_and_follow_the_events(mosquitto: StartMosquitto, mq
         assert all(retained for topic, _, retained in late.got if topic.endswith("person"))
 
 
+def test_an_event_does_not_wait_for_the_states_that_change_with_it(
+    mosquitto: StartMosquitto, mqtt: Open, tmp_path: Path
+) -> None:
+    broker = mosquitto()
+    with EventStore(tmp_path / "events.db", targets=("mqtt",)) as store, subscribed(broker.port) as subscriber:
+        target = mqtt(broker.port, cameras=[GATE], open_events=store.open_events)
+        target.tend()
+        subscriber.wait_for("streamer/gate/class/person", "OFF")
+        store.record(event())
+        target.tend()
+        target.send(store.outbox("mqtt")[0])
+        subscriber.wait_for("streamer/gate/class/person", "OFF", "ON")
+        topics = [topic for topic, _, _ in subscriber.got]
+        assert topics.index("streamer/gate/events") < len(topics) - 1 - topics[::-1].index("streamer/gate/class/person")
+
+
 def test_the_last_snapshot_is_retained(mosquitto: StartMosquitto, mqtt: Open, tmp_path: Path) -> None:
     broker, picture = mosquitto(), tmp_path / "a.jpg"
     picture.write_bytes(b"\xff\xd8 a picture \xff\xd9")
