@@ -7,9 +7,12 @@ import os
 import re
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from streamer.detectors import hub_transfer
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.hub_transfer import reason
 from streamer.errors import ConfigError, DetectorUnavailable
@@ -41,6 +44,8 @@ def fetch(handle: str, into: Path) -> Path:
         os.environ.setdefault("TQDM_DISABLE", "1")  # kagglehub's bars are for eyes
     try:
         import kagglehub
+
+        _bound_waits()
     except ImportError as error:
         raise DetectorUnavailable(
             f"models of Kaggle need kagglehub, which cannot be imported: {error}", hint='pip install "streamer[kaggle]"'
@@ -63,11 +68,48 @@ def fetch(handle: str, into: Path) -> Path:
     return models[0]
 
 
+@cache
+def _bound_waits() -> None:
+    """Let kagglehub's calls end when a server is silent for ``hub_transfer.TIMEOUT_S``: they would wait for ever."""
+    from kagglesdk import kaggle_client
+    from requests import PreparedRequest, Response
+    from requests.adapters import HTTPAdapter
+
+    class BoundedAdapter(HTTPAdapter):
+        def send(  # the signature of the class above
+            self,
+            request: PreparedRequest,
+            stream: bool = False,
+            timeout: Any = None,
+            verify: Any = True,
+            cert: Any = None,
+            proxies: Any = None,
+        ) -> Response:
+            return super().send(request, stream, timeout or hub_transfer.TIMEOUT_S, verify, cert, proxies)
+
+    class BoundedClient(kaggle_client.KaggleHttpClient):  # type: ignore[misc]  # it has no types
+        """Neither library takes a timeout; each of kagglehub's clients is entered before it is used."""
+
+        def __enter__(self) -> Any:
+            entered = super().__enter__()
+            for scheme in ("https://", "http://"):
+                self._session.mount(scheme, BoundedAdapter())
+            return entered
+
+    kaggle_client.KaggleHttpClient = BoundedClient
+
+
 def _unreachable(error: Exception) -> str:
     """Which server did not answer, where that is why; requests says it in three lines."""
     from requests import ConnectionError as NoConnection
-    from requests import Timeout
+    from requests import ReadTimeout, Timeout
+    from urllib3.exceptions import ReadTimeoutError
 
-    if not isinstance(error, NoConnection | Timeout) or error.request is None:
+    if not isinstance(error, NoConnection | Timeout):
         return ""
-    return f"{urlsplit(str(error.request.url)).hostname} cannot be reached"
+    silent = f"does not answer: silent for {hub_transfer.TIMEOUT_S:g} s"
+    if error.request is None:
+        # The body of an answer, of which requests does not say whose it is.
+        return f"Kaggle {silent}" if isinstance(error.args[0], ReadTimeoutError) else ""
+    host = urlsplit(str(error.request.url)).hostname
+    return f"{host} {silent}" if isinstance(error, ReadTimeout) else f"{host} cannot be reached"

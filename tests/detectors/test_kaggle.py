@@ -22,6 +22,7 @@ from streamer.errors import ConfigError, DetectorUnavailable
 from tests.detectors.hub_server import archive, serving
 
 HANDLE = "kaggle:ada/boxes/tensorFlow2/small"
+DOWNLOAD = "DownloadModelInstanceVersion"
 MIRROR = hub_cache.OTHER_SOURCES[MASK_RCNN][0]
 
 
@@ -33,6 +34,9 @@ class Kaggle:
         self.status = 200
         self.cut = False
         self.wrong_md5 = False
+        self.silent_from = ""
+        """The call that is never answered, or in the middle of whose file it falls silent."""
+        self.over = threading.Event()
         self.asked: list[str] = []
 
 
@@ -55,6 +59,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             call = self.path.rpartition("/")[2]
             made.asked.append(call)
+            if call == made.silent_from and call != DOWNLOAD:
+                made.over.wait()
+                return None
             if made.status != 200:
                 return self.answer({"code": made.status, "message": "Permission denied"}, made.status)
             if call == "GetModelInstance":
@@ -70,7 +77,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
             self.send_header("Content-Length", str(len(content)))
             self.send_header("x-goog-hash", f"md5={base64.b64encode(md5).decode()}")
             self.end_headers()
-            self.wfile.write(content[:-3] if made.cut else content)
+            self.wfile.write(content[:-3] if made.cut or made.silent_from == DOWNLOAD else content)
+            if made.silent_from == DOWNLOAD:
+                made.over.wait()
 
         def answer(self, data: dict[str, Any], status: int = 200) -> None:
             body = json.dumps(data).encode()
@@ -91,6 +100,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
     try:
         yield made
     finally:
+        made.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -150,6 +160,18 @@ def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.message == f"cannot download {HANDLE}: 127.0.0.1 cannot be reached"
 
 
+@pytest.mark.parametrize(
+    ("call", "who"),
+    [("GetModelInstance", "127.0.0.1"), ("ListModelInstanceVersionFiles", "127.0.0.1"), (DOWNLOAD, "Kaggle")],
+)
+def test_a_server_that_falls_silent_is_given_up(service: Kaggle, monkeypatch: pytest.MonkeyPatch, call: str, who: str) -> None:
+    monkeypatch.setattr(hub_transfer, "TIMEOUT_S", 0.2)
+    service.silent_from = call
+    with pytest.raises(DetectorUnavailable) as caught:
+        hub_cache.download(HANDLE)
+    assert caught.value.message == f"cannot download {HANDLE}: {who} does not answer: silent for 0.2 s"
+
+
 def test_without_kagglehub_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DetectorUnavailable, match=r'need kagglehub, .*; pip install "streamer\[kaggle\]"$'):
@@ -190,7 +212,7 @@ def test_the_headline_model_comes_from_its_own_address_first(
 def test_where_that_fails_it_comes_from_kaggle(service: Kaggle, own_address: Any, caplog: pytest.LogCaptureFixture) -> None:
     own_address.status = 403
     folder = hub_cache.download(own_address.handle())
-    assert service.asked[-1] == "DownloadModelInstanceVersion"
+    assert service.asked[-1] == DOWNLOAD
     assert (folder / "saved_model.pb").read_bytes() == b"graph" * 100
     assert [record.getMessage() for record in caplog.records if record.name == hub_cache.__name__] == [
         f"{own_address.handle()} is not in the cache, {hub_cache.root()}",
