@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from streamer.errors import ConfigError
 from streamer.events.delivery import Delivery, DeliveryStatus
 from streamer.events.from_settings import event_rules
 from streamer.events.output import EventsOutput
+from streamer.events.ownership import Ownership
 from streamer.events.retention import EventRetention
 from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EVENTS_FILE, EventStore
@@ -39,12 +41,14 @@ class EventFiles:
         self._stores: dict[Path, EventStore] = {}
         self._deliveries: dict[Path, Delivery] = {}
         self._retentions: list[EventRetention] = []
-        self._cameras = {name: camera.events for name, camera in cameras.items() if camera.events is not None}
+        self._owned: list[Ownership] = []
+        # However a folder is written, it is one.
+        self._cameras = {name: Path(os.path.realpath(each.events)) for name, each in cameras.items() if each.events is not None}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         try:
             for folder in dict.fromkeys(self._cameras.values()):
-                self._open(folder, {name: camera for name, camera in cameras.items() if camera.events == folder}, process)
+                self._open(folder, {name: cameras[name] for name, own in self._cameras.items() if own == folder}, process)
         except BaseException:
             self.close()
             raise
@@ -56,6 +60,7 @@ class EventFiles:
             raise ConfigError(
                 f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights"
             ) from error
+        self._owned.append(Ownership(folder))
         store = EventStore(folder / EVENTS_FILE, targets=process.target_names, most_waiting=process.delivery.most_waiting)
         self._stores[folder] = store
         keep_hours = {name: each.keep_events_hours for name, each in cameras.items() if each.keep_events_hours is not None}
@@ -79,7 +84,7 @@ class EventFiles:
         return EventsOutput(
             config.events,
             camera,
-            self._stores[config.events],
+            self._stores[self._cameras[camera]],
             EventTracker(camera, event_rules(config), class_name),
             clips=None if recording is None else _Recorded(recording),
             pre_capture_s=config.event_pre_capture,
@@ -118,6 +123,8 @@ class EventFiles:
             retention.close()
         for store in self._stores.values():
             store.close()
+        for owned in self._owned:
+            owned.close()
 
     def __enter__(self) -> Self:
         return self

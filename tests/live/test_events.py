@@ -13,11 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from streamer.cli.app import app
-from streamer.config.live import CameraConfig
+from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.errors import ConfigError
 from streamer.events.event import Event
 from streamer.events.states import WatchedZone
 from streamer.events.store import open_existing
-from streamer.live.events import watched_camera
+from streamer.live.events import EventFiles, watched_camera
 from tests.camera import RATE, MakeCamera, make_camera, recorded
 from tests.events.receiver import Receiver, receiver
 from tests.live.test_end_to_end import Process, started
@@ -142,6 +143,16 @@ def test_a_camera_that_is_away_for_a_while_neither_doubles_nor_loses_an_event(
     assert set(told[1:-1]) <= {"update"}
     counted = json.loads(records.read_text(encoding="utf-8").splitlines()[-1])["zones"]["middle"]
     assert (counted["entries"], counted["exits"]) == (1, 1)
+
+
+def test_a_folder_of_events_is_one_processs_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    settings = {"source": "test:", "events": str(tmp_path / "events")}
+    gate = CameraConfig.model_validate(settings)
+    yard = CameraConfig.model_validate({**settings, "events": str(tmp_path / "link" / "events")})
+    with EventFiles({"gate": gate, "yard": yard}, ProcessOptions()), pytest.raises(ConfigError, match="another process makes"):
+        EventFiles({"hall": yard}, ProcessOptions())
+    EventFiles({"hall": yard}, ProcessOptions()).close()
 
 
 @pytest.mark.parametrize(
