@@ -291,6 +291,12 @@ def prove(folder: Path, parts: dict[str, Any], gate: Camera) -> None:
         for part in order:
             parts[part].start()
         check(hass, "all killed, then " + ", ".join(order))
+    streamer.kill()
+    wall = folder / "wall.yaml"
+    lines = [line for line in wall.read_text(encoding="utf-8").splitlines() if "corner:" not in line]
+    wall.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    streamer.start()
+    wait_for("a zone that is no more leaves Home Assistant", lambda: not any("corner" in entity for entity in hass.states()))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -76,6 +77,19 @@ def discovery(camera: WatchedCamera, topic: str, prefix: str) -> tuple[str, dict
         "components": components,
     }
     return f"{prefix}/device/{device_id}/config", payload
+
+
+def with_removed(payload: dict[str, Any], earlier: bytes) -> dict[str, Any]:
+    """``payload`` with what only an ``earlier`` one had, such as zones that are no more, cut down to its platform.
+
+    That is how Home Assistant is told to remove an entity. It stays said, for one that was not there to hear it.
+    """
+    try:
+        before = json.loads(earlier)["components"].items()
+        removed = {key: {"platform": item["platform"]} for key, item in before if key not in payload["components"]}
+    except (ValueError, LookupError, TypeError, AttributeError):  # somebody else's message, or none of this version
+        return payload
+    return {**payload, "components": {**payload["components"], **removed}}
 
 
 def birth_topic(prefix: str) -> str:

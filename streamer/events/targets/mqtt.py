@@ -23,7 +23,7 @@ from streamer.errors import ConfigError, MessageRefused, TargetUnavailable
 from streamer.events.event import Event
 from streamer.events.states import WatchedCamera, level, states
 from streamer.events.store import Message
-from streamer.events.targets.home_assistant import OFFLINE, ONLINE, birth_topic, discovery
+from streamer.events.targets.home_assistant import OFFLINE, ONLINE, birth_topic, discovery, with_removed
 from streamer.runtime import tls
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,9 @@ class Mqtt:
         self._lost = ""
         self._answers: dict[int, ReasonCode] = {}
         self._online: dict[str, bool] = dict.fromkeys(self._cameras, False)
-        self._announce = False
+        self._announce = self._found = False
+        self._announced: dict[str, bytes] = {}
+        """Discovery messages that the broker held, by topic."""
         self._interrupted = False
         self._wake: Callable[[], None] = lambda: None
 
@@ -135,8 +137,10 @@ class Mqtt:
             self._connect()
         with self._changed:
             announce, self._announce = self._announce, False
+            found, self._found = self._found, False
         if announce:
             self._shown.clear()
+        if announce or found:
             self._behind = True
         # What else has changed comes with the messages about it, which must not wait until the broker has all states.
         self._publish(self._news() if self._behind else self._new(self._availability() if self._presence else {}))
@@ -215,7 +219,8 @@ class Mqtt:
         self._wait(lambda: self._connection is not None, self._answer_s)
         self._judge_connection()
         if self._ha_prefix is not None:
-            client.subscribe(birth_topic(self._ha_prefix), qos=1)
+            topics = [discovery(one, self._topic, self._ha_prefix)[0] for one in self._cameras.values()]
+            client.subscribe([(topic, 1) for topic in (birth_topic(self._ha_prefix), *topics)])
 
     def _judge_connection(self) -> None:
         answer = self._connection
@@ -248,6 +253,7 @@ class Mqtt:
         if self._ha_prefix is not None:
             for one in cameras:
                 topic, payload = discovery(one, self._topic, self._ha_prefix)
+                payload = with_removed(payload, self._announced.get(topic, b""))
                 wanted[topic] = json.dumps(payload, ensure_ascii=False).encode()
         wanted |= self._availability()
         for one in cameras:
@@ -349,11 +355,16 @@ class Mqtt:
                 self._changed.notify_all()
 
     def _on_message(self, _: object, __: object, message: paho.MQTTMessage) -> None:
-        """Only the birth message is subscribed to."""
-        if message.payload == ONLINE.encode():
-            with self._changed:
+        """The birth of a Home Assistant, or what an earlier start has announced to it; not what this one announces."""
+        with self._changed:
+            if message.topic.endswith("/config"):
+                if not message.retain or self._announced.get(message.topic) == message.payload:
+                    return
+                self._announced[message.topic] = bytes(message.payload)
+                self._found = True
+            elif message.payload == ONLINE.encode():
                 self._announce = True
-            self._wake()
+        self._wake()
 
 
 def tls_context(

@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer._version import __version__
 from streamer.events.states import WatchedCamera, WatchedZone, states
-from streamer.events.targets.home_assistant import _identifier, discovery
+from streamer.events.targets.home_assistant import _identifier, discovery, with_removed
 
 RECORDED = Path(__file__).with_name("discovery.json")
 """What a real Home Assistant made all entities of; written by ``python -m benchmarks.home_assistant HASS --record FILE``."""
@@ -59,6 +60,12 @@ def test_names_are_as_they_were_given() -> None:
 
     zones = ["Door", "Door person", "Drive/way", "Drive/way person", "Drive/way car"]
     assert named == ["Occupancy", "Person", "Car", *zones, "Connection"]
+
+
+@pytest.mark.parametrize("earlier", [b"", b"{", b"[]", b"null", b'{"components": []}', b'{"components": {"a": 1}}', b"\xff"])
+def test_what_is_no_discovery_of_ours_removes_nothing(earlier: bytes) -> None:
+    _, payload = discovery(YARD, "streamer", "homeassistant")
+    assert with_removed(payload, earlier) == payload
 
 
 def test_names_that_meet_in_the_middle_stay_apart() -> None:

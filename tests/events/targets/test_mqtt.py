@@ -191,6 +191,27 @@ def test_cameras_are_announced_to_home_assistant(mosquitto: StartMosquitto, mqtt
     }  # fmt: skip
 
 
+def test_what_is_no_more_is_removed_from_home_assistant(mosquitto: StartMosquitto, mqtt: Open) -> None:
+    broker, topic = mosquitto(), "homeassistant/device/streamer_gate/config"
+    before = mqtt(broker.port, cameras=[GATE], ha_discovery=True)
+    before.tend()
+    before.close()
+    for _ in range(2):  # it stays said at the next start
+        woken = threading.Event()
+        with subscribed(broker.port, "late") as late:
+            wait_until(lambda: late.on(topic))
+            now = mqtt(broker.port, cameras=[WatchedCamera("gate", ("person",))], ha_discovery=True)
+            now.start(woken.set)
+            now.tend()
+            assert woken.wait(30)
+            now.tend()
+            wait_until(lambda: b"zone_door" in late.on(topic)[-1] and len(late.on(topic)) >= 3)
+            now.close()
+        components = json.loads(late.on(topic)[-1])["components"]
+        assert components["zone_door"] == {"platform": "binary_sensor"}
+        assert components["class_person"]["name"] == "Person"
+
+
 def test_the_birth_of_home_assistant_is_answered_with_all_there_is(mosquitto: StartMosquitto, mqtt: Open) -> None:
     broker, woken = mosquitto(), threading.Event()
     target = mqtt(broker.port, cameras=[GATE], ha_discovery=True)
