@@ -24,8 +24,8 @@ from streamer.config.document import Document
 from streamer.config.environment import expand
 from streamer.errors import ConfigError, StageFailed
 from streamer.instances import Instances
-from streamer.live.http import health
 from streamer.live.metrics import registry
+from streamer.live.service import health
 from streamer.live.status import CameraStatus
 from streamer.redact import forget, redact
 from streamer.runtime.log import HumanFormatter, JsonFormatter

@@ -12,8 +12,6 @@ from streamer.config.validation import joined
 from streamer.config.zones import places_of
 from streamer.detectors.registry import check_detector
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
-from streamer.live.http import check_address as check_metrics_address
-from streamer.live.http import parse_address as parse_metrics_address
 from streamer.live.parts import check_addresses
 from streamer.perception.analysed import Scene
 from streamer.perception.selection import class_ids
@@ -22,6 +20,8 @@ from streamer.sinks.containers import container_for
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import Kind, parse_address
 from streamer.suggest import did_you_mean
+from streamer.web.address import check_address as check_metrics_address
+from streamer.web.address import parse_address as parse_metrics_address
 
 
 def check_cameras(

@@ -14,8 +14,8 @@ from streamer.errors import StreamerError
 from streamer.events.delivery import DeliveryStatus
 from streamer.live.check import check_cameras, check_displays, sends_packets
 from streamer.live.events import EventFiles
-from streamer.live.http import Deliveries, HealthServer
 from streamer.live.parts import PartsFactory
+from streamer.live.service import Deliveries, service
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
@@ -83,7 +83,11 @@ def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]],
     if address is None:
         yield
         return
-    with HealthServer(address, statuses, deliveries) as server:
+    from streamer.web.server import WebServer
+    from streamer.web.service import service_app
+
+    told = service(statuses, deliveries)
+    with WebServer(address, lambda: service_app(told), what="metrics") as server:
         log.info("metrics at %s/metrics, health at /healthz, status at /status", server.url)
         yield
 

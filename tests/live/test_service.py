@@ -7,19 +7,27 @@ import math
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from streamer.errors import ConfigError
 from streamer.events.delivery import DeliveryStatus
-from streamer.live.http import HealthServer, health, parse_address
+from streamer.live.service import Deliveries, health, service
 from streamer.live.status import CameraStatus
 from streamer.stages import OutputStatus, State
+from streamer.web.server import WebServer
+from streamer.web.service import service_app
 
 
 def camera(name: str, state: State = State.RUNNING, **more: Any) -> CameraStatus:
     return CameraStatus(name=name, source="rtsp://u:***@192.0.2.7/", state=state, state_s=7.0, since_utc_s=1.0, **more)
+
+
+def served(address: str, cameras: Callable[[], Sequence[CameraStatus]], deliveries: Deliveries = dict) -> WebServer:
+    told = service(cameras, deliveries)
+    return WebServer(address, lambda: service_app(told), what="metrics")
 
 
 def get(url: str, **headers: str) -> tuple[int, str, str]:
@@ -33,7 +41,7 @@ def get(url: str, **headers: str) -> tuple[int, str, str]:
 
 def test_healthz_says_which_source_is_not_healthy_and_why() -> None:
     cameras = [camera("gate"), camera("door")]
-    with HealthServer("0", lambda: cameras) as server:
+    with served("0", lambda: cameras) as server:
         assert server.host == "127.0.0.1"
         status, kind, text = get(f"{server.url}/healthz")
         assert (status, kind) == (200, "application/json")
@@ -93,12 +101,12 @@ def test_the_status_is_json_whatever_the_figures_are() -> None:
 
 
 def test_no_camera_at_all_is_not_healthy() -> None:
-    with HealthServer("0", list) as server:
+    with served("0", list) as server:
         assert get(f"{server.url}/healthz")[0] == 503
 
 
 def test_status_and_metrics_and_what_is_not_there() -> None:
-    with HealthServer("127.0.0.1:0", lambda: [camera("gate", frames_in=3)]) as server:
+    with served("127.0.0.1:0", lambda: [camera("gate", frames_in=3)]) as server:
         status, _, text = get(f"{server.url}/status?pretty")
         assert status == 200
         assert json.loads(text)["cameras"][0]["frames_in"] == 3
@@ -115,7 +123,7 @@ def test_status_and_metrics_and_what_is_not_there() -> None:
 def test_delivery_is_in_the_status_and_makes_no_source_unhealthy() -> None:
     away = DeliveryStatus(target="mqtt", waiting=3, behind_s=2.0, failures=4, problem="no broker")
     delivered = {"events": [away, DeliveryStatus(target="webhook", sent=5)]}
-    with HealthServer("0", lambda: [camera("gate")], lambda: delivered) as server:
+    with served("0", lambda: [camera("gate")], lambda: delivered) as server:
         _, _, text = get(f"{server.url}/status")
         mqtt, webhook = json.loads(text)["delivery"]
         assert (mqtt["events"], mqtt["target"], mqtt["waiting"], mqtt["behind_s"]) == ("events", "mqtt", 3, 2.0)
@@ -135,7 +143,7 @@ def test_a_failure_behind_the_door_is_a_500_and_the_server_lives_on() -> None:
             raise RuntimeError("rtsp://u:hunter2@192.0.2.7/ is gone")
         return answers
 
-    with HealthServer("0", fail_without_cameras) as server:
+    with served("0", fail_without_cameras) as server:
         status, _, text = get(f"{server.url}/status")
         assert status == 500
         assert "hunter2" not in text
@@ -145,7 +153,7 @@ def test_a_failure_behind_the_door_is_a_500_and_the_server_lives_on() -> None:
 
 @pytest.mark.slow
 def test_a_peer_that_says_nothing_does_not_keep_the_server() -> None:
-    with HealthServer("0", lambda: [camera("gate")]) as server:
+    with served("0", lambda: [camera("gate")]) as server:
         silent = socket.create_connection(("127.0.0.1", server.port))
         assert get(f"{server.url}/healthz")[0] == 200
     with silent:
@@ -153,25 +161,5 @@ def test_a_peer_that_says_nothing_does_not_keep_the_server() -> None:
 
 
 def test_a_taken_port_is_a_clear_error() -> None:
-    with HealthServer("0", list) as server, pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port}"):
-        HealthServer(str(server.port), list)
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("9090", ("127.0.0.1", 9090)),
-        (":9090", ("127.0.0.1", 9090)),
-        ("0.0.0.0:9090", ("0.0.0.0", 9090)),  # parsed, not listened on
-        ("[::1]:9090", ("::1", 9090)),
-        ("localhost:0", ("localhost", 0)),
-    ],
-)
-def test_addresses(text: str, parsed: tuple[str, int]) -> None:
-    assert parse_address(text) == parsed
-
-
-@pytest.mark.parametrize("text", ["", "a", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "99999", "-1", "9090:host"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="expected PORT or ADDRESS:PORT"):
-        parse_address(text)
+    with served("0", list) as server, pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port}"):
+        served(str(server.port), list)

@@ -1,0 +1,1 @@
+"""What is served by HTTP: the wall of cameras, figures, health."""
