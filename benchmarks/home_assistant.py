@@ -198,11 +198,16 @@ def check(hass: HomeAssistant, when: str) -> None:
         look()
         return all(set(two) <= seen[entity.format(device)] for entity, two in BLINKING.items() for device in DEVICES)
 
+    def steady() -> bool:
+        return not {"unavailable", "unknown"} & set().union(*seen.values())
+
     wait_for(f"{when}: all {len(expected)} entities have a state", alive)
     seen.clear()
     wait_for(f"{when}: the light comes and goes, in zones and counts", blinks)
     for device in DEVICES:
         wait_for(f"{when}: {device} is connected", lambda: hass.states()[f"binary_sensor.{device}_connection"] == "on")  # noqa: B023  # asked at once
+        if not steady():
+            sys.exit(f"states came and went again: {seen}")
         if seen[f"binary_sensor.{device}_corner"] != {"off"}:
             sys.exit(f"the corner of {device} was {seen[f'binary_sensor.{device}_corner']}")
         if not hass.picture(f"image.{device}_snapshot").startswith(b"\xff\xd8"):

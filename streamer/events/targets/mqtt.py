@@ -248,7 +248,7 @@ class Mqtt:
         """What is to be retained, of one camera or of all, and is not what was published last."""
         if not self._presence:
             return []
-        wanted = {f"{self._topic}/availability": ONLINE.encode()}
+        wanted: dict[str, bytes] = {}
         cameras = [one for name, one in self._cameras.items() if camera in (None, name)]
         if self._ha_prefix is not None:
             for one in cameras:
@@ -263,6 +263,8 @@ class Mqtt:
             picture = self._picture(name)
             if picture is not None:
                 wanted[f"{self._of(name)}/snapshot"] = picture
+        # Last: until then what an earlier process left must not be taken for what is true now.
+        wanted[f"{self._topic}/availability"] = ONLINE.encode()
         return self._new(wanted)
 
     def _new(self, wanted: Mapping[str, bytes]) -> list[_Publication]:

@@ -162,6 +162,16 @@ def test_closing_says_offline_and_a_lost_process_is_said_by_the_last_will(mosqui
         subscriber.wait_for("streamer/availability", "online", "offline")
 
 
+def test_a_start_is_online_once_all_else_is_true(mosquitto: StartMosquitto, mqtt: Open) -> None:
+    broker = mosquitto()
+    with subscribed(broker.port) as subscriber:
+        mqtt(broker.port, cameras=[GATE], ha_discovery=True).tend()
+        subscriber.wait_for("streamer/availability", "online")
+        topics = [topic for topic, _, _ in subscriber.got]
+        assert topics[-1] == "streamer/availability"
+        assert {"streamer/gate/availability", "streamer/gate/class/person", "streamer/gate/count"} < set(topics)
+
+
 def test_a_camera_that_comes_or_goes_wakes_and_is_told(mosquitto: StartMosquitto, mqtt: Open) -> None:
     broker, woken = mosquitto(), threading.Event()
     target = mqtt(broker.port, cameras=[GATE])
