@@ -120,7 +120,10 @@ def print_models(known: Iterable[KnownModel]) -> None:
     for model in known:
         needs = f"needs {escape(model.needs)}; " if model.needs else ""
         table.add_row(escape(model.name), f"{needs}licence {escape(model.license) or 'unknown: see its page'}")
-        if model.size_bytes is None:
+        if model.package:
+            wrong = f", cannot be used: {escape(model.wrong)}" if model.wrong else ""
+            table.add_row("", f"{escape(model.where)} of {escape(model.package)}{wrong}")
+        elif model.size_bytes is None:
             table.add_row("", f"not here; would lie in {escape(model.where)}")
         else:
             state = "lies" if model.present else "damaged (streamer models verify says more); lies"
@@ -129,7 +132,7 @@ def print_models(known: Iterable[KnownModel]) -> None:
     table.add_row("kaggle:HANDLE", escape("such a model of Kaggle, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"))
     table.add_row("PATH", "the folder of such a SavedModel")
     table.add_row("FILE.onnx", "a network of a known family that you exported")
-    table.add_row("package.module:Class", "a class of your own with labels and detect(image)")
+    table.add_row("package.module:Class", "a class of your own with labels and detect(image), or a function of a picture")
     Console().print(table, highlight=False)
 
 

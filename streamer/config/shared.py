@@ -30,14 +30,14 @@ class DetectorOptions(Settings):
     panel: ClassVar[str] = "Detector"
 
     detector: Annotated[Text, Option(metavar="NAME")] = "nanodet"
-    """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel, or
-    ``package.module:Class``."""
+    """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel or of an ONNX
+    file, the name of a detector that a package brings, or ``package.module:Class`` (or a function)."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
-    """File of class names for a SavedModel: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label map. Or COCO's
-    names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
+    """File of class names for a SavedModel or an ONNX file: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label
+    map. Or COCO's names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
     device: DeviceName = "auto"
-    """Where a SavedModel, or a class that takes ``device``, computes: ``auto`` takes the first GPU that can be used, else the
-    CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing."""
+    """Where a SavedModel, an ONNX file, or a class that takes ``device``, computes: ``auto`` takes the first GPU that can be
+    used, else the CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 
 import cv2
@@ -33,11 +34,13 @@ def box_masks(masks: NDArray[np.generic], boxes: NDArray[np.floating], picture: 
     rows, height, width = masks.shape
     values = _probabilities(masks, name)
     if (width, height) == picture and width != height:
-        return _cut_out(values, boxes)
+        return cut_out(values, boxes, picture)
     if height != width:
         return None
     may_be_pictures = (width, height) == picture or height >= LARGEST_CELLS
-    return _cut_out(values, boxes) if rows and may_be_pictures and _lie_in_their_boxes(values, boxes) else values
+    return (
+        cut_out(values, boxes, (width, height)) if rows and may_be_pictures and _lie_in_their_boxes(values, boxes) else values
+    )
 
 
 def _probabilities(masks: NDArray[np.generic], name: str) -> Floats:
@@ -69,20 +72,29 @@ def _lie_in_their_boxes(masks: Floats, boxes: NDArray[np.floating]) -> bool:
     return everything - inside <= _MOST_OUTSIDE * everything
 
 
-def _cut_out(masks: Floats, boxes: NDArray[np.floating]) -> Floats:
-    """What lies in each box (N, 4), of masks as large as the picture, as CELLS x CELLS."""
-    rows, height, width = masks.shape
-    cut = np.zeros((rows, CELLS, CELLS), np.float32)
-    for row, box in enumerate(_in_cells(boxes, width, height)):
-        sides = box[2:] - box[:2]
-        if not np.isfinite(box).all() or (sides <= 0).any():
+def cut_out(
+    masks: Iterable[NDArray[np.generic]], boxes: NDArray[np.floating], size: tuple[int, int], cells: int = CELLS
+) -> Floats:
+    """What lies in each box (N, 4; fractions), of masks of ``size`` (width, height), 0..1, as ``cells`` x ``cells``."""
+    width, height = size
+    cut = np.zeros((len(boxes), cells, cells), np.float32)
+    for row, (mask, box) in enumerate(zip(masks, _in_cells(boxes, width, height), strict=True)):
+        if not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
             continue
-        samples = CELLS * int(np.clip(np.ceil(sides.max() / CELLS), 1, _MOST_SAMPLES))
+        sides = box[2:] - box[:2]
+        samples = cells * int(np.clip(np.ceil(sides.max() / cells), 1, _MOST_SAMPLES))
         step = sides / samples
-        matrix = np.array([[step[0], 0.0, box[0] + step[0] / 2 - 0.5], [0.0, step[1], box[1] + step[1] / 2 - 0.5]])
+        left, top = (int(np.clip(np.floor(side) - 1, 0, most - 1)) for side, most in zip(box[:2], size, strict=True))
+        right, bottom = (
+            int(np.clip(np.ceil(side) + 1, least + 1, most))
+            for side, least, most in zip(box[2:], (left, top), size, strict=True)
+        )
+        part = mask[top:bottom, left:right].astype(np.float32)
+        start = box[:2] - (left, top) + step / 2 - 0.5
+        matrix = np.array([[step[0], 0.0, start[0]], [0.0, step[1], start[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        fine = cv2.warpAffine(masks[row], matrix, (samples, samples), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        cut[row] = cv2.resize(fine, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        fine = cv2.warpAffine(part, matrix, (samples, samples), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        cut[row] = cv2.resize(fine, (cells, cells), interpolation=cv2.INTER_AREA)
     return cut
 
 

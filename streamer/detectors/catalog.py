@@ -8,8 +8,9 @@ from typing import Literal
 
 from streamer.detectors import hub_cache, saved_model, weights
 from streamer.detectors.hub_archive import MODEL_FILE
+from streamer.detectors.installed import Installed, installed
 from streamer.detectors.nanodet import SIZES, weights_file
-from streamer.detectors.registry import BUILT_IN, saved_model_of
+from streamer.detectors.registry import BUILT_IN, OWN_NAMES, saved_model_of
 from streamer.errors import ConfigError, DetectorUnavailable
 
 Condition = Literal["whole", "damaged", "without checksums", "absent"]
@@ -38,6 +39,10 @@ class KnownModel:
     size_bytes: int | None
     """On disk; None where it is not there."""
     present: bool
+    wrong: str = ""
+    """Why it cannot be used, of a detector that an installed package declares."""
+    package: str = ""
+    """The package that brings it, with its version; empty for all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Finding:
 
 
 def known_models() -> list[KnownModel]:
-    """What is built in, ``mask-rcnn``, and all that lies in the cache. Loads none of them."""
+    """What is built in, ``mask-rcnn``, all that lies in the cache, and what packages declare. Loads none of them."""
     known = [_built_in(name) for name in BUILT_IN]
     cached = dict(hub_cache.cached())
     headline = hub_cache.entry(hub_cache.MASK_RCNN)
@@ -69,7 +74,20 @@ def known_models() -> list[KnownModel]:
                 present=present,
             )
         )
-    return known
+    return [*known, *map(_of_package, installed(OWN_NAMES).values())]
+
+
+def _of_package(declared: Installed) -> KnownModel:
+    return KnownModel(
+        name=declared.name,
+        where=declared.target,
+        needs="",
+        license=declared.license,
+        size_bytes=None,
+        present=not declared.wrong,
+        wrong=declared.wrong,
+        package=declared.package,
+    )
 
 
 def verify(name: str) -> Finding:

@@ -23,15 +23,7 @@ class PluginDetector:
             raise DetectorContractError(
                 f"the detector {spec} has no method detect", hint="add detect(self, image) -> streamer.Instances"
             )
-        labels = getattr(plugin, "labels", None)
-        if not isinstance(labels, Mapping) or not all(
-            isinstance(key, int | np.integer) and isinstance(value, str) for key, value in labels.items()
-        ):
-            raise DetectorContractError(
-                f"the detector {spec}: labels: expected a mapping of class id to name, got {_brief(labels)}",
-                hint='for example labels = {1: "ball"}',
-            )
-        self.labels: Mapping[int, str] = {int(key): value for key, value in labels.items()}
+        self.labels = labels_of(getattr(plugin, "labels", None), spec)
         self.name = str(getattr(plugin, "name", None) or spec)
         self.device = str(getattr(plugin, "device", None) or "unknown")
         contract = getattr(plugin, "contract", None)
@@ -40,7 +32,7 @@ class PluginDetector:
         fits = isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)
         if size is not None and not fits:
             raise DetectorContractError(
-                f"the detector {spec}: input_size: expected None or (width, height) in pixels, got {_brief(size)}"
+                f"the detector {spec}: input_size: expected None or (width, height) in pixels, got {brief(size)}"
             )
         self.input_size: tuple[int, int] | None = None if size is None else (size[0], size[1])
 
@@ -49,7 +41,7 @@ class PluginDetector:
         found = self._plugin.detect(image)
         if not isinstance(found, Instances):
             raise DetectorContractError(
-                f"the detector {self._spec} answered with {_brief(found)}, expected streamer.Instances",
+                f"the detector {self._spec} answered with {brief(found)}, expected streamer.Instances",
                 hint="build it with Instances(boxes_xyxy=…, scores=…, class_ids=…)",
             )
         return found
@@ -68,13 +60,26 @@ class PluginDetector:
         _call(self._plugin, "close")
 
 
+def labels_of(labels: object, spec: str) -> Mapping[int, str]:
+    """Class names by id, checked. Raises ``DetectorContractError`` for anything else."""
+    if not isinstance(labels, Mapping) or not all(
+        isinstance(key, int | np.integer) and isinstance(value, str) for key, value in labels.items()
+    ):
+        raise DetectorContractError(
+            f"the detector {spec}: labels: expected a mapping of class id to name, got {brief(labels)}",
+            hint='for example labels = {1: "ball"}',
+        )
+    return {int(key): value for key, value in labels.items()}
+
+
 def _call(plugin: Any, method: str) -> None:
     function = getattr(plugin, method, None)
     if callable(function):
         function()
 
 
-def _brief(value: object) -> str:
+def brief(value: object) -> str:
+    """What a value is, on part of a line."""
     shape = getattr(value, "shape", None)
     if shape is not None:
         return f"{type(value).__name__} {getattr(value, 'dtype', '')} {tuple(shape)}"

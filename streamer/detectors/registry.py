@@ -12,6 +12,7 @@ from streamer.detectors import hub_cache, kaggle, saved_model
 from streamer.detectors.device import AUTO, PATTERN, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_cache import MASK_RCNN
+from streamer.detectors.installed import installed, target_of
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.detectors.user_class import check_class, load_class
@@ -32,9 +33,12 @@ TABLE: Mapping[str, str] = {
 BUILT_IN = ("nanodet", "nanodet:large")
 """Detectors whose weights come with the package."""
 
+OWN_NAMES = frozenset([*BUILT_IN, "mask-rcnn", "hub", "kaggle"])
+"""Names that no package can give a detector."""
+
 SPECS = (
     "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of an ONNX file or of a SavedModel folder, "
-    "package.module:Class"
+    "the name of an installed detector, package.module:Class"
 )
 
 EXPORTED = (".onnx",)
@@ -109,11 +113,12 @@ def load_detector(
             labels_path=labels_path,
             device=device,
         )
-    _check_name(spec, labels_path)
+    target = target_of(spec, OWN_NAMES)
+    _check_name(target or spec, labels_path)
     _check_cpu(spec, device)
     if spec in BUILT_IN:
         return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads, live=live)
-    return load_class(spec, score_threshold, TABLE, device)
+    return load_class(target or spec, score_threshold, OWN_NAMES, device)
 
 
 def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) -> None:
@@ -145,11 +150,12 @@ def check_detector(spec: str, labels_path: Path | None = None, device: str = AUT
         detector = load_detector(str(file), score_threshold=0.5, labels_path=labels_path, device=device)
         detector.close()
         return detector.labels
-    _check_name(spec, labels_path)
+    target = target_of(spec, OWN_NAMES)
+    _check_name(target or spec, labels_path)
     _check_cpu(spec, device)
     if spec in BUILT_IN:
         return COCO
-    check_class(spec, TABLE)
+    check_class(target or spec, OWN_NAMES)
     return None
 
 
@@ -195,7 +201,7 @@ def exported_file_of(spec: str) -> Path | None:
 
 def _suggestion(spec: str) -> str:
     folders = [str(path) for path in Path(spec).parent.glob("*") if path.is_dir()] if "/" in spec else []
-    near = nearest(spec, [*TABLE, *folders], most=1)
+    near = nearest(spec, [*OWN_NAMES, *installed(OWN_NAMES), *folders], most=1)
     return (f"did you mean {near[0]}? " if near else "") + f"there are: {SPECS}"
 
 

@@ -1,4 +1,4 @@
-"""A user's own detector by the name of its class, ``package.module:Class``."""
+"""A user's own detector by the name of its class or function, ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streamer.detectors.device import AUTO
+from streamer.detectors.function import FunctionDetector, is_detecting
 from streamer.detectors.plugin import PluginDetector
 from streamer.errors import ConfigError, DetectorError, DetectorUnavailable
 from streamer.stages import Detector
@@ -20,6 +21,8 @@ from streamer.suggest import nearest
 
 def load_class(spec: str, score_threshold: float, others: Collection[str] = (), device: str = AUTO) -> Detector:
     """An instance of the class that ``spec``, ``package.module:Class``, names; it gets ``device`` if it takes that.
+
+    A function that takes a picture is wrapped, see :class:`FunctionDetector`; any other is called as the class would be.
 
     Raises ``ConfigError`` where there is no such module or class, with the nearest of the names of ``others`` that may have
     been meant, and ``DetectorUnavailable`` for what it raises itself.
@@ -41,6 +44,9 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
         raise _no_class(spec, classes)
     try:
+        if is_detecting(cls):
+            _arguments(cls, spec, score_threshold, device)
+            return FunctionDetector(cls, spec, getattr(cls, "labels", getattr(module, "labels", None)))
         instance = cls(**_arguments(cls, spec, score_threshold, device))
     except (ConfigError, DetectorError):
         raise
