@@ -31,7 +31,7 @@ class DetectorOptions(Settings):
 
     detector: Annotated[Text, Option(metavar="NAME")] = "nanodet"
     """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel or of an ONNX
-    file, the name of a detector that a package brings, or ``package.module:Class`` (or a function)."""
+    or LiteRT file, the name of a detector that a package brings, or ``package.module:Class`` (or a function)."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel or an ONNX file: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label
     map. Or COCO's names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""

@@ -7,9 +7,25 @@ from typing import Any
 from numpy.typing import NDArray
 
 from streamer.detectors.quiet import stderr_without
-from streamer.errors import DetectorUnavailable
+from streamer.errors import DetectorUnavailable, in_one_line
 
 BANNER = "Created TensorFlow Lite XNNPACK delegate for CPU"
+
+
+def interpreter(content: bytes, threads: int, name: str, hint: str) -> Any:
+    """LiteRT's own object for a model's file, ready to run. ``name`` and ``hint`` are for errors.
+
+    Raises ``DetectorUnavailable`` when it does not load.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with stderr_without(BANNER):
+            made: Any = Interpreter(model_content=content, num_threads=threads)
+            made.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise DetectorUnavailable(f"LiteRT does not load {name}: {in_one_line(error)}", hint=hint) from error
+    return made
 
 
 class Network:
@@ -17,14 +33,7 @@ class Network:
 
     def __init__(self, content: bytes, threads: int, name: str) -> None:
         """``content`` is the model's file, ``name`` is for errors. Raises ``DetectorUnavailable`` when it does not load."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            with stderr_without(BANNER):
-                self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise DetectorUnavailable(f"LiteRT does not load {name}: {error}", hint="install streamer again") from error
+        self._interpreter = interpreter(content, threads, name, hint="install streamer again")
         given, made = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
         self._input = given["index"]
         self._outputs = [output["index"] for output in made]

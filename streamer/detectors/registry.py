@@ -37,11 +37,10 @@ OWN_NAMES = frozenset([*BUILT_IN, "mask-rcnn", "hub", "kaggle"])
 """Names that no package can give a detector."""
 
 SPECS = (
-    "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of an ONNX file or of a SavedModel folder, "
-    "the name of an installed detector, package.module:Class"
+    "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of a SavedModel folder or of an ONNX or LiteRT "
+    "file, the name of an installed detector, package.module:Class"
 )
-
-EXPORTED = (".onnx",)
+EXPORTED = (".onnx", ".tflite")
 """How the names of files of exported networks end."""
 
 _TORCH = (

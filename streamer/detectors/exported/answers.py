@@ -95,6 +95,9 @@ def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> F
 OWN_SIZE = Preparation("none")
 STRETCHED = Preparation("stretch", averaged=True)
 LEVELS = Preparation("stretch", deviation=(1.0, 1.0, 1.0), averaged=True)
+AROUND_0 = Preparation("stretch", mean=(127.5,) * 3, deviation=(127.5,) * 3, averaged=True)
+SSD = "SSD with post-processing"
+_LITERT = "TFLite_Detection_PostProcess"
 _TF = {"boxes": "detection_boxes", "scores": "detection_scores", "classes": "detection_classes", "count": "num_detections"}
 
 
@@ -104,6 +107,8 @@ def match(description: Description, place: Place) -> Answers | Miss:
     names = [tensor.name.split(":")[0].lower() for tensor in outputs]
     if _TF["boxes"] in names:
         return _tf(names)
+    if all(tensor.name.startswith(_LITERT) for tensor in outputs) and len(outputs) == len(_TF):
+        return _litert([tensor.name for tensor in outputs], place)
     boxes = [at for at, tensor in enumerate(outputs) if tensor.shape[-1:] == (4,) and len(tensor.shape) in (2, 3)]
     flat = [at for at, tensor in enumerate(outputs) if len(tensor.shape) == len(outputs[boxes[0]].shape) - 1] if boxes else []
     classes = [at for at in flat if outputs[at].dtype.startswith("int")]
@@ -120,6 +125,14 @@ def match(description: Description, place: Place) -> Answers | Miss:
     if batched or sized:
         return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, STRETCHED)
     return Answers("torchvision", boxes[0], scores[0], classes[0], masks, OWN_SIZE)
+
+
+def _litert(names: list[str], place: Place) -> Answers:
+    """The operation for post-processing numbers its outputs: boxes, classes, scores, count."""
+    boxes, classes, scores, count = sorted(range(len(names)), key=lambda at: names[at].removeprefix(_LITERT))
+    # Whole numbers are levels; floats are within -1..1, as these networks were trained.
+    preparation = LEVELS if place.tensor.dtype == "uint8" else AROUND_0
+    return Answers(SSD, boxes, scores, classes, None, preparation, count_at=count, fractions=True, y_first=True)
 
 
 def _tf(names: list[str]) -> Answers | Miss:

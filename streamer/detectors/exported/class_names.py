@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from streamer.detectors.exported.answers import SSD
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Reader
 from streamer.detectors.label_file import read_labels
-from streamer.detectors.labels import COCO, COCO80
+from streamer.detectors.labels import COCO, COCO80, NAMED
 from streamer.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ def class_names(
         return description.names
     if reader.classes == len(COCO80):
         return COCO80
+    if reader.family == SSD:
+        return NAMED["coco-from-0"]
     if reader.classes in (None, WITH_HOLES):
         # Files without a number of classes are those of torchvision and TensorFlow, which number COCO's like this.
         return COCO80 if reader.classes is None and _from_0(reader) else COCO

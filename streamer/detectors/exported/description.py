@@ -6,7 +6,7 @@ import ast
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 MOST_NAMES = 100_000
@@ -35,6 +35,8 @@ class Description:
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    litert: bool = False
+    """Whether it is a file of LiteRT, not ONNX: what some exporters write differs."""
 
     @property
     def names(self) -> dict[int, str]:
@@ -58,6 +60,11 @@ class Description:
         except ValueError:
             return 32
         return int(stride) if math.isfinite(stride) and 1 <= stride <= 1024 else 32
+
+    def with_shapes(self, shapes: Sequence[tuple[int, ...]]) -> Description:
+        """The same with the outputs' shapes of a run, which leave nothing open."""
+        outputs = [replace(tensor, shape=shape) for tensor, shape in zip(self.outputs, shapes, strict=True)]
+        return replace(self, outputs=outputs)
 
     def contract(self) -> dict[str, str]:
         """Names of inputs and outputs, each with dtype and shape."""

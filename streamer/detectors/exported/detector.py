@@ -30,6 +30,8 @@ Wanted = Callable[[Instances], NDArray[np.intp]]
 USUAL_SIZE = (640, 640)
 """Width and height in pixels of pictures for networks that take any size and say nothing."""
 _EMPTY_MASK = 0.5
+LITERT = ".tflite"
+"""How the names of LiteRT's files end; all others are ONNX."""
 
 
 class NetworkFile(Protocol):
@@ -42,10 +44,6 @@ class NetworkFile(Protocol):
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs for these inputs, in the file's order; they hold until the next call."""
-        ...
-
-    def with_shapes(self, outputs: list[NDArray[Any]]) -> Description:
-        """The description with what it leaves open filled in from outputs of a run."""
         ...
 
     def close(self) -> None:
@@ -137,6 +135,10 @@ class ExportedDetector:
 
 def opened(file: Path, threads: int | None = None, device: str = AUTO) -> NetworkFile:
     """The file, loaded by the runtime for its kind. Raises ``DetectorUnavailable``."""
+    if file.suffix.lower() == LITERT:
+        from streamer.detectors.exported.litert_file import LiteRtFile
+
+        return LiteRtFile(file, threads, device)
     from streamer.detectors.exported.onnx_file import OnnxFile
 
     return OnnxFile(file, threads, device)
@@ -179,7 +181,8 @@ def _known(network: NetworkFile, place: Place) -> tuple[Description, tuple[int, 
     width, height = size
     shape = (height, width, 3) if place.channels_last else (3, height, width)
     gray = np.full((1, *shape) if place.batch else shape, 0.5, np.float32).astype(place.tensor.dtype)
-    return network.with_shapes(network.run(_feeds(description, place, gray, size))), size
+    outputs = network.run(_feeds(description, place, gray, size))
+    return description.with_shapes([array.shape for array in outputs]), size
 
 
 def _input(preparation: Preparation, network: NetworkFile, place: Place) -> PictureInput:

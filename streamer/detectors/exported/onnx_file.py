@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +85,6 @@ class OnnxFile:
             raise DetectorError(
                 f"{self.description.file}: ONNX Runtime failed: {_said(error)}", hint="the file is at fault, not the picture"
             ) from error
-
-    def with_shapes(self, outputs: list[NDArray[Any]]) -> Description:
-        """The description with what it leaves open filled in from outputs of a run."""
-        made = self.description.outputs
-        filled = [replace(tensor, shape=tuple(array.shape)) for tensor, array in zip(made, outputs, strict=True)]
-        return replace(self.description, outputs=filled)
 
     def close(self) -> None:
         """Let go of the network."""

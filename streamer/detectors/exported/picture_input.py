@@ -159,7 +159,9 @@ def _tables(preparation: Preparation, dtype: np.dtype[Any], quantization: tuple[
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         scale, zero = quantization or (1.0, 0)
-        values = made / scale + zero if quantization else np.stack([levels] * 3)
+        # Levels are given as they are to networks that take levels, whatever their numbers stand for.
+        as_levels = quantization is None or preparation.deviation == (1.0, 1.0, 1.0)
+        values = np.stack([levels] * 3) if as_levels else made / scale + zero
         return np.ascontiguousarray(np.clip(np.rint(values), limits.min, limits.max).astype(dtype))
     table = np.ascontiguousarray(made.astype(dtype))
     return table.view(np.int16) if dtype == np.float16 else table

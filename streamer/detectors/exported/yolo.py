@@ -124,7 +124,6 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     found = sizes(description)
     rank_2 = [at for at, shape in found.items() if len(shape) == 2]
     maps = [at for at, shape in found.items() if len(shape) == 3]
-    fractions = place.channels_last
     if len(rank_2) != 1 or len(maps) > 1 or len(found) > 2:
         return Miss("YOLO", len(rank_2) == 1, "it has one output of rank 3, [1, 4 + classes, places], and maybe prototypes")
     at = rank_2[0]
@@ -150,6 +149,8 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     }[form]
     if form != "final" and names and names != classes:
         return Miss("YOLO", 3, f"its metadata name {names} classes, its output has {classes}")
+    # Ultralytics divides boxes by the input's size for LiteRT, but final ones only in files with channels last.
+    fractions = description.litert and (form != "final" or place.channels_last)
     return Yolo(form, at, prototypes_at, classes, coefficients, last, fractions)
 
 
