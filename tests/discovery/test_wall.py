@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from streamer.discovery.answers import plain
 from streamer.discovery.cameras import FoundCamera, Profile
 from streamer.discovery.wall import configuration
 from streamer.errors import SourceUnavailable
+from tests.live.test_end_to_end import Process
+from tests.rtsp import PASSWORD, USER, StartServer, rtsp_server
+from tests.waiting import wait_until
+
+__all__ = ["rtsp_server"]
 
 ENVIRON = {"CAMERA_PASSWORD": "s3cret/pw@$"}
 
@@ -40,6 +46,29 @@ def test_the_large_picture_is_recorded_and_the_small_one_looked_at(tmp_path: Pat
     assert camera.record == Path("recordings")
     assert camera.events == Path("events")
     assert "person" in (camera.event_classes or ())
+
+
+@pytest.mark.slow
+def test_what_is_written_runs(tmp_path: Path, rtsp_server: StartServer) -> None:
+    small, large = (rtsp_server("--size", size, auth="digest") for size in ("320x180", "640x360"))
+    profiles = [profile(320, address=small.url()), profile(640, address=large.url())]
+    text = configuration([found(*profiles)], USER, "CAMERA_PASSWORD")
+    (tmp_path / "wall.yaml").write_text("metrics: 0\n" + text, encoding="utf-8")
+
+    class Started(Process):
+        cwd = tmp_path
+
+    process = Started(tmp_path, "run", "wall.yaml", CAMERA_PASSWORD=PASSWORD)
+    try:
+        wait_until(lambda: process.cameras()["Gate"]["detections"] > 0, 60)
+        wait_until(lambda: list((tmp_path / "recordings").glob("Gate-*")), 60)
+        process.process.send_signal(signal.SIGINT)
+        assert process.wait() == 130, process.log
+    finally:
+        process.end()
+    assert (tmp_path / "records" / "Gate.jsonl").stat().st_size > 0
+    assert (tmp_path / "events" / "events.db").exists()
+    assert PASSWORD not in process.log
 
 
 def test_a_camera_with_one_stream_needs_no_other(tmp_path: Path) -> None:

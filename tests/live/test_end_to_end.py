@@ -48,12 +48,14 @@ def closed_port() -> int:
 class Process:
     """``streamer …`` as a process of its own, its log in a file."""
 
+    cwd = ROOT
+
     def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
         self.log_path = folder / "log.txt"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamer", *arguments],
-                cwd=ROOT,
+                cwd=self.cwd,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
