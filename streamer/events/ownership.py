@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 from pathlib import Path
 
 from streamer.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 _NAME = ".events.lock"
 
@@ -31,6 +34,8 @@ class Ownership:
             raise ConfigError(
                 f"another process makes events in {folder}", hint="end it, or give each process a folder of its own"
             ) from None
+        except OSError as error:  # file systems of other machines may know no locks
+            log.warning("%s cannot be locked: %s; see that no other process makes events there", folder, error.strerror)
 
     def close(self) -> None:
         """Let go of it."""
