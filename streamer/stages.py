@@ -107,6 +107,8 @@ class Annotated:
     """Who is in which zone and what happened; None where there are no zones and no lines."""
     looked_s: float | None = None
     """Stream time, in seconds, of the newest frame of this scene of which the detector's answer is known; None: of none."""
+    cut: bool = False
+    """Whether it does not continue the picture before: a cut, or a light that was switched on."""
     cover: Cover | None = None
     """What must be covered before anything leaves the process; None where no privacy is asked for."""
 

@@ -66,7 +66,7 @@ def analyse(
             tracked += one["track_id"] is not None
             footless += "foot_xy" not in one
             shapeless += "shape" not in one
-        totals.add(analysis.see(observed(line, size), float(line["time_s"])))
+        totals.add(analysis.see(observed(line, size), float(line["time_s"]), cut=line.get("cut") is True))
     if instances and not tracked:
         raise ConfigError(
             f"{os.fspath(path)} has no tracks, without which nothing can be counted",

@@ -94,6 +94,21 @@ def test_records_of_a_run_without_zones_do_as_well(tmp_path: Path, walk: Path, z
     assert analyse(found, load_places(zones)).totals == with_zones.places
 
 
+def test_records_know_cuts(tmp_path: Path, zones: Path) -> None:
+    clip, found = tmp_path / "cut.mp4", tmp_path / "found.jsonl"
+    scenes = [
+        f"{kind}=s=320x240:r=25,trim=end=2,lutrgb=r=val/2:g=val/2:b=val/2[{name}]"
+        for kind, name in (("smptebars", "a"), ("mandelbrot", "d"))
+    ]
+    squares = "color=white:s=40x80:r=25:d=2,split[s][t];[a][s]overlay=60:100[x];[d][t]overlay=110:100[y]"
+    ffmpeg("-filter_complex", f"{';'.join(scenes)};{squares};[x][y]concat=n=2[v]", "-map", "[v]", str(clip))
+    summary = annotate(clip, tmp_path / "out.mp4", detector=f"{__name__}:Bright", zones_file=zones, detections=found)
+    report = analyse(found, load_places(zones))
+    assert report.totals == summary.places
+    assert [line["frame"] for line in read_records(found) if line.get("cut")] == [50]
+    assert report.totals["lines"]["gate"] == {"in": 0, "out": 0, "by_class": {}}
+
+
 def test_records_without_tracks_are_refused(tmp_path: Path, walk: Path, zones: Path) -> None:
     found = tmp_path / "found.jsonl"
     annotate(walk, tmp_path / "out.mp4", detector=f"{__name__}:Bright", detections=found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from streamer.analysis.doubles import is_double
 from streamer.analysis.facts import Crossing, Entry, SceneFacts
 from streamer.analysis.geometry import Geometry
 from streamer.analysis.observation import Observations, observe
@@ -19,8 +20,12 @@ CONFIRM_DETECTIONS = 2
 STITCH_S = 2.0
 """A new track takes the place of an object of its class that was last seen at most so long ago ..."""
 STITCH_REACH = 0.5
-STITCH_SPEED = 1.0
-"""... and is no further away than this, in sizes of its box, and in sizes a second of its absence."""
+STITCH_SPEED = 0.5
+"""... is no further from where that was, or was going, than this: in sizes of its box, and in sizes a second since then ..."""
+STITCH_GROWTH = 2.0
+"""... and its box is at most so many times as large or as small."""
+CUT_REACH = 0.15
+"""After a cut (the light went on, say) it must be in the same place, by this share of its size, and not change it by more."""
 BLIND_S = (1.0, 10.0)
 """A pause of the frames themselves of so many seconds, as while a camera is connected to again, is no absence: objects that
 were there before it and are there after it stay where they are."""
@@ -39,9 +44,12 @@ class _Newcomer:
         self.sightings: list[Sighting] = []
         self.detections = 0
         self._inferred_s = -math.inf
+        self._double = False
 
-    def see(self, sighting: Sighting) -> None:
-        if sighting.inferred_s > self._inferred_s + _EPSILON_S:
+    def see(self, sighting: Sighting, *, double: bool) -> None:
+        """It was seen. ``double``: in the place of objects that are there anyway, so that it may be one of them."""
+        self._double = double
+        if not double and sighting.inferred_s > self._inferred_s + _EPSILON_S:
             self.detections += 1
             self._inferred_s = sighting.inferred_s
         self.sightings.append(sighting)
@@ -50,7 +58,7 @@ class _Newcomer:
     @property
     def confirmed(self) -> bool:
         there_s = self.sightings[-1].time_s - self.sightings[0].time_s
-        return self.detections >= CONFIRM_DETECTIONS and there_s >= CONFIRM_S - _EPSILON_S
+        return not self._double and self.detections >= CONFIRM_DETECTIONS and there_s >= CONFIRM_S - _EPSILON_S
 
     def at(self, time_s: float) -> Sighting:
         """Where it was nearest to ``time_s``."""
@@ -84,13 +92,16 @@ class SceneAnalysis:
         self._inside = dict.fromkeys([zone.name for zone in self.zones], 0)
         self._crossed = {line.name: [0, 0] for line in self.lines}
 
-    def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int]) -> SceneFacts:
-        """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height)."""
+    def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int], *, cut: bool = False) -> SceneFacts:
+        """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height).
+
+        ``cut``: it does not continue the picture before.
+        """
         width, height = frame_size
         objects = observe(instances.usable(width, height), width, height, shapes_too=self._by_share)
-        return self.see(objects, time_s)
+        return self.see(objects, time_s, cut=cut)
 
-    def see(self, objects: Observations, time_s: float) -> SceneFacts:
+    def see(self, objects: Observations, time_s: float, *, cut: bool = False) -> SceneFacts:
         """The same, from what records hold."""
         time_s = round(time_s, 6)
         facts: list[Fact] = []
@@ -98,22 +109,31 @@ class SceneAnalysis:
             facts += self._end_all()
         watched = self._watched_in(objects.size)
         if BLIND_S[0] < time_s - self._time_s <= BLIND_S[1]:
-            for known in self._subjects.values():
-                known.wait_until(self._time_s, time_s)
+            for subject in self._subjects.values():
+                subject.wait_until(self._time_s, time_s)
+        if cut:
+            self._newcomers.clear()
+            for subject in self._subjects.values():
+                subject.before_cut = True
         self._time_s = time_s
         here = self._sightings(objects, time_s, watched.geometry)
         self._mend_exchanges(here)
+        known, new = [], []
         for sighting in here.values():
-            subject = self._subjects.get(sighting.track_id)
-            if subject is not None:
-                facts += subject.see(sighting)
+            continued = self._subjects.get(sighting.track_id)
+            if continued is not None:
+                facts += continued.see(sighting)
+                known.append(sighting)
             else:
-                self._newcomers.setdefault(sighting.track_id, _Newcomer()).see(sighting)
+                new.append(sighting)
+        for sighting in new:
+            newcomer = self._newcomers.setdefault(sighting.track_id, _Newcomer())
+            newcomer.see(sighting, double=is_double(sighting, known))
         if self._newcomers:
             facts += self._settle_newcomers(time_s, watched)
         facts += self._look_for_absent(time_s)
         ids = objects.track_ids.tolist()
-        zones = tuple(() if (subject := self._subjects.get(track)) is None else subject.zones for track in ids)
+        zones = tuple(() if (known_as := self._subjects.get(track)) is None else known_as.zones for track in ids)
         return self._told(facts, zones)
 
     def finish(self) -> SceneFacts:
@@ -139,12 +159,13 @@ class SceneAnalysis:
         sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
         centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5).tolist()
         here: dict[int, Sighting] = {}
-        for track, class_id, age, foot, centre, size, inside, shares, distances in zip(
+        for track, class_id, age, foot, centre, box, size, inside, shares, distances in zip(
             objects.track_ids.tolist(),
             objects.class_ids.tolist(),
             objects.mask_age_s.tolist(),
             objects.feet_xy.tolist(),
             centres,
+            boxes.tolist(),
             sizes,
             _bits(seen.inside.tolist()),
             seen.shares.tolist(),
@@ -161,6 +182,7 @@ class SceneAnalysis:
                 class_id,
                 tuple(foot),
                 tuple(centre),
+                tuple(box),
                 size,
                 inside & in_zones,
                 on_lines,
@@ -201,12 +223,14 @@ class SceneAnalysis:
                     self._subjects[track], self._subjects[other] = other_subject, subject
 
     def _settle_newcomers(self, time_s: float, watched: Watched) -> Iterator[Fact]:
-        """Newcomers take the place of objects that were lost nearby, or are confirmed, or forgotten."""
+        """Newcomers that are confirmed take the place of objects that were lost nearby, or are new; others are forgotten."""
         for track, newcomer in list(self._newcomers.items()):
             last_s = newcomer.sightings[-1].time_s
             if last_s < time_s:
                 if time_s - last_s > STITCH_S:
                     del self._newcomers[track]
+                continue
+            if not newcomer.confirmed:
                 continue
             before = self._lost_near(newcomer, time_s)
             if before is not None:
@@ -214,10 +238,8 @@ class SceneAnalysis:
                 assert subject.last is not None
                 since_s = subject.last.time_s
                 sightings = [sighting for sighting in newcomer.sightings if sighting.time_s > since_s]
-            elif newcomer.confirmed:
-                subject, sightings = Subject(watched), newcomer.sightings
             else:
-                continue
+                subject, sightings = Subject(watched), newcomer.sightings
             del self._newcomers[track]
             self._subjects[track] = subject
             for sighting in sightings:
@@ -235,8 +257,15 @@ class SceneAnalysis:
                 continue
             there = newcomer.at(last.time_s)
             absent_s = min(max(0.0, there.time_s - last.time_s), STITCH_S)
-            reach = (STITCH_REACH + STITCH_SPEED * absent_s) * max(last.size, there.size)
-            away = min(_distance(last.foot, there.foot), _distance(subject.place_at(there.time_s), there.foot))
+            larger, smaller = max(last.size, there.size), min(last.size, there.size)
+            away = _distance(last.foot, there.foot)
+            if subject.before_cut:
+                reach, growth = CUT_REACH * larger, 1.0 + CUT_REACH
+            else:
+                reach, growth = (STITCH_REACH + STITCH_SPEED * absent_s) * larger, STITCH_GROWTH
+                away = min(away, _distance(subject.place_at(there.time_s), there.foot))
+            if larger > growth * smaller:
+                continue
             if away <= reach and (best is None or away < best[0]):
                 best = away, track
         return None if best is None else best[1]

@@ -28,6 +28,8 @@ class Sighting(NamedTuple):
     class_id: int
     foot: tuple[float, float]
     centre: tuple[float, float]
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom, pixels."""
     size: float
     """The longer side of its box, pixels."""
     inside: int
@@ -61,6 +63,8 @@ class Subject:
         """Zones that it counts as in."""
         self.absent = False
         """Whether it has not been seen for so long that it has left all zones."""
+        self.before_cut = False
+        """Whether it was seen in another scene only."""
         self._watched = watched
         self._stays: dict[int, Stay] = {}
         self._unsettled = 0
@@ -97,7 +101,7 @@ class Subject:
             (x, y), (x0, y0), (vx, vy) = now.foot, before.foot, self.velocity
             self.velocity = vx + weight * ((x - x0) / dt - vx), vy + weight * ((y - y0) / dt - vy)
         self.last, self.unseen_since_s = now, now.time_s
-        self.absent = False
+        self.absent = self.before_cut = False
         return facts
 
     def wait_until(self, before_s: float, after_s: float) -> None:

@@ -38,7 +38,7 @@ class Scene:
     def fill(self, item: Annotated) -> Annotated:
         """``item`` with its facts."""
         frame = item.frame
-        item.facts = self.analysis.update(item.instances, frame.time_s, (frame.width, frame.height))
+        item.facts = self.analysis.update(item.instances, frame.time_s, (frame.width, frame.height), cut=item.cut)
         self.totals.add(item.facts)
         return item
 

@@ -72,7 +72,8 @@ class Following:
         """The frame with the objects as they are in it now."""
         if self._jumps(frame):
             self.reset()
-        if not self.follower.advance(frame) or self._since == -np.inf:
+        cut = not self.follower.advance(frame)
+        if cut or self._since == -np.inf:
             self._since = frame.captured_at
             self._looked_s = None
         self._before = frame
@@ -83,7 +84,8 @@ class Following:
         if not frame.damaged:
             self._service.submit(frame)
         self._expect(frame)
-        self._newest = Annotated(frame, self._shown(self.follower.instances()), looked_s=self._still_known(frame))
+        shown = self._shown(self.follower.instances())
+        self._newest = Annotated(frame, shown, looked_s=self._still_known(frame), cut=cut)
         return [self._newest]
 
     def skip(self, frame: Frame) -> Annotated:

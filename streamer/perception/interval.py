@@ -80,7 +80,7 @@ class Interval:
         continues = self.follower.advance(frame)
         self._last = frame
         if self._key is None or not continues or self._due(frame):
-            return [*ready, *self._at_key(frame)]
+            return [*ready, *self._at_key(frame, cut=not continues)]
         self._held.append((frame, self.follower.snapshot()))
         return ready
 
@@ -112,7 +112,7 @@ class Interval:
         self._shift_px += self.follower.mean_flow_px
         return since >= AUTO_MOST or self.follower.travel > AUTO_TRAVEL or self._shift_px > AUTO_SHIFT * frame.width
 
-    def _at_key(self, frame: Frame) -> list[Annotated]:
+    def _at_key(self, frame: Frame, *, cut: bool = False) -> list[Annotated]:
         """Detect in the newest frame, and settle those before it."""
         before = self._clock()
         wanted = self._select.to_follow
@@ -124,7 +124,9 @@ class Interval:
         self.follower.detected(frame.index, wanted(detections))
         self.inferred += 1
         snapshot = self.follower.snapshot()
-        ready = [*self._settled(frame, snapshot), self._annotated(frame, snapshot.low_res, snapshot.views, frame, inference_s)]
+        newest = self._annotated(frame, snapshot.low_res, snapshot.views, frame, inference_s)
+        newest.cut = cut
+        ready = [*self._settled(frame, snapshot), newest]
         self._held, self._key, self._shift_px = [], frame, 0.0
         return ready
 

@@ -75,7 +75,7 @@ class Records:
         """Append the frame's line. Raises ``OutputWriteFailed``."""
         self._begin()
         frame, instances = item.frame, item.instances.usable(self._info.width, self._info.height)
-        self._put(self._frame_line(frame, instances, item.facts))
+        self._put(self._frame_line(frame, instances, item.facts, cut=item.cut))
         self._frames += 1
         self._by_class.update(instances.class_ids.tolist())
         self._first_s = frame.time_s if self._first_s is None else self._first_s
@@ -137,10 +137,12 @@ class Records:
             }
         )
 
-    def _frame_line(self, frame: Frame, instances: Instances, facts: SceneFacts | None) -> dict[str, object]:
+    def _frame_line(self, frame: Frame, instances: Instances, facts: SceneFacts | None, *, cut: bool) -> dict[str, object]:
         line: dict[str, object] = {"type": "frame", "frame": frame.index, "pts": frame.pts, "time_s": round(frame.time_s, 6)}
         if frame.utc_s is not None:
             line["utc"] = iso_utc(frame.utc_s)
+        if cut:
+            line["cut"] = True
         seen = observe(instances, self._info.width, self._info.height)
         found: list[dict[str, object]] = [
             {

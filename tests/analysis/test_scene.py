@@ -9,7 +9,7 @@ from streamer.analysis.places import Line, Zone
 from streamer.analysis.scene import SceneAnalysis
 from streamer.instances import NO_TRACK, Instances
 from tests import strategies
-from tests.analysis.walks import SIZE, along, scene, times, walk
+from tests.analysis.walks import SIZE, Told, along, scene, times, walk
 
 GATE = Line(name="gate", points=((0.1, 0.5), (0.9, 0.5)))  # y = 240, from x = 64 to 576; in is down
 DOOR = Zone(name="door", polygon=((200.0, 200.0), (400.0, 200.0), (400.0, 400.0), (200.0, 400.0)))
@@ -117,6 +117,85 @@ def test_an_id_switch_in_a_zone_is_one_stay() -> None:
     told = walk(SceneAnalysis([DOOR]), paths, times(7, 25))
     assert len(told.entries) == len(told.exits) == 1
     assert told.exits[0].dwell_s == pytest.approx(6.0)
+
+
+@RATES
+def test_a_second_track_of_one_object_counts_nothing(fps: float, dropped: list[int]) -> None:
+    path = along((0, 300, 120), (4, 300, 420))
+
+    def double(time_s: float) -> tuple[float, float] | None:
+        x, y = path(time_s) or (0.0, 0.0)
+        return (x + 6, y - 4) if 0.4 < time_s < 3.2 else None
+
+    told = walk(SceneAnalysis([DOOR], [GATE]), {1: path, 2: double}, times(6, fps, dropped))
+    assert told.directions == ["in"]
+    assert len(told.entries) == len(told.exits) == 1
+
+
+def test_a_second_track_takes_over_when_the_first_one_ends() -> None:
+    path = along((0, 300, 120), (4, 300, 420))
+    paths = {1: lambda t: path(t) if t <= 1.5 else None, 2: lambda t: path(t) if t > 0.5 else None}
+    told = walk(SceneAnalysis([DOOR], [GATE]), paths, times(6, 25))
+    assert [(crossing.track_id, crossing.direction) for crossing in told.crossings] == [(2, "in")]
+    assert len(told.entries) == len(told.exits) == 1
+
+
+def test_a_box_around_two_is_no_third_object() -> None:
+    paths = {
+        1: along((0, 282, 300), (4, 282, 300)),
+        2: along((0, 318, 300), (4, 318, 300)),
+        3: along((1, 300, 300), (2, 300, 300)),
+    }
+    assert len(walk(SceneAnalysis([DOOR]), paths, times(5, 25)).entries) == 2
+
+
+def test_one_who_comes_in_behind_another_counts_from_the_beginning() -> None:
+    door = Zone(name="door", polygon=((0.0, 200.0), (640.0, 200.0), (640.0, 400.0), (0.0, 400.0)))
+    paths = {1: along((0, 200, 300), (6, 200, 300)), 2: along((1, 202, 300), (2, 202, 300), (4, 400, 300), (6, 400, 300))}
+    told = walk(SceneAnalysis([door]), paths, times(7, 25))
+    assert [(entry.track_id, entry.time_s) for entry in told.entries] == [(1, 0.0), (2, 1.0)]
+
+
+def test_two_side_by_side_are_two() -> None:
+    paths = {1: along((0, 300, 120), (4, 300, 420)), 2: along((0, 322, 120), (4, 322, 420))}
+    assert walk(SceneAnalysis(lines=[GATE]), paths, times(6, 25)).directions == ["in", "in"]
+
+
+def test_what_appears_elsewhere_is_another_object() -> None:
+    paths = {1: along((0, 300, 200), (2, 300, 200)), 2: along((3, 430, 300), (6, 430, 300))}
+    assert walk(SceneAnalysis(lines=[GATE]), paths, times(7, 25)).directions == []
+
+
+def test_what_is_seen_once_takes_no_object_s_place() -> None:
+    paths = {
+        1: lambda t: None if 2.0 < t < 3.0 else (300, 210),
+        2: lambda t: (300, 290) if 2.3 < t < 2.33 else None,
+    }
+    assert walk(SceneAnalysis(lines=[GATE]), paths, times(6, 25)).directions == []
+
+
+def cut_at(cut_s: float, before: tuple[float, float], after: tuple[float, float]) -> Told:
+    """An object that is there before a cut, and one, with another id, after it."""
+    analysis, told, done = SceneAnalysis([DOOR], [GATE]), Told(), False
+    for time_s in times(8, 25):
+        cut = time_s >= cut_s and not done
+        done |= cut
+        told.add(analysis.update(scene({2: after} if done else {1: before}), time_s, SIZE, cut=cut))
+    told.add(analysis.finish())
+    return told
+
+
+def test_after_a_cut_it_is_another_object() -> None:
+    told = cut_at(4.0, (300, 230), (310, 260))
+    assert told.directions == []
+    assert [(entry.track_id, entry.time_s) for entry in told.entries] == [(1, 0.0), (2, 4.0)]
+    assert [exit_.dwell_s for exit_ in told.exits] == [pytest.approx(3.96), pytest.approx(4.0)]
+
+
+def test_one_who_stands_there_while_the_light_goes_on_has_not_left() -> None:
+    told = cut_at(4.0, (300, 300), (304, 303))
+    assert len(told.entries) == len(told.exits) == 1
+    assert told.exits[0].dwell_s == pytest.approx(8.0)
 
 
 def test_ids_that_are_exchanged_count_nothing() -> None:

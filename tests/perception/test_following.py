@@ -20,7 +20,7 @@ from streamer.live.shared_detector import SharedDetector
 from streamer.perception.following import Following
 from streamer.perception.selection import Selection
 from tests import strategies
-from tests.follow.frames import GROUND, found, frame, scene
+from tests.follow.frames import GROUND, OTHER_GROUND, found, frame, scene
 
 P = ParamSpec("P")
 
@@ -133,6 +133,12 @@ def test_another_picture_starts_afresh_and_ids_go_on(kind: str) -> None:
     service.answer(found((30.0, 60.0, 0.9)))
     last = frame(later.index + 2, later.luma().copy(), source=later.source, captured_at=0.4)
     assert shown(following, last).track_ids.tolist() == [2]
+
+
+def test_a_cut_is_told_and_a_reconnect_is_none() -> None:
+    following = Following(Elsewhere(), Selection(score_threshold=0.5))
+    pictures = [walker(0), walker(1), frame(2, OTHER_GROUND, captured_at=0.2), frame(90, OTHER_GROUND, captured_at=9.0)]
+    assert [item.cut for picture in pictures for item in following.push(picture)] == [False, False, True, False]
 
 
 def test_selection_is_kept() -> None:

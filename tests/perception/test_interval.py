@@ -77,6 +77,7 @@ def test_a_cut_ends_with_a_key_frame_and_starts_with_one() -> None:
     _, items = run(4, script, frames)
     assert script.asked == [0, 4, 5, 6, 10, 11]
     assert [len(item.instances) for item in items] == [1] * 6 + [0] * 6
+    assert [item.frame.index for item in items if item.cut] == [6]
 
 
 def test_auto_looks_more_often_where_more_moves() -> None:
