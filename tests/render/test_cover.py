@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.frame import UPRIGHT, Frame, Orientation, plane_views
@@ -31,6 +31,7 @@ def upright_luma(frame: Frame, cover: Cover) -> tuple[np.ndarray, np.ndarray]:
     return frame.luma(), frame.orientation.upright(plane_views(after)[0])
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(METHODS),
     st.integers(2, 130),
