@@ -15,6 +15,10 @@ CONFIRM_DETECTIONS = 2
 """A track counts once the detector has found it so often."""
 _ABSENT_S = 1.0
 """A track that is away for longer has to be there for ``min_duration_s`` again."""
+_GONE_S = 1.0
+"""An object of an event that goes on is there until it was not seen for so long: tracks flicker."""
+_MOST_TRACKS = 1000
+"""Track ids that an event keeps, the newest: before a busy camera one may go on for a day."""
 _BETTER = 1.3
 """A view must be so many times as good as the best one for a new snapshot."""
 _AT_EDGE = 0.5
@@ -199,13 +203,20 @@ class EventTracker:
 
     def _now(self, opened: _Open, here: list[tuple[int, int]]) -> Event:
         """The event with what is there in this frame."""
-        objects, zones, tracks = [], dict.fromkeys(opened.event.zones), dict.fromkeys(opened.event.track_ids)
-        for track, _ in here:
-            candidate = self._candidates[track]
-            objects.append(EventObject(track, candidate.class_name, candidate.score, candidate.zones))
-            opened.scores[candidate.class_name] = max(opened.scores.get(candidate.class_name, 0.0), candidate.score)
-            zones |= dict.fromkeys(candidate.zones)
-            tracks[track] = None
+        zones = dict.fromkeys(opened.event.zones)
+        tracks = dict.fromkeys([*opened.event.track_ids, *(track for track, _ in here)])
+        for seen in (self._candidates[track] for track, _ in here):
+            opened.scores[seen.class_name] = max(opened.scores.get(seen.class_name, 0.0), seen.score)
+            zones |= dict.fromkeys(seen.zones)
+        there = {
+            track: each
+            for track in tracks
+            if (each := self._candidates.get(track)) is not None and each.confirmed and self._time_s - each.last_s <= _GONE_S
+        }
+        objects = [EventObject(track, each.class_name, each.score, each.zones) for track, each in there.items()]
+        if len(tracks) > _MOST_TRACKS:
+            newest = list(tracks)[-_MOST_TRACKS:]
+            tracks = dict.fromkeys([*(track for track in there if track not in newest), *newest])
         return replace(
             opened.event,
             classes=tuple(opened.scores),

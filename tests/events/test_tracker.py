@@ -104,6 +104,25 @@ def test_an_object_that_is_away_for_longer_than_events_are_merged_makes_an_event
     ]
 
 
+def test_tracks_that_flicker_change_nothing_and_one_that_leaves_is_told_once() -> None:
+    events, changes = tracker(), []
+    for tick in range(250):
+        here = found((1, 1), (2, 1)) if tick < 150 and tick % 3 else found((1, 1))
+        changes += events.update(here, (), tick / 25, START_UTC + tick / 25, SIZE)
+    assert [len(change.event.objects) for change in changes] == [1, 2, 1]
+
+
+def test_an_event_that_goes_on_for_long_keeps_the_newest_tracks() -> None:
+    events, changes = tracker(min_duration_s=0.0), []
+    for tick in range(2_500):
+        rows = [(1, 1), (10 + tick // 2, 1)]  # one that stays, and others that pass
+        changes += events.update(found(*rows), (), tick / 10, START_UTC + tick / 10, SIZE)
+    last = changes[-1].event
+    assert 1_000 <= len(last.track_ids) <= 1_001 + len(last.objects)
+    assert 1 in last.track_ids
+    assert len(changes) < 5_000
+
+
 def test_only_wanted_classes_and_zones_count() -> None:
     frames = there(1.0, 4.0, (7, 1), (8, 2))
     assert run(tracker(classes=frozenset({"car"})), frames, 9.0)[-1].event.track_ids == (8,)
