@@ -10,16 +10,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.config.annotate import AnnotateConfig, load_annotate_config
+from streamer.config.annotate import AnnotateConfig, RecordingSettings, load_annotate_config
 from streamer.config.zones import places_of
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.errors import ConfigError, StageFailed
+from streamer.frame import StreamInfo
 from streamer.instances import class_name
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.every_frame import EveryFrame
-from streamer.perception.privacy import Private, privacy_rules, widened
+from streamer.perception.privacy import Private, privacy_in_words, privacy_rules, widened
+from streamer.perception.rounded import Rounded
 from streamer.perception.selection import selection
 from streamer.pipeline import Pipeline
 from streamer.render.places import PlacesDrawing
@@ -35,6 +37,7 @@ from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
 from streamer.sinks.same_file import refuse_clashes
+from streamer.sources.fingerprint import fingerprint
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Perception, Sink
 from streamer.stats import Stats
@@ -97,27 +100,8 @@ def annotate_with(
     if config.insecure:
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
-        source = VideoFile(
-            config.input, start_s=config.start, end_s=config.end, decode=config.decode, gpu=gpu_index(config.device) or 0
-        )
-        undo.callback(source.close)
-        info = source.open()
+        source, info, picture_sink = opened(config, output, undo)
         check_places(places, info)
-        picture_sink: VideoEncoder | PictureFile
-        if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
-            picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
-        else:
-            picture_sink = VideoEncoder(
-                output,
-                info,
-                source=source,
-                encoder=config.encoder,
-                crf=config.crf,
-                preset=config.preset,
-                audio=config.audio,
-                overwrite=config.overwrite,
-            )
-        undo.callback(picture_sink.abandon)
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
             undo.callback(events.abandon)
@@ -132,6 +116,7 @@ def annotate_with(
                 detector.name,
                 masks=config.masks,
                 overwrite=config.overwrite,
+                about=_about(config, source, tracked=not isinstance(found, EveryFrame)),
                 totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(found, detector), **_counted(scene)},
             )
             undo.callback(records.abandon)
@@ -170,6 +155,7 @@ def annotate_with(
             if pipeline.interrupted and next(idle) == _MOST_IDLE:
                 found.leave()
 
+        perception = Rounded(perception)
         analysed = perception if scene is None else Analysed(perception, scene)
         pipeline = Pipeline(source, analysed, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
@@ -178,7 +164,7 @@ def annotate_with(
             except StageFailed as failure:
                 files = [output, config.detections, config.coco, config.counts, None if events is None else events.path]
                 paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
-                failure.hint = _what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
+                failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
     if (inference := stats.latencies["inference"]).count:
         times_of(config).keep("call", inference.median_s)
@@ -222,7 +208,56 @@ def _events(config: AnnotateConfig, source: VideoFile, name_of: Callable[[int], 
     )
 
 
-def _what_is_left(frames: int, paths: Sequence[Path]) -> str:
+def opened(
+    config: RecordingSettings, output: Path, undo: ExitStack, *, start_s: float | None = None, end_s: float | None = None
+) -> tuple[VideoFile, StreamInfo, VideoEncoder | PictureFile]:
+    """The recording, opened, and the file of its drawn copy; both are given up by ``undo``.
+
+    ``start_s`` and ``end_s``: the cut where the settings name none. Raises ``SourceError``, ``SinkError`` or ``OutputRefused``.
+    """
+    source = VideoFile(
+        config.input,
+        start_s=start_s if config.start is None else config.start,
+        end_s=end_s if config.end is None else config.end,
+        decode=config.decode,
+        gpu=gpu_index(config.device) or 0,
+    )
+    undo.callback(source.close)
+    info = source.open()
+    picture_sink: VideoEncoder | PictureFile
+    if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
+        picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
+    else:
+        picture_sink = VideoEncoder(
+            output,
+            info,
+            source=source,
+            encoder=config.encoder,
+            crf=config.crf,
+            preset=config.preset,
+            audio=config.audio,
+            overwrite=config.overwrite,
+        )
+    undo.callback(picture_sink.abandon)
+    return source, info, picture_sink
+
+
+def _about(config: AnnotateConfig, source: VideoFile, *, tracked: bool) -> dict[str, object]:
+    """What records say of the run, so that they can be drawn again."""
+    about: dict[str, object] = {
+        "fingerprint": fingerprint(config.input),
+        "shift_s": str(source.shift_s),
+        "start_s": config.start,
+        "end_s": config.end,
+        "tracked": tracked,
+    }
+    if covered := privacy_in_words(config):
+        about["privacy"] = covered
+    return about
+
+
+def what_is_left(frames: int, paths: Sequence[Path]) -> str:
+    """Where what was written before a failure is, for people."""
     if not paths:
         return "nothing was written"
     return f"the {frames} frames before that are in {', '.join(map(str, paths))}"

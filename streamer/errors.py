@@ -4,7 +4,8 @@
 
     StreamerError                   exit code 1
     ├── ConfigError                 a setting is wrong; change it and start again (exit code 2; also a ValueError)
-    │   └── OutputRefused           OUTPUT exists, is the input, or cannot be of that kind (exit code 2)
+    │   ├── OutputRefused           OUTPUT exists, is the input, or cannot be of that kind (exit code 2)
+    │   └── RecordsDiffer           the records are of another recording; give the one that they are of (exit code 2)
     ├── SourceError
     │   ├── SourceUnavailable       nothing there, or it does not answer; check the address, try again later
     │   │   └── SourceNotFound      the path does not exist or is a folder; check the arguments (exit code 2)
@@ -55,6 +56,10 @@ class ConfigError(StreamerError, ValueError):
 
 class OutputRefused(ConfigError):
     """OUTPUT may not, or cannot, be written as asked."""
+
+
+class RecordsDiffer(ConfigError):
+    """Records and recording do not belong together."""
 
 
 class SourceError(StreamerError):

@@ -83,6 +83,38 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
     return exit_code(complete=summary.frames_out > 0) if summary.interrupted else 0
 
 
+@app.command(
+    cls=with_options_of("streamer.config.render:RenderConfig"),
+    epilog="\n\n".join(
+        [
+            "Examples:",
+            "  streamer annotate match.mp4 -o first.mp4 --detections found.jsonl",
+            "  streamer render match.mp4 -o second.mp4 --from found.jsonl --draw outlines,labels --classes person",
+            "Exit codes: 0 done, 1 failed, 2 wrong arguments or records of another recording, 130 Ctrl-C, 0 SIGTERM.",
+        ]
+    ),
+)
+@guarded
+def render(context: typer.Context, config: ConfigFile = None, debug: Debug = False) -> int:
+    """Draw stored records onto their recording, without a detector: with other classes, another style, or as it was.
+
+    With the drawing options of the run that wrote the records, the picture is the very same. OUTPUT appears whole or not at
+    all. The first Ctrl-C finishes a playable file with what was done, the second abandons.
+    """
+    from streamer.config.render import load_render_config
+
+    settings = load_render_config(config, given(context))
+    from streamer.cli.progress import Progress
+    from streamer.cli.tables import print_summary
+    from streamer.redrawing import render_with
+
+    with Progress(quiet=settings.quiet, title="drawing") as progress:
+        summary = render_with(settings, on_progress=progress.update)
+    if not settings.quiet:
+        print_summary(summary)
+    return exit_code(complete=summary.frames_out > 0) if summary.interrupted else 0
+
+
 @app.command()
 @guarded
 def doctor(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -139,6 +139,31 @@ class AnnotateConfig(  # pydantic takes the fields of the last base first
         """Whether anybody looks at masks."""
         counted = self.zones or self.lines or self.zones_file
         return self.draws_masks or self.records_masks or bool(self.privacy or counted) or self.coco is not None
+
+
+class RecordingSettings(Protocol):
+    """The settings that ``annotate`` and ``render`` have in common: what is read, and how its copy is written."""
+
+    @property
+    def input(self) -> str: ...
+    @property
+    def start(self) -> float | None: ...
+    @property
+    def end(self) -> float | None: ...
+    @property
+    def decode(self) -> Literal["cpu", "cuda"]: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def encoder(self) -> str | None: ...
+    @property
+    def crf(self) -> float | None: ...
+    @property
+    def preset(self) -> str | None: ...
+    @property
+    def audio(self) -> Literal["copy", "none"]: ...
+    @property
+    def overwrite(self) -> bool: ...
 
 
 def load_annotate_config(

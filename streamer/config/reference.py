@@ -6,8 +6,14 @@ from streamer.config.annotate import AnnotateConfig
 from streamer.config.description import Description, descriptions
 from streamer.config.fields import PANELS, Settings
 from streamer.config.live import LiveConfig, ProcessOptions
+from streamer.config.render import RenderConfig
 
-_COMMANDS: dict[str, type[Settings]] = {"annotate": AnnotateConfig, "live": LiveConfig, "run": ProcessOptions}
+_COMMANDS: dict[str, type[Settings]] = {
+    "annotate": AnnotateConfig,
+    "render": RenderConfig,
+    "live": LiveConfig,
+    "run": ProcessOptions,
+}
 
 _INTRODUCTION = """\
 # Options

@@ -16,7 +16,7 @@ from streamer.frame import Frame, Plane
 from streamer.instances import NO_TRACK, Instances
 from streamer.perception.selection import Selection, class_ids
 from streamer.render.cover import GRID_PX, METHODS, Cover, Method, Shape, cell_px, grid_size, object_shape
-from streamer.stages import Annotated, CanSkip, Detector, Perception
+from streamer.stages import Annotated, CanSkip, Perception
 
 NOT_YET = Cover(whole="privacy: waiting for the detector")
 """Covers frames of a scene in which the detector has not looked yet, or not for too long."""
@@ -179,7 +179,9 @@ class Private:
     def _covered(self, seen: _Seen) -> Annotated:
         """The item of ``seen`` with its cover, and only what is to be shown."""
         item = seen.item
-        item.cover = self._cover(seen)
+        cover = self._cover(seen)
+        # Records that are drawn again say what the run covered.
+        item.cover = item.cover.and_also(cover) if isinstance(item.cover, Cover) else cover
         found = item.instances
         tracks = [self._tracks.get(track_id) for track_id in found.track_ids.tolist()]
         sure = np.array([track is not None and track.sure for track in tracks], np.bool_)
@@ -311,7 +313,16 @@ class PrivacySettings(Protocol):
     def privacy_margin(self) -> float: ...
 
 
-def privacy_rules(settings: PrivacySettings, detector: Detector) -> PrivacyRules | None:
+class KnowsClasses(Protocol):
+    """A detector, or what stands in its place."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[int, str]: ...
+
+
+def privacy_rules(settings: PrivacySettings, detector: KnowsClasses) -> PrivacyRules | None:
     """What the settings want to be covered; None where they want nothing.
 
     Raises ``ConfigError`` for a class that the detector does not know.
@@ -323,6 +334,17 @@ def privacy_rules(settings: PrivacySettings, detector: Detector) -> PrivacyRules
         known = class_ids((name,), detector.labels, detector.name)
         methods |= dict.fromkeys(detector.labels if known is None else known, method)
     return PrivacyRules(methods, tuple(settings.privacy_zones), settings.privacy_margin)
+
+
+def privacy_in_words(settings: PrivacySettings) -> dict[str, object]:
+    """What the settings want to be covered, for JSON; empty where they want nothing."""
+    if not settings.privacy and not settings.privacy_zones:
+        return {}
+    return {
+        "classes": dict(settings.privacy),
+        "zones": [[list(corner) for corner in zone] for zone in settings.privacy_zones],
+        "margin_s": settings.privacy_margin,
+    }
 
 
 def widened(select: Selection, rules: PrivacyRules) -> Selection:

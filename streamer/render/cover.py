@@ -79,6 +79,10 @@ class Cover:
                     _cover_all(canvas, picture, "privacy: covering failed")
         return picture
 
+    def and_also(self, other: Cover) -> Cover:
+        """What covers all that this one or the other covers."""
+        return Cover((*self.shapes, *other.shapes), self.whole or other.whole)
+
 
 def grid_size(width: int, height: int) -> tuple[int, int]:
     """Columns and rows of squares of a picture of ``width`` x ``height`` pixels; the last ones may reach over its edge."""

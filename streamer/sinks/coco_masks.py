@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from streamer.frame import StreamInfo
+from streamer.frame import Plane, StreamInfo
 from streamer.instances import Bools, Instances
 from streamer.render.masks import binary_crop
 
@@ -101,3 +101,45 @@ def polygons(crop: Crop) -> list[list[int]]:
         points = simple.reshape(-1, 2) + np.array([crop.x0, crop.y0])
         outlines.append((area, points.ravel().tolist()))
     return [points for _, points in sorted(outlines, key=lambda outline: -outline[0])]
+
+
+def pixels(rle: Rle) -> Plane:
+    """The mask of a whole picture, uint8 (height, width) of 0 and 1. Raises ``ValueError`` where the runs do not fill it."""
+    # pycocotools' own ``decode`` warns of NumPy's next version each time.
+    height, width = rle["size"]
+    counts = _counts(rle["counts"])
+    if sum(counts) != height * width or min(counts, default=0) < 0:
+        raise ValueError(f"runs of {sum(counts)} pixels do not fill {width}x{height}")
+    values = (np.arange(len(counts)) % 2).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+
+
+def _counts(text: str) -> list[int]:
+    """Run lengths from COCO's text: five bits a character and one that says that more follow, signed, from the third on as
+    differences to the run before the last. Raises ``ValueError``."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"{character!r} does not belong into run lengths")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = shift = 0
+    if shift:
+        raise ValueError("run lengths are cut short")
+    return counts
+
+
+def pixels_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Plane:
+    """The mask, uint8 (height, width) of 0 and 1, of COCO's polygons, which run along the edges of pixels."""
+    good = [list(outline) for outline in outlines if len(outline) >= 6]
+    if not good:
+        return np.zeros((height, width), np.uint8)
+    merged = coco_mask.merge(coco_mask.frPyObjects(good, height, width))
+    return pixels(Rle(size=[height, width], counts=merged["counts"].decode("ascii")))

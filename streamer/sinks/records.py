@@ -15,16 +15,19 @@ from typing import Any, Literal
 import numpy as np
 
 from streamer._version import __version__
-from streamer.analysis.facts import Crossing, Entry, Exit, SceneFacts
+from streamer.analysis.facts import Crossing, Entry, Exit
 from streamer.analysis.observation import CELLS, Observations, observe
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
-from streamer.frame import Frame, StreamInfo
+from streamer.frame import StreamInfo
 from streamer.instances import NO_TRACK, Instances, class_name
+from streamer.render.cover import Cover
+from streamer.render.rounding import rounded
 from streamer.runtime.utc import iso_utc
 from streamer.sinks.coco_masks import crops, polygons, rles
+from streamer.sinks.packed import pack_cover, pack_mask
 from streamer.stages import Annotated
 
-SCHEMA = 1
+SCHEMA = 2
 """Goes up when a field changes its meaning or goes away; new fields do not change it."""
 
 MaskKind = Literal["rle", "polygon", "none"]
@@ -38,8 +41,8 @@ class Records:
     a run that fails earlier leaves no file, and one that was to be replaced stays as it was. A run that fails later leaves
     the lines that it had written, which are true, and no ``end`` line.
 
-    ``totals`` is asked at the end for more fields of the ``end`` line. Raises ``OutputRefused`` at construction when the
-    file exists (pipes and devices may) or cannot be written.
+    ``about`` are more fields of the ``stream`` line, and ``totals`` is asked at the end for more of the ``end`` line. Raises
+    ``OutputRefused`` at construction when the file exists (pipes and devices may) or cannot be written.
     """
 
     name = "records"
@@ -53,6 +56,7 @@ class Records:
         *,
         masks: MaskKind = "rle",
         overwrite: bool = False,
+        about: Mapping[str, object] | None = None,
         totals: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self.path = Path(path)
@@ -60,6 +64,7 @@ class Records:
         self._labels = labels
         self._detector_name = detector_name
         self._masks = masks
+        self._about = dict(about or {})
         self._totals = totals
         self._frames = 0
         self._by_class: Counter[int] = Counter()
@@ -74,8 +79,8 @@ class Records:
     def write(self, item: Annotated) -> None:
         """Append the frame's line. Raises ``OutputWriteFailed``."""
         self._begin()
-        frame, instances = item.frame, item.instances.usable(self._info.width, self._info.height)
-        self._put(self._frame_line(frame, instances, item.facts, cut=item.cut))
+        frame, instances = item.frame, rounded(item.instances, self._info.width, self._info.height)
+        self._put(self._frame_line(item, instances))
         self._frames += 1
         self._by_class.update(instances.class_ids.tolist())
         self._first_s = frame.time_s if self._first_s is None else self._first_s
@@ -134,15 +139,22 @@ class Records:
                 "rate": None if info.rate is None else f"{info.rate.numerator}/{info.rate.denominator}",
                 "live": info.live,
                 "masks": self._masks,
+                "labels": {str(class_id): name for class_id, name in self._labels.items()},
+                **self._about,
             }
         )
 
-    def _frame_line(self, frame: Frame, instances: Instances, facts: SceneFacts | None, *, cut: bool) -> dict[str, object]:
+    def _frame_line(self, item: Annotated, instances: Instances) -> dict[str, object]:
+        frame, facts = item.frame, item.facts
         line: dict[str, object] = {"type": "frame", "frame": frame.index, "pts": frame.pts, "time_s": round(frame.time_s, 6)}
         if frame.utc_s is not None:
             line["utc"] = iso_utc(frame.utc_s)
-        if cut:
+        if item.cut:
             line["cut"] = True
+        if item.looked_s is not None:
+            line["looked_s"] = item.looked_s
+        if isinstance(item.cover, Cover):
+            line["cover"] = pack_cover(item.cover)
         seen = observe(instances, self._info.width, self._info.height)
         found: list[dict[str, object]] = [
             {
@@ -166,12 +178,19 @@ class Records:
                 strict=True,
             )
         ]
+        for instance, full, opacity in zip(found, instances.boxes_xyxy.tolist(), instances.opacity.tolist(), strict=True):
+            if (box := [round(edge, 2) for edge in full]) != instance["box_xyxy"]:
+                instance["full_box_xyxy"] = box
+            if opacity < 1:
+                instance["opacity"] = round(opacity, 4)
         if self._masks != "none":
             columns = self._mask_fields(instances), instances.mask_carried.tolist(), seen.shapes
-            for instance, mask, carried, shape in zip(found, *columns, strict=True):
+            for row, (instance, mask, carried, shape) in enumerate(zip(found, *columns, strict=True)):
                 instance["mask"] = mask
                 instance["mask_carried"] = carried
                 instance["shape"] = None if mask is None else np.packbits(shape).tobytes().hex()
+                if mask is not None and instances.masks is not None:
+                    instance["cells"] = pack_mask(instances.masks[row])
         if facts is not None:
             for instance, zones in zip(found, facts.zones, strict=True):
                 instance["zones"] = list(zones)

@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from streamer.instances import Bools, Instances
 from streamer.render.masks import binary_crop
-from streamer.sinks.coco_masks import Crop, crops, polygons, rles, run_counts
+from streamer.sinks.coco_masks import Crop, Rle, crops, pixels, pixels_within, polygons, rles, run_counts
 
 
 @st.composite
@@ -134,3 +134,23 @@ def test_polygons_cover_what_the_mask_covers(size: tuple[int, int]) -> None:
     drawn = coco_mask.merge(coco_mask.frPyObjects(polygons(crop), height + 9, width + 20))
     exact = rles([crop], width + 20, height + 9)
     assert coco_mask.iou([drawn], exact, [False])[0, 0] > (0.85 if width < 10 else 0.97)
+
+
+@given(placed_crops())
+def test_run_lengths_become_pixels_again(placed: tuple[Crop, int, int]) -> None:
+    crop, width, height = placed
+    (rle,) = rles([crop], width, height)
+    assert rle is not None
+    np.testing.assert_array_equal(pixels(rle), whole(crop, width, height))
+
+
+@pytest.mark.parametrize("counts", ["", "4", "~", "Q", "é4"])
+def test_run_lengths_that_do_not_fill_the_picture(counts: str) -> None:
+    with pytest.raises(ValueError, match=r"do not fill|does not belong|cut short"):
+        pixels(Rle(size=[5, 5], counts=counts))
+
+
+def test_polygons_become_pixels_again() -> None:
+    crop = Crop(2, 1, np.ones((3, 4), np.bool_))
+    np.testing.assert_array_equal(pixels_within(polygons(crop), 9, 7), whole(crop, 9, 7))
+    assert not pixels_within([], 9, 7).any()

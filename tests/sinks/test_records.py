@@ -25,6 +25,7 @@ from pycocotools import mask as coco_mask
 from streamer._version import __version__
 from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
+from streamer.sinks.packed import unpack_mask
 from streamer.sinks.records import MaskKind, Records, read_records
 from tests import strategies
 from tests.fakes import INFO, LABELS, annotated, person_and_car
@@ -54,7 +55,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
     stream, first, second, end = (json.loads(line) for line in path.read_text().splitlines())
     assert stream == {
         "type": "stream",
-        "schema": 1,
+        "schema": 2,
         "source": "in.mp4",
         "width": 64,
         "height": 48,
@@ -64,9 +65,11 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
         "rate": "30000/1001",
         "live": False,
         "masks": "rle",
+        "labels": {"1": "person", "3": "car"},
     }
     person, car = first.pop("instances")
     assert first == {"type": "frame", "frame": 0, "pts": 0, "time_s": 0.0}
+    assert unpack_mask(person.pop("cells")).min() == 1.0
     full = np.zeros((48, 64), np.uint8, order="F")
     full[8:28, 10:20] = 1
     assert person == {
@@ -309,8 +312,8 @@ def test_reading_what_is_no_records_file(tmp_path: Path) -> None:
     path.write_text('[{"image_id": 1}]\n')
     with pytest.raises(StreamerError, match="no records file"):
         list(read_records(path))
-    path.write_text('{"type":"stream","schema":2}\n')
-    with pytest.raises(StreamerError, match="of schema 2, this version reads up to 1; update"):
+    path.write_text('{"type":"stream","schema":3}\n')
+    with pytest.raises(StreamerError, match="of schema 3, this version reads up to 2; update"):
         list(read_records(path))
 
 
