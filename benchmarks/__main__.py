@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "nanodet", "--class", "person", "--truth", TRUTH),
     "identities": ("identities",),
     "zones": ("zones",),
+    "counting": ("counting",),
+    "motion_gate": ("motion_gate",),
     "synthetic": ("streaming_accuracy", "test:"),
     "live": ("live",),
     "record": ("record",),
