@@ -192,7 +192,7 @@ def recorded(folder: Path, camera: Camera) -> list[int]:
     """Which of the camera's pictures are in the files of a folder, by number, in order; -1 for what it never sent."""
     numbers = {essence(camera.codec, unit): index for index, unit in enumerate(units_in(camera.video))}
     found = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob("[!.]*")):  # a kill may leave a hidden file that has just been begun
         with av.open(str(path)) as container:
             packets = [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
         found += [numbers.get(essence(camera.codec, data, prefixed=True), -1) for data in packets]

@@ -102,7 +102,7 @@ def _run(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single
 
     handler = set_up(process.log_format, level=logging.WARNING if process.quiet else logging.INFO)
     with LiveTable(quiet=process.quiet, log_handler=handler) as table:
-        return run_cameras(cameras, process, single=single, observe=table.update)
+        return run_cameras(cameras, process, single=single, observe=table.update, tell=lambda line: typer.echo(line, err=True))
 
 
 def _load_for_screens(sources: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ from streamer.config.shared import (
     SelectionOptions,
 )
 from streamer.config.validation import load
+from streamer.config.web import WebOptions
 from streamer.config.zones import PlacesOptions
 from streamer.errors import ConfigError
 from streamer.redact import redact
@@ -215,7 +216,7 @@ class ServiceOptions(Settings):
     """No live table, and only warnings in the log."""
 
 
-class ProcessOptions(ServiceOptions, TargetOptions, DetectorOptions):
+class ProcessOptions(WebOptions, ServiceOptions, TargetOptions, DetectorOptions):
     """What is said once, for the whole process: the detector and the services."""
 
     def where(self, key: str, camera: str | None = None) -> str:

@@ -20,8 +20,7 @@ from streamer.sinks.containers import container_for
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.address import Kind, parse_address
 from streamer.suggest import did_you_mean
-from streamer.web.address import check_address as check_metrics_address
-from streamer.web.address import parse_address as parse_metrics_address
+from streamer.web.address import check_endpoint, parse_endpoint
 
 
 def check_cameras(
@@ -76,9 +75,17 @@ class _Check:
                 check_detector(self._process.detector, self._process.labels, self._process.device)
         if self._process.metrics is not None:
             with self._at("metrics"):
-                parse_metrics_address(self._process.metrics)
+                parse_endpoint(self._process.metrics)
                 if self._surroundings:
-                    check_metrics_address(self._process.metrics)
+                    check_endpoint(self._process.metrics)
+        if (self._process.tls_cert is None) != (self._process.tls_key is None):
+            with self._at("tls_cert"):
+                raise ConfigError("tls_cert and tls_key go together", hint="name both files, or neither")
+        if self._process.web is not None:
+            with self._at("web"):
+                parse_endpoint(self._process.web, "web")
+                if self._surroundings:
+                    check_endpoint(self._process.web, "web")
         return labels
 
     def _check_camera(self, name: str, camera: CameraConfig, labels: Mapping[int, str] | None) -> None:

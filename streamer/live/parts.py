@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
 from streamer.config.zones import places_of
@@ -30,6 +31,9 @@ from streamer.runtime import import_order, tls
 from streamer.sources.address import Address, parse_address
 from streamer.sources.state import StateChange
 from streamer.stages import Cover, Detector, Output, Perception, Reporting, Source
+
+if TYPE_CHECKING:
+    from streamer.web.wall import Wall
 
 PUBLISH_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp")
 """What a picture can be published to."""
@@ -66,7 +70,10 @@ class Parts:
 class PartsFactory:
     """Says what makes the parts of each camera, which share one detector."""
 
-    def __init__(self, detector: Detector, process: ProcessOptions, events: EventFiles | None = None) -> None:
+    def __init__(
+        self, detector: Detector, process: ProcessOptions, events: EventFiles | None = None, wall: Wall | None = None
+    ) -> None:
+        self._wall = wall
         self._detector = detector
         self._process = process
         self._events = events
@@ -164,6 +171,10 @@ class PartsFactory:
                 if made is not None:
                     recordings.append(_recording(made, config, info, failures))
             self._streams(config, info, failures, streams)
+            if self._wall is not None:
+                from streamer.web.feed import FeedOutput
+
+                streams.append(FeedOutput(self._wall.feeds[camera], info, self._detector.labels))
             if config.show:
                 from streamer.sinks.window import Window
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.detectors.from_settings import least_score, load
@@ -24,25 +25,33 @@ from streamer.runtime.signals import exit_code
 from streamer.sources.address import parse_address
 from streamer.stages import Detector, State
 
-CLEAN, FAILED = 0, 1
-
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from streamer.web.wall import Wall
+
+CLEAN, FAILED = 0, 1
 
 
 def run_cameras(
-    cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single: bool = False, observe: Observer | None = None
+    cameras: Mapping[str, CameraConfig],
+    process: ProcessOptions,
+    *,
+    single: bool = False,
+    observe: Observer | None = None,
+    tell: Callable[[str], None] = log.warning,
 ) -> int:
     """Run cameras by name until all have ended, and return the exit code. For the main thread, which windows and signals need.
 
     ``single``: the one source of a command line. It has to be there at the start, is shown in a window where there is nothing
     else to see of it, ends with its window, and what ends it is raised; of many cameras each fails alone. ``observe`` is shown
-    their statuses.
+    their statuses, ``tell`` what must not be in the log: a token that was made.
 
     Raises ``ConfigError`` for what cannot be, ``DetectorError`` for a detector that cannot be loaded.
     """
     check_cameras(cameras, process, single=single)
     cameras = {name: _recordable(name, camera) for name, camera in cameras.items()}
-    if single and process.metrics is None:
+    if single and process.metrics is None and process.web is None:
         cameras = {name: camera if has_files_or_streams(camera) else _shown(camera) for name, camera in cameras.items()}
     check_displays(list(cameras.values()))
     running: list[Cameras] = []
@@ -58,10 +67,14 @@ def run_cameras(
     def deliveries() -> Mapping[str, Sequence[DeliveryStatus]]:
         return opened[0].deliveries() if opened else {}
 
-    with _served(process.metrics, statuses, deliveries), EventFiles(cameras, process) as events:
+    with (
+        _served(process.metrics, statuses, deliveries),
+        _shown_in_browsers(cameras, process, statuses, deliveries, tell) as wall,
+        EventFiles(cameras, process) as events,
+    ):
         opened.append(events)
         watched = [camera for camera in cameras.values() if not camera.only_copied]
-        detector, parts = load_detector(process, watched, events) if watched else (None, None)
+        detector, parts = load_detector(process, watched, events, wall) if watched else (None, None)
         if not single:
             told = "no detector: they are only recorded" if detector is None else f"detector {detector.detector.name}"
             log.info("%d cameras, %s", len(cameras), told)
@@ -75,6 +88,21 @@ def run_cameras(
                 raise failure
     failed = bool(supervised.failures) or any(camera.failed_outputs.errors for camera in supervised.cameras)
     return FAILED if failed or supervised.gave_up else exit_code() if supervised.interrupted else CLEAN
+
+
+def _shown_in_browsers(
+    cameras: Mapping[str, CameraConfig],
+    process: ProcessOptions,
+    statuses: Callable[[], Sequence[CameraStatus]],
+    deliveries: Deliveries,
+    tell: Callable[[str], None],
+) -> AbstractContextManager[Wall | None]:
+    """Serve the wall, if there is to be one. Raises ``ConfigError``."""
+    if process.web is None:
+        return nullcontext()
+    from streamer.live.web import shown_in_browsers
+
+    return shown_in_browsers(cameras, process, statuses, deliveries, tell)
 
 
 @contextmanager
@@ -124,7 +152,7 @@ def _shown(camera: CameraConfig) -> CameraConfig:
 
 
 def load_detector(
-    process: ProcessOptions, cameras: Sequence[CameraConfig], events: EventFiles | None = None
+    process: ProcessOptions, cameras: Sequence[CameraConfig], events: EventFiles | None = None, wall: Wall | None = None
 ) -> tuple[SharedDetector, PartsFactory]:
     """The detector, loaded, giving the least score that a camera can use; and the parts that use it.
 
@@ -145,7 +173,7 @@ def load_detector(
     fetch(process, tell)
     detector = loaded(process, times, tell, load_cold)
     try:
-        parts = PartsFactory(detector, process, events)
+        parts = PartsFactory(detector, process, events, wall)
         for camera in cameras:
             parts.selection(camera)
     except BaseException:

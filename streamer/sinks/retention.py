@@ -91,7 +91,7 @@ def to_remove(
 
 
 _all: weakref.WeakSet[Retention] = weakref.WeakSet()
-"""Those of this process: on a full disk the oldest footage makes room, whosever it is."""
+"""Those of this process that are not closed: on a full disk the oldest footage makes room, whosever it is."""
 _all_lock = threading.Lock()
 
 
@@ -142,6 +142,8 @@ class Retention:
 
     def close(self, timeout_s: float = 0.5) -> None:
         """Look once more, and end; a folder that does not answer is left alone after ``timeout_s``."""
+        with _all_lock:
+            _all.discard(self)
         self._closing = True
         self._awake.set()
         if self._thread.ident is not None:

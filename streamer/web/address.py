@@ -8,7 +8,7 @@ import socket
 from streamer.errors import ConfigError
 
 
-def parse_address(text: str, what: str = "metrics") -> tuple[str, int]:
+def parse_endpoint(text: str, what: str = "metrics") -> tuple[str, int]:
     """``9090``, ``0.0.0.0:9090`` or ``[::1]:9090`` as host and port; this machine alone when only a port is given.
 
     ``what`` begins a complaint. Raises ``ConfigError``. Port 0 lets the system choose.
@@ -19,9 +19,9 @@ def parse_address(text: str, what: str = "metrics") -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def check_address(text: str, what: str = "metrics") -> None:
+def check_endpoint(text: str, what: str = "metrics") -> None:
     """Raise ``ConfigError`` for an address that is none of this machine; whether its port is free shows when it is used."""
-    host, port = parse_address(text, what)
+    host, port = parse_endpoint(text, what)
     try:
         family, kind, _, _, target = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family, kind) as trial:

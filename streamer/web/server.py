@@ -13,7 +13,7 @@ from typing import Self
 from aiohttp import web
 
 from streamer.errors import ConfigError
-from streamer.web.address import parse_address, url_of
+from streamer.web.address import parse_endpoint, url_of
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class WebServer:
         self, address: str, make_app: Callable[[], web.Application], *, what: str = "web", tls: ssl.SSLContext | None = None
     ) -> None:
         """``make_app`` is called in the server's thread; ``what`` names the server in errors and in the thread's name."""
-        self.host, port = parse_address(address, what)
+        self.host, port = parse_endpoint(address, what)
         self.port = port
         """The port that is listened on, also where 0 was asked for."""
         self._what, self._tls, self._make_app = what, tls, make_app
@@ -84,7 +84,11 @@ class WebServer:
 
     async def _serve(self) -> None:
         runner = web.AppRunner(
-            self._make_app(), access_log=None, keepalive_timeout=_IDLE_S, shutdown_timeout=_SHUTDOWN_S, handle_signals=False
+            self._make_app(),
+            access_log=None,
+            keepalive_timeout=_IDLE_S,
+            shutdown_timeout=_SHUTDOWN_S,
+            handler_cancellation=True,  # who has left is not waited for
         )
         await runner.setup()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.errors import ConfigError
-from streamer.web.address import is_loopback, parse_address, url_of
+from streamer.web.address import is_loopback, parse_endpoint, url_of
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ from streamer.web.address import is_loopback, parse_address, url_of
     ],
 )
 def test_addresses(text: str, parsed: tuple[str, int]) -> None:
-    assert parse_address(text) == parsed
+    assert parse_endpoint(text) == parsed
 
 
 @pytest.mark.parametrize("text", ["", "a", "1.2.3.4", "1.2.3.4:", "1.2.3.4:x", "99999", "-1", "9090:host"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected PORT or ADDRESS:PORT"):
-        parse_address(text)
+        parse_endpoint(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""The cameras of a run for browsers."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.errors import ConfigError
+from streamer.live.service import Deliveries, service
+from streamer.live.status import CameraStatus
+from streamer.web.access import Access
+from streamer.web.address import is_loopback, parse_endpoint, url_of
+from streamer.web.server import WebServer
+from streamer.web.wall import Wall, wall_app
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def shown_in_browsers(
+    cameras: Mapping[str, CameraConfig],
+    process: ProcessOptions,
+    statuses: Callable[[], Sequence[CameraStatus]],
+    deliveries: Deliveries,
+    tell: Callable[[str], None],
+) -> Iterator[Wall]:
+    """Serve the wall; ``tell`` shows a token that was made, once.
+
+    Raises ``ConfigError`` for an address or a certificate that cannot be used.
+    """
+    assert process.web is not None
+    host, _ = parse_endpoint(process.web, "web")
+    token = process.web_token
+    if token is None and (process.web_view_token is not None or not is_loopback(host)):
+        token = Access.new_token()
+    access = Access(
+        host=host,
+        token=token,
+        view_token=process.web_view_token,
+        hosts=(*(process.web_hosts or ()), *(() if is_loopback(host) else (socket.gethostname().lower(),))),
+        tls=process.tls_cert is not None,
+    )
+    wall = Wall([name for name, camera in cameras.items() if not camera.only_copied])
+    told = service(statuses, deliveries)
+
+    def of_cameras() -> list[Mapping[str, object]]:
+        return [status.as_dict() for status in statuses()]
+
+    try:
+        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras), tls=_tls(process)) as server:
+            log.info("cameras at %s", server.url)
+            if process.web_token is None and token is not None:
+                # Not in the log, which is kept and sent on.
+                name = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+                tell(f"sign in at {url_of(name, server.port, tls=access.tls)}/login#token={token}")
+            yield wall
+    finally:
+        wall.close()
+
+
+def _tls(process: ProcessOptions) -> ssl.SSLContext | None:
+    if process.tls_cert is None or process.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(process.tls_cert, process.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"the certificate {process.tls_cert} cannot be used with the key {process.tls_key}: {error}",
+            hint="both are PEM files; the key must be that of the certificate, and without a password",
+        ) from error
+    return context

@@ -1,0 +1,266 @@
+"""The pictures of one camera on their way to browsers: encoded once for all who watch, not at all while nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import StreamInfo
+from streamer.instances import NO_TRACK, Instances, class_name
+from streamer.render.masks import binary_crop
+from streamer.render.palette import color, identity_of
+from streamer.stages import Annotated, OutputStatus, State
+
+log = logging.getLogger(__name__)
+
+MOST_FPS = 15.0
+"""Pictures a second that are encoded, at most."""
+MOST_WIDTH = 1280
+"""Wider pictures are made smaller."""
+_QUALITY = 80
+_FINEST = 0.75
+"""Pixels by which an outline may be off."""
+_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture as it is sent."""
+
+    number: int
+    """Counts up with each picture of the feed."""
+    clean: bytes
+    """JPEG without drawings; what privacy covers is covered."""
+    drawn: bytes
+    """JPEG with drawings; empty where nobody asked for it."""
+    objects: str
+    """JSON: what is in the picture, and where."""
+
+
+class Viewer:
+    """Somebody who watches a feed: always the newest picture, or the newest notice. Used in the server's loop."""
+
+    def __init__(self, *, drawn: bool) -> None:
+        self.drawn = drawn
+        """Whether it wants pictures with drawings."""
+        self._newest: Shown | str | None = None
+        self._there = asyncio.Event()
+
+    def put(self, what: Shown | str) -> None:
+        """Leave a picture, or a notice; what was not taken is gone."""
+        self._newest = what
+        self._there.set()
+
+    async def next(self) -> Shown | str:
+        """Wait for the next one."""
+        await self._there.wait()
+        self._there.clear()
+        assert self._newest is not None
+        return self._newest
+
+
+class Feed:
+    """Takes the frames of one camera, and gives them to all who watch.
+
+    Frames come from the camera's thread, which never waits: the newest one wins. A thread of its own encodes while somebody
+    watches. Viewers live in the server's loop.
+    """
+
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._newest: Annotated | None = None
+        self._info: StreamInfo | None = None
+        self._labels: Mapping[int, str] = {}
+        self._viewers: dict[Viewer, asyncio.AbstractEventLoop] = {}
+        self._closed = False
+        self._number = 0
+        self._thread = threading.Thread(target=self._work, name=f"web-{name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def watched(self) -> int:
+        """How many watch."""
+        with self._lock:
+            return len(self._viewers)
+
+    def begin(self, info: StreamInfo, labels: Mapping[int, str]) -> None:
+        """Frames of a stream will come."""
+        with self._lock:
+            self._info, self._labels = info, labels
+
+    def take(self, item: Annotated) -> None:
+        """The next frame; never blocks."""
+        with self._lock:
+            self._newest = item
+            if self._viewers:
+                self._lock.notify()
+
+    def tell(self, notice: str) -> None:
+        """No frames come, and why."""
+        with self._lock:
+            self._newest = None
+            viewers = dict(self._viewers)
+        _give(viewers, notice)
+
+    def join(self, viewer: Viewer) -> None:
+        """From the server's loop: begin to watch."""
+        with self._lock:
+            self._viewers[viewer] = asyncio.get_running_loop()
+            self._lock.notify()
+
+    def leave(self, viewer: Viewer) -> None:
+        """From the server's loop: watch no longer."""
+        with self._lock:
+            self._viewers.pop(viewer, None)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify()
+        self._thread.join(2.0)
+
+    def _work(self) -> None:
+        due = 0.0
+        while True:
+            with self._lock:
+                while not self._closed and not (self._newest is not None and self._viewers):
+                    self._lock.wait(_WAIT_S)
+                if self._closed:
+                    return
+                wait_s = due - self._clock()
+                if wait_s > 0:
+                    self._lock.wait(wait_s)
+                    continue
+                item, self._newest = self._newest, None
+                viewers, info, labels = dict(self._viewers), self._info, self._labels
+            if item is None or info is None:
+                continue
+            due = self._clock() + 1.0 / MOST_FPS
+            try:
+                self._number += 1
+                shown = encoded(item, info, labels, self._number, drawn=any(viewer.drawn for viewer in viewers))
+            except Exception:
+                log.exception("%s: a picture cannot be encoded for the web", self.name)
+                due = self._clock() + 1.0
+                continue
+            _give(viewers, shown)
+
+
+class FeedOutput:
+    """Implements ``stages.Output``: hands the frames of one stream to a feed, which outlives it."""
+
+    def __init__(self, feed: Feed, info: StreamInfo, labels: Mapping[int, str]) -> None:
+        self.name = "web"
+        self._feed = feed
+        self._frames = 0
+        self._state = State.STARTING
+        feed.begin(info, labels)
+
+    def write(self, item: Annotated) -> None:
+        """Hand over the next frame."""
+        self._frames += 1
+        self._state = State.RUNNING
+        self._feed.take(item)
+
+    def idle(self, text: str) -> None:
+        """Tell viewers why no frame comes."""
+        self._feed.tell(text)
+
+    def finish(self) -> None:
+        """No more frames of this stream come."""
+        self._state = State.ENDED
+        self._feed.tell("ended")
+
+    def abandon(self) -> None:
+        """The same."""
+        self.finish()
+
+    def status(self) -> OutputStatus:
+        """From any thread: how it is doing."""
+        return OutputStatus(name=self.name, state=self._state, frames=self._frames)
+
+
+def encoded(item: Annotated, info: StreamInfo, labels: Mapping[int, str], number: int, *, drawn: bool) -> Shown:
+    """A frame as it is sent. ``labels`` are the names of the classes."""
+    clean = _jpeg(item, drawn=False)
+    return Shown(number, clean, _jpeg(item, drawn=True) if drawn else b"", json.dumps(objects_of(item, info, labels, number)))
+
+
+def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], number: int) -> dict[str, object]:
+    """What is in a frame, for a page to draw: outlines as polygons in pixels of the upright picture."""
+    frame, found = item.frame, item.instances
+    zones = [()] * len(found) if item.facts is None else item.facts.zones
+    return {
+        "number": number,
+        "width": info.width,
+        "height": info.height,
+        "pixel_aspect": float(info.sample_aspect_ratio if not info.orientation.sideways else 1 / info.sample_aspect_ratio),
+        "time_s": round(frame.time_s, 3),
+        "instances": [
+            {
+                "class": class_name(labels, class_id),
+                "score": round(score, 2),
+                "track_id": None if track_id == NO_TRACK else track_id,
+                "box": [round(side, 1) for side in box],
+                "color": "#{:02x}{:02x}{:02x}".format(*color(identity_of(track_id, class_id))),
+                "opacity": round(opacity, 2),
+                "mask_age_s": round(age_s, 3),
+                "zones": list(inside),
+                "polygons": _polygons(found, row, info),
+            }
+            for row, (class_id, score, track_id, box, opacity, age_s, inside) in enumerate(
+                zip(
+                    found.class_ids.tolist(),
+                    found.scores.tolist(),
+                    found.track_ids.tolist(),
+                    found.boxes_xyxy.tolist(),
+                    found.opacity.tolist(),
+                    found.mask_age_s.tolist(),
+                    zones,
+                    strict=True,
+                )
+            )
+        ],
+    }
+
+
+def _polygons(found: Instances, row: int, info: StreamInfo) -> list[list[int]]:
+    """The outline of an instance as rings x, y, x, y, …; none where it has no mask."""
+    if found.masks is None or not found.has_mask[row]:
+        return []
+    x0, y0, inside = binary_crop(found.masks[row], found.boxes_xyxy[row], info.width, info.height)
+    if not inside.any():
+        return []
+    rings, _ = cv2.findContours(inside.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
+    fine = [cv2.approxPolyDP(ring, _FINEST, closed=True) for ring in rings]
+    return [[int(at) for at in ring.reshape(-1)] for ring in fine if len(ring) >= 3]
+
+
+def _jpeg(item: Annotated, *, drawn: bool) -> bytes:
+    frame = replace(item.frame, picture=item.drawn() if drawn else item.clean())
+    width, height = frame.width, frame.height
+    if width > MOST_WIDTH:
+        width, height = MOST_WIDTH, max(1, round(height * MOST_WIDTH / width))
+    rgb: NDArray[np.uint8] = frame.rgb((width, height))
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
+    return data.tobytes()
+
+
+def _give(viewers: Mapping[Viewer, asyncio.AbstractEventLoop], what: Shown | str) -> None:
+    for viewer, loop in viewers.items():
+        try:
+            loop.call_soon_threadsafe(viewer.put, what)
+        except RuntimeError:  # the server was closed meanwhile
+            log.debug("a viewer was there no more")

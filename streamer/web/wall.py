@@ -1,0 +1,182 @@
+"""The wall: all cameras of a run on a page, each with its picture, its state and its objects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from streamer.web.access import COOKIE, SESSION_S, Access, guard
+from streamer.web.feed import Feed, Shown, Viewer
+from streamer.web.pages import Pages, add_static
+from streamer.web.service import Service, add_service, answer, failures
+
+log = logging.getLogger(__name__)
+
+STALLED_S = 10.0
+"""A viewer that takes no picture for so long is sent away."""
+MOST_VIEWERS = 100
+"""Pictures are sent to so many at once; more are asked to come back."""
+_SNAPSHOT_S = 3.0
+_BODY_BYTES = 64 * 1024
+
+
+class Wall:
+    """The feeds of all cameras; those that are only recorded have none."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.feeds = {name: Feed(name) for name in names}
+
+    def close(self) -> None:
+        """End all feeds."""
+        for feed in self.feeds.values():
+            feed.close()
+
+    @property
+    def viewers(self) -> int:
+        """How many watch."""
+        return sum(feed.watched for feed in self.feeds.values())
+
+
+def wall_app(
+    wall: Wall, access: Access, service: Service, cameras: Callable[[], Sequence[Mapping[str, Any]]]
+) -> web.Application:
+    """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each."""
+    app = web.Application(client_max_size=_BODY_BYTES)
+    guard(app, access)
+    app.middlewares.append(failures)
+    pages = Pages()
+    add_static(app, pages)
+    add_service(app, service)
+    _add_sign_in(app, access, pages)
+    _add_pictures(app, wall)
+
+    async def page(request: web.Request) -> web.Response:
+        return pages.file(request, "wall.html")
+
+    async def state(_: web.Request) -> web.Response:
+        found = await asyncio.to_thread(cameras)
+        told = [{**camera, "has_pictures": camera["name"] in wall.feeds} for camera in found]
+        return answer({"cameras": told, "signed_in": access.token is not None})
+
+    app.router.add_get("/", page)
+    app.router.add_get("/api/cameras", state)
+    return app
+
+
+def _add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
+    async def page(request: web.Request) -> web.Response:
+        return pages.file(request, "login.html")
+
+    async def sign_in(request: web.Request) -> web.Response:
+        remote = request.remote or ""
+        if access.is_barred(remote):
+            return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
+        token = (await request.post()).get("token", "")
+        session = access.sign_in(token.strip() if isinstance(token, str) else "", remote)
+        if session is None:
+            return web.Response(status=401, text="this is not the token\n")
+        response = answer({"role": session[1].name.lower()})
+        response.set_cookie(
+            COOKIE, session[0], max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=access.tls, path="/"
+        )
+        return response
+
+    async def sign_out(request: web.Request) -> web.Response:
+        access.sign_out(request.cookies.get(COOKIE, ""))
+        response = answer({})
+        response.del_cookie(COOKIE, path="/")
+        return response
+
+    app.router.add_get("/login", page)
+    app.router.add_post("/login", sign_in)
+    app.router.add_post("/logout", sign_out)
+
+
+def _add_pictures(app: web.Application, wall: Wall) -> None:
+    def feed_of(request: web.Request) -> Feed:
+        feed = wall.feeds.get(request.match_info["camera"])
+        if feed is None:
+            raise web.HTTPNotFound(text="there is no such camera, or it is only recorded\n")
+        return feed
+
+    def room() -> None:
+        if wall.viewers >= MOST_VIEWERS:
+            raise web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} viewers are there already\n", headers={"Retry-After": "10"})
+
+    async def pictures(request: web.Request) -> web.StreamResponse:
+        """Each picture as JSON (what is in it) and then its JPEG; the next one after the viewer has said anything."""
+        feed = feed_of(request)
+        room()
+        socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
+        await socket.prepare(request)
+        viewer = Viewer(drawn=False)
+        feed.join(viewer)
+        try:
+            while not socket.closed:
+                await _send(socket, viewer)
+                said = await asyncio.wait_for(socket.receive(), STALLED_S)
+                if said.type is not WSMsgType.TEXT:
+                    break
+        except TimeoutError:
+            log.info("%s: a viewer took no picture for %.0f s and is sent away", feed.name, STALLED_S)
+            await socket.close(code=4000, message=b"too slow")
+        except ConnectionError:
+            log.debug("%s: a viewer has left", feed.name)
+        finally:
+            feed.leave(viewer)
+        return socket
+
+    async def motion_jpeg(request: web.Request) -> web.StreamResponse:
+        """The drawn pictures for everything that shows an endless JPEG."""
+        feed = feed_of(request)
+        room()
+        response = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=picture"})
+        await response.prepare(request)
+        viewer = Viewer(drawn=True)
+        feed.join(viewer)
+        try:
+            while True:
+                shown = await viewer.next()
+                if isinstance(shown, Shown) and shown.drawn:
+                    head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shown.drawn)}\r\n\r\n"
+                    await asyncio.wait_for(response.write(head.encode() + shown.drawn + b"\r\n"), STALLED_S)
+        except TimeoutError:
+            log.info("%s: a viewer took no picture for %.0f s and is sent away", feed.name, STALLED_S)
+        except ConnectionError:
+            log.debug("%s: a viewer has left", feed.name)
+        finally:
+            feed.leave(viewer)
+        return response
+
+    async def snapshot(request: web.Request) -> web.Response:
+        feed = feed_of(request)
+        drawn = request.query.get("drawn") == "1"
+        viewer = Viewer(drawn=drawn)
+        feed.join(viewer)
+        try:
+            async with asyncio.timeout(_SNAPSHOT_S):
+                while isinstance(shown := await viewer.next(), str) or (drawn and not shown.drawn):
+                    pass
+        except TimeoutError:
+            return web.Response(status=503, text="no picture comes at present\n")
+        finally:
+            feed.leave(viewer)
+        return web.Response(body=shown.drawn if drawn else shown.clean, content_type="image/jpeg")
+
+    app.router.add_get("/api/cameras/{camera}/pictures", pictures)
+    app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)
+    app.router.add_get("/api/cameras/{camera}/snapshot.jpg", snapshot)
+
+
+async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    shown = await viewer.next()
+    if isinstance(shown, str):
+        await socket.send_str(json.dumps({"notice": shown}))
+    else:
+        await socket.send_str(shown.objects)
+        await asyncio.wait_for(socket.send_bytes(shown.clean), STALLED_S)
