@@ -109,13 +109,16 @@ class ExportedDetector:
                 raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")
             picture, fit = self._input.put(image)
             outputs = network.run(_feeds(network.description, self._place, picture, fit.input_size))
-            found = self._reader.read(outputs, fit, self._score_threshold)
+            # Boxes and scores that are no numbers are left out later, and said: they need no warning of NumPy's.
+            with np.errstate(all="ignore"):
+                found = self._reader.read(outputs, fit, self._score_threshold)
             instances = Instances(boxes_xyxy=found.boxes_xyxy, scores=found.scores, class_ids=found.classes)
             rows = wanted(instances)
             instances = instances[rows]
             if not masks or found.masks is None or not len(instances):
                 return instances
-            made = found.masks(np.asarray(rows, np.intp))
+            with np.errstate(all="ignore"):
+                made = found.masks(np.asarray(rows, np.intp))
         has_mask = made.reshape(len(made), -1).max(axis=1) > _EMPTY_MASK
         with_masks = replace(instances, masks=made, has_mask=has_mask)
         return with_masks[has_mask] if found.empty_go and not has_mask.all() else with_masks

@@ -34,6 +34,9 @@ class Preparation:
     """Gray level, 0..255, beside the picture."""
     averaged: bool = False
     """Whether shrinking averages, as frameworks do that scale with Pillow; else it interpolates between four pixels."""
+    in_floats: bool = False
+    """Whether a stretched picture is scaled as floats, as frameworks do that scale tensors: rounding to levels would change
+    scores in the third decimal."""
 
 
 class Fit(NamedTuple):
@@ -91,6 +94,9 @@ class PictureInput:
         self._canvas = np.zeros((0, 0, 3), np.uint8)
         self._plane = np.zeros((0, 0), np.uint8)
         self._filled = np.zeros(0, dtype)
+        self._in_floats = preparation.in_floats and preparation.resize == "stretch" and dtype.kind == "f"
+        self._whole = np.zeros((0, 0, 3), np.float32)
+        self._scaled = np.zeros((0, 0, 3), np.float32)
 
     def fit(self, width: int, height: int) -> Fit:
         """Where a picture of ``width`` x ``height`` pixels would lie."""
@@ -120,6 +126,11 @@ class PictureInput:
         if fit is None or fit.picture != (width, height):
             fit = self._fit = self.fit(width, height)
             self._make_room(fit)
+        if self._in_floats:
+            np.copyto(self._whole, image)
+            cv2.resize(self._whole, fit.used, dst=self._scaled, interpolation=cv2.INTER_LINEAR)
+            self._normalise()
+            return self._filled, fit
         inside = self._canvas[fit.top : fit.top + fit.used[1], fit.left : fit.left + fit.used[0]]
         if fit.used == (width, height):
             inside[:] = image
@@ -136,6 +147,17 @@ class PictureInput:
         self._plane = np.zeros((height, width), np.uint8)
         shape = (height, width, 3) if self._channels_last else (3, height, width)
         self._filled = np.zeros((1, *shape) if self._batch else shape, self._dtype)
+        if self._in_floats:
+            self._whole = np.zeros((fit.picture[1], fit.picture[0], 3), np.float32)
+            self._scaled = np.zeros((height, width, 3), np.float32)
+
+    def _normalise(self) -> None:
+        filled = self._filled[0] if self._batch else self._filled
+        for channel in range(3):
+            source = 2 - channel if self._preparation.bgr else channel
+            target = filled[:, :, channel] if self._channels_last else filled[channel]
+            mean, deviation = self._preparation.mean[source], self._preparation.deviation[source]
+            target[:] = (self._scaled[:, :, source] - np.float32(mean)) / np.float32(deviation)
 
     def _convert(self) -> None:
         # Half floats are moved as whole numbers of the same bits: OpenCV's tables know no half floats everywhere.

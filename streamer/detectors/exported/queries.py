@@ -18,7 +18,7 @@ from streamer.detectors.exported.recognition import Miss, Place, sizes
 
 Scores = Literal["sigmoid", "softmax", "probabilities"]
 """What the scores are: logits of each class by itself, of one class in all (of which the last is "nothing"), or final."""
-RF_DETR = Preparation("stretch", mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION)
+RF_DETR = Preparation("stretch", mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION, in_floats=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     found = sizes(description)
     rank_2 = [at for at, shape in found.items() if len(shape) == 2]
     maps = [at for at, shape in found.items() if len(shape) == 3]
-    if len(rank_2) != 1 or len(maps) > 1 or len(found) > 2:
+    if len(rank_2) != 1 or len(maps) > 1 or len(found) != 1 + len(maps):
         return Miss("YOLO", len(rank_2) == 1, "it has one output of rank 3, [1, 4 + classes, places], and maybe prototypes")
     at = rank_2[0]
     rows, columns = found[at]

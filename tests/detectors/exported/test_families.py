@@ -1,0 +1,262 @@
+"""What each family's outputs mean, and that no numbers in them do harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamer.detectors.exported.class_names import class_names
+from streamer.detectors.exported.description import Description, Tensor
+from streamer.detectors.exported.families import recognise
+from streamer.detectors.exported.found import Found, Reader
+from streamer.detectors.exported.picture_input import PictureInput
+from streamer.detectors.exported.recognition import Place, picture_place
+from streamer.errors import ConfigError, DetectorContractError
+from streamer.instances import Instances
+
+FILE = Path("model.onnx")
+SIDE = 96
+CELLS = 12 * 12 + 6 * 6 + 3 * 3
+"""Places of an input of 96 x 96 at the strides 8, 16, 32."""
+WITH_64 = CELLS + 2 * 2
+
+Outputs = dict[str, tuple[tuple[int, ...], str]]
+FAMILIES: dict[str, Outputs] = {
+    "YOLO, segment": {"o": ((1, 4 + 3 + 5, CELLS), "float32"), "p": ((1, 5, 16, 16), "float32")},
+    "YOLO, detect": {"o": ((1, 4 + 3, CELLS), "float16")},
+    "YOLO with objectness, segment": {"p": ((1, 5, 16, 16), "float32"), "o": ((1, 3 * CELLS, 5 + 3 + 5), "float32")},
+    "YOLO, end to end, segment": {"o": ((1, 30, 6 + 5), "float32"), "p": ((1, 5, 16, 16), "float32")},
+    "YOLO, end to end, detect": {"o": ((1, 300, 6), "float32")},
+    "YOLOX": {"output": ((1, CELLS, 85), "float32")},
+    "NanoDet": {"output": ((1, CELLS, 80 + 32), "float32")},
+    "NanoDet-Plus": {"output": ((1, WITH_64, 3 + 32), "float32")},
+    "RF-DETR": {
+        "labels": ((1, 10, 91), "float32"),
+        "dets": ((1, 10, 4), "float32"),
+        "4245": ((1, 10, 16, 16), "float32"),
+    },
+    "RT-DETR, D-FINE or DEIM": {"labels": ((1, 12), "int64"), "boxes": ((1, 12, 4), "float32"), "scores": ((1, 12), "float32")},
+    "torchvision": {
+        "3510": ((5, 4), "float32"),
+        "3511": ((5,), "int64"),
+        "3512": ((5,), "float32"),
+        "3513": ((5, 1, 28, 28), "float32"),
+    },
+    "TF Object Detection API": {
+        "detection_boxes": ((1, 9, 4), "float32"),
+        "detection_classes": ((1, 9), "float32"),
+        "detection_scores": ((1, 9), "float32"),
+        "num_detections": ((1,), "float32"),
+        "detection_masks": ((1, 9, 33, 33), "float32"),
+    },
+    "SSD with post-processing": {
+        "TFLite_Detection_PostProcess": ((1, 10, 4), "float32"),
+        "TFLite_Detection_PostProcess:1": ((1, 10), "float32"),
+        "TFLite_Detection_PostProcess:2": ((1, 10), "float32"),
+        "TFLite_Detection_PostProcess:3": ((1,), "float32"),
+    },
+}
+
+
+def description(outputs: Outputs, **metadata: str) -> Description:
+    tensors = [Tensor(name, shape, dtype) for name, (shape, dtype) in outputs.items()]
+    return Description(FILE, [Tensor("in", (1, 3, SIDE, SIDE), "float32")], tensors, metadata)
+
+
+def reader_of(outputs: Outputs, **metadata: str) -> tuple[Reader, Place]:
+    described = description(outputs, **metadata)
+    place = picture_place(described.inputs)
+    assert isinstance(place, Place)
+    return recognise(described, place), place
+
+
+def read(family: str, outputs: list[NDArray[Any]], size: tuple[int, int], least: float = 0.5, **metadata: str) -> Found:
+    reader, place = reader_of(FAMILIES[family], **metadata)
+    given = PictureInput(
+        reader.preparation,
+        size=place.size,
+        largest=(SIDE, SIDE),
+        stride=32,
+        channels_last=False,
+        batch=True,
+        dtype=np.dtype(np.float32),
+    )
+    return reader.read(outputs, given.fit(*size), least)
+
+
+def zeros(family: str) -> list[NDArray[Any]]:
+    return [np.zeros(shape, dtype) for shape, dtype in FAMILIES[family].values()]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_is_known_by_its_shapes(family: str) -> None:
+    reader, _ = reader_of(FAMILIES[family])
+    assert reader.family == family
+    with_masks = ("segment", "RF-DETR", "torchvision", "TF Object")
+    assert reader.has_masks == any(word in family for word in with_masks)
+
+
+ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e30, -1e30, 1e-30, 0.5, 3e4]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 2**32), odd=st.floats(0, 1), size=st.sampled_from([(1, 1), (200, 3), (96, 96), (31, 77)]))
+def test_no_number_does_harm(family: str, seed: int, odd: float, size: tuple[int, int]) -> None:
+    random = np.random.default_rng(seed)
+    filled = []
+    with np.errstate(all="ignore"):
+        for shape, dtype in FAMILIES[family].values():
+            values = np.where(random.random(shape) < odd, random.choice(ODD, shape), random.normal(0, 30, shape))
+            filled.append(values.astype(dtype))
+        found = read(family, filled, size)
+        instances = Instances(boxes_xyxy=found.boxes_xyxy, scores=found.scores, class_ids=found.classes)
+        usable = instances.usable(*size)
+        masks = None if found.masks is None else found.masks(np.arange(len(instances)))
+    assert np.isfinite(usable.boxes_xyxy).all()
+    if masks is not None:
+        assert masks.shape[0] == len(instances)
+        assert masks.shape[1] == masks.shape[2] <= 112
+
+
+def test_yolox_offsets_and_final_boxes_are_the_same() -> None:
+    rows = np.zeros((1, CELLS, 85), np.float32)
+    rows[0, 13, :6] = (0.5, 0.25, np.log(2), np.log(3), 0.9, 0.8)
+    found = read("YOLOX", [rows], (SIDE, SIDE))
+    # Place 13 is the second of the second row, of stride 8: its centre is at 12, 10.
+    np.testing.assert_allclose(found.boxes_xyxy, [[4, 0, 20, 22]], atol=1e-4)
+    np.testing.assert_allclose(found.scores, [0.72], atol=1e-5)
+    final = np.full((1, CELLS, 85), 0.0, np.float32)
+    final[0, :, :2] = 30.0
+    final[0, 13, :6] = (12, 10, 16, 24, 0.9, 0.8)
+    np.testing.assert_allclose(read("YOLOX", [final], (SIDE, SIDE)).boxes_xyxy, [[4, 0, 20, 22]], atol=1e-4)
+
+
+@pytest.mark.parametrize(("family", "shift"), [("NanoDet", 4.0), ("NanoDet-Plus", 0.0)])
+def test_nanodets_distances(family: str, shift: float) -> None:
+    (rows,) = zeros(family)
+    classes = rows.shape[2] - 32
+    rows[0, 39, 1] = 0.7
+    rows[0, 39, classes:] = np.eye(8)[[1, 2, 3, 1]].ravel() * 50
+    found = read(family, [rows], (SIDE, SIDE))
+    # Place 39 is column 3 of row 3.
+    expected = np.array([24 - 8, 24 - 16, 24 + 24, 24 + 8]) + shift
+    np.testing.assert_allclose(found.boxes_xyxy, [expected], atol=1e-3)
+    assert found.classes.tolist() == [1]
+
+
+def test_rf_detr_gives_the_best_pairs_of_query_and_class() -> None:
+    labels, boxes, masks = zeros("RF-DETR")
+    labels[:] = -9.0
+    labels[0, 3, [1, 18]] = (2.0, 1.0)
+    boxes[0, 3] = (0.5, 0.5, 0.5, 1.0)
+    masks[0, 3] = -9.0
+    masks[0, 3, :8] = 9.0
+    found = read("RF-DETR", [labels, boxes, masks], (200, 100))
+    assert found.classes.tolist() == [1, 18]
+    np.testing.assert_allclose(found.scores, 1 / (1 + np.exp([-2.0, -1.0])), atol=1e-5)
+    np.testing.assert_allclose(found.boxes_xyxy, [[50, 0, 150, 100]] * 2, atol=1e-3)
+    assert found.masks is not None
+    mask = found.masks(np.array([0]))[0]
+    assert mask[: len(mask) // 2 - 2].min() > 0.9
+    assert mask[len(mask) // 2 + 2 :].max() < 0.1
+
+
+def test_finished_boxes_are_of_the_input() -> None:
+    labels, boxes, scores = zeros("RT-DETR, D-FINE or DEIM")
+    boxes[0, 4] = (24, 24, 72, 96)
+    scores[0, 4] = 0.9
+    found = read("RT-DETR, D-FINE or DEIM", [labels, boxes, scores], (640, 320))
+    np.testing.assert_allclose(found.boxes_xyxy, [[160, 80, 480, 320]])
+
+
+def test_masks_of_28_cells_are_of_the_box() -> None:
+    boxes, labels, scores, masks = zeros("torchvision")
+    boxes[2] = (10, 10, 50, 50)
+    scores[2] = 0.8
+    labels[2] = 18
+    masks[2, 0, :, :14] = 1.0
+    found = read("torchvision", [boxes, labels, scores, masks], (SIDE, SIDE))
+    assert found.classes.tolist() == [18]
+    assert found.masks is not None
+    mask = found.masks(np.array([0]))[0]
+    assert mask[:, : len(mask) // 2 - 2].min() > 0.9
+    assert mask[:, len(mask) // 2 + 2 :].max() < 0.1
+
+
+def test_rows_beyond_the_count_do_not_count() -> None:
+    boxes, classes, scores, count = zeros("SSD with post-processing")
+    boxes[0] = (0.25, 0.5, 0.75, 1.0)
+    scores[0] = 0.9
+    count[0] = 2
+    found = read("SSD with post-processing", [boxes, classes, scores, count], (100, 100))
+    np.testing.assert_allclose(found.boxes_xyxy, [[50, 25, 100, 75]] * 2, atol=1e-4)
+
+
+def test_rt_detr_of_ultralytics_has_the_shape_of_a_yolo() -> None:
+    rows = np.zeros((1, 300, 6), np.float32)
+    rows[0, 7] = (0.5, 0.5, 0.5, 0.25, 0.9, 2)
+    found = read(
+        "YOLO, end to end, detect", [rows], (640, 320), description="Ultralytics rtdetr-l model", names="['a','b','c']"
+    )
+    np.testing.assert_allclose(found.boxes_xyxy, [[160, 120, 480, 200]])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({"logits": ((1, 10, 92), "float32"), "pred_boxes": ((1, 10, 4), "float32")}, "sigmoid.*softmax"),
+        ({"o": ((1, 7, 99), "float32")}, "fits no number of places"),
+        ({"boxes": ((1, 9, 4), "float32"), "kinds": ((1, 9), "int64")}, "outputs for boxes"),
+        ({"a": ((1, 3, 64, 64), "float32")}, "no known family"),
+    ],
+)
+def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: str) -> None:
+    with pytest.raises(DetectorContractError, match=words):
+        reader_of(outputs)
+
+
+def test_metadata_that_do_not_fit_the_output() -> None:
+    with pytest.raises(DetectorContractError, match="name 2 classes, its output has 3"):
+        reader_of(FAMILIES["YOLO, detect"], names="{0: 'a', 1: 'b'}")
+
+
+@pytest.mark.parametrize(
+    ("family", "number", "name"),
+    [
+        ("RF-DETR", 18, "dog"),
+        ("torchvision", 18, "dog"),
+        ("YOLOX", 16, "dog"),
+        ("RT-DETR, D-FINE or DEIM", 16, "dog"),
+        ("SSD with post-processing", 17, "dog"),
+        ("YOLO, detect", 1, "class 1"),
+    ],
+)
+def test_names_where_the_file_has_none(family: str, number: int, name: str) -> None:
+    reader, _ = reader_of(FAMILIES[family])
+    assert class_names(description(FAMILIES[family]), reader, None)[number] == name
+
+
+def test_rf_detr_has_one_class_more_than_names(tmp_path: Path) -> None:
+    outputs: Outputs = {"labels": ((1, 10, 3), "float32"), "dets": ((1, 10, 4), "float32")}
+    reader, _ = reader_of(outputs)
+    file = tmp_path / "labels.txt"
+    file.write_text("cup\nplate\n")
+    assert class_names(description(outputs), reader, file) == {0: "cup", 1: "plate"}
+    file.write_text("cup\n")
+    with pytest.raises(ConfigError, match="knows 3 classes"):
+        class_names(description(outputs), reader, file)
+
+
+@given(text=st.text(max_size=60))
+def test_whatever_stands_in_the_metadata_is_read_or_left(text: str) -> None:
+    made = Description(FILE, [], [], {"names": text, "imgsz": text, "stride": text})
+    assert made.stride >= 1
+    assert isinstance(made.names, dict)
+    assert made.image_size is None or min(made.image_size) > 0
