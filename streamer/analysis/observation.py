@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,8 +97,9 @@ def _feet(masks: NDArray[np.float32], boxes: Doubles, width: int, height: int) -
     beyond = np.clip((inner - MASK_LEVEL) / np.maximum(inner - under, 1e-6), 0.0, 0.5)
     y = boxes[:, 1] + (last + 0.5 + beyond) * step[:, 1]
     lowest = np.ceil((last + 1 - top) * LOWEST_SHARE)
-    part = (cells > (last - lowest)[:, None]) & (cells <= last[:, None])
-    columns = np.count_nonzero(solid & part[:, :, None], axis=1)
+    up = np.arange(math.ceil(m * LOWEST_SHARE))
+    part = solid[index[:, None], np.maximum(last[:, None] - up, 0)] & (up < lowest[:, None])[:, :, None]
+    columns = np.count_nonzero(part, axis=1)
     x = (columns * middles_x).sum(axis=1) / np.maximum(columns.sum(axis=1), 1e-9)
     return np.stack([x, y], axis=1), np.asarray(found, np.bool_)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+
 from streamer.analysis.doubles import is_double
 from streamer.analysis.facts import Crossing, Entry, SceneFacts
 from streamer.analysis.geometry import Geometry
 from streamer.analysis.observation import Observations, observe
 from streamer.analysis.places import InvalidPlace, Line, Zone
 from streamer.analysis.subject import Fact, Sighting, Subject, Watched
-from streamer.instances import NO_TRACK, Instances
+from streamer.instances import NO_TRACK, Bools, Instances
 
 CONFIRM_S = 0.2
 """A track is confirmed when it has been there for so long ..."""
@@ -167,7 +169,7 @@ class SceneAnalysis:
             centres,
             boxes.tolist(),
             sizes,
-            _bits(seen.inside.tolist()),
+            _bits(seen.inside),
             seen.shares.tolist(),
             seen.distances.tolist(),
             strict=True,
@@ -310,8 +312,11 @@ class SceneAnalysis:
         )
 
 
-def _bits(rows: list[list[bool]]) -> list[int]:
-    return [sum(1 << index for index, inside in enumerate(row) if inside) for row in rows]
+def _bits(rows: Bools) -> list[int]:
+    """Each row of a bool (N, bits) as a number, of which bit *i* is its column *i*."""
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    data, size = packed.tobytes(), packed.shape[1]
+    return [int.from_bytes(data[row * size : (row + 1) * size], "little") for row in range(len(packed))]
 
 
 def _wanting(places: Sequence[Zone | Line], name: str) -> int:
