@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Check] = {
     "FFmpeg": surroundings.ffmpeg,
     "protocols": surroundings.protocols,
     "TensorFlow": software.tensorflow,
+    "OpenVINO": software.openvino,
     "GPU driver": gpu.driver,
     "CUDA": gpu.libraries,
     "GPU code": gpu.architecture,
