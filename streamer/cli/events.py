@@ -167,6 +167,36 @@ def cut_event(
         typer.echo(f"note: {note}", err=True)
 
 
+@events_app.command(
+    "render",
+    cls=with_options_of("streamer.config.render:EventRenderConfig"),
+    epilog="Example:  streamer events render events 01KH0Z6V7QH2M3N4P5R6S7T8V9 --record files --from gate.jsonl -o thief.mp4",
+)
+@guarded
+def render_event(
+    context: typer.Context,
+    folder: Folder,
+    event_id: EventId,
+    record: Annotated[
+        Path, typer.Option("--record", metavar="FOLDER", help="The folder that record of the run named.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The drawn clip.", show_default=False)],
+    before: Annotated[float, typer.Option(min=0, help="Seconds before the event.")] = 5.0,
+    after: Annotated[float, typer.Option(min=0, help="Seconds after the event.")] = 10.0,
+    debug: Debug = False,
+) -> None:
+    """Draw what was found onto the footage of an event. Needs the footage (record) and the records (detections) of the run."""
+    from streamer.config.render import load_event_render_config
+    from streamer.event_drawing import render_event as draw
+    from streamer.events.store import open_existing
+
+    config = load_event_render_config(given(context))
+    with open_existing(folder) as store:
+        event = store.wanted(event_id)
+    for note in draw(event, record, output, config, before_s=before, after_s=after):
+        typer.echo(f"note: {note}", err=True)
+
+
 @events_app.command("show", epilog="Example:  streamer events show events 01KH0Z6V7QH2M3N4P5R6S7T8V9")
 @guarded
 def show_event(

@@ -26,6 +26,17 @@ def cut_again(
         raise OutputRefused(f"{target}: clips are MP4 files", hint="give the file the ending .mp4")
     for suffix in (".mp4", ".mov"):  # which of them it becomes depends on the sound
         check_output(target.with_suffix(suffix), overwrite=overwrite)
+    clip, notes = cut_around(event, footage, target, before_s=before_s, after_s=after_s)
+    if clip.paths != (target,):
+        notes.append(f"written: {', '.join(str(path) for path in clip.paths)}")
+    return notes
+
+
+def cut_around(event: Event, footage: Path, target: Path, *, before_s: float, after_s: float) -> tuple[Clip, list[str]]:
+    """The same into ``target`` or, for other sound, a ``.mov`` beside it, and what has to be known of it.
+
+    Raises ``ConfigError`` where nothing was recorded, and ``OutputWriteFailed``.
+    """
     end_utc = event.end_utc if event.end_utc is not None else event.seen_utc or event.start_utc
     start_utc_s, end_utc_s = event.start_utc - before_s, end_utc + after_s
     clip = cut_clip(footage, event.camera, start_utc_s, end_utc_s, target)
@@ -34,15 +45,13 @@ def cut_again(
             f"{footage} holds nothing of {event.camera} at the time of the event",
             hint="name the folder of record; older footage may have been removed by keep_hours, keep_gb or a full disk",
         )
-    return _notes(event, clip, target, start_utc_s, end_utc_s)
+    return clip, _notes(event, clip, start_utc_s, end_utc_s)
 
 
-def _notes(event: Event, clip: Clip, target: Path, start_utc_s: float, end_utc_s: float) -> list[str]:
+def _notes(event: Event, clip: Clip, start_utc_s: float, end_utc_s: float) -> list[str]:
     notes = []
     if event.end_utc is None:
         notes.append("the event had not ended when it was written down last")
-    if clip.paths != (target,):
-        notes.append(f"written: {', '.join(str(path) for path in clip.paths)}")
     if (late_s := clip.start_utc_s - start_utc_s) > _LESS_S:
         notes.append(f"the first {late_s:.1f} s were not recorded")
     if (early_s := end_utc_s - clip.end_utc_s) > _LESS_S:
