@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import cv2
@@ -38,19 +39,19 @@ def grids(
     are interpolated and not the probabilities, as the frameworks do. A box that is none, or beside the map, has an empty mask.
     """
     cells = cells_for(boxes)
-    made = np.zeros((len(boxes), cells, cells), np.float32)
+    made = np.full((len(boxes), cells, cells), -_FURTHEST if logits else 0.0, np.float32)
     width, height = size
-    for row, box in enumerate(boxes):
-        if not np.isfinite(box).all():
+    # Plain numbers: NumPy takes longer for four of them than for the mask.
+    for row, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
+        if not math.isfinite(x0 + y0 + x1 + y1):
             continue
-        left, top = (int(np.clip(np.floor(side) - 1, 0, most)) for side, most in zip(box[:2], size, strict=True))
-        right, bottom = int(np.clip(np.ceil(box[2]) + 1, 0, width)), int(np.clip(np.ceil(box[3]) + 1, 0, height))
+        left, top = (min(max(math.floor(side) - 1, 0), most) for side, most in ((x0, width), (y0, height)))
+        right, bottom = (min(max(math.ceil(side) + 1, 0), most) for side, most in ((x1, width), (y1, height)))
         if right <= left or bottom <= top:
             continue
         part = part_of(row, left, top, right, bottom)
-        step = (box[2:] - box[:2]) / cells
-        start = box[:2] - (left, top) + step / 2 - 0.5
-        matrix = np.array([[step[0], 0.0, start[0]], [0.0, step[1], start[1]]])
+        across, down = (x1 - x0) / cells, (y1 - y0) / cells
+        matrix = np.array([[across, 0.0, x0 - left + across / 2 - 0.5], [0.0, down, y0 - top + down / 2 - 0.5]])
         cv2.warpAffine(
             part,
             matrix,
@@ -59,9 +60,12 @@ def grids(
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        if logits:
-            np.clip(made[row], -_FURTHEST, _FURTHEST, out=made[row])
-            made[row] = 1.0 / (1.0 + np.exp(-made[row]))
+    if logits:
+        np.clip(made, -_FURTHEST, _FURTHEST, out=made)
+        np.negative(made, out=made)
+        np.exp(made, out=made)
+        made += 1.0
+        np.reciprocal(made, out=made)
     return made
 
 
