@@ -41,6 +41,9 @@ def picture_place(inputs: Sequence[Tensor]) -> Place | str:
     places = [place for tensor in inputs if (place := _place(tensor)) is not None]
     if len(places) == 1:
         return places[0]
+    several = [tensor for tensor in inputs if len(tensor.shape) == 4 and (tensor.shape[0] or 1) > 1 and 3 in tensor.shape[1:]]
+    if not places and several:
+        return f"it takes {several[0].shape[0]} pictures at once ({several[0].name})"
     if not places:
         return "no input is a picture, [1, 3, height, width] or [1, height, width, 3]"
     return f"it takes {len(places)} pictures at once: {', '.join(place.tensor.name for place in places)}"

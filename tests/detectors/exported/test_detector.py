@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,6 +188,13 @@ def test_files_that_are_not_opened(tmp_path: Path, name: str, words: str) -> Non
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ConfigError, match=words):
         check_detector(str(tmp_path / name))
+
+
+def test_without_the_extra_its_command_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tiny_networks.yolo(tmp_path / "model.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DetectorUnavailable, match=r'ONNX files need ONNX Runtime.*pip install "streamer\[onnx\]"'):
+        check_detector(str(file))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

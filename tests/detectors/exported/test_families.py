@@ -222,6 +222,21 @@ def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: s
         reader_of(outputs)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ([("in", (4, 3, 64, 64))], "it takes 4 pictures at once"),
+        ([("a", (1, 3, 64, 64)), ("b", (1, 64, 64, 3))], "it takes 2 pictures at once: a, b"),
+        ([("in", (1, 1, 64, 64))], "no input is a picture"),
+        ([], "no input is a picture"),
+    ],
+)
+def test_inputs_that_are_not_one_picture(inputs: list[tuple[str, tuple[int, ...]]], words: str) -> None:
+    place = picture_place([Tensor(name, shape, "float32") for name, shape in inputs])
+    assert isinstance(place, str)
+    assert words in place
+
+
 def test_metadata_that_do_not_fit_the_output() -> None:
     with pytest.raises(DetectorContractError, match="name 2 classes, its output has 3"):
         reader_of(FAMILIES["YOLO, detect"], names="{0: 'a', 1: 'b'}")
