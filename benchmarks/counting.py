@@ -37,7 +37,9 @@ def thinned(sample: str, name: str, keep: Callable[[int, float], bool]) -> Path:
     with av.open(str(SAMPLES / sample)) as source, av.open(str(part), "w") as output:
         stream = output.add_stream("libx264", options={"preset": "veryfast", "crf": "16"})
         given = source.streams.video[0]
-        stream.width, stream.height, stream.pix_fmt, stream.time_base = given.width, given.height, "yuv420p", given.time_base
+        assert given.time_base is not None
+        stream.width, stream.height, stream.pix_fmt = given.width, given.height, "yuv420p"
+        stream.codec_context.time_base = given.time_base  # the default of 1/24 s would move frames
         for index, frame in enumerate(source.decode(video=0)):
             if keep(index, float(frame.time or 0.0)):
                 frame.pict_type = av.video.frame.PictureType.NONE
