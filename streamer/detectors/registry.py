@@ -166,7 +166,7 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
                 raise ConfigError(f"the detector {spec} is {other[0]}", hint=other[1])
             raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
         if Path(spec).suffix.lower() in EXPORTED:
-            files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED]
+            files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED and path.exists()]
             near = nearest(spec, files, most=1)
             raise ConfigError(f"there is no file {spec}", hint=f"did you mean {near[0]}?" if near else "check the path")
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))

@@ -36,9 +36,11 @@ def class_names(
         return COCO80
     if reader.family == SSD:
         return NAMED["coco-from-0"]
-    if reader.classes in (None, WITH_HOLES):
-        # Files without a number of classes are those of torchvision and TensorFlow, which number COCO's like this.
-        return COCO80 if reader.classes is None and _from_0(reader) else COCO
+    if reader.classes is None:
+        # Final answers: torchvision and TensorFlow number COCO's classes with holes, the others without.
+        return COCO80 if _from_0(reader) else COCO
+    if reader.classes == WITH_HOLES and not _from_0(reader):
+        return COCO
     log.warning("%s says no class names: they are numbers; give --labels FILE", description.file)
     return {number: f"class {number}" for number in range(reader.classes or 0)}
 

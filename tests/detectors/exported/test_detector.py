@@ -67,6 +67,11 @@ def test_80_classes_are_those_of_coco(tmp_path: Path) -> None:
     assert loaded(file).labels[79] == "toothbrush"
 
 
+def test_a_yolo_of_91_classes_counts_from_0(tmp_path: Path) -> None:
+    file = tiny_networks.yolo(tmp_path / "model.onnx", names=["x"] * 91, masks=False, with_metadata=False)
+    assert set(loaded(file).labels) == set(range(91))
+
+
 def test_half_floats_find_the_same(tmp_path: Path) -> None:
     whole = loaded(tiny_networks.yolo(tmp_path / "whole.onnx", masks=False), 0.97).detect(PICTURE)
     half = loaded(tiny_networks.yolo(tmp_path / "half.onnx", masks=False, dtype=TensorProto.FLOAT16), 0.97).detect(PICTURE)
