@@ -18,8 +18,8 @@ import pytest
 
 from tests.waiting import wait_until
 
-Behaviour = Callable[["_Handler"], bool]
-"""What becomes of a request; returns whether it was taken."""
+Behaviour = Callable[["_Handler"], None]
+"""What becomes of a request. What is taken is noted before the sender is told so."""
 
 
 @dataclass
@@ -55,30 +55,29 @@ class Post:
 def status(code: int, headers: dict[str, str] | None = None) -> Behaviour:
     """Answer with ``code``."""
 
-    def behave(handler: _Handler) -> bool:
+    def behave(handler: _Handler) -> None:
+        if 200 <= code < 300:
+            handler.take()
         handler.answer(code, headers or {})
-        return 200 <= code < 300
 
     return behave
 
 
-def lost_reply(handler: _Handler) -> bool:
+def lost_reply(handler: _Handler) -> None:
     """Take it, and cut the connection before saying so."""
+    handler.take()
     handler.cut()
-    return True
 
 
-def cut(handler: _Handler) -> bool:
+def cut(handler: _Handler) -> None:
     """Cut the connection without taking it."""
     handler.cut()
-    return False
 
 
-def silence(handler: _Handler) -> bool:
+def silence(handler: _Handler) -> None:
     """Say nothing until the sender or the test has gone."""
     handler.receiver.silent.set()
     handler.receiver.released.wait(60)
-    return False
 
 
 @dataclass
@@ -131,12 +130,17 @@ class _Handler(BaseHTTPRequestHandler):
         return receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        self.post = Post(self.headers, self.rfile.read(length))
+        if len(self.post.body) < length:  # the sender was killed
+            self.close_connection = True
+            return
         self.receiver.requests += 1
         behave = self.receiver.behaviours.pop(0) if self.receiver.behaviours else status(200)
-        taken = Post(self.headers, body)
-        if behave(self):
-            self.receiver.taken.append(taken)
+        behave(self)
+
+    def take(self) -> None:
+        self.receiver.taken.append(self.post)
 
     def answer(self, code: int, headers: dict[str, str]) -> None:
         self.send_response(code)

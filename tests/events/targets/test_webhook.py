@@ -118,7 +118,7 @@ def test_the_receiver_may_ask_for_a_pause(receiver: Receiver, webhook: Open, tmp
 
 
 @pytest.mark.parametrize("behaviour", [cut, lost_reply])
-def test_no_answer_is_a_failure(receiver: Receiver, webhook: Open, tmp_path: Path, behaviour: Callable[..., bool]) -> None:
+def test_no_answer_is_a_failure(receiver: Receiver, webhook: Open, tmp_path: Path, behaviour: Callable[..., None]) -> None:
     receiver.behaviours = [behaviour]
 
     with pytest.raises(TargetUnavailable, match="no answer from the webhook"):
