@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,25 @@ def test_the_keyboard_is_enough(browser: Browser, wall: str) -> None:
     page.keyboard.press("Escape")
     assert not page.locator("#large").is_visible()
     assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_left_out(browser: Browser, wall: str, scheme: str) -> None:
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    page, _ = opened(browser, wall, color_scheme=scheme)
+    found = {}
+    for name, path in (("wall", "/"), ("large", "/"), ("login", "/login")):
+        page.goto(f"{wall}{path}")
+        if path == "/":
+            page.wait_for_selector("#wall li:nth-child(2) canvas[data-number]", timeout=60_000)
+        if name == "large":
+            page.locator("#wall li:nth-child(2) .open").click()
+            page.wait_for_selector("#large[open] canvas[data-number]", timeout=60_000)
+        page.evaluate(axe + "; 0")  # not as a script element, which the page's policy keeps out
+        violations = page.evaluate("axe.run(document)")["violations"]
+        found[name] = [(each["id"], [node["target"] for node in each["nodes"]]) for each in violations]
+    assert found == {"wall": [], "large": [], "login": []}
     page.context.close()
 
 
