@@ -12,11 +12,10 @@ from typing import Any
 from streamer.annotation import default_output, opened, what_is_left
 from streamer.config.render import RenderConfig, load_render_config
 from streamer.config.zones import places_of
-from streamer.errors import ConfigError, RecordsDiffer, StageFailed
-from streamer.frame import StreamInfo
+from streamer.errors import ConfigError, StageFailed
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.privacy import PrivacyRules, Private, privacy_in_words, privacy_rules
-from streamer.perception.recorded import MatchedFrames, Recorded
+from streamer.perception.recorded import MatchedFrames, Recorded, refuse_another_recording, refuse_another_stream
 from streamer.perception.selection import Selection, class_ids
 from streamer.pipeline import Pipeline
 from streamer.render.places import PlacesDrawing
@@ -28,8 +27,6 @@ from streamer.sinks.atomic import check_output
 from streamer.sinks.counts import Counts
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sinks.stored import StoredRecords
-from streamer.sources.fingerprint import fingerprint
-from streamer.sources.opening import shown
 from streamer.stages import Annotated, Perception, Sink
 from streamer.stats import Stats
 from streamer.summary import Summary
@@ -70,12 +67,12 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
     stored = StoredRecords(config.records)
     select = _selection(config, stored)
     rules = _privacy(config, stored)
-    _check_fingerprint(config, stored)
+    refuse_another_recording(stored, config.input)
     with ExitStack() as undo:
         source, info, picture_sink = opened(
             config, output, undo, start_s=stored.stream.get("start_s"), end_s=stored.stream.get("end_s")
         )
-        _check_stream(stored, info)
+        refuse_another_stream(stored, info)
         check_places(places, info)
         scene = Scene(*places, stored.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
@@ -153,36 +150,6 @@ def _privacy(config: RenderConfig, stored: StoredRecords) -> PrivacyRules | None
             hint="run annotate with --privacy, or with --track and --detections, and draw those records",
         )
     return rules
-
-
-def _check_fingerprint(config: RenderConfig, stored: StoredRecords) -> None:
-    """Raise ``RecordsDiffer`` where the records are of another file."""
-    then, now = stored.stream.get("fingerprint"), fingerprint(config.input)
-    if then is None or now is None or then == now:
-        return
-    then_bytes, now_bytes = (mark.split("-")[0] for mark in (then, now))
-    how = "its content differs" if then_bytes == now_bytes else f"it has {now_bytes} bytes, that one had {then_bytes}"
-    raise RecordsDiffer(
-        f"{stored.path} is of another recording than {shown(config.input)}: {how}",
-        hint=f"give {stored.stream['source']} as it was when the records were written",
-    )
-
-
-def _check_stream(stored: StoredRecords, info: StreamInfo) -> None:
-    """Raise ``RecordsDiffer`` where the recording's size or clock is not that of the records."""
-    differences = [
-        f"its {what} is {now}, in the records {then}"
-        for what, now, then in (
-            ("size", f"{info.width}x{info.height}", "{}x{}".format(*stored.size)),
-            ("time base", str(info.time_base), str(stored.time_base)),
-        )
-        if now != then
-    ]
-    if differences:
-        raise RecordsDiffer(
-            f"{stored.path} is of another recording than {info.source}: {', '.join(differences)}",
-            hint=f"give {stored.stream['source']} as it was when the records were written",
-        )
 
 
 def _notes(config: RenderConfig, stored: StoredRecords, *, complete: bool) -> list[str]:

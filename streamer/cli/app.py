@@ -13,6 +13,7 @@ from streamer.cli.analyse import analyse
 from streamer.cli.cameras import cameras_app
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.events import events_app
+from streamer.cli.export import export
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
@@ -166,6 +167,9 @@ def probe(
 
 
 app.command(no_args_is_help=True)(analyse)
+app.command(
+    no_args_is_help=True, epilog="Example:  streamer export found.jsonl --to coco -o dataset --video match.mp4 --every 10"
+)(export)
 add_to(app)
 
 

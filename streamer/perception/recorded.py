@@ -11,6 +11,8 @@ from streamer.errors import RecordsDiffer
 from streamer.frame import Frame, StreamInfo
 from streamer.perception.selection import Selection
 from streamer.sinks.stored import StoredRecords
+from streamer.sources.fingerprint import fingerprint
+from streamer.sources.opening import shown
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
 
@@ -89,6 +91,36 @@ class Recorded:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def refuse_another_recording(stored: StoredRecords, path: str) -> None:
+    """Raise ``RecordsDiffer`` where the records are of another file than that at ``path``, as far as both can be told."""
+    then, now = stored.stream.get("fingerprint"), fingerprint(path)
+    if then is None or now is None or then == now:
+        return
+    then_bytes, now_bytes = (mark.split("-")[0] for mark in (then, now))
+    how = "its content differs" if then_bytes == now_bytes else f"it has {now_bytes} bytes, that one had {then_bytes}"
+    raise RecordsDiffer(
+        f"{stored.path} is of another recording than {shown(path)}: {how}",
+        hint=f"give {stored.stream['source']} as it was when the records were written",
+    )
+
+
+def refuse_another_stream(stored: StoredRecords, info: StreamInfo) -> None:
+    """Raise ``RecordsDiffer`` where the recording's size or clock is not that of the records."""
+    differences = [
+        f"its {what} is {now}, in the records {then}"
+        for what, now, then in (
+            ("size", f"{info.width}x{info.height}", "{}x{}".format(*stored.size)),
+            ("time base", str(info.time_base), str(stored.time_base)),
+        )
+        if now != then
+    ]
+    if differences:
+        raise RecordsDiffer(
+            f"{stored.path} is of another recording than {info.source}: {', '.join(differences)}",
+            hint=f"give {stored.stream['source']} as it was when the records were written",
+        )
 
 
 def _differ(stored: StoredRecords, how: str) -> RecordsDiffer:

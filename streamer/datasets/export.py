@@ -1,0 +1,149 @@
+"""Records in, a dataset's folder out: the function behind ``export``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamer.datasets.coco import CocoDataset
+from streamer.datasets.dataset import Dataset, DatasetInfo
+from streamer.datasets.mot import MotDataset
+from streamer.datasets.stored_frame import StoredFrame
+from streamer.datasets.yolo import YoloDataset
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, StreamerError
+from streamer.frame import Frame
+from streamer.perception.recorded import MatchedFrames, refuse_another_recording, refuse_another_stream
+from streamer.sinks.stored import StoredRecords
+from streamer.sources.video import VideoFile
+
+FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
+    "coco": CocoDataset,
+    "yolo-detect": lambda info: YoloDataset(info, outlines=False),
+    "yolo-seg": lambda info: YoloDataset(info, outlines=True),
+    "mot": MotDataset,
+}
+"""How a format is called, and what writes it."""
+_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    frames: int
+    objects: int
+    notes: tuple[str, ...]
+    """What a person should know: how many objects lost what, say."""
+
+
+def export(
+    records: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    to: str,
+    *,
+    video: str | os.PathLike[str] | None = None,
+    every: int = 1,
+) -> Exported:
+    """Write records as a dataset of the format ``to``, one of ``FORMATS``, into the new folder ``output``.
+
+    With ``video``, the recording that the records are of, its pictures come along. Of ``every`` N frames one is written. The
+    folder appears whole or not at all; memory does not grow with the records.
+
+    Raises ``ConfigError`` for an unknown format, ``OutputRefused`` for a folder that is there, ``RecordsDiffer`` for another
+    recording, ``StreamerError`` for records that cannot be read, and ``OutputWriteFailed``.
+    """
+    if to not in FORMATS:
+        raise ConfigError(f"there is no format {to!r}", hint=f"take one of {', '.join(FORMATS)}")
+    if every < 1:
+        raise ConfigError(f"every is {every}", hint="give 1 or more")
+    target = Path(output)
+    if os.path.lexists(target):
+        raise OutputRefused(f"{target} exists", hint="give the name of a new folder")
+    if not target.parent.is_dir():
+        raise OutputRefused(f"there is no folder {target.parent}", hint="make it first, or check the name")
+    stored = StoredRecords(records)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name[:50]}.partial-", dir=target.parent) as working:
+            folder = Path(working) / "dataset"
+            folder.mkdir()
+            exported = _write(stored, folder, FORMATS[to], video, every)
+            folder.rename(target)
+    except OSError as error:
+        raise OutputWriteFailed(f"{target} cannot be written ({error.strerror})", hint="check the free space") from error
+    return exported
+
+
+def _write(
+    stored: StoredRecords,
+    folder: Path,
+    make: Callable[[DatasetInfo], Dataset],
+    video: str | os.PathLike[str] | None,
+    every: int,
+) -> Exported:
+    rate = stored.stream.get("rate")
+    labels = dict(stored.labels)
+    info = DatasetInfo(
+        folder=folder,
+        source=stored.stream["source"],
+        width=stored.size[0],
+        height=stored.size[1],
+        labels=labels,
+        rate=None if rate is None else Fraction(rate),
+        every=every,
+        pictures=video is not None,
+    )
+    frames = objects = 0
+    with ExitStack() as undo:
+        dataset = make(info)
+        undo.callback(dataset.close)
+        for place, (line, frame) in enumerate(_frames(stored, video, undo)):
+            if place % every:
+                continue
+            try:
+                found = StoredFrame.of(line)
+                for one in found.objects:  # of classes that the detector's label map does not name
+                    labels.setdefault(one.class_id, one.class_name)
+                if frame is not None:
+                    _write_picture(frame, dataset.picture(found))
+                dataset.add(found)
+            except (ValueError, KeyError, TypeError) as error:
+                raise StreamerError(
+                    f"{stored.path}: frame {line.get('frame')} cannot be read: {error!r}", hint="the file is damaged"
+                ) from error
+            frames += 1
+            objects += len(found.objects)
+        dataset.finish()
+    notes = [f"{count} of {objects} objects are {what}" for what, count in dataset.lost.items()]
+    if stored.end is None:
+        notes.append("the records have no end line: the run was killed or failed, or goes on")
+    return Exported(frames, objects, tuple(notes))
+
+
+def _frames(
+    stored: StoredRecords, video: str | os.PathLike[str] | None, undo: ExitStack
+) -> Iterator[tuple[Mapping[str, object], Frame | None]]:
+    """The lines of the frames, with their pictures where there is a video."""
+    if video is None:
+        yield from ((line, None) for line in stored.frames())
+        return
+    refuse_another_recording(stored, os.fspath(video))
+    source = VideoFile(os.fspath(video), start_s=stored.stream.get("start_s"), end_s=stored.stream.get("end_s"))
+    undo.callback(source.close)
+    refuse_another_stream(stored, source.open())
+    matched = MatchedFrames(source, stored)
+    for frame in matched.frames():
+        yield matched.lines.popleft(), frame
+
+
+def _write_picture(frame: Frame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(frame.rgb()[..., ::-1]), _QUALITY)
+    path.write_bytes(encoded.tobytes())

@@ -1,0 +1,67 @@
+"""What a line of records says, as exporters want it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.frame import Plane
+from streamer.sinks.stored import decoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object of one frame."""
+
+    class_id: int
+    class_name: str
+    score: float
+    """0..1."""
+    box_xyxy: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels of the displayed picture, right and bottom exclusive."""
+    track_id: int | None
+    followed: bool
+    """Carried here from another frame, not detected in this one."""
+    mask: Mapping[str, Any] | None
+    """As records hold it: run lengths or polygons; None where only the box is known."""
+
+    def pixels(self) -> Plane | None:
+        """The mask, uint8 (height, width) of 0 and 1; None where only the box is known. Raises ``ValueError`` if damaged."""
+        return None if self.mask is None else decoded(self.mask)
+
+    @classmethod
+    def of(cls, one: Mapping[str, Any]) -> StoredObject:
+        """The object of an item of a line's ``instances``."""
+        left, top, right, bottom = one["box_xyxy"]
+        return cls(
+            class_id=one["class_id"],
+            class_name=one["class"],
+            score=one["score"],
+            box_xyxy=(left, top, right, bottom),
+            track_id=one.get("track_id"),
+            followed=one.get("state") == "followed",
+            mask=one.get("mask"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFrame:
+    """A frame with its objects."""
+
+    index: int
+    """Index of the frame in the recording, from 0."""
+    pts: int
+    time_s: float
+    objects: tuple[StoredObject, ...]
+
+    @property
+    def name(self) -> str:
+        """What its picture is called, without the ending."""
+        return f"frame_{self.index:06d}"
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> StoredFrame:
+        """The frame of a line."""
+        objects = tuple(map(StoredObject.of, line["instances"]))
+        return cls(index=line["frame"], pts=line["pts"], time_s=line["time_s"], objects=objects)

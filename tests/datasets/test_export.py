@@ -1,0 +1,235 @@
+"""Exports, read back by the formats' own readers: masks to the pixel, identities, times, and what is told to be lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from typer.testing import CliRunner
+
+from streamer.annotation import annotate
+from streamer.cli.app import app
+from streamer.datasets.export import FORMATS, export
+from streamer.errors import ConfigError, OutputRefused, RecordsDiffer, StreamerError
+from streamer.instances import Instances
+from streamer.sinks.records import MaskKind, Records
+from tests.fakes import INFO, LABELS, annotated
+from tests.media import ffmpeg
+
+SIDE = 24
+"""Objects are squares of so many pixels, with a cell a pixel: their masks are exact."""
+PTS = (0, 3000, 6100, 96100, 99000)
+"""A variable rate, with a pause of a second."""
+
+Mask = NDArray[np.uint8]
+
+
+def disc() -> Mask:
+    y, x = np.mgrid[0:SIDE, 0:SIDE] - (SIDE - 1) / 2
+    mask: Mask = (np.hypot(x, y) < SIDE / 2).astype(np.uint8)
+    return mask
+
+
+def ring() -> Mask:
+    mask = disc()
+    mask[8:14, 8:15] = 0
+    return mask
+
+
+def parts() -> Mask:
+    mask = disc()
+    mask[10:12] = 0
+    return mask
+
+
+def scene() -> Iterator[tuple[int, list[tuple[int, int | None, tuple[int, int], Mask | None]]]]:
+    """For each frame its pts and its objects: class, track, left and top, mask."""
+    for index, pts in enumerate(PTS):
+        objects: list[tuple[int, int | None, tuple[int, int], Mask | None]] = [
+            (1, 1, (2 + 4 * index, 6), disc()),
+            (3, 2, (38, 20), ring()),
+            (77, None, (0, 24), parts()),
+            (3, 9, (10, 0), None),
+        ]
+        yield pts, [] if index == 2 else objects
+
+
+def write_records(path: Path, masks: MaskKind = "rle") -> Path:
+    sink = Records(path, INFO, LABELS, "fake", masks=masks)
+    for index, (pts, objects) in enumerate(scene()):
+        found = Instances.empty()
+        if objects:
+            corners = np.array([(x, y, x + SIDE, y + SIDE) for _, _, (x, y), _ in objects], np.float32)
+            found = Instances(
+                boxes_xyxy=corners,
+                scores=np.array([0.9, 0.8, 0.7, 0.6], np.float32),
+                class_ids=np.array([one[0] for one in objects]),
+                masks=np.stack([np.zeros((SIDE, SIDE)) if one[3] is None else one[3] for one in objects]).astype(np.float32),
+                has_mask=np.array([one[3] is not None for one in objects]),
+                track_ids=np.array([one[1] or -1 for one in objects]),
+            )
+        sink.write(annotated(index, found, pts=pts))
+    sink.finish()
+    return path
+
+
+def truth(index: int, row: int) -> Mask:
+    """The mask of an object in the whole picture."""
+    _, objects = list(scene())[index]
+    _, _, (x, y), mask = objects[row]
+    assert mask is not None
+    picture = np.zeros((INFO.height, INFO.width), np.uint8)
+    picture[y : y + SIDE, x : x + SIDE] = mask
+    return picture
+
+
+@pytest.mark.parametrize("masks", ["rle", "polygon"])
+def test_coco_is_read_by_pycocotools(tmp_path: Path, masks: MaskKind, capfd: pytest.CaptureFixture[str]) -> None:
+    done = export(write_records(tmp_path / "found.jsonl", masks), tmp_path / "coco", "coco")
+    assert (done.frames, done.objects) == (5, 16)
+    assert done.notes == ("4 of 16 objects are without a mask: only their boxes are there",)
+    coco = COCO(str(tmp_path / "coco" / "annotations.json"))
+    assert "annotation file" not in capfd.readouterr().err
+    assert [coco.imgs[index]["pts"] for index in range(5)] == list(PTS)
+    assert {each["id"]: each["name"] for each in coco.dataset["categories"]} == {1: "person", 3: "car", 77: "class 77"}
+    assert min(coco.anns) == 1, "an id of 0 is no match for COCOeval"
+    assert coco.getAnnIds(imgIds=[2]) == []
+    for index in (0, 1, 3, 4):
+        found = coco.loadAnns(coco.getAnnIds(imgIds=[index]))
+        assert [(one["category_id"], one["track_id"]) for one in found] == [(1, 1), (3, 2), (77, None), (3, 9)]
+        assert found[0]["bbox"] == [2.0 + 4 * index, 6.0, SIDE, SIDE]
+        for row, one in enumerate(found[:3]):
+            expected = coco_mask.encode(np.asfortranarray(truth(index, row)))
+            if masks == "rle":
+                assert one["area"] == truth(index, row).sum()
+                assert coco_mask.iou([coco.annToRLE(one)], [expected], [0])[0, 0] == 1.0
+            elif row != 1:  # polygons say no holes
+                assert coco_mask.iou([coco.annToRLE(one)], [expected], [0])[0, 0] > 0.93
+
+
+def painted(points: NDArray[np.float64], *, cut: bool) -> Mask:
+    """What readers make of an outline in pixels: ultralytics cuts to whole numbers, supervision rounds."""
+    picture = np.zeros((INFO.height, INFO.width), np.uint8)
+    whole = points if cut else np.rint(points)
+    cv2.fillPoly(picture, [whole.astype(np.int32)], (1,))
+    return picture
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_yolo_outlines_give_the_masks_back(tmp_path: Path, *, cut: bool) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "yolo", "yolo-seg")
+    assert set(done.notes) == {
+        "4 of 16 objects are left out, since they have no mask",
+        "8 of 16 objects are without their track",
+        "4 of 16 objects are without their smaller parts",
+        "4 of 16 objects are with their holes filled",
+    }
+    folder = tmp_path / "yolo"
+    assert yaml.safe_load((folder / "data.yaml").read_text())["names"] == {0: "person", 1: "car", 2: "class 77"}
+    files = sorted((folder / "labels" / "train").iterdir())
+    assert [path.name for path in files] == [f"frame_{index:06d}.txt" for index in range(5)]
+    assert files[2].read_text() == ""
+    for index in (0, 1, 3, 4):
+        lines = [line.split() for line in files[index].read_text().splitlines()]
+        assert [line[0] for line in lines] == ["0", "1", "2"]
+        outlines = [np.array(line[1:], np.float64).reshape(-1, 2) * (INFO.width, INFO.height) for line in lines]
+        np.testing.assert_array_equal(painted(outlines[0], cut=cut), truth(index, 0))
+        filled = truth(index, 1)
+        filled[20 + 8 : 20 + 14, 38 + 8 : 38 + 15] = 1
+        np.testing.assert_array_equal(painted(outlines[1], cut=cut), filled)
+        lower = truth(index, 2)
+        lower[:34] = 0
+        np.testing.assert_array_equal(painted(outlines[2], cut=cut), lower)
+
+
+def test_yolo_boxes(tmp_path: Path) -> None:
+    export(write_records(tmp_path / "found.jsonl"), tmp_path / "yolo", "yolo-detect")
+    (first, *rest) = (tmp_path / "yolo" / "labels" / "train" / "frame_000000.txt").read_text().splitlines()
+    number, *shares = map(float, first.split())
+    assert number == 0
+    assert shares == pytest.approx([14 / 64, 18 / 48, 24 / 64, 24 / 48], abs=1e-6)
+    assert len(rest) == 3
+
+
+def test_mot_keeps_identities_and_counts_frames_from_1(tmp_path: Path) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "mot", "mot")
+    assert "4 of 16 objects are left out, since they have no track" in done.notes
+    rows = [line.split(",") for line in (tmp_path / "mot" / "gt" / "gt.txt").read_text().splitlines()]
+    assert [(row[0], row[1]) for row in rows] == [(frame, track) for frame in "1245" for track in "129"]
+    assert list(map(float, rows[3][2:6])) == [6, 6, SIDE, SIDE]
+    info = (tmp_path / "mot" / "seqinfo.ini").read_text()
+    assert "seqLength=5\n" in info
+    assert "imWidth=64\n" in info
+
+
+def test_every_second_frame(tmp_path: Path) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "coco", "coco", every=2)
+    assert done.frames == 3
+    images = json.loads((tmp_path / "coco" / "annotations.json").read_text())["images"]
+    assert [image["frame"] for image in images] == [0, 2, 4]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Five frames, each darker than the one before, and their records."""
+    folder = tmp_path_factory.mktemp("clip")
+    source = "color=white:s=64x48:r=25:d=0.2,format=gray,geq=lum='230-40*N',format=yuv420p"
+    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "libx264", "-crf", "1", folder / "in.mp4")
+    annotate(folder / "in.mp4", folder / "out.mp4", detector="tests.bright:Bright", detections=folder / "found.jsonl")
+    return folder / "in.mp4", folder / "found.jsonl"
+
+
+@pytest.mark.parametrize(("to", "place"), [("coco", "images"), ("yolo-seg", "images/train"), ("mot", "img1")])
+def test_pictures_come_along(clip: tuple[Path, Path], tmp_path: Path, to: str, place: str) -> None:
+    video, found = clip
+    export(found, tmp_path / "out", to, video=video, every=2)
+    pictures = sorted((tmp_path / "out" / place).iterdir())
+    names = [f"{number:06d}.jpg" for number in (1, 2, 3)] if to == "mot" else [f"frame_{n:06d}.jpg" for n in (0, 2, 4)]
+    assert [path.name for path in pictures] == names
+    shades = [float(np.asarray(cv2.imread(str(path))).mean()) for path in pictures]
+    assert shades[0] - shades[1] == pytest.approx(shades[1] - shades[2], abs=12)
+    assert shades[0] > shades[1] + 60
+
+
+def test_pictures_of_another_recording_are_refused(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    video, found = clip
+    other = tmp_path / "other.mp4"
+    other.write_bytes(video.read_bytes() + b"\0")
+    with pytest.raises(RecordsDiffer, match="another recording"):
+        export(found, tmp_path / "out", "coco", video=other)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.mp4"], "nothing half done is left"
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_damaged_records_leave_nothing(tmp_path: Path, to: str) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    found.write_text(found.read_text().replace('"box_xyxy":[10.0', '"box":[10.0', 1))
+    with pytest.raises(StreamerError, match=r"frame 0 cannot be read.*damaged"):
+        export(found, tmp_path / "out", to)
+    assert [path.name for path in tmp_path.iterdir()] == ["found.jsonl"]
+
+
+def test_a_folder_that_is_there_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    with pytest.raises(OutputRefused, match="exists; give the name of a new folder"):
+        export(found, tmp_path, "coco")
+    with pytest.raises(ConfigError, match="there is no format 'voc'; take one of coco, yolo-detect, yolo-seg, mot"):
+        export(found, tmp_path / "out", "voc")
+
+
+def test_the_command_tells_what_is_lost(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    arguments: list[Any] = ["export", found, "--to", "mot", "-o", tmp_path / "mot"]
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0
+    assert "5 frames, 16 objects: " in done.output
+    assert "note: 4 of 16 objects are left out, since they have no track" in done.output
