@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from streamer.datasets.coco import CocoDataset
+from streamer.datasets.cvat import CvatDataset
 from streamer.datasets.dataset import Dataset, DatasetInfo
 from streamer.datasets.mot import MotDataset
 from streamer.datasets.stored_frame import StoredFrame
@@ -26,6 +27,7 @@ from streamer.sources.video import VideoFile
 
 FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "coco": CocoDataset,
+    "cvat": CvatDataset,
     "yolo-detect": lambda info: YoloDataset(info, outlines=False),
     "yolo-seg": lambda info: YoloDataset(info, outlines=True),
     "mot": MotDataset,

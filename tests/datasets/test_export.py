@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import cv2
 import numpy as np
@@ -171,6 +172,48 @@ def test_mot_keeps_identities_and_counts_frames_from_1(tmp_path: Path) -> None:
     assert "imWidth=64\n" in info
 
 
+def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "cvat", "cvat")
+    assert set(done.notes) == {
+        "12 of 16 objects are outlines, in which holes are filled",
+        "4 of 16 objects are boxes, since they have no mask",
+        "4 of 16 objects are without their smaller parts",
+        "4 of 16 objects are a track of one frame each, since they have no track",
+    }
+    assert sorted(path.name for path in (tmp_path / "cvat").iterdir()) == ["annotations.xml"]
+    root = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot()
+    assert root.findtext("meta/task/size") == "5"
+    assert [label.text for label in root.iterfind("meta/task/labels/label/name")] == ["person", "car", "class 77"]
+    tracks = root.findall("track")
+    assert [track.get("id") for track in tracks] == [str(number) for number in range(len(tracks))]
+    assert [track.get("label") for track in tracks] == ["person", "car", "class 77", "car", *["class 77"] * 3]
+    person = list(tracks[0])
+    assert [(shape.get("frame"), shape.get("outside")) for shape in person] == [
+        ("0", "0"),
+        ("1", "0"),
+        ("2", "1"),
+        ("3", "0"),
+        ("4", "0"),
+    ]
+    assert {shape.get("keyframe") for shape in person} == {"1"}
+    assert {each.text for each in tracks[0].iterfind("polygon/attribute[@name='track_id']")} == {"1"}
+    assert {each.text for each in tracks[0].iterfind("polygon/attribute[@name='score']")} == {"0.9000"}
+    points = [float(part) for point in str(person[1].get("points")).split(";") for part in point.split(",")]
+    drawn = coco_mask.frPyObjects([points], INFO.height, INFO.width)[0]
+    assert coco_mask.iou([drawn], [coco_mask.encode(np.asfortranarray(truth(1, 0)))], [0])[0, 0] > 0.93
+    assert [(shape.get("frame"), shape.get("outside")) for shape in tracks[2]] == [("0", "0"), ("1", "1")]
+    assert (tracks[3][0].tag, tracks[3][0].get("xbr")) == ("box", "34.00")
+
+
+def test_cvat_counts_the_frames_of_the_recording_or_those_of_the_pictures(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    video, found = clip
+    for name, options, expected, step in (("step", {}, "024", "step=2"), ("pictures", {"video": video}, "012", "")):
+        export(found, tmp_path / name, "cvat", every=2, **options)
+        root = ET.parse(tmp_path / name / "annotations.xml").getroot()
+        assert {shape.get("frame") for shape in root.iterfind("track/*")} <= {*expected, str(int(expected[-1]) + 1)}
+        assert (root.findtext("meta/task/frame_filter"), root.findtext("meta/task/stop_frame")) == (step, expected[-1])
+
+
 def test_every_second_frame(tmp_path: Path) -> None:
     done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "coco", "coco", every=2)
     assert done.frames == 3
@@ -222,7 +265,7 @@ def test_a_folder_that_is_there_and_an_unknown_format_are_refused(tmp_path: Path
     found = write_records(tmp_path / "found.jsonl")
     with pytest.raises(OutputRefused, match="exists; give the name of a new folder"):
         export(found, tmp_path, "coco")
-    with pytest.raises(ConfigError, match="there is no format 'voc'; take one of coco, yolo-detect, yolo-seg, mot"):
+    with pytest.raises(ConfigError, match="there is no format 'voc'; take one of coco, cvat, yolo-detect, yolo-seg, mot"):
         export(found, tmp_path / "out", "voc")
 
 
