@@ -257,6 +257,7 @@ class SceneAnalysis:
                 continue
             if first.time_s - subject.unseen_since_s > STITCH_S:
                 continue
+            last = subject.detected or last
             there = newcomer.at(last.time_s)
             absent_s = min(max(0.0, there.time_s - last.time_s), STITCH_S)
             larger, smaller = max(last.size, there.size), min(last.size, there.size)

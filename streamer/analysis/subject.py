@@ -55,6 +55,8 @@ class Subject:
     def __init__(self, watched: Watched) -> None:
         self.last: Sighting | None = None
         """Where it was seen last."""
+        self.detected: Sighting | None = None
+        """Where it was detected last, in a frame that the detector looked at: what is carried on from there may stand still."""
         self.unseen_since_s = -math.inf
         """When it was seen last, or when frames came again after a pause before which it was seen."""
         self.velocity = (0.0, 0.0)
@@ -79,7 +81,7 @@ class Subject:
     def placed_in(self, watched: Watched) -> None:
         """From now on the picture has another size."""
         self._watched = watched
-        self.last = None
+        self.last = self.detected = None
         self._passages = [Passage() for _ in watched.lines]
 
     def see(self, now: Sighting) -> list[Fact]:
@@ -101,6 +103,8 @@ class Subject:
             (x, y), (x0, y0), (vx, vy) = now.foot, before.foot, self.velocity
             self.velocity = vx + weight * ((x - x0) / dt - vx), vy + weight * ((y - y0) / dt - vy)
         self.last, self.unseen_since_s = now, now.time_s
+        if now.inferred_s == now.time_s:
+            self.detected = now
         self.absent = self.before_cut = False
         return facts
 

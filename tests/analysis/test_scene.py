@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -159,6 +161,20 @@ def test_one_who_comes_in_behind_another_counts_from_the_beginning() -> None:
 def test_two_side_by_side_are_two() -> None:
     paths = {1: along((0, 300, 120), (4, 300, 420)), 2: along((0, 322, 120), (4, 322, 420))}
     assert walk(SceneAnalysis(lines=[GATE]), paths, times(6, 25)).directions == ["in", "in"]
+
+
+def test_an_object_is_continued_from_where_it_was_detected_not_from_where_it_was_carried() -> None:
+    analysis, told = SceneAnalysis(lines=[GATE]), Told()
+    path = along((0, 300, 120), (4, 300, 420))
+    for time_s in times(4, 10):
+        carried_s = max(0.0, time_s - 1.2)
+        astray = (300 + 400 * carried_s, 210.0)
+        feet = {1: astray if carried_s else path(time_s), 2: path(time_s)}
+        found = scene({track: feet[track] for track in (1, 2) if (time_s < 1.85 if track == 1 else time_s > 1.65)})
+        ages = np.where(found.track_ids == 1, carried_s, 0.0).astype(np.float32)
+        told.add(analysis.update(replace(found, mask_age_s=ages), time_s, SIZE))
+    told.add(analysis.finish())
+    assert told.directions == ["in"]
 
 
 def test_what_appears_elsewhere_is_another_object() -> None:
