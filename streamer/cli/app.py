@@ -14,6 +14,7 @@ from streamer.cli.cameras import cameras_app
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.events import events_app
 from streamer.cli.export import export
+from streamer.cli.importing import import_annotations
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
@@ -170,6 +171,11 @@ app.command(no_args_is_help=True)(analyse)
 app.command(
     no_args_is_help=True, epilog="Example:  streamer export found.jsonl --to coco -o dataset --video match.mp4 --every 10"
 )(export)
+app.command(
+    "import",
+    no_args_is_help=True,
+    epilog="Example:  streamer import annotations.xml --from cvat --records found.jsonl -o corrected.jsonl",
+)(import_annotations)
 add_to(app)
 
 

@@ -1,1 +1,1 @@
-"""Records into the formats of other tools."""
+"""Records into the formats of other tools, and back."""

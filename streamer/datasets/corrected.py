@@ -1,0 +1,41 @@
+"""An object as a person corrected it in another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamer.frame import Plane
+from streamer.sinks.coco_masks import Crop, rles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedObject:
+    """One object of one frame."""
+
+    class_name: str
+    score: float
+    """0..1; 1 where the tool keeps none: a person said so."""
+    track: str
+    """Which objects of other frames are the same: any text; empty where it is not known."""
+    track_id: int | None
+    """Identity that the object had in the records, where the tool kept it."""
+    box_xyxy: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    mask: Mapping[str, Any] | None
+    """Run lengths as records hold them; None where there is only a box."""
+
+
+def mask_and_box(pixels: Plane) -> tuple[Mapping[str, Any], tuple[float, float, float, float]] | None:
+    """Run lengths and tight box of a mask, uint8 (height, width) of 0 and 1; None where nothing is set."""
+    height, width = pixels.shape
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows):
+        return None
+    y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    (rle,) = rles([Crop(x0, y0, pixels[y0:y1, x0:x1].astype(np.bool_))], width, height)
+    assert rle is not None
+    return rle, (float(x0), float(y0), float(x1), float(y1))

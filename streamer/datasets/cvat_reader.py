@@ -1,0 +1,114 @@
+"""CVAT for video 1.1, read back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from streamer.datasets.corrected import CorrectedObject, mask_and_box
+from streamer.frame import Plane
+from streamer.sinks.coco_masks import pixels_within
+
+_SHAPES = ("polygon", "box", "mask")
+
+
+class CvatReader:
+    """The objects of a CVAT file by frame: of tracks, and of shapes of single images.
+
+    CVAT writes every frame of a track, also those that it has interpolated. What is outside is not there.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], every: int = 1) -> None:
+        """``size``: width and height of the recording's picture. A frame of the file is ``every`` frames of the recording.
+
+        Raises ``ValueError`` or ``TypeError`` for a file that is none, and ``OSError``.
+        """
+        self.lost: Counter[str] = Counter()
+        self._size = size
+        self._every = every
+        self._by_frame: dict[int, list[CorrectedObject]] = {}
+        self._tracks = 0
+        depth = 0
+        try:
+            for event, element in ET.iterparse(path, ("start", "end")):
+                if event == "start":
+                    if depth == 0 and element.tag != "annotations":
+                        raise ValueError(f"its root is {element.tag}, not annotations")
+                    depth += 1
+                    continue
+                depth -= 1
+                if element.tag in ("track", "image"):
+                    self._read(element)
+                    element.clear()
+        except ET.ParseError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def frames(self) -> set[int] | None:
+        """None: the file does not say which frames were looked at."""
+        return None
+
+    def objects(self, frame: int) -> list[CorrectedObject]:
+        """The objects of a frame."""
+        return self._by_frame.get(frame, [])
+
+    def _read(self, element: ET.Element) -> None:
+        in_track = element.tag == "track"
+        self._tracks += in_track
+        for shape in element:
+            if shape.tag == "tag" or shape.get("outside") == "1":
+                continue
+            if shape.tag not in _SHAPES:
+                self.lost[f"left out, since they are of the kind {shape.tag}"] += 1
+                continue
+            frame = int(str(shape.get("frame") if in_track else element.get("id"))) * self._every
+            label = str(element.get("label") if in_track else shape.get("label"))
+            made = self._object(shape, label, f"track {self._tracks}" if in_track else "")
+            if made is None:
+                self.lost["left out, since nothing of them is in the picture"] += 1
+            else:
+                self._by_frame.setdefault(frame, []).append(made)
+
+    def _object(self, shape: ET.Element, label: str, track: str) -> CorrectedObject | None:
+        said = {attribute.get("name"): (attribute.text or "").strip() for attribute in shape.iterfind("attribute")}
+        kept = int(said["track_id"]) if said.get("track_id", "").isdecimal() else None
+        if shape.tag == "box":
+            width, height = self._size
+            left, top, right, bottom = (float(str(shape.get(name))) for name in ("xtl", "ytl", "xbr", "ybr"))
+            box = (max(0.0, left), max(0.0, top), min(float(width), right), min(float(height), bottom))
+            if box[0] >= box[2] or box[1] >= box[3]:
+                return None
+            mask = None
+        else:
+            outline = mask_and_box(self._polygon(shape) if shape.tag == "polygon" else self._mask(shape))
+            if outline is None:
+                return None
+            mask, box = outline
+        return CorrectedObject(
+            class_name=label,
+            score=float(said.get("score") or 1.0),
+            # Our exports give 0 to what had no track.
+            track="" if kept == 0 else track,
+            track_id=kept or None,
+            box_xyxy=box,
+            mask=mask,
+        )
+
+    def _polygon(self, shape: ET.Element) -> Plane:
+        points = [float(part) for point in str(shape.get("points")).split(";") for part in point.split(",")]
+        return pixels_within([points], *self._size)
+
+    def _mask(self, shape: ET.Element) -> Plane:
+        """Runs along the rows of the mask's own box, those that are not set first."""
+        left, top, width, height = (int(float(str(shape.get(name)))) for name in ("left", "top", "width", "height"))
+        counts = [int(part) for part in str(shape.get("rle")).split(",")]
+        if sum(counts) != width * height:
+            raise ValueError(f"runs of {sum(counts)} pixels do not fill {width}x{height}")
+        inner = np.repeat((np.arange(len(counts)) % 2).astype(np.uint8), counts).reshape(height, width)
+        picture: Plane = np.zeros((self._size[1], self._size[0]), np.uint8)
+        target = picture[max(0, top) : top + height, max(0, left) : left + width]
+        target[:] = inner[max(0, -top) :, max(0, -left) :][: target.shape[0], : target.shape[1]]
+        return picture

@@ -1,0 +1,196 @@
+"""Corrected annotations in, records out: the function behind ``import``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from streamer.analysis.observation import observe
+from streamer.datasets.coco_reader import CocoReader
+from streamer.datasets.corrected import CorrectedObject
+from streamer.datasets.cvat_reader import CvatReader
+from streamer.errors import ConfigError, OutputWriteFailed, SourceNotFound, StreamerError
+from streamer.sinks.atomic import PendingFile
+from streamer.sinks.records import SCHEMA
+from streamer.sinks.same_file import refuse_clashes
+from streamer.sinks.stored import StoredRecords
+
+_UNNAMED = re.compile(r"class (\d+)", re.ASCII)
+
+
+class Reader(Protocol):
+    """Reads one format."""
+
+    lost: Counter[str]
+
+    @property
+    def frames(self) -> set[int] | None: ...
+    def objects(self, frame: int) -> list[CorrectedObject]: ...
+
+
+READERS: Mapping[str, Callable[[Path, tuple[int, int], int], Reader]] = {
+    "coco": lambda path, size, _every: CocoReader(path, size),
+    "cvat": CvatReader,
+}
+"""How a format is called, and what reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was written."""
+
+    frames: int
+    objects: int
+    notes: tuple[str, ...]
+
+
+def import_annotations(
+    path: str | os.PathLike[str],
+    records: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    from_: str,
+    *,
+    every: int = 1,
+    overwrite: bool = False,
+) -> Imported:
+    """Write the annotations at ``path``, of a format of ``READERS``, as records with the frames and times of ``records``.
+
+    ``records`` are those that were exported; ``every`` as there, where pictures went along. Identities are kept where the file
+    has them; what is new gets new ones. The file appears whole or not at all.
+
+    Raises ``ConfigError`` for an unknown format, ``SourceNotFound``, ``StreamerError`` for a file that cannot be read,
+    ``OutputRefused`` and ``OutputWriteFailed``.
+    """
+    if from_ not in READERS:
+        raise ConfigError(f"there is no format {from_!r} to read", hint=f"take one of {', '.join(READERS)}")
+    refuse_clashes({"the input": path, "the records": records}, [output])
+    stored = StoredRecords(records)
+    pending = PendingFile(Path(output), overwrite=overwrite)
+    try:
+        writer = _Import(stored, _opened(Path(path), stored, from_, every))
+        with pending.temporary.open("w", encoding="utf-8", errors="replace") as file:
+            for line in writer.lines():
+                file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+        pending.commit()
+    except OSError as error:
+        raise OutputWriteFailed(f"{output} cannot be written ({error.strerror})", hint="check the free space") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        if isinstance(error, StreamerError):
+            raise
+        raise _unreadable(path, from_, error) from error
+    finally:
+        pending.discard()
+    return Imported(writer.frames, writer.by_class.total(), tuple(writer.notes()))
+
+
+def _opened(path: Path, stored: StoredRecords, from_: str, every: int) -> Reader:
+    try:
+        return READERS[from_](path, stored.size, every)
+    except OSError as error:
+        raise SourceNotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+
+
+def _unreadable(path: str | os.PathLike[str], from_: str, error: Exception) -> StreamerError:
+    what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    return StreamerError(f"{os.fspath(path)} cannot be read as {from_}: {what}", hint="is it of this format, and whole?")
+
+
+class _Import:
+    """Joins the objects of a file to the frames of records."""
+
+    def __init__(self, stored: StoredRecords, reader: Reader) -> None:
+        self.frames = 0
+        self.by_class: Counter[str] = Counter()
+        self._stored = stored
+        self._reader = reader
+        self._ids = {name: class_id for class_id, name in sorted(stored.labels.items(), reverse=True)}
+        self._tracks: dict[str, int] = {}
+        self._next_track = 1
+        self._missing = 0
+        self._new_classes: list[str] = []
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The lines of the records, one by one."""
+        stored, used = self._stored, set()
+        for line in stored.frames():
+            used.add(line["frame"])
+            for one in self._reader.objects(line["frame"]):
+                self._next_track = max(self._next_track, (one.track_id or 0) + 1)
+                if one.class_name not in self._ids:
+                    self._ids[one.class_name] = self._new_class(one.class_name)
+        if (frames := self._reader.frames) is not None:
+            self._missing = len(used - frames)
+            if strange := len(frames - used):
+                self._reader.lost[f"in {strange} frames that the records do not have"] += sum(
+                    len(self._reader.objects(frame)) for frame in frames - used
+                )
+        labels = {str(class_id): name for name, class_id in self._ids.items()}
+        yield {**stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}
+        for line in stored.frames():
+            kept: dict[str, Any] = {
+                key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
+            }
+            yield {**kept, "looked_s": line["time_s"], "instances": self._instances(line["frame"])}
+            self.frames += 1
+        end = {"type": "end", "frames": self.frames, "instances": self.by_class.total(), "by_class": dict(self.by_class)}
+        told = stored.end or {}
+        yield {**end, **{key: told[key] for key in ("seconds", "interrupted") if key in told}}
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know."""
+        yield from (f"{count} objects are {what}" for what, count in self._reader.lost.items())
+        if self._missing:
+            yield f"{self._missing} of {self.frames} frames are not in the file: nothing is recorded of them"
+        if self._new_classes:
+            yield f"new classes: {', '.join(self._new_classes)}"
+
+    def _instances(self, frame: int) -> list[dict[str, Any]]:
+        made = [self._instance(one) for one in sorted(self._reader.objects(frame), key=lambda one: -one.score)]
+        if not made:
+            return made
+        found = self._stored.instances({"frame": frame, "instances": made})
+        seen = observe(found, *self._stored.size)
+        for one, foot, shape in zip(made, seen.feet_xy.tolist(), seen.shapes, strict=True):
+            one["foot_xy"] = foot
+            one["shape"] = None if one["mask"] is None else np.packbits(shape).tobytes().hex()
+        return made
+
+    def _instance(self, one: CorrectedObject) -> dict[str, Any]:
+        self.by_class[one.class_name] += 1
+        return {
+            "class": one.class_name,
+            "class_id": self._ids[one.class_name],
+            "score": round(one.score, 4),
+            "box_xyxy": [round(edge, 2) for edge in one.box_xyxy],
+            "track_id": self._track(one),
+            "state": "inferred",
+            "mask_age_s": 0.0,
+            "mask": one.mask,
+            "mask_carried": False,
+        }
+
+    def _new_class(self, name: str) -> int:
+        """The id of a class that the detector does not name: the one in ``class 7``, else the next that is free."""
+        used = set(self._ids.values())
+        if (unnamed := _UNNAMED.fullmatch(name)) is not None and int(unnamed[1]) not in used:
+            return int(unnamed[1])
+        self._new_classes.append(name)
+        return max(used, default=0) + 1
+
+    def _track(self, one: CorrectedObject) -> int | None:
+        if one.track_id is not None:
+            return one.track_id
+        if not one.track:
+            return None
+        if one.track not in self._tracks:
+            self._tracks[one.track] = self._next_track
+            self._next_track += 1
+        return self._tracks[one.track]
