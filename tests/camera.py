@@ -21,6 +21,10 @@ from tests.rtsp import PYTHON, why_not
 _MAIN = Path(__file__).with_name("camera_main.py")
 RATE = 25
 _ENCODERS = {
+    "h264, reordered": (
+        "libx264",
+        {"preset": "ultrafast", "x264-params": "scenecut=0:threads=1:annexb=1:bframes=2:b-adapt=0:b-pyramid=none"},
+    ),
     "h264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "scenecut=0:threads=1:annexb=1"}),
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "bframes=0:scenecut=0:log-level=none:repeat-headers=1"}),
     "mjpeg": ("mjpeg", {"huffman": "default"}),
@@ -30,8 +34,8 @@ _SOUND = {"aac": ("aac", 48_000), "pcm_alaw": ("pcm_alaw", 8_000), "g726": ("g72
 
 def encode_video(
     path: Path, codec: str = "h264", *, seconds: float = 20, gop: int = 25, size: tuple[int, int] = (320, 192), shade: int = 0
-) -> None:
-    """Pictures that are all different, encoded, into a file of units."""
+) -> list[int]:
+    """Pictures that are all different, encoded, into a file of units; of each how many pictures later it is shown than sent."""
     width, height = size
     encoder, options = _ENCODERS[codec]
     context = av.CodecContext.create(encoder, "w")
@@ -40,16 +44,17 @@ def encode_video(
     context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     context.time_base, context.framerate = Fraction(1, RATE), Fraction(RATE)
     context.options = options
-    units = []
+    packets = []
     rng = np.random.default_rng(shade)
     for index in range(round(seconds * RATE)):
         picture = np.full((height, width, 3), (shade + index) % 256, np.uint8)
         picture[: height // 4] = rng.integers(0, 256, (height // 4, width, 3), np.uint8)
         frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=context.pix_fmt)
         frame.pts = index
-        units += [bytes(packet) for packet in context.encode(frame)]
-    units += [bytes(packet) for packet in context.encode(None)]
-    _write(path, units)
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    _write(path, map(bytes, packets))
+    return [(packet.pts or 0) - index for index, packet in enumerate(packets)]
 
 
 def encode_sound(path: Path, codec: str, *, seconds: float = 20) -> float:
@@ -82,14 +87,19 @@ class Camera:
     """A server process that sends the units of files; it keeps its port, and goes on where it was, over restarts."""
 
     def __init__(self, folder: Path, codec: str = "h264", *, sound: str = "", gop: int = 25, video: Path | None = None) -> None:
-        """``video`` is a file of units to send instead of one that is made in ``folder``."""
+        """``video`` is a file of units to send instead of one that is made in ``folder``; with ``codec`` "h264, reordered" some
+        pictures are shown before ones that are sent earlier.
+        """
         self.port = 0
-        self.codec = codec
+        self.codec = codec.partition(",")[0]
         self.video = video or folder / "video.units"
         self._log = folder / "sent.jsonl"
+        order: list[int] = []
         if video is None:
-            encode_video(self.video, codec, gop=gop)
-        self._options = ["--video", str(self.video), "--video-codec", codec, "--log", str(self._log)]
+            order = encode_video(self.video, codec, gop=gop)
+        self._options = ["--video", str(self.video), "--video-codec", self.codec, "--log", str(self._log)]
+        if any(order):
+            self._options += ["--order", json.dumps(order)]
         if sound:
             path = folder / "sound.units"
             step = encode_sound(path, sound)

@@ -56,6 +56,7 @@ class Camera:
         self.tracks = [("video", options.video_codec, read_units(options.video), 1 / options.rate)]
         if options.sound:
             self.tracks.append(("audio", options.sound_codec, read_units(options.sound), options.sound_step))
+        self.order: list[int] = json.loads(options.order)
         self.shift_s = 0.0
         self.sent = [0] * len(self.tracks)
 
@@ -89,8 +90,9 @@ class Camera:
             stop.wait(max(0.0, due - (clock.get_time() - base) / Gst.SECOND))
             units = self.tracks[number][2]
             unit = units[self.sent[number] % len(units)]
+            late = self.order[self.sent[0] % len(self.order)] if kind == "video" and self.order else 0
             buffer = Gst.Buffer.new_wrapped(unit)
-            buffer.pts = buffer.dts = max(0, int((due + self.shift_s) * Gst.SECOND))
+            buffer.pts = buffer.dts = max(0, int((due + self.shift_s + late * step_s) * Gst.SECOND))
             buffer.duration = int(step_s * Gst.SECOND)
             line = {"kind": kind, "unit": self.sent[number] % len(units), "sha256": hashlib.sha256(unit).hexdigest()}
             self.sent[number] += 1
@@ -119,6 +121,7 @@ def main() -> None:
     parser.add_argument("--video", required=True)
     parser.add_argument("--video-codec", default="h264")
     parser.add_argument("--rate", type=float, default=25)
+    parser.add_argument("--order", default="[]", help="of each unit: how many pictures later it is shown than sent")
     parser.add_argument("--sound")
     parser.add_argument("--sound-codec")
     parser.add_argument("--sound-step", type=float, default=0.02)

@@ -207,7 +207,13 @@ def sends_packets(camera: CameraConfig) -> bool:
 
 def _check_copied(camera: CameraConfig) -> None:
     """Raise ``ConfigError`` where nothing can be copied, and the drawn picture cannot be recorded in its place."""
-    if not sends_packets(camera) and (camera.record_source is not None or camera.record_annotated is not None):
+    if not sends_packets(camera):
+        refuse_undrawable(camera)
+
+
+def refuse_undrawable(camera: CameraConfig) -> None:
+    """Nothing can be copied: raise ``ConfigError`` where the drawn picture cannot be recorded in its place either."""
+    if camera.record_source is not None or camera.record_annotated is not None:
         address = parse_address(camera.record_source or camera.source)
         raise ConfigError(
             f"record keeps what a camera sends, and {address.name} is no stream of one",

@@ -13,9 +13,10 @@ from streamer.detectors.from_settings import least_score, load
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of
 from streamer.errors import StreamerError
 from streamer.events.delivery import DeliveryStatus
-from streamer.live.check import check_cameras, check_displays, sends_packets
+from streamer.live.check import check_cameras, check_displays
 from streamer.live.events import EventFiles
 from streamer.live.parts import PartsFactory
+from streamer.live.recordable import recordable
 from streamer.live.service import Deliveries, service
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
@@ -50,7 +51,7 @@ def run_cameras(
     Raises ``ConfigError`` for what cannot be, ``DetectorError`` for a detector that cannot be loaded.
     """
     check_cameras(cameras, process, single=single)
-    cameras = {name: _recordable(name, camera) for name, camera in cameras.items()}
+    cameras = recordable(cameras)
     if single and process.metrics is None and process.web is None:
         cameras = {name: camera if has_files_or_streams(camera) else _shown(camera) for name, camera in cameras.items()}
     check_displays(list(cameras.values()))
@@ -135,16 +136,6 @@ def _starting(name: str, camera: CameraConfig, since_s: float, since_utc_s: floa
 def camera_name(source: str) -> str:
     """What the one source of a command line is called: its address without credentials, which stays the same."""
     return parse_address(source).name
-
-
-def _recordable(name: str, camera: CameraConfig) -> CameraConfig:
-    """Where the source sends raw pictures, there is nothing to copy: the drawn ones are recorded instead, and that is said."""
-    if camera.record is None or sends_packets(camera):
-        return camera
-    log.warning(
-        "%s sends no packets that could be kept: record keeps the drawn picture, all of it, as record_annotated does", name
-    )
-    return camera.model_copy(update={"record": None, "record_annotated": camera.record})
 
 
 def _shown(camera: CameraConfig) -> CameraConfig:

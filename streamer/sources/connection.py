@@ -46,7 +46,7 @@ _ARRIVAL_FORMATS = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2p
 _SEGMENTED_FORMATS = frozenset({"hls", "dash"})
 """Formats that begin anew with what was sent before."""
 _BURSTY_FORMATS = _SEGMENTED_FORMATS | {"lavfi"}
-"""Formats that hand out seconds of video at once."""
+"""Formats that hand out seconds of video at once, as a web server does with a file."""
 _MOST_WITHOUT_JPEG = 8 * 2**20
 """Bytes without a picture after which a stream holds none."""
 _UNPARSED_CODECS = CODECS | {"mjpeg", "vp8", "vp9", "av1", "libdav1d"}
@@ -280,7 +280,8 @@ class Connection:
         stream = self._video(container)
         arrival = container.format.name in _ARRIVAL_FORMATS
         formats = frozenset(container.format.name.split(","))
-        playback = PlaybackClock() if formats & _BURSTY_FORMATS else None
+        finite = self._address.scheme in HTTP and container.duration is not None
+        playback = PlaybackClock() if finite or formats & _BURSTY_FORMATS else None
         segmented = not formats.isdisjoint(_SEGMENTED_FORMATS)
         if not arrival:
             self._rate = _rate(stream)
@@ -327,7 +328,7 @@ class Connection:
         new, self._passed, self._sound_at = packet.pts != self._passed, packet.pts, self._heard_at
         if packet.pts is None or not new:
             return
-        time_s = float(packet.pts * packet.time_base)
+        time_s = float((packet.pts if packet.dts is None else packet.dts) * packet.time_base)  # shown times go back and forth
         if playback is not None:
             self._cancelled.wait(playback.wait_s(time_s, self._heard_at))
         elif batches is not None and (pause_s := batches.pause_s(time_s, self._heard_at)):

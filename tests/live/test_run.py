@@ -10,7 +10,6 @@ from streamer.config.live import CameraConfig, ProcessOptions, load_run_config
 from streamer.detectors.nanodet import NanoDetDetector
 from streamer.detectors.outlines import RECORDING_MS
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound
-from streamer.live import run
 from streamer.live.check import check_cameras
 from streamer.live.run import load_detector, run_cameras
 from tests.media import Clip, frame_times
@@ -106,19 +105,3 @@ def test_the_built_in_detector_of_cameras_spends_less_time_on_outlines() -> None
         assert shared.detector.outlines_ms < RECORDING_MS
     finally:
         shared.close()
-
-
-@pytest.mark.parametrize("source", ["0", "test:", "lavfi:testsrc2"])
-def test_raw_pictures_are_recorded_as_they_are_drawn(source: str, caplog: pytest.LogCaptureFixture) -> None:
-    camera = CameraConfig.model_validate({"source": source, "record": "files"})
-    changed = run._recordable("gate", camera)
-    assert (changed.record, changed.record_annotated) == (None, Path("files"))
-    assert not changed.only_copied
-    assert "gate sends no packets that could be kept" in caplog.text
-
-
-def test_packets_of_a_network_camera_are_recorded_and_nothing_else_needs_a_detector() -> None:
-    camera = CameraConfig.model_validate({"source": "rtsp://192.0.2.1/1", "record": "files"})
-    assert run._recordable("gate", camera) is camera
-    assert camera.only_copied
-    assert not camera.model_copy(update={"show": True}).only_copied
