@@ -82,7 +82,7 @@ class PrivacyOptions(Settings):
     ``person=blur,car=fill``. Where the detector has not looked, the whole picture is covered."""
     privacy_zones: Annotated[Polygons, Option(repeated=True)] = ()
     """Parts of the picture that are always filled: corners ``0,0 0.5,0 0.5,0.3`` as shares of its width and height."""
-    privacy_margin: Seconds = 0.5
+    privacy_margin: Seconds = 1.5
     """Seconds for which an object stays covered after its last detection; of a recording also before its first."""
 
 
