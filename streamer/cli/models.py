@@ -53,7 +53,7 @@ def models_check(
     detector: Detector,
     labels: Annotated[Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads on a CPU.", show_default=False)] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|openvino|cuda[:N]", help="As --device of annotate.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="As --device of annotate.")] = "auto",
     json: Json = False,
     debug: Debug = False,
 ) -> None:

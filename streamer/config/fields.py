@@ -263,7 +263,7 @@ Quality = Annotated[
 DeviceName = Annotated[
     str,
     BeforeValidator(_device),
-    Expected("auto, cpu, openvino, cuda or cuda:N", "auto|cpu|openvino|cuda[:N]", (text_schema(PATTERN),)),
+    Expected("auto, cpu, cuda or cuda:N", "auto|cpu|cuda[:N]", (text_schema(PATTERN),)),
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), Expected("a path", "FILE", (_TEXT,))]
 Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]

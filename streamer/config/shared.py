@@ -37,8 +37,7 @@ class DetectorOptions(Settings):
     map. Or COCO's names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
     device: DeviceName = "auto"
     """Where a SavedModel, an ONNX file, or a class that takes ``device``, computes: ``auto`` takes the first GPU that can be
-    used, else the CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing; ``openvino`` is the CPU by
-    OpenVINO, an extra, for SavedModels."""
+    used, else the CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
 

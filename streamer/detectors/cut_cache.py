@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -134,33 +134,6 @@ def save(key: str, known: Known, cut: Cut | None) -> None:
         log.warning("nothing is kept of the model, the next start takes as long: %s", error)
 
 
-def converted(key: str, name: str) -> Path | None:
-    """The folder with what the parts were converted to under this name; None where it is not there, or has changed."""
-    folder = root() / key / name
-    try:
-        told = json.loads((folder / DESCRIPTION).read_text())["sha256"]
-        whole = told == _sums(folder, told)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.info("what is kept of the model in %s is of no use: %s", folder, error)
-        return None
-    if not whole:
-        log.info("what is kept of the model in %s has changed", folder)
-    return folder if whole else None
-
-
-def keep_converted(key: str, name: str, part: Path) -> Path:
-    """Keep the files in the folder ``part``, which lies in the cut's, in place of all that it was converted to before.
-
-    Returns their folder. Raises ``OSError``.
-    """
-    (part / DESCRIPTION).write_text(json.dumps({"sha256": _sums(part, [file.name for file in part.iterdir()])}))
-    for old in (root() / key).glob(f"{name.partition('-')[0]}-*"):
-        shutil.rmtree(old)
-    return part.rename(root() / key / name)
-
-
 def forget(folder: Path) -> None:
     """Remove what is kept of the model in ``folder``, for every version of TensorFlow. Raises ``OSError``."""
     for kept in root().glob(f"{_content(folder)}-*"):
@@ -184,5 +157,5 @@ def _forget_old() -> None:
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _sums(folder: Path, names: Iterable[str] = (FIRST, SECOND, WEIGHTS)) -> dict[str, str]:
-    return {name: hub_cache.sha256(folder / name) for name in names}
+def _sums(folder: Path) -> dict[str, str]:
+    return {name: hub_cache.sha256(folder / name) for name in (FIRST, SECOND, WEIGHTS)}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from streamer.errors import DetectorUnavailable
 from streamer.runtime import cuda
 
-AUTO, CPU, OPENVINO = "auto", "cpu", "openvino"
-PATTERN = r"auto|cpu|openvino|cuda(?::\d{1,2})?"
-"""``auto``, ``cpu``, ``openvino`` (the CPU, by OpenVINO), ``cuda`` (the first GPU) or ``cuda:N``."""
-ON_THE_CPU = ("CPU", "CPU, by OpenVINO")
-"""How a device that is no GPU is named."""
+AUTO, CPU = "auto", "cpu"
+PATTERN = r"auto|cpu|cuda(?::\d{1,2})?"
+"""``auto``, ``cpu``, ``cuda`` (the first GPU) or ``cuda:N``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class Device:
     """What TensorFlow was told to use."""
 
     name: str
-    """One of ``ON_THE_CPU``, or the GPU's name."""
+    """``CPU``, or the GPU's name."""
     why: str = ""
     """Why it is that one, where nothing was asked for; empty elsewhere."""
 
@@ -30,28 +27,16 @@ class Device:
 
 
 def gpu_index(device: str) -> int | None:
-    """The number of the GPU that a text of ``PATTERN`` asks for, from 0; None for all others."""
+    """The number of the GPU that a text of ``PATTERN`` asks for, from 0; None for ``auto`` and ``cpu``."""
     kind, _, number = device.partition(":")
     return int(number or 0) if kind == "cuda" else None
 
 
 def check(device: str) -> None:
-    """Raise ``DetectorUnavailable`` for a device that cannot be used, naming what is in the way; imports no TensorFlow."""
-    if device == OPENVINO:
-        openvino_version()
+    """Raise ``DetectorUnavailable`` for a GPU that cannot be used, naming what is in the way, before TensorFlow is imported."""
     index = gpu_index(device)
     if index is not None and (obstacle := cuda.obstacle(index)) is not None:
         raise DetectorUnavailable(f"the device {device} cannot be used: {obstacle.what}", hint=obstacle.remedy)
-
-
-def openvino_version() -> str:
-    """Which OpenVINO is installed; it is not imported. Raises ``DetectorUnavailable`` where none is."""
-    try:
-        return metadata.version("openvino")
-    except metadata.PackageNotFoundError as error:
-        raise DetectorUnavailable(
-            "the device openvino cannot be used: OpenVINO is not installed", hint='pip install "streamer[openvino]"'
-        ) from error
 
 
 def choose(tf: Any, device: str) -> Device:
@@ -79,7 +64,7 @@ def choose(tf: Any, device: str) -> Device:
                 hint="use one device in a process",
             ) from error
     if not seen:
-        return Device(ON_THE_CPU[device == OPENVINO], _no_gpu() if device == AUTO else "")
+        return Device("CPU", _no_gpu() if device == AUTO else "")
     name = str(tf.config.experimental.get_device_details(seen[0]).get("device_name", "GPU"))
     return Device(name, f"the first of {len(gpus)} GPUs" if device == AUTO and len(gpus) > 1 else "")
 

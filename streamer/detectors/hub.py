@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamer.detectors import hub_cache, saved_model
 from streamer.detectors.box_masks import box_masks
-from streamer.detectors.device import AUTO, ON_THE_CPU, OPENVINO, choose
+from streamer.detectors.device import AUTO, choose
 from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.inner_size import InnerSize
@@ -22,7 +22,6 @@ from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO, misfit
 from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES, open_model
 from streamer.detectors.networks import BoxAnswers, Network
-from streamer.detectors.openvino_opening import open_converted
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
@@ -61,7 +60,7 @@ class HubDetector:
         """Load it from a SavedModel folder or, for a Hub handle, from the cache, downloading it when it is not there.
 
         ``threads`` is for TensorFlow as a whole, and only before its first use in the process; ``device``, which holds for the
-        process, is ``auto``, ``cpu``, ``openvino``, ``cuda`` or ``cuda:N``. Raises
+        process, is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises
         ``DetectorUnavailable`` when the model cannot be had or loaded, ``DetectorContractError`` when it is another kind.
         """
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
@@ -79,14 +78,11 @@ class HubDetector:
         self._tf = saved_model.quiet_tensorflow(threads)
         chosen = choose(self._tf, device)
         self.device = chosen.name
-        """Where it runs: one of ``ON_THE_CPU``, or the GPU's name."""
+        """Where it runs: ``CPU``, or the GPU's name."""
         self.device_told = str(chosen)
         """The same, and why."""
         try:
-            if device == OPENVINO:
-                network, known = open_converted(self._tf, model, folder, self.name, threads)
-            else:
-                network, known = open_model(self._tf, model, folder, self.name, self.device)
+            network, known = open_model(self._tf, model, folder, self.name, self.device)
         except self._tf.errors.ResourceExhaustedError as error:
             raise saved_model.out_of_memory(self.name, error) from error
         self._network: Network | None = network
@@ -96,7 +92,7 @@ class HubDetector:
         self.input_size: tuple[int, int] | None = known.fixed_size or (inner[:2] if inner.stretched else None)
         self._fitted_into = inner[:2]
         size = hub_cache.size_bytes(folder)
-        self.slow = self.device in ON_THE_CPU and size > BIG_BYTES
+        self.slow = self.device == "CPU" and size > BIG_BYTES
         """Whether a frame takes it seconds."""
         if self.slow:
             log.warning(

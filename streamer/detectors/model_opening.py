@@ -116,7 +116,7 @@ def _trials(tf: Any, whole: WholeNetwork, known: Known, name: str) -> list[Trial
         "%s: trying to compute masks of the wanted objects only; this takes some ten calls, at the first start alone", name
     )
     try:
-        trials = [whole.tried(tf.constant(picture)) for picture in pictures(known)]
+        trials = [whole.tried(tf.constant(picture)) for picture in _pictures(known)]
     except tf.errors.ResourceExhaustedError:
         raise
     except tf.errors.OpError as error:
@@ -142,7 +142,7 @@ def _proved(tf: Any, parts: Cut, trials: list[Trial], name: str) -> TwoStageNetw
     return network
 
 
-def pictures(known: Known) -> Iterator[NDArray[np.uint8]]:
+def _pictures(known: Known) -> Iterator[NDArray[np.uint8]]:
     """Pictures on which a network finds something, however unsure: noise in pixels, in small squares and in large ones."""
     width, height = known.fixed_size or TRIED_SIZE
     random = np.random.default_rng(0)

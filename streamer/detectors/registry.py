@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.detectors import hub_cache, kaggle, saved_model
-from streamer.detectors.device import AUTO, OPENVINO, PATTERN, gpu_index
+from streamer.detectors.device import AUTO, PATTERN, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_cache import MASK_RCNN
 from streamer.detectors.installed import installed, target_of
@@ -80,7 +80,7 @@ def load_detector(
 
     ``spec`` is one of ``SPECS``: a name, a handle, the path of a SavedModel folder, or ``package.module:Class`` (the current
     directory counts). ``threads`` is for networks on a CPU. ``labels_path`` replaces the class names of a SavedModel. Naming
-    a model by its handle downloads it when the cache has none. ``device`` is of ``device.PATTERN``.
+    a model by its handle downloads it when the cache has none. ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     ``live``: for cameras, whose pictures do not wait: the built-in detectors answer sooner, with fewer new outlines a frame.
 
     Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
@@ -91,7 +91,7 @@ def load_detector(
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
     if not re.fullmatch(PATTERN, device):
-        raise ConfigError(f"there is no device {device!r}", hint="take auto, cpu, openvino, cuda or cuda:N")
+        raise ConfigError(f"there is no device {device!r}", hint="take auto, cpu, cuda or cuda:N")
     model = saved_model_of(spec)
     if model is not None:
         return _made(
@@ -103,7 +103,6 @@ def load_detector(
             labels_path=labels_path,
             device=device,
         )
-    _check_cpu(spec, device)
     if (file := exported_file_of(spec)) is not None:
         return _made(
             _resolve(TABLE["exported"]),
@@ -115,6 +114,7 @@ def load_detector(
         )
     target = target_of(spec, OWN_NAMES)
     _check_name(target or spec, labels_path)
+    _check_cpu(spec, device)
     if spec in BUILT_IN:
         return _made(_resolve(TABLE[spec]), spec, score_threshold=score_threshold, threads=threads, live=live)
     return load_class(target or spec, score_threshold, OWN_NAMES, device)
@@ -145,13 +145,13 @@ def check_detector(spec: str, labels_path: Path | None = None, device: str = AUT
             hub.check_folder(Path(model))
         check_device(device)
         return COCO if labels_path is None else read_labels(labels_path)
-    _check_cpu(spec, device)
     if (file := exported_file_of(spec)) is not None:
         detector = load_detector(str(file), score_threshold=0.5, labels_path=labels_path, device=device)
         detector.close()
         return detector.labels
     target = target_of(spec, OWN_NAMES)
     _check_name(target or spec, labels_path)
+    _check_cpu(spec, device)
     if spec in BUILT_IN:
         return COCO
     check_class(target or spec, OWN_NAMES)
@@ -175,9 +175,7 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
 
 
 def _check_cpu(spec: str, device: str) -> None:
-    """Raise ``ConfigError`` for a built-in detector that is to run on a GPU, and for OpenVINO where it is for another one."""
-    if device == OPENVINO and (spec in BUILT_IN or exported_file_of(spec) is not None):
-        raise ConfigError(f"the device openvino is for SavedModels, not for the detector {spec}", hint="leave --device away")
+    """Raise ``ConfigError`` for a built-in detector that is to run on a GPU."""
     if spec in BUILT_IN and gpu_index(device) is not None:
         raise ConfigError(f"the detector {spec} runs on the CPU only", hint="leave --device away, or name a SavedModel")
 

@@ -18,7 +18,6 @@ CHECKS: Mapping[str, Check] = {
     "FFmpeg": surroundings.ffmpeg,
     "protocols": surroundings.protocols,
     "TensorFlow": software.tensorflow,
-    "OpenVINO": software.openvino,
     "GPU driver": gpu.driver,
     "CUDA": gpu.libraries,
     "GPU code": gpu.architecture,

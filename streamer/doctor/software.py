@@ -86,14 +86,6 @@ def tensorflow() -> Iterable[Finding]:
         yield ok("TensorFlow", f"{build.version}, for CPUs only")
 
 
-def openvino() -> Iterable[Finding]:
-    """Which OpenVINO there is; nothing needs it but the device of that name."""
-    if version := _installed("openvino"):
-        yield ok("OpenVINO", f"{version}, for --device openvino")
-    else:
-        yield missing("OpenVINO", "is not installed; only --device openvino needs it", 'pip install "streamer[openvino]"')
-
-
 def models(folder: Path | None = None) -> Iterable[Finding]:
     """Whether the weights that come with streamer are what they were."""
     from streamer.detectors import weights

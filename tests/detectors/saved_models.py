@@ -76,14 +76,12 @@ def save_two_stage(
     size: int | None = None,
     proposals: int = 400,
     depth: int = 32,
-    combined: bool = True,
 ) -> Path:
     """Build a network of two stages with random weights, as the TF Object Detection API makes them, and return its folder.
 
     400 places, of which the suppression keeps 100 detections; then a mask head on crops of its own, asserts and control
     inputs in between, and shapes that hold the 100 as a constant. Not ``static``: shapes are computed. ``shared``: scores
-    depend on the masks' crops, too. ``mixing``: each mask depends on those of all detections. Both must not be cut. Not
-    ``combined``: the suppression is of the operation that the TF Object Detection API uses, once for all classes.
+    depend on the masks' crops, too. ``mixing``: each mask depends on those of all detections. Both must not be cut.
     """
     import numpy as np
     import tensorflow as tf
@@ -137,14 +135,6 @@ def save_two_stage(
             flat = tf.reshape(crops, [-1, 49 * depth])
             scores = tf.nn.softmax(flat @ self.scores)[:, 1:]
             boxes = tf.clip_by_value(places + 0.05 * tf.tanh(flat @ self.shift), 0, 1)
-            if not combined:
-                best = tf.reduce_max(scores, axis=1)
-                picked = tf.image.non_max_suppression(boxes, best, ROWS, iou_threshold=0.6)
-                found = tf.pad(tf.ones_like(picked), [[0, ROWS - tf.shape(picked)[0]]])
-                picked = tf.ensure_shape(tf.pad(picked, [[0, ROWS - tf.shape(picked)[0]]]), [ROWS])
-                class_ids = tf.cast(tf.gather(tf.argmax(scores, axis=1), picked), tf.float32)
-                rows = tf.gather(boxes, picked)[None], tf.gather(best, picked)[None], class_ids[None]
-                return *rows, tf.reduce_sum(found)[None]
             kept = tf.image.combined_non_max_suppression(
                 boxes[None, :, None], scores[None], ROWS, ROWS, iou_threshold=0.6, score_threshold=0.0
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -48,16 +47,3 @@ def test_models_are_compared_with_their_checksums(tmp_path: Path) -> None:
     assert all(finding.fatal for finding in findings)
     assert first in findings[0].text
     assert second in findings[1].text
-
-
-def test_openvino_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    (finding,) = software.openvino()
-    assert (finding.verdict, finding.fatal) == (Verdict.OK, False)
-
-    def absent(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", absent)
-    (finding,) = software.openvino()
-    assert (finding.verdict, finding.fatal) == (Verdict.MISSING, False)
-    assert finding.remedy == 'pip install "streamer[openvino]"'
