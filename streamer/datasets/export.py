@@ -17,6 +17,7 @@ from streamer.datasets.coco import CocoDataset
 from streamer.datasets.cvat import CvatDataset
 from streamer.datasets.dataset import Dataset, DatasetInfo
 from streamer.datasets.mot import MotDataset
+from streamer.datasets.mots import MotsDataset
 from streamer.datasets.stored_frame import StoredFrame
 from streamer.datasets.yolo import YoloDataset
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, StreamerError
@@ -31,6 +32,7 @@ FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "yolo-detect": lambda info: YoloDataset(info, outlines=False),
     "yolo-seg": lambda info: YoloDataset(info, outlines=True),
     "mot": MotDataset,
+    "mots": MotsDataset,
 }
 """How a format is called, and what writes it."""
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)

@@ -44,19 +44,24 @@ class MotDataset:
     def finish(self) -> None:
         """Write ``seqinfo.ini``."""
         self.close()
-        rate = 0 if self._info.rate is None else self._info.rate / self._info.every
-        said = {
-            "name": Path(self._info.source).stem or "sequence",
-            "imDir": "img1",
-            "frameRate": f"{float(rate):g}",
-            "seqLength": self._frames,
-            "imWidth": self._info.width,
-            "imHeight": self._info.height,
-            "imExt": ".jpg",
-        }
-        text = "[Sequence]\n" + "".join(f"{key}={value}\n" for key, value in said.items())
-        (self._info.folder / "seqinfo.ini").write_text(text, encoding="utf-8", errors="replace")
+        write_sequence(self._info, self._frames)
 
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
+
+
+def write_sequence(info: DatasetInfo, frames: int) -> None:
+    """Write ``seqinfo.ini`` of a sequence of so many frames. Raises ``OSError``."""
+    rate = 0 if info.rate is None else info.rate / info.every
+    said = {
+        "name": Path(info.source).stem or "sequence",
+        "imDir": "img1",
+        "frameRate": f"{float(rate):g}",
+        "seqLength": frames,
+        "imWidth": info.width,
+        "imHeight": info.height,
+        "imExt": ".jpg",
+    }
+    text = "[Sequence]\n" + "".join(f"{key}={value}\n" for key, value in said.items())
+    (info.folder / "seqinfo.ini").write_text(text, encoding="utf-8", errors="replace")

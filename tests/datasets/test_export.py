@@ -172,6 +172,35 @@ def test_mot_keeps_identities_and_counts_frames_from_1(tmp_path: Path) -> None:
     assert "imWidth=64\n" in info
 
 
+def test_mots_gives_each_pixel_to_one_object(tmp_path: Path) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "mots", "mots")
+    assert set(done.notes) == {
+        "4 of 16 objects are left out, since they are neither persons nor cars",
+        "4 of 16 objects are left out, since they have no mask",
+        "8 of 16 objects are without their score",
+    }
+    rows = [line.split(" ") for line in (tmp_path / "mots" / "gt" / "gt.txt").read_text().splitlines()]
+    assert [row[:5] for row in rows] == [
+        [frame, *rest, "48", "64"] for frame in "1245" for rest in (["2001", "2"], ["1002", "1"])
+    ]
+    first = coco_mask.encode(np.asfortranarray(truth(3, 0)))
+    assert rows[4][5] == first["counts"].decode()
+    assert "seqLength=5\n" in (tmp_path / "mots" / "seqinfo.ini").read_text()
+
+
+def test_masks_that_overlap_do_not_in_mots(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    found.write_text(found.read_text().replace('"class":"class 77"', '"class":"person"').replace(':null,"state', ':5,"state'))
+    done = export(found, tmp_path / "mots", "mots")
+    assert "1 of 16 objects are without the pixels that another one has" not in done.notes
+    assert any(note.endswith("without the pixels that another one has") for note in done.notes)
+    rows = [line.split(" ") for line in (tmp_path / "mots" / "gt" / "gt.txt").read_text().splitlines()]
+    of_frame = [{"size": [48, 64], "counts": row[5]} for row in rows if row[0] == "1"]
+    assert len(of_frame) == 3
+    assert coco_mask.area(coco_mask.merge(of_frame, intersect=True)) == 0
+    assert sum(map(int, coco_mask.area(of_frame))) == int(coco_mask.area(coco_mask.merge(of_frame)))
+
+
 def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
     done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "cvat", "cvat")
     assert set(done.notes) == {
@@ -265,7 +294,7 @@ def test_a_folder_that_is_there_and_an_unknown_format_are_refused(tmp_path: Path
     found = write_records(tmp_path / "found.jsonl")
     with pytest.raises(OutputRefused, match="exists; give the name of a new folder"):
         export(found, tmp_path, "coco")
-    with pytest.raises(ConfigError, match="there is no format 'voc'; take one of coco, cvat, yolo-detect, yolo-seg, mot"):
+    with pytest.raises(ConfigError, match="there is no format 'voc'; take one of coco, cvat, yolo-detect, yolo-seg, mot, mots"):
         export(found, tmp_path / "out", "voc")
 
 

@@ -1,0 +1,73 @@
+"""MOTS: masks with identities, one line each, in ``gt/gt.txt``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from streamer.datasets.dataset import DatasetInfo
+from streamer.datasets.mot import write_sequence
+from streamer.datasets.stored_frame import StoredFrame
+from streamer.frame import Plane
+from streamer.sinks.coco_masks import Crop, rles
+
+_CLASSES = {"car": 1, "person": 2, "pedestrian": 2}
+_MOST_TRACK = 999
+"""An object's number is that of its class times a thousand, and its track."""
+
+
+class MotsDataset:
+    """Implements ``Dataset``: a sequence's folder with ``gt/gt.txt``, ``seqinfo.ini`` and pictures in ``img1``.
+
+    Frames are counted from 1, in the order in which they are there: readers shift those that are counted from 0 without a word.
+    A pixel belongs to one object, the surest one: readers refuse masks that overlap.
+    """
+
+    def __init__(self, info: DatasetInfo) -> None:
+        self.lost: Counter[str] = Counter()
+        self._info = info
+        self._frames = 0
+        (info.folder / "gt").mkdir()
+        self._lines = (info.folder / "gt" / "gt.txt").open("x", encoding="ascii")
+
+    def picture(self, frame: StoredFrame) -> Path:  # noqa: ARG002  # it counts by itself
+        """In ``img1``, by its number in the sequence."""
+        return self._info.folder / "img1" / f"{self._frames + 1:06d}.jpg"
+
+    def add(self, frame: StoredFrame) -> None:
+        """Write the lines of a frame."""
+        self._frames += 1
+        width, height = self._info.width, self._info.height
+        taken: Plane = np.zeros((height, width), np.uint8)
+        for one in sorted(frame.objects, key=lambda one: -one.score):
+            class_number, pixels = _CLASSES.get(one.class_name), one.pixels()
+            if class_number is None:
+                self.lost["left out, since they are neither persons nor cars"] += 1
+            elif one.track_id is None:
+                self.lost["left out, since they have no track"] += 1
+            elif one.track_id > _MOST_TRACK:
+                self.lost[f"left out, since their track is above {_MOST_TRACK}"] += 1
+            elif pixels is None or not pixels.any():
+                self.lost["left out, since they have no mask"] += 1
+            else:
+                free = pixels & (1 - taken)
+                if np.count_nonzero(free) < np.count_nonzero(pixels):
+                    self.lost["without the pixels that another one has"] += 1
+                taken |= free
+                if free.any():
+                    (rle,) = rles([Crop(0, 0, free.astype(np.bool_))], width, height)
+                    assert rle is not None
+                    number = 1000 * class_number + one.track_id
+                    self._lines.write(f"{self._frames} {number} {class_number} {height} {width} {rle['counts']}\n")
+                self.lost["without their score"] += 1
+
+    def finish(self) -> None:
+        """Write ``seqinfo.ini``."""
+        self.close()
+        write_sequence(self._info, self._frames)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
