@@ -67,11 +67,11 @@ def _shape(data: Mapping[str, Any]) -> Shape:
 
 
 def _packed(array: Plane) -> str:
-    return base64.b85encode(zlib.compress(array.tobytes(), wbits=_DEFLATE)).decode("ascii")
+    return base64.b64encode(zlib.compress(array.tobytes(), wbits=_DEFLATE)).decode("ascii")
 
 
 def _unpacked(text: str) -> bytes:
     try:
-        return zlib.decompress(base64.b85decode(text), _DEFLATE)
+        return zlib.decompress(base64.b64decode(text, validate=True), _DEFLATE)
     except zlib.error as error:
         raise ValueError(str(error)) from error
