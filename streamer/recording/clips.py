@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from streamer.errors import OutputWriteFailed
+from streamer.recording.preroll import AWAY_S
 from streamer.recording.segment_file import read_start_note
 from streamer.sinks.disk import why
 from streamer.sinks.retention import Recording, file_stem, recordings
@@ -102,15 +103,17 @@ def _copy(path: Path, writer: _Writer, start: int, end: int) -> bool:
         if noted is None or not container.streams.video:
             log.warning("%s does not say when it began, and is left out of a clip", path.name)
             return True
-        writer.use(container)
         began = round(noted[0].timestamp() * _RATE)
         waiting: list[_Piece] | None = [] if writer.empty else None
+        if waiting is None:
+            writer.use(container)
         for piece in _pieces(container, began):
             if waiting is not None:
                 if piece.kind == "video" and piece.packet.is_keyframe and piece.utc <= start:
                     waiting.clear()
                 waiting.append(piece)
                 if piece.kind == "video" and piece.utc > start:
+                    writer.use(container)
                     for each in waiting:
                         writer.write(each)
                     waiting = None
@@ -118,8 +121,10 @@ def _copy(path: Path, writer: _Writer, start: int, end: int) -> bool:
                 writer.write(piece)
             if piece.kind == "video" and piece.utc >= end:
                 break
-        for each in waiting or ():
-            writer.write(each)
+        if waiting and waiting[-1].utc >= start - AWAY_S * _RATE:
+            writer.use(container)
+            for each in waiting:
+                writer.write(each)
     return noted[1]
 
 

@@ -6,15 +6,20 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from streamer.recording.times import Times
+from streamer.recording.tracks import Tracks
 from streamer.sources.packets import CameraPacket
+
+AWAY_S = 5.0
+"""A picture that was taken so much earlier does not show what was there at a moment: the camera was away meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """A packet and where it stands on the time line."""
+    """A packet, where it stands on the time line of its connection, and what a file that holds it is made of."""
 
     packet: CameraPacket
     times: Times
+    tracks: Tracks
 
 
 @dataclass(slots=True)
@@ -28,7 +33,8 @@ class _Group:
 class Preroll:
     """Keeps whole groups of pictures, at least ``seconds`` back from the newest packet; fewer where ``size_bytes`` is less.
 
-    Nothing can be shown without the key frame before it: so a group is kept as long as any of it is wanted.
+    Nothing can be shown without the key frame before it: so a group is kept as long as any of it is wanted. What came before a
+    new connection or size is kept like anything else.
     """
 
     def __init__(self, seconds: float, size_bytes: int) -> None:
@@ -68,11 +74,13 @@ class Preroll:
             self.clear()
 
     def since(self, utc_s: float) -> list[Placed]:
-        """Everything from the last key frame at or before ``utc_s`` on, or all there is."""
+        """Everything from the last key frame at or before ``utc_s`` on, or all there is; of groups that ended long before,
+        as when the camera was away meanwhile, nothing.
+        """
         first = 0
         for index, group in enumerate(self._groups):
             if group.items[0].packet.utc_s <= utc_s:
-                first = index
+                first = index if group.items[-1].packet.utc_s >= utc_s - AWAY_S else index + 1
         return [placed for group in list(self._groups)[first:] for placed in group.items]
 
     def clear(self) -> None:

@@ -225,7 +225,6 @@ class PacketRecorder:
 
     def _connected(self, streams: CameraStreams) -> None:
         self._end_segment()
-        self._preroll.clear()
         self._anchor = None
         self._streams, self._times, self._tracks = streams, PacketTimes(streams.video.rate), None
 
@@ -234,7 +233,10 @@ class PacketRecorder:
             return
         if packet.kind == "video" and packet.key:
             self._look_at_key(self._streams, packet)
-        placed = Placed(packet, self._times.place(packet))
+        times = self._times.place(packet)
+        if self._tracks is None:
+            return  # before the first key frame that can be read
+        placed = Placed(packet, times, self._tracks)
         if self._mode == "events" and not self._wanted(packet):
             if self._segment is not None and packet.key:
                 self._end_segment()
@@ -255,7 +257,11 @@ class PacketRecorder:
                 f"{PREROLL_BYTES // 2**20} MiB of memory do not hold what was before an event: its clip begins late "
                 "(record_mode: continuous has no such limit)"
             )
+        tracks: Tracks | None = None
         for each in waiting:
+            if each.tracks is not tracks:  # another connection, whose time begins anew, or another size
+                self._end_segment()
+                tracks, self._anchor = each.tracks, None
             self._record(each)
         self._preroll.clear()
 
@@ -264,8 +270,6 @@ class PacketRecorder:
         if self._tracks is not None and not self._tracks.fit(key):
             log.info("%s: the size of the picture changed: a new file begins", self.name, extra={"output": self.name})
             self._end_segment()
-            self._preroll.clear()
-            self._tracks.close()
             self._tracks = None
         if self._tracks is None:
             try:
@@ -281,8 +285,8 @@ class PacketRecorder:
     def _record(self, placed: Placed) -> None:
         packet, times = placed.packet, placed.times
         now = self._clock()
-        if now < self._retry_at or self._tracks is None:
-            self._dropped += packet.kind == "video" and self._tracks is not None
+        if now < self._retry_at:
+            self._dropped += packet.kind == "video"
             return
         segment = self._segment
         if segment is not None and now >= self._look_at:
@@ -297,7 +301,7 @@ class PacketRecorder:
         if segment is None:
             if not packet.key:
                 return
-            segment = self._segment = self._begin_segment(placed, self._tracks)
+            segment = self._segment = self._begin_segment(placed)
         before = segment.bytes
         segment.write(packet, times)
         self._bytes += segment.bytes - before
@@ -306,8 +310,8 @@ class PacketRecorder:
             self.recorded_until_utc_s = packet.utc_s
         self._worked(segment)
 
-    def _begin_segment(self, placed: Placed, tracks: Tracks) -> SegmentFile:
-        packet = placed.packet
+    def _begin_segment(self, placed: Placed) -> SegmentFile:
+        packet, tracks = placed.packet, placed.tracks
         start = datetime.fromtimestamp(self._began_utc_s(placed), UTC)
         self.folder.mkdir(parents=True, exist_ok=True)
         again = 0

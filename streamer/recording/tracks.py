@@ -72,11 +72,6 @@ class Tracks:
                 stream.time_base = TIME_BASE if kind == "video" else template.time_base
         return added
 
-    def close(self) -> None:
-        """Let go of what is in memory."""
-        for container in self._open:
-            container.close()
-
     def _said(self, key: CameraPacket) -> bytes:
         """What a key frame says of its size; nothing where it says nothing."""
         codec = self._streams.video.codec

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import cv2
+import numpy as np
+
 from streamer.recording.preroll import Placed, Preroll
 from streamer.recording.times import Times
-from streamer.sources.packets import CameraPacket
+from streamer.recording.tracks import Tracks
+from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream
+
+MJPEG = CameraStreams(video=EncodedStream(codec="mjpeg", extradata=None, rate=None, header=None))
 
 
-def placed(index: int, *, key: bool, size: int = 10) -> Placed:
-    packet = CameraPacket(
+def taken(index: int, data: bytes, *, key: bool) -> CameraPacket:
+    return CameraPacket(
         kind="video",
-        data=bytes(size),
+        data=data,
         pts=index,
         dts=None,
         time_base=Fraction(1),
@@ -21,7 +27,13 @@ def placed(index: int, *, key: bool, size: int = 10) -> Placed:
         utc_s=index,
         camera_clock=False,
     )
-    return Placed(packet, Times(index, index))
+
+
+TRACKS = Tracks(MJPEG, taken(0, cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes(), key=True))
+
+
+def placed(index: int, *, key: bool, size: int = 10) -> Placed:
+    return Placed(taken(index, bytes(size), key=key), Times(index, index), TRACKS)
 
 
 def kept(preroll: Preroll, since: float) -> list[float]:
@@ -60,3 +72,11 @@ def test_nothing_is_kept_before_the_first_key_frame() -> None:
     preroll = Preroll(5, 1000)
     preroll.add(placed(0, key=False))
     assert kept(preroll, 0) == []
+
+
+def test_what_ended_long_before_is_of_another_time() -> None:
+    preroll = Preroll(5, 10_000)
+    for index in (0, 1, 2, 60, 61, 62):
+        preroll.add(placed(index, key=index in (0, 60)))
+    assert kept(preroll, 57) == [60, 61, 62]
+    assert kept(preroll, 5) == [0, 1, 2, 60, 61, 62]
