@@ -42,6 +42,7 @@ _MAX_RETRY_S = 30.0
 _LOOK_S = 1.0
 _FINISH_S = 1.4
 _MOST_DRIFT_S = 0.5
+_MOST_LATE_S = 5.0
 _GB = 1e9
 
 
@@ -329,6 +330,8 @@ class PacketRecorder:
         if self._anchor is not None and not packet.camera_clock:
             expected_s = self._anchor[1] + (tick - self._anchor[0]) * float(TIME_BASE)
             utc_s = expected_s if abs(expected_s - utc_s) <= _MOST_DRIFT_S else utc_s
+        if self._anchor is not None and utc_s < self._anchor[1] <= utc_s + _MOST_LATE_S:
+            utc_s = self._anchor[1]  # what is in the file before came late; the names tell the order
         self._anchor = (tick, utc_s)
         return utc_s
 

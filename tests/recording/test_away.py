@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,3 +103,14 @@ def test_an_event_after_a_long_absence_is_recorded_from_the_return_on(tmp_path: 
     hand(recorder, later(packets[2 * RATE : 3 * RATE], HOUR_S))
     recorder.finish(10)
     assert pictures(tmp_path, packets) == [list(range(3 * RATE))]
+
+
+def test_files_keep_their_order_where_the_cameras_clock_tells_that_pictures_came_late(
+    tmp_path: Path, packets: list[CameraPacket]
+) -> None:
+    recorder = PacketRecorder(tmp_path, "gate", segment_s=1.0, utc=lambda: START_S)
+    recorder.begin(STREAMS)
+    late = [replace(each, utc_s=each.utc_s + 1.1 * (each.utc_s - START_S), camera_clock=False) for each in packets[: 3 * RATE]]
+    hand(recorder, [*late, *packets[3 * RATE :]])
+    recorder.finish(10)
+    assert list(itertools.chain(*pictures(tmp_path, packets))) == list(range(8 * RATE))
