@@ -7,6 +7,8 @@ import math
 _PAUSE_S = 0.08
 _MOST_BEHIND_S = 0.2
 """How far reading may fall behind the camera: two pauses. The system holds a second and more of a camera's packets."""
+_JUMP_S = 1.0
+"""Time that goes on or back by more jumps; by less it goes back with each picture that is shown before one sent earlier."""
 
 
 class Batches:
@@ -22,8 +24,8 @@ class Batches:
 
     def pause_s(self, time_s: float, now: float) -> float:
         """Seconds to wait, at ``now`` (monotonic), after the picture with the time stamp ``time_s``."""
-        if self._time_s is not None and not 0.0 <= time_s - self._time_s <= 1.0:
-            self._ahead_s = math.inf  # time that jumps
+        if self._time_s is not None and abs(time_s - self._time_s) > _JUMP_S:
+            self._ahead_s = math.inf
         self._time_s = time_s
         ahead_s = now - time_s
         self._ahead_s = min(self._ahead_s, ahead_s)

@@ -22,6 +22,18 @@ def test_reading_stays_close_to_the_camera_and_wakes_up_seldom(fps: int) -> None
     assert wakes <= 20 * 2 * 13
 
 
+@pytest.mark.parametrize("fps", [25, 50])
+def test_reordered_pictures_do_not_make_reading_fall_behind(fps: int) -> None:
+    batches, now = Batches(), 0.0
+    behind = []
+    for index in range(60 * fps):
+        sent = index / fps
+        now = max(now, sent)
+        behind.append(now - sent)
+        now += batches.pause_s((index + (2, -1, -1)[index % 3]) / fps, now)
+    assert max(behind) <= 0.3
+
+
 def test_a_stream_that_is_behind_is_read_without_pauses() -> None:
     batches = Batches()
     assert batches.pause_s(0.0, 100.0) > 0
