@@ -174,7 +174,8 @@ def test_what_differs_is_named(clip: Path, tmp_path: Path) -> None:
         render(clip, tmp_path / "short.mkv", records=without_fingerprint(found, without=slice(20, 30)))
     with pytest.raises(StageFailed, match=r"frame 10 is at .*, its line in the records at .*the 10 frames before"):
         render(clip, tmp_path / "gap.mkv", records=without_fingerprint(found, without=slice(10, 11)))
-    found.write_text(found.read_text().replace('"type":"end"', '"type":"frame","pts":9999,"instances":[]'))
+    later = '{"type":"frame","frame":30,"pts":9999,"time_s":9.9,"instances":[]}'
+    found.write_text(found.read_text().replace('{"type":"end"', later + '\n{"type":"end"'))
     with pytest.raises(StageFailed, match=r"the records go on after the last frame, at .*the 30 frames before"):
         render(clip, tmp_path / "more.mkv", records=found)
 

@@ -25,6 +25,7 @@ from streamer.render.rounding import rounded
 from streamer.runtime.utc import iso_utc
 from streamer.sinks.coco_masks import crops, polygons, rles
 from streamer.sinks.packed import pack_cover, pack_mask
+from streamer.sinks.record_check import wrong_in
 from streamer.stages import Annotated
 
 SCHEMA = 2
@@ -253,6 +254,8 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
                 raise StreamerError(f"{os.fspath(path)}:{number}: not JSON: {error}", hint="the file is damaged") from error
             if number == 1:
                 _check_first(path, line)
+            if wrong := wrong_in(line):
+                raise StreamerError(f"{os.fspath(path)}:{number}: {wrong}", hint="the file is damaged, or was edited")
             yield line
 
 

@@ -285,7 +285,7 @@ def test_pictures_of_another_recording_are_refused(clip: tuple[Path, Path], tmp_
 def test_damaged_records_leave_nothing(tmp_path: Path, to: str) -> None:
     found = write_records(tmp_path / "found.jsonl")
     found.write_text(found.read_text().replace('"box_xyxy":[10.0', '"box":[10.0', 1))
-    with pytest.raises(StreamerError, match=r"frame 0 cannot be read.*damaged"):
+    with pytest.raises(StreamerError, match=r"found\.jsonl:2: instance 3: it has no box_xyxy.*damaged"):
         export(found, tmp_path / "out", to)
     assert [path.name for path in tmp_path.iterdir()] == ["found.jsonl"]
 

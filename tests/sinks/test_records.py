@@ -306,7 +306,9 @@ def test_reading_what_is_no_records_file(tmp_path: Path) -> None:
     path = tmp_path / "found.jsonl"
     with pytest.raises(SourceNotFound, match="No such file"):
         list(read_records(path))
-    path.write_text('{"type":"stream","schema":1}\n{"type":\n{"type":"end"}\n')
+    records(path).finish()
+    stream = path.read_text().splitlines()[0]
+    path.write_text(stream + '\n{"type":\n{"type":"end"}\n')
     with pytest.raises(StreamerError, match=r"found.jsonl:2: not JSON"):
         list(read_records(path))
     path.write_text('[{"image_id": 1}]\n')
