@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.config.annotate import AnnotateConfig, RecordingSettings, load_annotate_config
+from streamer.config.annotate import AnnotateConfig, EncodingSettings, RecordingSettings, load_annotate_config
 from streamer.config.zones import places_of
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
@@ -228,18 +228,23 @@ def opened(
     if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
         picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
     else:
-        picture_sink = VideoEncoder(
-            output,
-            info,
-            source=source,
-            encoder=config.encoder,
-            crf=config.crf,
-            preset=config.preset,
-            audio=config.audio,
-            overwrite=config.overwrite,
-        )
+        picture_sink = encoder_of(config, output, source)
     undo.callback(picture_sink.abandon)
     return source, info, picture_sink
+
+
+def encoder_of(config: EncodingSettings, output: Path, source: VideoFile) -> VideoEncoder:
+    """The file of the drawn copy of an open recording. Raises ``SinkError`` or ``OutputRefused``."""
+    return VideoEncoder(
+        output,
+        source.info,
+        source=source,
+        encoder=config.encoder,
+        crf=config.crf,
+        preset=config.preset,
+        audio=config.audio,
+        overwrite=config.overwrite,
+    )
 
 
 def _about(config: AnnotateConfig, source: VideoFile, *, tracked: bool) -> dict[str, object]:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from streamer.annotation import encoder_of
 from streamer.config.render import EventRenderConfig
 from streamer.errors import ConfigError
 from streamer.events.event import Event
 from streamer.events.footage import cut_around
+from streamer.perception.recorded import stored_selection
 from streamer.perception.recorded_by_clock import RecordedByClock
-from streamer.perception.selection import Selection, class_ids
 from streamer.pipeline import Pipeline
 from streamer.render.renderer import Renderer, Style
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
-from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.stored import StoredRecords
 from streamer.sources.video import VideoFile
 
@@ -33,11 +33,7 @@ def render_event(
     """
     check_output(output, overwrite=config.overwrite)
     stored = StoredRecords(config.records)
-    select = Selection(
-        score_threshold=config.score_threshold or 0.0,
-        class_ids=None if config.classes is None else class_ids(config.classes, stored.labels, stored.name),
-        max_instances=config.max_instances,
-    )
+    select = stored_selection(config, stored)
     with tempfile.TemporaryDirectory(prefix=".event-", dir=output.parent) as folder, ExitStack() as undo:
         clip, notes = cut_around(event, footage, Path(folder) / "clip.mp4", before_s=before_s, after_s=after_s)
         if len(clip.paths) > 1:
@@ -45,18 +41,14 @@ def render_event(
         source = VideoFile(clip.paths[0])
         undo.callback(source.close)
         info = source.open()
-        sink = VideoEncoder(
-            output,
-            info,
-            source=source,
-            encoder=config.encoder,
-            crf=config.crf,
-            preset=config.preset,
-            audio=config.audio,
-            overwrite=config.overwrite,
-        )
-        undo.callback(sink.abandon)
         perception = RecordedByClock(stored, select, clip.start_utc_s)
+        if not perception.reaches(clip.end_utc_s):
+            raise ConfigError(
+                f"{stored.path} holds nothing of the time of the event",
+                hint=f"name the file that detections of {event.camera} wrote then; without detections there are no records",
+            )
+        sink = encoder_of(config, output, source)
+        undo.callback(sink.abandon)
         renderer = Renderer(
             stored.labels,
             style=Style(draw=config.draw, mask_opacity=config.mask_opacity),
@@ -66,12 +58,6 @@ def render_event(
         pipeline = Pipeline(source, perception, renderer, [sink])
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             stats = pipeline.run()
-    if not perception.drawn:
-        output.unlink(missing_ok=True)
-        raise ConfigError(
-            f"{stored.path} holds nothing of the time of the event",
-            hint=f"name the file that detections of {event.camera} wrote then; without detections there are no records",
-        )
     if missing := stats.frames_out - perception.drawn:
         notes.append(f"{missing} of {stats.frames_out} frames are without records: nothing is drawn on them")
     return [*notes, *source.notes, *sink.notes]

@@ -15,8 +15,14 @@ from streamer.config.zones import places_of
 from streamer.errors import ConfigError, StageFailed
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.privacy import PrivacyRules, Private, privacy_in_words, privacy_rules
-from streamer.perception.recorded import MatchedFrames, Recorded, refuse_another_recording, refuse_another_stream
-from streamer.perception.selection import Selection, class_ids
+from streamer.perception.recorded import (
+    MatchedFrames,
+    Recorded,
+    refuse_another_recording,
+    refuse_another_stream,
+    stored_selection,
+)
+from streamer.perception.selection import Selection
 from streamer.pipeline import Pipeline
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
@@ -65,7 +71,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
     if config.insecure:
         tls.leave_unchecked(config.input)
     stored = StoredRecords(config.records)
-    select = _selection(config, stored)
+    select = stored_selection(config, stored)
     rules = _privacy(config, stored)
     refuse_another_recording(stored, config.input)
     with ExitStack() as undo:
@@ -105,7 +111,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
             try:
                 stats = pipeline.run()
             except StageFailed as failure:
-                paths = dict(zip(sinks, [path for path in (output, config.counts) if path is not None], strict=False))
+                paths = dict(zip(sinks, [path for path in (output, config.counts) if path is not None], strict=True))
                 failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
     files = [config.counts] if pipeline.abandoned else [output, config.counts]
@@ -124,15 +130,6 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
         ],
         damaged_packets=source.damaged_packets,
         interrupted=pipeline.interrupted,
-    )
-
-
-def _selection(config: RenderConfig, stored: StoredRecords) -> Selection:
-    """Which of the stored instances are drawn: all where the settings say nothing."""
-    return Selection(
-        score_threshold=config.score_threshold or 0.0,
-        class_ids=None if config.classes is None else class_ids(config.classes, stored.labels, stored.name),
-        max_instances=config.max_instances,
     )
 
 

@@ -103,3 +103,9 @@ def test_records_of_another_time_are_refused(folder: Path) -> None:
     assert done.exit_code == 2
     assert "holds nothing of the time of the event; name the file that detections of gate wrote then" in done.output
     assert not (folder / "drawn.mp4").exists()
+    (folder / "drawn.mp4").write_bytes(b"of an earlier run")
+    assert (
+        CliRunner().invoke(app, ["events", "render", str(folder), event.id, *options, "--before", "1", "--overwrite"]).exit_code
+        == 2
+    )
+    assert (folder / "drawn.mp4").read_bytes() == b"of an earlier run"

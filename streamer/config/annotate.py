@@ -141,7 +141,22 @@ class AnnotateConfig(  # pydantic takes the fields of the last base first
         return self.draws_masks or self.records_masks or bool(self.privacy or counted) or self.coco is not None
 
 
-class RecordingSettings(Protocol):
+class EncodingSettings(Protocol):
+    """How the drawn copy is written."""
+
+    @property
+    def encoder(self) -> str | None: ...
+    @property
+    def crf(self) -> float | None: ...
+    @property
+    def preset(self) -> str | None: ...
+    @property
+    def audio(self) -> Literal["copy", "none"]: ...
+    @property
+    def overwrite(self) -> bool: ...
+
+
+class RecordingSettings(EncodingSettings, Protocol):
     """The settings that ``annotate`` and ``render`` have in common: what is read, and how its copy is written."""
 
     @property
@@ -154,16 +169,6 @@ class RecordingSettings(Protocol):
     def decode(self) -> Literal["cpu", "cuda"]: ...
     @property
     def device(self) -> str: ...
-    @property
-    def encoder(self) -> str | None: ...
-    @property
-    def crf(self) -> float | None: ...
-    @property
-    def preset(self) -> str | None: ...
-    @property
-    def audio(self) -> Literal["copy", "none"]: ...
-    @property
-    def overwrite(self) -> bool: ...
 
 
 def load_annotate_config(

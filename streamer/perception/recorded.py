@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from streamer.errors import RecordsDiffer
 from streamer.frame import Frame, StreamInfo
-from streamer.perception.selection import Selection
+from streamer.perception.selection import Selection, class_ids
 from streamer.sinks.stored import StoredRecords
 from streamer.sources.fingerprint import fingerprint
 from streamer.sources.opening import shown
@@ -91,6 +91,26 @@ class Recorded:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+class ChosenSettings(Protocol):
+    """The settings that choose among stored instances."""
+
+    @property
+    def score_threshold(self) -> float | None: ...
+    @property
+    def classes(self) -> Collection[str] | None: ...
+    @property
+    def max_instances(self) -> int | None: ...
+
+
+def stored_selection(config: ChosenSettings, stored: StoredRecords) -> Selection:
+    """Which of the stored instances are drawn: all where the settings say nothing. Raises ``ConfigError``."""
+    return Selection(
+        score_threshold=config.score_threshold or 0.0,
+        class_ids=None if config.classes is None else class_ids(config.classes, stored.labels, stored.name),
+        max_instances=config.max_instances,
+    )
 
 
 def refuse_another_recording(stored: StoredRecords, path: str) -> None:

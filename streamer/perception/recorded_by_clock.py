@@ -38,6 +38,11 @@ class RecordedByClock:
         self.drawn = 0
         """Frames that have records."""
 
+    def reaches(self, end_utc_s: float) -> bool:
+        """Before the first frame: whether there are records of the time from the footage's beginning to ``end_utc_s``."""
+        self._at(self._start_utc_s)
+        return any(self._start_utc_s - _NEAR_S <= at <= end_utc_s + _NEAR_S for at, _ in self._near)
+
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """The frame with what was found then. Raises ``StreamerError`` for damaged records."""
         line = self._at(self._start_utc_s + frame.time_s)
