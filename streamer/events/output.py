@@ -33,6 +33,7 @@ _AGAIN_S = 1.0
 """How often it is tried to write what could not be written."""
 _MOST_UNWRITTEN = 1000
 """Changes that are kept in memory meanwhile."""
+_ABANDON_S = 3.0
 _NOTE_S = 5.0
 """How often it is noted that an event goes on: a process that is killed leaves it that exactly."""
 
@@ -56,7 +57,7 @@ class EventsOutput:
         pre_capture_s: float = 5.0,
         post_capture_s: float = 10.0,
         utc_of: Callable[[Frame], float] = lambda frame: time.time() if frame.utc_s is None else frame.utc_s,
-        patience_s: float = 3.0,
+        patience_s: float = _ABANDON_S,
     ) -> None:
         """Ends what a process that was killed had left open. ``utc_of`` says when a frame was taken, seconds since 1970;
         ``patience_s`` is what clips may take at the end."""
@@ -109,7 +110,8 @@ class EventsOutput:
         self._state = State.ENDED
 
     def abandon(self) -> None:
-        """The same: each change is true by itself."""
+        """The same, but clips that take long are left out: each change is true by itself."""
+        self._patience_s = min(self._patience_s, _ABANDON_S)
         try:
             self.finish()
         except StreamerError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,14 @@ from streamer.events.from_settings import event_rules
 from streamer.events.output import EventsOutput
 from streamer.events.query import EventQuery
 from streamer.events.retention import remove_files
-from streamer.events.store import EVENTS_FILE, EventStore
+from streamer.events.store import EVENTS_FILE, EventStore, make_folder
 from streamer.events.tracker import EventTracker
 from streamer.recording.file_clip import cut_file
 from streamer.sinks.containers import CONTAINERS
 from streamer.sources.video import VideoFile
+from streamer.stages import Annotated
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_S = 3600.0
 
@@ -43,19 +47,13 @@ class RecordedEvents:
             raise ConfigError(f"{source.name} is a picture: events need a recording", hint="leave out events")
         self.path = folder / EVENTS_FILE
         name = Path(source.name).name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights"
-            ) from error
+        make_folder(folder)
         self._store = EventStore(self.path)
-        try:
-            self._make_way(name, overwrite=overwrite)
-        except BaseException:
+        self._events: EventsOutput | None = None
+        if not overwrite and self._store.events(EventQuery(camera=name), 1):
             self._store.close()
-            raise
-        self._notes = []
+            raise OutputRefused(f"{folder} holds events of {name} already", hint="give another folder, or --overwrite")
+        self._notes: list[str] = []
         if not clips:
             self._notes.append("events have no clips: the recording's own pictures show what privacy covers")
         elif not source.is_file:
@@ -65,46 +63,54 @@ class RecordedEvents:
                 "the recording does not say when it was taken: times of its events count from 1970-01-01T00:00:00Z"
             )
         began_utc = source.taken_utc_s or 0.0
-        self._events = EventsOutput(
-            folder,
-            name,
-            self._store,
-            EventTracker(name, event_rules(config), class_name),
-            clips=_FileClips(source, began_utc) if clips and source.is_file else None,
-            pre_capture_s=config.event_pre_capture,
-            post_capture_s=config.event_post_capture,
-            utc_of=lambda frame: began_utc + frame.time_s,
-            patience_s=_PATIENCE_S,
-        )
-        self.name = self._events.name
-        self.write, self.status = self._events.write, self._events.status
+
+        def make() -> EventsOutput:
+            return EventsOutput(
+                folder,
+                name,
+                self._store,
+                EventTracker(name, event_rules(config), class_name),
+                clips=_FileClips(source, began_utc) if clips and source.is_file else None,
+                pre_capture_s=config.event_pre_capture,
+                post_capture_s=config.event_post_capture,
+                utc_of=lambda frame: began_utc + frame.time_s,
+                patience_s=_PATIENCE_S,
+            )
+
+        self.name = f"events {folder}"
+        self._camera, self._make = name, make
 
     @property
     def notes(self) -> list[str]:
         """What people should know of the events, one sentence each."""
         return list(self._notes)
 
+    def write(self, item: Annotated) -> None:
+        """Look at the next frame. With the first one earlier events of this name go: a run that fails before leaves them."""
+        if self._events is None:
+            self._make_way()
+            self._events = self._make()
+        self._events.write(item)
+
     def finish(self) -> None:
         """End what goes on, cut the clips, and close the file."""
         try:
-            self._events.finish()
+            if self._events is not None:
+                self._events.finish()
         finally:
             self._store.close()
 
     def abandon(self) -> None:
-        """The same: each event is true by itself."""
-        self._events.abandon()
+        """End what goes on; clips that are not cut by now are left out. Each event is true by itself."""
+        if self._events is not None:
+            self._events.abandon()
         self._store.close()
 
-    def _make_way(self, name: str, *, overwrite: bool) -> None:
-        if not self._store.events(EventQuery(camera=name), 1):
-            return
-        if not overwrite:
-            raise OutputRefused(
-                f"{self.path.parent} holds events of {name} already", hint="give another folder, or --overwrite"
-            )
-        for event in self._store.forget(name, math.inf, open_too=True):
-            remove_files(self.path.parent, event)
+    def _make_way(self) -> None:
+        while gone := self._store.forget(self._camera, math.inf, open_too=True):
+            for event in gone:
+                for problem in remove_files(self.path.parent, event):
+                    log.warning("%s", problem)
 
 
 class _FileClips:

@@ -65,6 +65,14 @@ def open_existing(folder: Path) -> EventStore:
     return EventStore(path)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of events where there is none. Raises ``ConfigError``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights") from error
+
+
 class EventStore:
     """Keeps events, and what is still to be told of them. Any thread may call it; writing waits for the disk.
 

@@ -12,14 +12,13 @@ from typing import Self
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.zones import places_of
-from streamer.errors import ConfigError
 from streamer.events.delivery import Delivery, DeliveryStatus
 from streamer.events.from_settings import event_rules
 from streamer.events.output import EventsOutput
 from streamer.events.ownership import Ownership
 from streamer.events.retention import EventRetention
 from streamer.events.states import WatchedCamera, WatchedZone
-from streamer.events.store import EVENTS_FILE, EventStore
+from streamer.events.store import EVENTS_FILE, EventStore, make_folder
 from streamer.events.targets.from_settings import make_targets
 from streamer.events.tracker import EventTracker
 from streamer.live.copying import CopyRecording
@@ -54,12 +53,7 @@ class EventFiles:
             raise
 
     def _open(self, folder: Path, cameras: Mapping[str, CameraConfig], process: ProcessOptions) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights"
-            ) from error
+        make_folder(folder)
         self._owned.append(Ownership(folder))
         store = EventStore(folder / EVENTS_FILE, targets=process.target_names, most_waiting=process.delivery.most_waiting)
         self._stores[folder] = store

@@ -11,7 +11,7 @@ import av
 import pytest
 
 from streamer.annotation import annotate
-from streamer.errors import ConfigError, OutputRefused
+from streamer.errors import ConfigError, DetectorError, OutputRefused
 from streamer.events.event import Event
 from streamer.events.store import open_existing
 
@@ -92,3 +92,12 @@ def test_with_privacy_there_are_no_clips_and_that_is_said(recording: Path, tmp_p
     (event,) = events_of(folder)
     assert event.clip is None
     assert any("events have no clips" in note for note in notes)
+
+
+def test_a_run_that_fails_before_its_first_frame_leaves_earlier_events(recording: Path, tmp_path: Path) -> None:
+    (before,) = events_of(run(recording, tmp_path)[0])
+    with pytest.raises(DetectorError):
+        run(recording, tmp_path, detector="tests.bright:Cold")
+    assert [event.id for event in events_of(tmp_path / "events")] == [before.id]
+    assert before.snapshot is not None
+    assert before.snapshot.exists()
