@@ -145,7 +145,8 @@ class Access:
     def _role_of(self, token: str) -> Role:
         # Both are compared each time, in a time that does not tell how much of them was right.
         known = ((self.token, Role.OPERATE), (self.view_token, Role.VIEW))
-        roles = [role for secret, role in known if secret is not None and hmac.compare_digest(secret.encode(), token.encode())]
+        said = _bytes(token)
+        roles = [role for secret, role in known if secret is not None and hmac.compare_digest(_bytes(secret), said)]
         return max(roles, default=Role.NOBODY)
 
     def _note_wrong(self, remote: str) -> None:
@@ -193,6 +194,11 @@ def _refused(access: Access, request: web.Request) -> web.StreamResponse | None:
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return web.Response(status=303, headers={"Location": "/login"})
     return web.Response(status=401, text="a token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _bytes(text: str) -> bytes:
+    # Bytes of a header that are no UTF-8 come as lone surrogates.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _host_of(header: str) -> str:

@@ -30,6 +30,8 @@ _QUALITY = 80
 _FINEST = 0.75
 """Pixels by which an outline may be off."""
 _WAIT_S = 0.5
+_AGAIN_S = 1.0
+"""After a picture that could not be encoded, the next one is not tried sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class Feed:
         self._info: StreamInfo | None = None
         self._labels: Mapping[int, str] = {}
         self._viewers: dict[Viewer, asyncio.AbstractEventLoop] = {}
+        self._notice = ""
+        """Why no frames come; empty while they do."""
+        self._told = ""
+        """The reason that was logged last why a picture could not be encoded."""
         self._closed = False
         self._number = 0
         self._thread = threading.Thread(target=self._work, name=f"web-{name}", daemon=True)
@@ -102,14 +108,14 @@ class Feed:
     def take(self, item: Annotated) -> None:
         """The next frame; never blocks."""
         with self._lock:
-            self._newest = item
+            self._newest, self._notice = item, ""
             if self._viewers:
                 self._lock.notify()
 
     def tell(self, notice: str) -> None:
         """No frames come, and why."""
         with self._lock:
-            self._newest = None
+            self._newest, self._notice = None, notice
             viewers = dict(self._viewers)
         _give(viewers, notice)
 
@@ -117,6 +123,8 @@ class Feed:
         """From the server's loop: begin to watch."""
         with self._lock:
             self._viewers[viewer] = asyncio.get_running_loop()
+            if self._notice:
+                viewer.put(self._notice)
             self._lock.notify()
 
     def leave(self, viewer: Viewer) -> None:
@@ -151,10 +159,15 @@ class Feed:
             try:
                 self._number += 1
                 shown = encoded(item, info, labels, self._number, drawn=any(viewer.drawn for viewer in viewers))
-            except Exception:
-                log.exception("%s: a picture cannot be encoded for the web", self.name)
-                due = self._clock() + 1.0
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                if reason != self._told:  # not for each frame
+                    self._told = reason
+                    log.exception("%s: a picture cannot be encoded for the web", self.name)
+                _give(viewers, "pictures cannot be encoded; the log of streamer says why")
+                due = self._clock() + _AGAIN_S
                 continue
+            self._told = ""
             _give(viewers, shown)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -76,7 +76,10 @@ def _add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
         remote = request.remote or ""
         if access.is_barred(remote):
             return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
-        token = (await request.post()).get("token", "")
+        try:
+            token = (await request.post()).get("token", "")
+        except (ValueError, LookupError, AssertionError) as error:  # aiohttp's ways to say that it is no form
+            raise web.HTTPBadRequest(text="this is no form\n") from error
         session = access.sign_in(token.strip() if isinstance(token, str) else "", remote)
         if session is None:
             return web.Response(status=401, text="this is not the token\n")
@@ -114,21 +117,15 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
         room()
         socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
         await socket.prepare(request)
-        viewer = Viewer(drawn=False)
-        feed.join(viewer)
-        try:
-            while not socket.closed:
-                await _send(socket, viewer)
-                said = await asyncio.wait_for(socket.receive(), STALLED_S)
-                if said.type is not WSMsgType.TEXT:
-                    break
-        except TimeoutError:
-            log.info("%s: a viewer took no picture for %.0f s and is sent away", feed.name, STALLED_S)
+
+        async def send(viewer: Viewer) -> bool:
+            await _send(socket, viewer)
+            said = await asyncio.wait_for(socket.receive(), STALLED_S)
+            return said.type is WSMsgType.TEXT
+
+        await _watch(feed, send, drawn=False)
+        if not socket.closed:
             await socket.close(code=4000, message=b"too slow")
-        except ConnectionError:
-            log.debug("%s: a viewer has left", feed.name)
-        finally:
-            feed.leave(viewer)
         return socket
 
     async def motion_jpeg(request: web.Request) -> web.StreamResponse:
@@ -137,20 +134,15 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
         room()
         response = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=picture"})
         await response.prepare(request)
-        viewer = Viewer(drawn=True)
-        feed.join(viewer)
-        try:
-            while True:
-                shown = await viewer.next()
-                if isinstance(shown, Shown) and shown.drawn:
-                    head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shown.drawn)}\r\n\r\n"
-                    await asyncio.wait_for(response.write(head.encode() + shown.drawn + b"\r\n"), STALLED_S)
-        except TimeoutError:
-            log.info("%s: a viewer took no picture for %.0f s and is sent away", feed.name, STALLED_S)
-        except ConnectionError:
-            log.debug("%s: a viewer has left", feed.name)
-        finally:
-            feed.leave(viewer)
+
+        async def send(viewer: Viewer) -> bool:
+            shown = await viewer.next()
+            if isinstance(shown, Shown) and shown.drawn:
+                head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shown.drawn)}\r\n\r\n"
+                await asyncio.wait_for(response.write(head.encode() + shown.drawn + b"\r\n"), STALLED_S)
+            return True
+
+        await _watch(feed, send, drawn=True)
         return response
 
     async def snapshot(request: web.Request) -> web.Response:
@@ -171,6 +163,21 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
     app.router.add_get("/api/cameras/{camera}/pictures", pictures)
     app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)
     app.router.add_get("/api/cameras/{camera}/snapshot.jpg", snapshot)
+
+
+async def _watch(feed: Feed, send: Callable[[Viewer], Awaitable[bool]], *, drawn: bool) -> None:
+    """Have a viewer sent what comes, until ``send`` says that it wants no more, has gone, or takes nothing."""
+    viewer = Viewer(drawn=drawn)
+    feed.join(viewer)
+    try:
+        while await send(viewer):
+            pass
+    except TimeoutError:
+        log.info("%s: a viewer took no picture for %.0f s and is sent away", feed.name, STALLED_S)
+    except ConnectionError:
+        log.debug("%s: a viewer has left", feed.name)
+    finally:
+        feed.leave(viewer)
 
 
 async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:

@@ -136,6 +136,26 @@ def test_others_need_the_token(serve: Callable[..., WebServer]) -> None:
     assert get(server, Cookie=signed_in).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"--x\r\n"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=token\r\n\r\nhalf"),
+        ("multipart/form-data; boundary=x", b"\x00\xff"),
+        ("application/x-www-form-urlencoded; charset=none", b"token=x"),
+        ("application/x-www-form-urlencoded", b"token=%ff&token=\xff"),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"\xff"),
+        ("application/json", b"{"),
+    ],
+)
+def test_what_is_no_form_is_no_failure(serve: Callable[..., WebServer], kind: str, body: bytes) -> None:
+    server = serve("0.0.0.0:0", token="operator-token")
+    answer = httpx.post(f"http://127.0.0.1:{server.port}/login", content=body, headers={"Content-Type": kind})
+    assert answer.status_code in (400, 401)
+    bearer = {b"Authorization": b"Bearer \xff\xfe"}
+    assert httpx.get(f"http://127.0.0.1:{server.port}/api/cameras", headers=bearer).status_code == 401
+
+
 def test_tokens_cannot_be_guessed_by_trying(serve: Callable[..., WebServer]) -> None:
     clock = Clock()
     server = serve("0.0.0.0:0", token="operator-token", clock=clock)
