@@ -61,6 +61,11 @@ def send_trial(
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of events of a run.", show_default=False)]
 EventId = Annotated[str, typer.Argument(metavar="ID", help="The event, as list shows it.", show_default=False)]
+Footage = Annotated[
+    Path, typer.Option("--record", metavar="FOLDER", help="The folder that record of the run named.", show_default=False)
+]
+SecondsBefore = Annotated[float, typer.Option("--before", min=0, help="Seconds before the event.")]
+SecondsAfter = Annotated[float, typer.Option("--after", min=0, help="Seconds after the event.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
 
 
@@ -148,12 +153,10 @@ def export_events(
 def cut_event(
     folder: Folder,
     event_id: EventId,
-    record: Annotated[
-        Path, typer.Option("--record", metavar="FOLDER", help="The folder that record of the run named.", show_default=False)
-    ],
+    record: Footage,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The clip: an .mp4.", show_default=False)],
-    before: Annotated[float, typer.Option(min=0, help="Seconds before the event.")] = 5.0,
-    after: Annotated[float, typer.Option(min=0, help="Seconds after the event.")] = 10.0,
+    before: SecondsBefore = 5.0,
+    after: SecondsAfter = 10.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)] = False,
     debug: Debug = False,
 ) -> None:
@@ -177,12 +180,10 @@ def render_event(
     context: typer.Context,
     folder: Folder,
     event_id: EventId,
-    record: Annotated[
-        Path, typer.Option("--record", metavar="FOLDER", help="The folder that record of the run named.", show_default=False)
-    ],
+    record: Footage,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The drawn clip.", show_default=False)],
-    before: Annotated[float, typer.Option(min=0, help="Seconds before the event.")] = 5.0,
-    after: Annotated[float, typer.Option(min=0, help="Seconds after the event.")] = 10.0,
+    before: SecondsBefore = 5.0,
+    after: SecondsAfter = 10.0,
     debug: Debug = False,
 ) -> None:
     """Draw what was found onto the footage of an event. Needs the footage (record) and the records (detections) of the run."""

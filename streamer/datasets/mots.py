@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from streamer.datasets.dataset import DatasetInfo
-from streamer.datasets.mot import write_sequence
+from streamer.datasets.sequence import Sequence
 from streamer.datasets.stored_frame import StoredFrame
 from streamer.frame import Plane
 from streamer.sinks.coco_masks import Crop, rles
@@ -21,24 +21,22 @@ _MOST_TRACK = 999
 class MotsDataset:
     """Implements ``Dataset``: a sequence's folder with ``gt/gt.txt``, ``seqinfo.ini`` and pictures in ``img1``.
 
-    Frames are counted from 1, in the order in which they are there: readers shift those that are counted from 0 without a word.
+    Readers shift frames that are counted from 0 without a word.
     A pixel belongs to one object, the surest one: readers refuse masks that overlap.
     """
 
     def __init__(self, info: DatasetInfo) -> None:
         self.lost: Counter[str] = Counter()
         self._info = info
-        self._frames = 0
-        (info.folder / "gt").mkdir()
-        self._lines = (info.folder / "gt" / "gt.txt").open("x", encoding="ascii")
+        self._sequence = Sequence(info)
 
     def picture(self, frame: StoredFrame) -> Path:  # noqa: ARG002  # it counts by itself
         """In ``img1``, by its number in the sequence."""
-        return self._info.folder / "img1" / f"{self._frames + 1:06d}.jpg"
+        return self._sequence.next_picture
 
     def add(self, frame: StoredFrame) -> None:
         """Write the lines of a frame."""
-        self._frames += 1
+        self._sequence.begin_frame()
         width, height = self._info.width, self._info.height
         taken: Plane = np.zeros((height, width), np.uint8)
         for one in sorted(frame.objects, key=lambda one: -one.score):
@@ -60,14 +58,13 @@ class MotsDataset:
                     (rle,) = rles([Crop(0, 0, free.astype(np.bool_))], width, height)
                     assert rle is not None
                     number = 1000 * class_number + one.track_id
-                    self._lines.write(f"{self._frames} {number} {class_number} {height} {width} {rle['counts']}\n")
+                    self._sequence.write(f" {number} {class_number} {height} {width} {rle['counts']}")
                 self.lost["without their score"] += 1
 
     def finish(self) -> None:
         """Write ``seqinfo.ini``."""
-        self.close()
-        write_sequence(self._info, self._frames)
+        self._sequence.finish()
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self._sequence.close()

@@ -22,6 +22,7 @@ from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO, misfit
 from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES, open_model
 from streamer.detectors.networks import BoxAnswers, Network
+from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
@@ -113,12 +114,7 @@ class HubDetector:
 
     def detect_wanted(self, image: NDArray[np.uint8], wanted: Wanted, *, masks: bool = True) -> Instances:
         """See ``stages.DetectsWanted``."""
-        # The loaded object would cast a float picture to black, and take the first picture of a batch, without a word.
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise DetectorContractError(
-                f"expected an RGB picture, uint8 (height, width, 3), got {image.dtype} {image.shape}",
-                hint="hand over the array as Frame.rgb() gives it",
-            )
+        refuse_other_than_rgb(image)
         height, width = image.shape[:2]
         useful = self._useful(width, height)
         if useful != (width, height):

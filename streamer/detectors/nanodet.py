@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from streamer.detectors.labels import COCO
 from streamer.detectors.nanodet_boxes import BoxNetwork, best_fit
 from streamer.detectors.outlines import CELLS, LIVE_MS, RECORDING_MS, Outliner
+from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.detectors.weights import FOLDER, verified
-from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable
+from streamer.errors import ConfigError, DetectorUnavailable
 from streamer.instances import Instances
 
 SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
@@ -116,11 +117,7 @@ class NanoDetDetector:
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
         """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise DetectorContractError(
-                f"expected an RGB picture, uint8 (height, width, 3), got {image.dtype} {image.shape}",
-                hint="hand over the array as Frame.rgb() gives it",
-            )
+        refuse_other_than_rgb(image)
         with self._lock:
             if self._outliner is None:
                 raise DetectorUnavailable(f"the detector {self.name} is closed", hint="make a new one")

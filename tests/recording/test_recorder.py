@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import pytest
@@ -28,9 +28,11 @@ __all__ = ["make_camera"]
 
 
 @contextmanager
-def recording(url: str, folder: Path, **settings: Any) -> Iterator[tuple[PacketRecorder, PacketSource]]:
+def recording(
+    url: str, folder: Path, *, transport: Literal["auto", "tcp", "udp"] = "auto", **settings: Any
+) -> Iterator[tuple[PacketRecorder, PacketSource]]:
     recorder = PacketRecorder(folder, "gate", **settings)
-    source = PacketSource(url, recorder, reconnect_initial_delay_s=0.1, reconnect_max_delay_s=0.3)
+    source = PacketSource(url, recorder, transport=transport, reconnect_initial_delay_s=0.1, reconnect_max_delay_s=0.3)
     thread = threading.Thread(target=source.run, name="source")
     thread.start()
     try:

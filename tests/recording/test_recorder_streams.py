@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 
-from streamer.recording.recorder import PacketRecorder
 from streamer.sources.packet_source import PacketSource
 from streamer.sources.packets import CameraPacket, CameraStreams
 from streamer.stages import State
 from tests.camera import RATE, Camera, MakeCamera, make_camera, recorded
 from tests.media import ffmpeg
+from tests.recording.test_recorder import assert_without_gap, recording
 from tests.sources.broadcast import clip, send, serving
 from tests.waiting import wait_until
 
@@ -26,28 +23,9 @@ pytestmark = pytest.mark.slow
 __all__ = ["make_camera"]
 
 
-@contextmanager
-def recording(url: str, folder: Path, **settings: Any) -> Iterator[tuple[PacketRecorder, PacketSource]]:
-    recorder = PacketRecorder(folder, "gate", segment_s=1.0)
-    source = PacketSource(url, recorder, reconnect_initial_delay_s=0.1, reconnect_max_delay_s=0.3, **settings)
-    thread = threading.Thread(target=source.run, name="source")
-    thread.start()
-    try:
-        yield recorder, source
-    finally:
-        source.interrupt()
-        thread.join()
-        recorder.finish(10)
-
-
-def assert_without_gap(numbers: list[int]) -> None:
-    assert numbers
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
 def test_every_packet_that_comes_over_udp_is_kept(tmp_path: Path, make_camera: MakeCamera) -> None:
     camera = make_camera(sound="aac")
-    with recording(camera.url, tmp_path, transport="udp") as (recorder, _):
+    with recording(camera.url, tmp_path, segment_s=1.0, transport="udp") as (recorder, _):
         wait_until(lambda: recorder.status().frames >= 3 * RATE)
     assert len(list(tmp_path.iterdir())) >= 2
     assert_without_gap(recorded(tmp_path, camera))
@@ -55,7 +33,7 @@ def test_every_packet_that_comes_over_udp_is_kept(tmp_path: Path, make_camera: M
 
 def test_reordered_pictures_are_kept_as_they_came_and_shown_at_their_times(tmp_path: Path, make_camera: MakeCamera) -> None:
     camera = make_camera("h264, reordered")
-    with recording(camera.url, tmp_path) as (recorder, _):
+    with recording(camera.url, tmp_path, segment_s=1.0) as (recorder, _):
         wait_until(lambda: recorder.status().frames >= 3 * RATE)
     numbers = recorded(tmp_path, camera)
     assert_without_gap(numbers)
@@ -81,7 +59,7 @@ def test_a_camera_that_comes_back_with_another_codec_begins_a_new_file(tmp_path:
     made.mkdir()
     other = Camera(made, "hevc")
     folder = tmp_path / "files"
-    with recording(camera.url, folder) as (recorder, source):
+    with recording(camera.url, folder, segment_s=1.0) as (recorder, source):
         wait_until(lambda: recorder.status().frames >= RATE)
         camera.stop()
         wait_until(lambda: source.state is State.RECONNECTING)

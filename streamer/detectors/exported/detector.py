@@ -20,6 +20,7 @@ from streamer.detectors.exported.found import Reader
 from streamer.detectors.exported.picture_input import PictureInput, Preparation
 from streamer.detectors.exported.recognition import Place, picture_place
 from streamer.detectors.exported.told import told_of
+from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.errors import DetectorContractError, DetectorUnavailable
 from streamer.instances import Instances
 
@@ -98,11 +99,7 @@ class ExportedDetector:
 
     def detect_wanted(self, image: NDArray[np.uint8], wanted: Wanted, *, masks: bool = True) -> Instances:
         """See ``stages.DetectsWanted``."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise DetectorContractError(
-                f"expected an RGB picture, uint8 (height, width, 3), got {image.dtype} {image.shape}",
-                hint="hand over the array as Frame.rgb() gives it",
-            )
+        refuse_other_than_rgb(image)
         with self._lock:
             network = self._network
             if network is None:
