@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from streamer.follow.appearance import appearance_of
 from streamer.follow.boxes import MOST_UNSEEN, at_edge, crowding, overlaps, unclipped, whole
-from streamer.follow.flow import Flow, FlowEstimator, LowResFrame
+from streamer.follow.flow import Flow, FlowEstimator, LowResFrame, alike
 from streamer.follow.flow_gain import FlowGain
 from streamer.follow.history import History, Moment
 from streamer.follow.identities import Identities
@@ -56,8 +57,6 @@ class Follower:
     settings: FollowSettings = field(default_factory=FollowSettings)
     identities: Identities = field(default_factory=Identities)
     """Gives the tracks their ids; one that a follower before this one has used goes on counting."""
-    mean_flow_px: float = 0.0
-    """Length of the newest flow, averaged over the picture, pixels."""
 
     def __post_init__(self) -> None:
         self._flow = FlowEstimator()
@@ -66,7 +65,7 @@ class Follower:
         self._outlines = CarriedOutlines()
         self._history = History(self.settings.max_history)
         self._tracks: list[Track] = []
-        self._ahead: tuple[Frame, LowResFrame, Flow | None] | None = None
+        self._ahead: tuple[Frame, LowResFrame, Flow | Callable[[], Flow] | None] | None = None
         self._aspects: dict[int, float] = {}
 
     def reset(self) -> None:
@@ -75,7 +74,6 @@ class Follower:
         self._tracks.clear()
         self._order.forget(())
         self._ahead = None
-        self.mean_flow_px = 0.0
 
     def advance(self, frame: Frame) -> bool:
         """Take the next frame and carry all tracks into it. False when it starts a new scene: nothing could be carried."""
@@ -84,10 +82,10 @@ class Follower:
         continues = not self._history or flow is not None
         if not continues:
             self.reset()
-        seconds = self._history.append(Moment(frame.index, frame.time_s, low_res.size, low_res, flow))
-        if flow is not None:
-            self.mean_flow_px = flow.mean_shift_px
-            self._carry(flow, frame, seconds)
+        moment = Moment(frame.index, frame.time_s, low_res.size, low_res, flow)
+        seconds = self._history.append(moment)
+        if self._tracks and moment.flow is not None:
+            self._carry(moment.flow, frame, seconds)
         self.identities.retire(self._tracks)
         self._shrink_history()
         return continues
@@ -97,18 +95,29 @@ class Follower:
         _, flow = self._flow_into(frame)
         return bool(self._history) and flow is None
 
-    def _flow_into(self, frame: Frame) -> tuple[LowResFrame, Flow | None]:
+    def _flow_into(self, frame: Frame) -> tuple[LowResFrame, Flow | Callable[[], Flow] | None]:
         """The frame at low resolution and the flow from the frame before; None at a cut and at a change of size."""
         if self._ahead is not None and self._ahead[0] is frame:
             return self._ahead[1:]
         low_res = LowResFrame.of(frame)
         newest = self._history.newest.low_res if self._history else None
-        flow = None
-        if newest is not None and newest.size == low_res.size:
-            flow = self._flow.between(newest, low_res)
-            flow = None if flow.cut else flow
+        flow: Flow | Callable[[], Flow] | None = None
+        if newest is None or newest.size != low_res.size:
+            pass
+        elif not self._tracks and alike(newest, low_res):
+            # Nothing is carried yet. Only a late answer will want the flow: a camera that sees nobody is looked at for less.
+            flow = partial(self._flow.between, newest, low_res)
+        else:
+            measured = self._flow.between(newest, low_res)
+            flow = None if measured.cut else measured
         self._ahead = (frame, low_res, flow)
         return low_res, flow
+
+    @property
+    def mean_flow_px(self) -> float:
+        """Length of the newest flow, averaged over the picture, pixels."""
+        flow = self._history.newest.flow if self._history else None
+        return flow.mean_shift_px if flow is not None else 0.0
 
     @property
     def travel(self) -> float:
@@ -176,8 +185,6 @@ class Follower:
         return self.identities.summary()
 
     def _carry(self, flow: Flow, frame: Frame, seconds: float) -> None:
-        if not self._tracks:
-            return
         size = np.array([frame.width, frame.height], np.float64)
         before = [track.state for track in self._tracks]
         hidden = self._order.hidden({track: track.state for track in self._tracks}, self._tracks)

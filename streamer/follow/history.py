@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,8 +20,19 @@ class Moment:
     size: tuple[int, int]
     """Width and height of the picture."""
     low_res: LowResFrame
-    flow: Flow | None
-    """From the moment before to this one; None for the first after a start or a cut."""
+    _flow: Flow | Callable[[], Flow] | None
+    """The flow, or how it is computed once it is needed."""
+
+    @property
+    def flow(self) -> Flow | None:
+        """From the moment before to this one; None for the first after a start or a cut."""
+        if callable(self._flow):
+            self._flow = self._flow()
+        return self._flow
+
+    def after(self, flow: Flow) -> None:
+        """Follow upon an earlier moment than before, by ``flow``."""
+        self._flow = flow
 
 
 @dataclass(eq=False)
@@ -87,6 +99,6 @@ class History:
             return False
         _, i, flow, second = min(pairs, key=lambda pair: pair[:2])
         assert second.flow is not None
-        second.flow = flow.then(second.flow)
+        second.after(flow.then(second.flow))
         del self._moments[i]
         return True

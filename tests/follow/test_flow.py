@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamer.follow.flow import FlowEstimator, LowResFrame
+from streamer.follow.flow import FlowEstimator, LowResFrame, alike
 from streamer.frame import Frame
 from tests.follow.frames import GROUND, OTHER_GROUND, frame, scene
 
@@ -22,6 +25,16 @@ def test_a_glimpse_is_small_and_knows_its_scale() -> None:
 def test_a_glimpse_is_no_view_of_the_decoders_memory() -> None:
     small = frame(0, GROUND)
     assert not np.shares_memory(LowResFrame.of(small).luma, small.luma())
+
+
+@given(st.integers(2, 700), st.integers(2, 700))
+def test_a_glimpse_of_any_size_shows_the_same_picture(width: int, height: int) -> None:
+    ground = cv2.GaussianBlur(cv2.resize(GROUND, (2 * width, 2 * height)), (0, 0), 4.0)
+    low_res = LowResFrame.of(frame(0, np.asarray(ground, np.uint8)))
+    h, w = low_res.luma.shape
+    wanted = cv2.resize(frame(0, np.asarray(ground, np.uint8)).luma(), (w, h), interpolation=cv2.INTER_AREA)
+    assert float(np.abs(low_res.luma.astype(int) - wanted).mean()) < 2.5
+    assert low_res.to_picture == pytest.approx((2 * width / w, 2 * height / h))
 
 
 def flow_between(a: Frame, b: Frame):  # type: ignore[no-untyped-def]  # a helper of these tests
@@ -46,6 +59,14 @@ def test_another_scene_is_a_cut_and_more_light_is_none() -> None:
     assert flow_between(frame(0, GROUND), frame(1, OTHER_GROUND)).cut
     brighter = np.asarray(np.minimum(GROUND.astype(int) + 40, 255), np.uint8)
     assert not flow_between(frame(0, GROUND), frame(1, brighter)).cut
+
+
+def test_one_scene_is_known_without_its_motion_and_another_is_not() -> None:
+    brighter = np.asarray(np.minimum(GROUND.astype(int) + 40, 255), np.uint8)
+    first, *others = (
+        LowResFrame.of(frame(i, ground)) for i, ground in enumerate((GROUND, brighter, OTHER_GROUND, GROUND[:100]))
+    )
+    assert [alike(first, other) for other in others] == [True, False, False]
 
 
 def test_two_steps_make_one() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.follow.flow import Flow, FlowEstimator, LowResFrame
 from streamer.follow.follower import Follower
 from streamer.follow.settings import FollowSettings
 from streamer.instances import Instances
@@ -56,6 +57,29 @@ def test_a_late_detection_is_shown_where_the_object_is_now(latency: int) -> None
         assert instances.boxes_xyxy[0] == pytest.approx((20 + 5 * i, 60, 60 + 5 * i, 124), abs=4.0)
         assert instances.followed.tolist() == instances.mask_carried.tolist() == [True]
         assert 0.1 * latency - 0.01 <= instances.mask_age_s[0] <= 0.1 * (2 * latency)
+
+
+@pytest.mark.parametrize("empty", [0, 3, 45])
+def test_frames_without_objects_cost_no_flow_until_an_answer_of_theirs_comes(
+    empty: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    measure = FlowEstimator.between
+
+    def between(self: FlowEstimator, earlier: LowResFrame, later: LowResFrame) -> Flow:
+        asked.append(1.0)
+        return measure(self, earlier, later)
+
+    monkeypatch.setattr(FlowEstimator, "between", between)
+    follower = Follower(FollowSettings(lost_s=2.0))
+    for i in range(empty + 5):
+        follower.advance(scene(i, (5, 60.0 + 4.0 * i, 60.0)))
+        follower.expect(empty)
+    assert asked == []
+    follower.detected(empty, found((60.0 + 4.0 * empty, 60.0, 0.9)))
+    assert len(asked) == 4
+    box = follower.instances().boxes_xyxy[0]
+    assert box[0] == pytest.approx(60.0 + 4.0 * (empty + 4), abs=4.0)
 
 
 def test_without_latency_everything_is_inferred() -> None:
