@@ -12,23 +12,30 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import machine, median, ratio
+from benchmarks.average_precision import Kind, Picture, average_precision
+from benchmarks.measure import SAMPLES, machine, median, ratio
 from streamer.detectors.hub import HubDetector, to_boxes
 from streamer.detectors.networks import TwoStageNetwork
+from streamer.detectors.precision import FULL, MIXED, choose
 from streamer.detectors.saved_model import load, quiet_tensorflow
+from streamer.errors import DetectorUnavailable
 from streamer.follow.boxes import overlaps
 from streamer.instances import Instances
 from streamer.perception.selection import Selection
+from streamer.sources.video import VideoFile
 from tests.detectors import saved_models
 
+T = TypeVar("T")
+KINDS: tuple[Kind, ...] = ("bbox", "segm")
 EXTRA_FLOATS = (1, 128, 128, 3328)
 """218 MB, as the 18 needless outputs of the real export."""
 KEPT = (0, 1, 5, 20)
@@ -54,6 +61,12 @@ class Comparison:
         again = time.perf_counter() - start
         print(f"{self.name} on {self.detector.device}: loaded in {first:.1f} s, {peak:.0f} MiB at most; in {again:.1f} s again")
         self._signature, self._loaded = load(self.tf, str(folder))
+        self.mixed = True
+        """Whether mixed precision can be used here."""
+        try:
+            self.with_mixed(lambda: None)()
+        except DetectorUnavailable:
+            self.mixed = False
         (self._argument,) = self._signature.structured_input_signature[1]
 
     def naive(self, picture: NDArray[np.uint8]) -> dict[str, Any]:
@@ -82,6 +95,9 @@ class Comparison:
         calls: dict[str, Callable[[], None]] = {"the model as it comes": naive}
         calls |= {f"boxes, masks of {count}": kept(count) for count in KEPT}
         calls["boxes, all masks"] = lambda: void(self.detector.detect(picture))
+        if self.mixed:
+            for count in (0, 5):
+                calls[f"the same of {count}, mixed"] = self.with_mixed(kept(count))
         seconds: dict[str, list[float]] = {name: [] for name in calls}
         bytes_copied: dict[str, int] = {}
         for counted in range(rounds + 1):
@@ -97,6 +113,37 @@ class Comparison:
             share = ratio(taken, seconds["the model as it comes"])
             megabytes = bytes_copied[name] / 1e6
             print(f"  {name:22} {median(taken):8.3f} s a frame, {share:5.2f} of the first; {megabytes:8.3f} MB copied")
+
+    def with_mixed(self, call: Callable[[], T]) -> Callable[[], T]:
+        """``call`` with mixed precision, and full precision after it."""
+
+        def called() -> T:
+            choose(self.tf, MIXED, self.detector.device)
+            try:
+                return call()
+            finally:
+                choose(self.tf, FULL, self.detector.device)
+
+        return called
+
+    def precision(self) -> None:
+        """Print what mixed precision does to what is found in frames of the sample clips, full precision being the truth."""
+        if not self.mixed:
+            print("  mixed precision: not on this processor")
+            return
+        for clip in ("pedestrians.mp4", "bikes.mp4", "bottles.mp4"):
+            with closing(VideoFile(SAMPLES / clip)) as source:
+                source.open()
+                frames = [frame for frame in source.frames() if frame.index % 30 == 10][:3]
+            pictures = [frame.rgb() for frame in frames]
+            full = [self.detector.detect(picture) for picture in pictures]
+            mixed = self.with_mixed(lambda pictures=pictures: [self.detector.detect(picture) for picture in pictures])()  # type: ignore[misc]
+            size = Picture(frames[0].width, frames[0].height)
+            truth = [instances[instances.scores >= FIDELITY_SCORE] for instances in full]
+            judged = {kind: average_precision(mixed, truth, size, kind) for kind in KINDS}
+            self_judged = {kind: average_precision(full, truth, size, kind) for kind in KINDS}
+            told = ", ".join(f"{kind} {judged[kind]:.3f} (full {self_judged[kind]:.3f})" for kind in KINDS)
+            print(f"  {clip}, {len(frames)} frames, {sum(map(len, truth))} objects of {FIDELITY_SCORE} and more: AP50 {told}")
 
     def equality(self, pictures: int) -> None:
         """Print the most by which boxes, scores and masks differ from the model as it comes, each picture asked for twice."""
@@ -173,6 +220,7 @@ def compare(folder: Path, rounds: int, pictures: int) -> None:
     comparison = Comparison(folder)
     comparison.seconds(rounds)
     comparison.equality(pictures)
+    comparison.precision()
     comparison.fidelity()
 
 

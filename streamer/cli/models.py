@@ -54,6 +54,7 @@ def models_check(
     labels: Annotated[Path | None, typer.Option(help="File of class names for a SavedModel.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads on a CPU.", show_default=False)] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:N]", help="As --device of annotate.")] = "auto",
+    precision: Annotated[str, typer.Option(metavar="full|mixed", help="As --precision of annotate.")] = "full",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -68,7 +69,9 @@ def models_check(
     # What it sees in noise scores next to nothing, but its masks take as long as any.
     least = 0.5 if saved_model_of(detector) is None else 0.0
     try:
-        loaded = load_detector(detector, score_threshold=least, threads=threads, labels_path=labels, device=device)
+        loaded = load_detector(
+            detector, score_threshold=least, threads=threads, labels_path=labels, device=device, precision=precision
+        )
     except DetectorContractError:
         if (file := exported_file_of(detector)) is not None:
             _show_what_it_has(file)

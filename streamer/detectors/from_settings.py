@@ -29,6 +29,8 @@ class DetectorSettings(Protocol):
     def threads(self) -> int | None: ...
     @property
     def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
 
 
 class SelectionSettings(Protocol):
@@ -61,6 +63,7 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
         threads=threads or settings.threads,
         labels_path=settings.labels,
         device=settings.device,
+        precision=settings.precision,
         live=live,
     )
 

@@ -23,6 +23,8 @@ from streamer.detectors.labels import COCO, misfit
 from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES, open_model
 from streamer.detectors.networks import BoxAnswers, Network
 from streamer.detectors.picture import refuse_other_than_rgb
+from streamer.detectors.precision import FULL
+from streamer.detectors.precision import choose as choose_precision
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.redact import redact
@@ -57,11 +59,12 @@ class HubDetector:
         threads: int | None = None,
         labels_path: Path | None = None,
         device: str = AUTO,
+        precision: str = FULL,
     ) -> None:
         """Load it from a SavedModel folder or, for a Hub handle, from the cache, downloading it when it is not there.
 
         ``threads`` is for TensorFlow as a whole, and only before its first use in the process; ``device``, which holds for the
-        process, is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises
+        process, is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; so does ``precision``, ``full`` or ``mixed``. Raises
         ``DetectorUnavailable`` when the model cannot be had or loaded, ``DetectorContractError`` when it is another kind.
         """
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
@@ -86,6 +89,9 @@ class HubDetector:
             network, known = open_model(self._tf, model, folder, self.name, self.device)
         except self._tf.errors.ResourceExhaustedError as error:
             raise saved_model.out_of_memory(self.name, error) from error
+        # Only now: that a network may be cut was proved to the last bits.
+        choose_precision(self._tf, precision, self.device)
+        self.device_told += "" if precision == FULL else f", {precision} precision"
         self._network: Network | None = network
         self.contract = known.contract
         self._fixed_size = known.fixed_size

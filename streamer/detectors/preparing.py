@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from streamer.detectors.device import AUTO
 from streamer.detectors.from_settings import DetectorSettings
+from streamer.detectors.precision import FULL
 from streamer.detectors.usual_times import UsualTimes
 from streamer.redact import redact
 from streamer.runtime.own_thread import apart
@@ -47,9 +48,10 @@ def tell_nobody(_what: str, _seconds: float) -> None:
 
 
 def times_of(settings: DetectorSettings) -> UsualTimes:
-    """What the settings' detector took the last time, on the device that they ask for."""
+    """What the settings' detector took the last time, on the device and with the precision that they ask for."""
     on = "" if settings.device == AUTO else f" on {settings.device}"
-    return UsualTimes(f"{settings.detector}{on}")
+    with_precision = "" if settings.precision == FULL else f" with {settings.precision} precision"
+    return UsualTimes(f"{settings.detector}{on}{with_precision}")
 
 
 def fetch(settings: DetectorSettings, tell: Tell = tell_nobody) -> None:

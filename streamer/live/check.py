@@ -10,6 +10,7 @@ from pathlib import Path
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.validation import joined
 from streamer.config.zones import places_of
+from streamer.detectors.precision import FULL
 from streamer.detectors.registry import check_detector
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
 from streamer.live.parts import check_addresses
@@ -73,6 +74,9 @@ class _Check:
         if not self._found:
             with self._at("device"):
                 check_detector(self._process.detector, self._process.labels, self._process.device)
+        if not self._found and self._process.precision != FULL:
+            with self._at("precision"):
+                check_detector(self._process.detector, self._process.labels, self._process.device, self._process.precision)
         if self._process.metrics is not None:
             with self._at("metrics"):
                 parse_endpoint(self._process.metrics)
