@@ -11,6 +11,7 @@ import typer
 
 from streamer.cli.analyse import analyse
 from streamer.cli.cameras import cameras_app
+from streamer.cli.compare import compare
 from streamer.cli.errors import Debug, guarded
 from streamer.cli.events import events_app
 from streamer.cli.export import export
@@ -176,6 +177,10 @@ app.command(
     no_args_is_help=True,
     epilog="Example:  streamer import annotations.xml --from cvat --records found.jsonl -o corrected.jsonl",
 )(import_annotations)
+app.command(
+    no_args_is_help=True,
+    epilog="Example:  streamer compare corrected.jsonl found.jsonl --video match.mp4 --worst 10 -o worst",
+)(compare)
 add_to(app)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.progress import clock
+from streamer.comparison.comparing import Comparison
 from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
 from streamer.detectors.exported.description import Description
@@ -102,6 +103,51 @@ def print_places(places: Mapping[str, Any], console: Console | None = None) -> N
     for heading, words in _places(places):
         table.add_row(heading, words)
     (console or Console()).print(table, highlight=False)
+
+
+_FIGURES = {
+    "AP": "ap",
+    "AP50": "ap50",
+    "mask AP": "mask_ap",
+    "HOTA": "hota",
+    "IDF1": "idf1",
+    "MOTA": "mota",
+    "switches": "switches",
+    "true": "truth_objects",
+    "judged": "judged_objects",
+}
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """How well records agree with the truth, on stdout unless told otherwise."""
+    console = console or Console()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    for heading in _FIGURES:
+        table.add_column(heading, justify="right")
+    for name, figures in (*comparison.classes.items(), ("all", comparison.all)):
+        told = figures.as_dict()
+        table.add_row(escape(name), *(_figure(told[key]) for key in _FIGURES.values()))
+    console.print(table, highlight=False)
+    confused = _grid()
+    for (truth, judged), count in comparison.confusion.most_common():
+        if truth != judged:
+            confused.add_row(f"{count}", escape(_confusion(truth, judged)))
+    for row, one in enumerate(comparison.worst):
+        confused.add_row("" if row else "worst", f"frame {one.frame} at {one.time_s:.3f} s: {one.errors} wrong")
+    console.print(confused, highlight=False)
+
+
+def _confusion(truth: str | None, judged: str | None) -> str:
+    if truth is None:
+        return f"{judged} where nothing is"
+    return f"{truth} missed" if judged is None else f"{truth} taken for {judged}"
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 def _latencies(summary: Summary) -> Table:

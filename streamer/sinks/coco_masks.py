@@ -16,6 +16,8 @@ from streamer.render.masks import binary_crop
 
 _SIMPLIFY_PX = 0.75
 _AREA_CHANGE = 0.1
+_MOST_CHARACTERS = 7
+"""Of a run in COCO's text: five bits each, more than any picture has pixels."""
 
 
 class Rle(TypedDict):
@@ -107,39 +109,58 @@ def pixels(rle: Rle) -> Plane:
     """The mask of a whole picture, uint8 (height, width) of 0 and 1. Raises ``ValueError`` where the runs do not fill it."""
     # pycocotools' own ``decode`` warns of NumPy's next version each time.
     height, width = rle["size"]
-    counts = _counts(rle["counts"])
-    if sum(counts) != height * width or min(counts, default=0) < 0:
-        raise ValueError(f"runs of {sum(counts)} pixels do not fill {width}x{height}")
+    counts = _filling_counts(rle)
     values = (np.arange(len(counts)) % 2).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
 
 
-def _counts(text: str) -> list[int]:
-    """Run lengths from COCO's text: five bits a character and one that says that more follow, signed, from the third on as
-    differences to the run before the last. Raises ``ValueError``."""
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise ValueError(f"{character!r} does not belong into run lengths")
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-        value = shift = 0
-    if shift:
-        raise ValueError("run lengths are cut short")
+def refuse_damaged(rle: Rle) -> None:
+    """Raise ``ValueError`` where the runs do not fill the picture: pycocotools reads past their end, or never comes to one."""
+    _filling_counts(rle)
+
+
+def _filling_counts(rle: Rle) -> NDArray[np.int64]:
+    height, width = rle["size"]
+    counts = _counts(rle["counts"])
+    if int(counts.sum()) != height * width or (counts < 0).any():
+        raise ValueError(f"runs of {int(counts.sum())} pixels do not fill {width}x{height}")
     return counts
 
 
-def pixels_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Plane:
-    """The mask, uint8 (height, width) of 0 and 1, of COCO's polygons, which run along the edges of pixels."""
+def _counts(text: str) -> NDArray[np.int64]:
+    """Run lengths from COCO's text: five bits a character and one that says that more follow, signed, from the third on as
+    differences to the run before the last. Raises ``ValueError``."""
+    bits = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
+    if not len(bits):
+        return bits
+    if ((bits < 0) | (bits >= 64)).any():
+        raise ValueError(f"{text[:40]!r} does not belong into run lengths")
+    ends = np.flatnonzero((bits & 32) == 0)
+    if not len(ends) or ends[-1] != len(bits) - 1:
+        raise ValueError("run lengths are cut short")
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lengths = ends - starts + 1
+    if lengths.max() > _MOST_CHARACTERS:
+        raise ValueError("a run is longer than any picture")
+    places = np.arange(len(bits)) - np.repeat(starts, lengths)
+    counts: NDArray[np.int64] = np.add.reduceat((bits & 31) << (5 * places), starts)
+    counts -= np.where(bits[ends] & 16, 1 << (5 * lengths), 0)
+    counts[1::2] = np.cumsum(counts[1::2])
+    counts[2::2] = np.cumsum(counts[2::2])
+    return counts
+
+
+def rle_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Rle:
+    """Run lengths of COCO's polygons, which run along the edges of pixels. Raises ``ValueError`` for what are none."""
     good = [list(outline) for outline in outlines if len(outline) >= 6]
     if not good:
-        return np.zeros((height, width), np.uint8)
+        (nothing,) = rles([Crop(0, 0, np.zeros((0, 0), np.bool_))], width, height)
+        assert nothing is not None
+        return nothing
     merged = coco_mask.merge(coco_mask.frPyObjects(good, height, width))
-    return pixels(Rle(size=[height, width], counts=merged["counts"].decode("ascii")))
+    return Rle(size=[height, width], counts=merged["counts"].decode("ascii"))
+
+
+def pixels_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Plane:
+    """The mask, uint8 (height, width) of 0 and 1, of COCO's polygons."""
+    return pixels(rle_within(outlines, width, height))

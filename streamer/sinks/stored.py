@@ -15,7 +15,7 @@ from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.cover import Cover
 from streamer.render.masks import pixels_of
-from streamer.sinks.coco_masks import Rle, pixels, pixels_within
+from streamer.sinks.coco_masks import Rle, pixels, pixels_within, refuse_damaged, rle_within
 from streamer.sinks.packed import unpack_cover, unpack_mask
 from streamer.sinks.records import read_records
 
@@ -143,6 +143,19 @@ def decoded(mask: Mapping[str, Any]) -> Plane:
     if "counts" in mask:
         return pixels(Rle(size=[height, width], counts=mask["counts"]))
     return pixels_within(mask["polygons"], width, height)
+
+
+def run_lengths(mask: Mapping[str, Any]) -> Rle:
+    """A mask as records hold it, run lengths or polygons, as run lengths that fill their picture.
+
+    Raises ``ValueError`` or ``KeyError`` for anything else.
+    """
+    height, width = mask["size"]
+    if "counts" in mask:
+        rle = Rle(size=[height, width], counts=mask["counts"])
+        refuse_damaged(rle)
+        return rle
+    return rle_within(mask["polygons"], width, height)
 
 
 def _sized(mask: Floats | None, side: int) -> Floats:
