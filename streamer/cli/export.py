@@ -16,7 +16,10 @@ def export(
         Path, typer.Argument(metavar="FOUND.jsonl", help="Records of annotate, live or run.", show_default=False)
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="NAME", help="coco, cvat, yolo-detect, yolo-seg, mot, mots.", show_default=False)
+        str,
+        typer.Option(
+            "--to", metavar="NAME", help="coco, cvat, yolo-detect, yolo-seg, mot, mots, youtube-vis.", show_default=False
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="A new folder.", show_default=False)],
     video: Annotated[

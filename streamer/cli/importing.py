@@ -12,14 +12,20 @@ from streamer.cli.errors import Debug, guarded
 
 @guarded
 def import_annotations(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What another tool wrote.", show_default=False)],
-    from_: Annotated[str, typer.Option("--from", metavar="NAME", help="coco or cvat.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What another tool wrote: a file, or a folder.", show_default=False)
+    ],
+    from_: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="coco, cvat, mot, mots, yolo, youtube-vis.", show_default=False)
+    ],
     records: Annotated[
         Path,
         typer.Option("--records", metavar="FOUND.jsonl", help="The records that were exported: times.", show_default=False),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.jsonl", help="New records.", show_default=False)],
-    every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="As in the export, of CVAT with pictures.")] = 1,
+    every: Annotated[
+        int, typer.Option("--every", metavar="N", min=1, help="As in the export; of CVAT, in one with pictures.")
+    ] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.", show_default=False)] = False,
     debug: Debug = False,
 ) -> None:

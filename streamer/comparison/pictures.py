@@ -77,7 +77,7 @@ class _Sides:
             renderer(item)
             picture = replace(frame, picture=item.drawn()).rgb()
             head = np.zeros((_WORDS_PX, picture.shape[1], 3), np.uint8)
-            cv2.putText(head, f"{words}, frame {one.frame}", (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
+            cv2.putText(head, words, (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
             pictures.append(np.concatenate([head, picture]))
         gap = np.full((pictures[0].shape[0], _GAP_PX, 3), 255, np.uint8)
         return np.concatenate([pictures[0], gap, pictures[1]], axis=1)

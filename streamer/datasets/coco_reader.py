@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,24 +10,24 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from streamer.datasets.corrected import CorrectedObject, mask_and_box
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.stored_frame import frame_of_name
 from streamer.frame import Plane
 from streamer.sinks.coco_masks import Rle, pixels, pixels_within
-
-_NAME = re.compile(r"frame_(\d+)")
+from streamer.sinks.stored import StoredRecords
 
 
 class CocoReader:
     """The objects of a COCO file by frame. The file is read as a whole: it takes several times its size of memory."""
 
-    def __init__(self, path: Path, size: tuple[int, int]) -> None:
-        """``size``: width and height of the recording's picture.
+    by_place = False
+    names_empty_frames = True
 
-        Raises ``ValueError``, ``KeyError`` or ``TypeError`` for a file that is none, and ``OSError``.
-        """
+    def __init__(self, path: Path, stored: StoredRecords, _every: int) -> None:
+        """Raises ``ValueError``, ``KeyError`` or ``TypeError`` for a file that is none, and ``OSError``."""
         data = json.loads(path.read_bytes())
         self.lost: Counter[str] = Counter()
-        self._size = size
+        self._size = stored.size
         self._names: dict[int, str] = {one["id"]: one["name"] for one in data["categories"]}
         frames = {image["id"]: _frame_of(image) for image in data["images"]}
         self._by_frame: dict[int, list[Mapping[str, Any]]] = {frame: [] for frame in frames.values()}
@@ -42,16 +41,21 @@ class CocoReader:
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
-        return [self._object(one) for one in self._by_frame.get(frame, ())]
+        made = [self._object(one) for one in self._by_frame.get(frame, ())]
+        self.lost[OUTSIDE] += made.count(None)
+        return [one for one in made if one is not None]
 
-    def _object(self, one: Mapping[str, Any]) -> CorrectedObject:
-        picture = self._pixels(one.get("segmentation"))
+    def _object(self, one: Mapping[str, Any]) -> CorrectedObject | None:
+        picture = outline_pixels(one.get("segmentation"), self._size)
         outline = None if picture is None else mask_and_box(picture)
         if outline is not None:
             mask, box = outline
         else:
             left, top, width, height = map(float, one["bbox"])
-            mask, box = None, (left, top, left + width, top + height)
+            within = box_within(left, top, left + width, top + height, self._size)
+            if within is None:
+                return None
+            mask, box = None, within
         track = one.get("track_id", one.get("attributes", {}).get("track_id"))
         return CorrectedObject(
             class_name=self._names[one["category_id"]],
@@ -62,21 +66,24 @@ class CocoReader:
             mask=mask,
         )
 
-    def _pixels(self, outline: Any) -> Plane | None:
-        if not outline:
-            return None
-        width, height = self._size
-        if isinstance(outline, list):
-            return pixels_within(outline, width, height)
-        if isinstance(outline["counts"], list):
-            outline = coco_mask.frPyObjects(outline, *outline["size"])
-            outline["counts"] = outline["counts"].decode("ascii")
-        if list(outline["size"]) != [height, width]:
-            raise ValueError(f"a mask of {outline['size']} in a picture of {[height, width]}")
-        return pixels(Rle(size=[height, width], counts=outline["counts"]))
+
+def outline_pixels(outline: Any, size: tuple[int, int]) -> Plane | None:
+    """The mask, uint8 (height, width) of 0 and 1, of an annotation's polygons or run lengths in a picture of that width and
+    height; None where it has none. Raises ``ValueError`` and the like for anything else."""
+    if not outline:
+        return None
+    width, height = size
+    if isinstance(outline, list):
+        return pixels_within(outline, width, height)
+    if list(outline["size"]) != [height, width]:
+        raise ValueError(f"a mask of {outline['size']} in a picture of {[height, width]}")
+    counts = outline["counts"]
+    if isinstance(counts, list):
+        counts = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"].decode("ascii")
+    return pixels(Rle(size=[height, width], counts=counts))
 
 
 def _frame_of(image: Mapping[str, Any]) -> int:
     """Index of the frame of an image: by its name, which all tools keep, else by our field."""
-    named = _NAME.fullmatch(Path(image["file_name"]).stem)
-    return int(named[1]) if named is not None else int(image["frame"])
+    named = frame_of_name(image["file_name"])
+    return int(image["frame"]) if named is None else named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,15 @@ import numpy as np
 from streamer.frame import Plane
 from streamer.sinks.coco_masks import Crop, rles
 
+OUTSIDE = "left out, since nothing of them is in the picture"
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedObject:
-    """One object of one frame."""
+    """One object of one frame. Raises ``ValueError`` for a score that is no number."""
 
     class_name: str
     score: float
@@ -23,13 +29,25 @@ class CorrectedObject:
     """Which objects of other frames are the same: any text; empty where it is not known."""
     track_id: int | None
     """Identity that the object had in the records, where the tool kept it."""
-    box_xyxy: tuple[float, float, float, float]
-    """Left, top, right, bottom in pixels."""
+    box_xyxy: Box
     mask: Mapping[str, Any] | None
-    """Run lengths as records hold them; None where there is only a box."""
+    """Run lengths as records hold it; None where there is only a box."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.score):
+            raise ValueError(f"a score of {self.score}")
+        object.__setattr__(self, "score", min(max(self.score, 0.0), 1.0))
 
 
-def mask_and_box(pixels: Plane) -> tuple[Mapping[str, Any], tuple[float, float, float, float]] | None:
+def box_within(left: float, top: float, right: float, bottom: float, size: tuple[int, int]) -> Box | None:
+    """What of a box lies in a picture of that width and height; None where nothing does. Raises ``ValueError`` for NaN."""
+    if not all(map(math.isfinite, (left, top, right, bottom))):
+        raise ValueError(f"a box of {left}, {top}, {right}, {bottom}")
+    box = (max(0.0, left), max(0.0, top), min(float(size[0]), right), min(float(size[1]), bottom))
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def mask_and_box(pixels: Plane) -> tuple[Mapping[str, Any], Box] | None:
     """Run lengths and tight box of a mask, uint8 (height, width) of 0 and 1; None where nothing is set."""
     height, width = pixels.shape
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))

@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from streamer.datasets.corrected import CorrectedObject, mask_and_box
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
 from streamer.frame import Plane
 from streamer.sinks.coco_masks import pixels_within
+from streamer.sinks.stored import StoredRecords
 
 _SHAPES = ("polygon", "box", "mask")
 
@@ -21,13 +22,16 @@ class CvatReader:
     CVAT writes every frame of a track, also those that it has interpolated. What is outside is not there.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], every: int = 1) -> None:
-        """``size``: width and height of the recording's picture. A frame of the file is ``every`` frames of the recording.
+    by_place = True
+    names_empty_frames = False
+
+    def __init__(self, path: Path, stored: StoredRecords, every: int) -> None:
+        """A frame of the file is ``every`` frames of the recording.
 
         Raises ``ValueError`` or ``TypeError`` for a file that is none, and ``OSError``.
         """
         self.lost: Counter[str] = Counter()
-        self._size = size
+        self._size = stored.size
         self._every = every
         self._by_frame: dict[int, list[CorrectedObject]] = {}
         self._tracks = 0
@@ -47,9 +51,9 @@ class CvatReader:
             raise ValueError(str(error)) from error
 
     @property
-    def frames(self) -> set[int] | None:
-        """None: the file does not say which frames were looked at."""
-        return None
+    def frames(self) -> set[int]:
+        """Places of frames that have objects: the file does not say which ones were looked at."""
+        return set(self._by_frame)
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
@@ -68,7 +72,7 @@ class CvatReader:
             label = str(element.get("label") if in_track else shape.get("label"))
             made = self._object(shape, label, f"track {self._tracks}" if in_track else "")
             if made is None:
-                self.lost["left out, since nothing of them is in the picture"] += 1
+                self.lost[OUTSIDE] += 1
             else:
                 self._by_frame.setdefault(frame, []).append(made)
 
@@ -76,12 +80,11 @@ class CvatReader:
         said = {attribute.get("name"): (attribute.text or "").strip() for attribute in shape.iterfind("attribute")}
         kept = int(said["track_id"]) if said.get("track_id", "").isdecimal() else None
         if shape.tag == "box":
-            width, height = self._size
             left, top, right, bottom = (float(str(shape.get(name))) for name in ("xtl", "ytl", "xbr", "ybr"))
-            box = (max(0.0, left), max(0.0, top), min(float(width), right), min(float(height), bottom))
-            if box[0] >= box[2] or box[1] >= box[3]:
+            within = box_within(left, top, right, bottom, self._size)
+            if within is None:
                 return None
-            mask = None
+            mask, box = None, within
         else:
             outline = mask_and_box(self._polygon(shape) if shape.tag == "polygon" else self._mask(shape))
             if outline is None:

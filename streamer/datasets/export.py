@@ -20,6 +20,7 @@ from streamer.datasets.mot import MotDataset
 from streamer.datasets.mots import MotsDataset
 from streamer.datasets.stored_frame import StoredFrame
 from streamer.datasets.yolo import YoloDataset
+from streamer.datasets.youtube_vis import YoutubeVisDataset
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, StreamerError
 from streamer.frame import Frame
 from streamer.perception.recorded import MatchedFrames, refuse_another_recording, refuse_another_stream
@@ -33,6 +34,7 @@ FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "yolo-seg": lambda info: YoloDataset(info, outlines=True),
     "mot": MotDataset,
     "mots": MotsDataset,
+    "youtube-vis": YoutubeVisDataset,
 }
 """How a format is called, and what writes it."""
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from streamer.analysis.observation import observe
 from streamer.datasets.coco_reader import CocoReader
 from streamer.datasets.corrected import CorrectedObject
 from streamer.datasets.cvat_reader import CvatReader
+from streamer.datasets.mot_reader import MotReader
+from streamer.datasets.mots_reader import MotsReader
+from streamer.datasets.reader import Reader
+from streamer.datasets.yolo_reader import YoloReader
+from streamer.datasets.youtube_vis_reader import YoutubeVisReader
 from streamer.errors import ConfigError, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.sinks.atomic import PendingFile
 from streamer.sinks.records import SCHEMA
@@ -26,19 +31,13 @@ from streamer.sinks.stored import StoredRecords
 _UNNAMED = re.compile(r"class (\d+)", re.ASCII)
 
 
-class Reader(Protocol):
-    """Reads one format."""
-
-    lost: Counter[str]
-
-    @property
-    def frames(self) -> set[int] | None: ...
-    def objects(self, frame: int) -> list[CorrectedObject]: ...
-
-
-READERS: Mapping[str, Callable[[Path, tuple[int, int], int], Reader]] = {
-    "coco": lambda path, size, _every: CocoReader(path, size),
+READERS: Mapping[str, Callable[[Path, StoredRecords, int], Reader]] = {
+    "coco": CocoReader,
     "cvat": CvatReader,
+    "mot": MotReader,
+    "mots": MotsReader,
+    "yolo": YoloReader,
+    "youtube-vis": YoutubeVisReader,
 }
 """How a format is called, and what reads it."""
 
@@ -82,7 +81,7 @@ def import_annotations(
         pending.commit()
     except OSError as error:
         raise OutputWriteFailed(f"{output} cannot be written ({error.strerror})", hint="check the free space") from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, StreamerError):
             raise
         raise _unreadable(path, from_, error) from error
@@ -93,7 +92,7 @@ def import_annotations(
 
 def _opened(path: Path, stored: StoredRecords, from_: str, every: int) -> Reader:
     try:
-        return READERS[from_](path, stored.size, every)
+        return READERS[from_](path, stored, every)
     except OSError as error:
         raise SourceNotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
 
@@ -119,34 +118,41 @@ class _Import:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The lines of the records, one by one."""
-        stored, used = self._stored, set()
-        for line in stored.frames():
-            used.add(line["frame"])
-            for one in self._reader.objects(line["frame"]):
+        stored, reader, used = self._stored, self._reader, set()
+        for place, line in enumerate(stored.frames()):
+            frame = place if reader.by_place else line["frame"]
+            used.add(frame)
+            for one in reader.objects(frame):
                 self._next_track = max(self._next_track, (one.track_id or 0) + 1)
                 if one.class_name not in self._ids:
                     self._ids[one.class_name] = self._new_class(one.class_name)
-        if (frames := self._reader.frames) is not None:
+        # What is lost is told once, though objects are read twice.
+        told, reader.lost = reader.lost, Counter()
+        frames = reader.frames
+        if reader.names_empty_frames:
             self._missing = len(used - frames)
-            if strange := len(frames - used):
-                self._reader.lost[f"in {strange} frames that the records do not have"] += sum(
-                    len(self._reader.objects(frame)) for frame in frames - used
-                )
+        if strange := frames - used:
+            told[f"in {len(strange)} frames that the records do not have"] = sum(len(reader.objects(one)) for one in strange)
         labels = {str(class_id): name for name, class_id in self._ids.items()}
         yield {**stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}
-        for line in stored.frames():
+        for place, line in enumerate(stored.frames()):
             kept: dict[str, Any] = {
                 key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
             }
-            yield {**kept, "looked_s": line["time_s"], "instances": self._instances(line["frame"])}
+            yield {
+                **kept,
+                "looked_s": line["time_s"],
+                "instances": self._instances(place if reader.by_place else line["frame"]),
+            }
             self.frames += 1
+        reader.lost = told
         end = {"type": "end", "frames": self.frames, "instances": self.by_class.total(), "by_class": dict(self.by_class)}
-        told = stored.end or {}
-        yield {**end, **{key: told[key] for key in ("seconds", "interrupted") if key in told}}
+        ended = stored.end or {}
+        yield {**end, **{key: ended[key] for key in ("seconds", "interrupted") if key in ended}}
 
     def notes(self) -> Iterator[str]:
         """What a person should know."""
-        yield from (f"{count} objects are {what}" for what, count in self._reader.lost.items())
+        yield from (f"{count} objects are {what}" for what, count in self._reader.lost.items() if count)
         if self._missing:
             yield f"{self._missing} of {self.frames} frames are not in the file: nothing is recorded of them"
         if self._new_classes:

@@ -50,3 +50,8 @@ class Sequence:
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
+
+
+def lines_of(path: Path) -> Path:
+    """The file with the lines of a sequence: ``gt/gt.txt`` where ``path`` is its folder, else ``path`` itself."""
+    return path / "gt" / "gt.txt" if path.is_dir() else path

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from streamer.frame import Plane
 from streamer.sinks.stored import decoded
+
+_NAME = re.compile(r"frame_([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +69,9 @@ class StoredFrame:
         """The frame of a line."""
         objects = tuple(map(StoredObject.of, line["instances"]))
         return cls(index=line["frame"], pts=line["pts"], time_s=line["time_s"], objects=objects)
+
+
+def frame_of_name(name: str) -> int | None:
+    """Index of the frame whose picture or labels have this name; None where it tells none."""
+    named = _NAME.fullmatch(Path(name).stem)
+    return None if named is None else int(named[1])

@@ -119,6 +119,11 @@ def refuse_damaged(rle: Rle) -> None:
     _filling_counts(rle)
 
 
+def uncompressed(rle: Rle) -> list[int]:
+    """The runs as numbers of pixels. Raises ``ValueError`` where they do not fill the picture."""
+    return [int(count) for count in _filling_counts(rle)]
+
+
 def _filling_counts(rle: Rle) -> NDArray[np.int64]:
     height, width = rle["size"]
     counts = _counts(rle["counts"])

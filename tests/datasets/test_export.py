@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -305,3 +306,34 @@ def test_the_command_tells_what_is_lost(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "5 frames, 16 objects: " in done.output
     assert "note: 4 of 16 objects are left out, since they have no track" in done.output
+
+
+def test_youtube_vis_is_read_by_trackeval(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports what NumPy has renamed
+        from trackeval.datasets import YouTubeVIS
+    gt = tmp_path / "gt" / "youtube_vis_own"
+    gt.parent.mkdir()
+    done = export(write_records(tmp_path / "found.jsonl"), gt, "youtube-vis")
+    assert set(done.notes) == {
+        "4 of 16 objects are an annotation of one frame each, since they have no track of their own",
+        "4 of 16 objects are without a mask: only their boxes are there",
+    }
+    data = json.loads((gt / "annotations.json").read_text())
+    assert data["videos"][0]["pts"] == list(PTS)
+    assert [one["id"] for one in data["annotations"]] == [1, 2, 10, 9, 11, 12, 13]
+    results = tmp_path / "trackers" / "youtube_vis_own" / "own" / "data"
+    results.mkdir(parents=True)
+    (results / "results.json").write_text(
+        '[{"video_id":1,"category_id":1,"score":1,"segmentations":[null,null,null,null,null]}]'
+    )
+    # The folders end in a slash: the reader joins texts.
+    said = {"GT_FOLDER": f"{tmp_path}/gt/", "TRACKERS_FOLDER": f"{tmp_path}/trackers/", "SPLIT_TO_EVAL": "own"}
+    judge = YouTubeVIS({**said, "PRINT_CONFIG": False, "OUTPUT_FOLDER": str(tmp_path)})
+    raw = judge.get_raw_seq_data("own", judge.seq_list[0])
+    assert [sorted(map(int, ids)) for ids in raw["gt_ids"]] == [[1, 2, 10], [1, 2, 11], [], [1, 2, 12], [1, 2, 13]]
+    for index in (0, 1, 3, 4):
+        read = dict(zip(map(int, raw["gt_ids"][index]), raw["gt_dets"][index], strict=True))
+        for row, track in enumerate((1, 2)):
+            expected = coco_mask.encode(np.asfortranarray(truth(index, row)))
+            assert coco_mask.iou([read[track]], [expected], [0])[0, 0] == 1.0

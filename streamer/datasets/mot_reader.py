@@ -1,0 +1,74 @@
+"""MOTChallenge, read back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
+from streamer.datasets.lines_by_frame import LinesByFrame
+from streamer.datasets.sequence import lines_of
+from streamer.sinks.stored import StoredRecords
+
+_CLASSES = {-1: "person", 1: "person", 3: "car", 4: "bicycle", 5: "motorcycle", 7: "person"}
+"""Numbers of MOTChallenge's classes; a person on a vehicle, distractors and the like are left out."""
+
+
+class MotReader:
+    """``gt.txt``, or results: ``frame, id, left, top, width, height, confidence, class, …``, frames from 1, pixels from 0.
+
+    Our exports say class 1 of all: a track that the records have is of the class that it has there.
+    """
+
+    by_place = True
+    names_empty_frames = False
+
+    def __init__(self, path: Path, stored: StoredRecords, every: int) -> None:
+        """A frame of the file is ``every`` frames of the records. Raises ``ValueError`` and ``OSError``."""
+        self.lost: Counter[str] = Counter()
+        self._size = stored.size
+        file = lines_of(path)
+        self._truth = file.name == "gt.txt"
+        self._lines = LinesByFrame(file, lambda line: (_frame_of(line) - 1) * every)
+        self._class_of = {
+            one["track_id"]: one["class"]
+            for line in stored.frames()
+            for one in line["instances"]
+            if one.get("track_id") is not None
+        }
+
+    @property
+    def frames(self) -> set[int]:
+        """Places of frames that have objects."""
+        return self._lines.frames
+
+    def objects(self, frame: int) -> list[CorrectedObject]:
+        """The objects of a frame."""
+        return [made for line in self._lines.lines(frame) if (made := self._object(line)) is not None]
+
+    def _object(self, line: str) -> CorrectedObject | None:
+        values = [float(part) for part in line.split(",")]
+        if len(values) < 6:
+            raise ValueError(f"{line[:60]!r}: expected frame, id, left, top, width, height, …")
+        _, number, left, top, width, height, confidence, kind, *_ = [*values, *(1.0, 1.0)[len(values) - 8 :]]
+        track_id = int(number) if number >= 0 else None
+        if self._truth and confidence == 0:
+            self.lost["left out, since they are marked as not to be counted"] += 1
+            return None
+        name = self._class_of.get(track_id, _CLASSES.get(int(kind)))
+        if name is None:
+            self.lost[f"left out, since they are of MOT's class {int(kind)}"] += 1
+            return None
+        box = box_within(left, top, left + width, top + height, self._size)
+        if box is None:
+            self.lost[OUTSIDE] += 1
+            return None
+        score = 1.0 if confidence < 0 else confidence
+        return CorrectedObject(class_name=name, score=score, track="", track_id=track_id, box_xyxy=box, mask=None)
+
+
+def _frame_of(line: str) -> int:
+    frame = int(float(line.split(",", 1)[0]))
+    if frame < 1:
+        raise ValueError(f"frame {frame}: they are counted from 1")
+    return frame

@@ -1,0 +1,63 @@
+"""MOTS, read back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, mask_and_box
+from streamer.datasets.lines_by_frame import LinesByFrame
+from streamer.datasets.sequence import lines_of
+from streamer.sinks.coco_masks import Rle, pixels
+from streamer.sinks.stored import StoredRecords
+
+_CLASSES = {1: "car", 2: "person"}
+_IGNORED = 10
+"""Class of regions in which nothing is judged."""
+
+
+class MotsReader:
+    """Lines ``frame id class height width rle``, frames from 1; the id is the class times a thousand, and the track."""
+
+    by_place = True
+    names_empty_frames = False
+
+    def __init__(self, path: Path, stored: StoredRecords, every: int) -> None:
+        """A frame of the file is ``every`` frames of the records. Raises ``ValueError`` and ``OSError``."""
+        self.lost: Counter[str] = Counter()
+        self._size = stored.size
+        self._lines = LinesByFrame(lines_of(path), lambda line: (_frame_of(line) - 1) * every)
+
+    @property
+    def frames(self) -> set[int]:
+        """Places of frames that have objects."""
+        return self._lines.frames
+
+    def objects(self, frame: int) -> list[CorrectedObject]:
+        """The objects of a frame."""
+        return [made for line in self._lines.lines(frame) if (made := self._object(line)) is not None]
+
+    def _object(self, line: str) -> CorrectedObject | None:
+        parts = line.split(" ")
+        if len(parts) != 6:
+            raise ValueError(f"{line[:60]!r}: expected frame id class height width rle")
+        number, kind, height, width = map(int, parts[1:5])
+        if (width, height) != self._size:
+            raise ValueError(f"a mask of {width}x{height} in a picture of {self._size[0]}x{self._size[1]}")
+        if kind not in _CLASSES:
+            what = "regions in which nothing is judged" if kind == _IGNORED else f"of MOTS's class {kind}"
+            self.lost[f"left out, since they are {what}"] += 1
+            return None
+        outline = mask_and_box(pixels(Rle(size=[height, width], counts=parts[5])))
+        if outline is None:
+            self.lost[OUTSIDE] += 1
+            return None
+        mask, box = outline
+        return CorrectedObject(class_name=_CLASSES[kind], score=1.0, track="", track_id=number % 1000, box_xyxy=box, mask=mask)
+
+
+def _frame_of(line: str) -> int:
+    frame = int(line.split(" ", 1)[0])
+    if frame < 1:
+        raise ValueError(f"frame {frame}: they are counted from 1")
+    return frame

@@ -1,0 +1,125 @@
+"""YOLO's text files, read back: boxes and outlines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.stored_frame import frame_of_name
+from streamer.errors import SourceNotFound
+from streamer.frame import Plane
+from streamer.sinks.stored import StoredRecords
+
+_INSIDE = 0.25
+"""How far into its pixel our exports put a point, for readers that cut and readers that round."""
+
+
+class YoloReader:
+    """A folder with ``data.yaml`` and ``labels``; frames are told by the names of the files, ``frame_000012.txt``.
+
+    A line has a class and either a box (centre and size) or an outline, as shares of the picture, and maybe a score.
+    """
+
+    by_place = False
+    names_empty_frames = True
+
+    def __init__(self, path: Path, stored: StoredRecords, _every: int) -> None:
+        """``path``: the folder, or its ``data.yaml``. Raises ``ValueError`` and the like, and ``OSError``."""
+        self.lost: Counter[str] = Counter()
+        self._size = stored.size
+        folder = path if path.is_dir() else path.parent
+        self._names = _class_names((folder / "data.yaml").read_bytes())
+        self._files: dict[int, Path] = {}
+        for file in sorted((folder / "labels").rglob("*.txt")):
+            if (frame := frame_of_name(file.name)) is None:
+                self.lost[f"in {file.name}, whose name tells no frame"] += len(file.read_bytes().splitlines())
+            elif frame in self._files:
+                raise ValueError(f"{self._files[frame]} and {file} are of one frame")
+            else:
+                self._files[frame] = file
+        if not self._files:
+            raise ValueError(f"there are no files like frame_000012.txt in {folder / 'labels'}")
+
+    @property
+    def frames(self) -> set[int]:
+        """Frames that have a file."""
+        return set(self._files)
+
+    def objects(self, frame: int) -> list[CorrectedObject]:
+        """The objects of a frame."""
+        file = self._files.get(frame)
+        if file is None:
+            return []
+        try:
+            lines = file.read_text(encoding="ascii").splitlines()
+        except OSError as error:
+            raise SourceNotFound(f"cannot read {file}: {error.strerror}", hint="check the path") from error
+        made = []
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                one = self._object(line.split())
+            except (ValueError, OverflowError) as error:
+                raise ValueError(f"{file.name}, line {number}: {error}") from error
+            if one is None:
+                self.lost[OUTSIDE] += 1
+            else:
+                made.append(one)
+        return made
+
+    def _object(self, parts: list[str]) -> CorrectedObject | None:
+        values = [float(part) for part in parts[1:]]
+        if not all(map(math.isfinite, values)):
+            raise ValueError("expected numbers")
+        name = self._names.get(int(parts[0]))
+        if name is None:
+            raise ValueError(f"class {parts[0]} has no name in data.yaml")
+        # A box has four numbers, an outline at least six; what is one more is a score.
+        scored = len(values) % 2 == 1
+        shares = values[:-1] if scored else values
+        score = values[-1] if scored else 1.0
+        width, height = self._size
+        mask = None
+        if len(shares) == 4:
+            x, y, w, h = shares
+            box = box_within((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height, self._size)
+            if box is None:
+                return None
+        elif len(shares) >= 6:
+            outline = mask_and_box(self._painted(shares))
+            if outline is None:
+                return None
+            mask, box = outline
+        else:
+            raise ValueError(f"expected 4 numbers of a box or 6 and more of an outline, got {len(values)}")
+        return CorrectedObject(class_name=name, score=score, track="", track_id=None, box_xyxy=box, mask=mask)
+
+    def _painted(self, shares: list[float]) -> Plane:
+        """The mask of an outline that runs through the numbers of pixels, uint8 (height, width) of 0 and 1."""
+        width, height = self._size
+        points = np.clip(np.array(shares).reshape(-1, 2), -1.0, 2.0) * (width, height) - _INSIDE
+        picture: Plane = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(picture, [np.rint(points).astype(np.int32)], (1,))
+        return picture
+
+
+def _class_names(text: bytes) -> dict[int, str]:
+    """Classes of ``data.yaml``: a list of names, or numbers and names."""
+    try:
+        told: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"data.yaml is no YAML: {' '.join(str(error).split())}") from error
+    names = told.get("names") if isinstance(told, dict) else None
+    if isinstance(names, list):
+        return {number: str(name) for number, name in enumerate(names)}
+    if isinstance(names, dict):
+        return {int(number): str(name) for number, name in names.items()}
+    raise ValueError("data.yaml has no names of classes")

@@ -1,0 +1,120 @@
+"""YouTube-VIS: ``annotations.json`` with one annotation for each track, and pictures in ``images``."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from streamer.datasets.dataset import DatasetInfo
+from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.sinks.coco_masks import uncompressed
+from streamer.sinks.stored import run_lengths
+
+_LISTS = ("segmentations", "bboxes", "areas", "scores")
+"""What an annotation has for each frame; the last is a field of our own."""
+
+
+class YoutubeVisDataset:
+    """Implements ``Dataset``. Masks are exact, as lists of run lengths: readers take the truth in no other way.
+
+    An annotation's id is the track where no other class has the same one; ``track_id``, ``scores`` and, of the video,
+    ``pts`` are fields of our own. Each class of a track is an annotation of its own. Shapes wait in a file.
+    """
+
+    def __init__(self, info: DatasetInfo) -> None:
+        self.lost: Counter[str] = Counter()
+        self._info = info
+        self._rest = info.folder / ".shapes"
+        self._shapes = self._rest.open("xb+")
+        self._tracks: dict[tuple[int, int | None, int], array[int]] = {}
+        """By class, track and a number for what has none: for each frame its place, and where its shape stands in the file."""
+        self._untracked = 0
+        self._indices, self._pts = array("q"), array("q")
+
+    def picture(self, frame: StoredFrame) -> Path:
+        """In ``images``."""
+        return self._info.folder / "images" / f"{frame.name}.jpg"
+
+    def add(self, frame: StoredFrame) -> None:
+        """Keep the shapes of a frame: they are joined to tracks at the end."""
+        seen: set[tuple[int, int | None, int]] = set()
+        for one in frame.objects:
+            key: tuple[int, int | None, int] = one.class_id, one.track_id, 0
+            if one.track_id is None or key in seen:
+                self._untracked += 1
+                key = one.class_id, None, self._untracked
+                self.lost["an annotation of one frame each, since they have no track of their own"] += 1
+            seen.add(key)
+            self._tracks.setdefault(key, array("q")).extend((len(self._indices), self._shapes.tell()))
+            self._shapes.write(_json(self._shape(one)).encode("ascii") + b"\n")
+        self._indices.append(frame.index)
+        self._pts.append(frame.pts)
+
+    def finish(self) -> None:
+        """Write the file."""
+        info = self._info
+        with (info.folder / "annotations.json").open("x", encoding="utf-8") as file:
+            names = (_json(f"frame_{index:06d}.jpg") for index in self._indices)
+            video = {"id": 1, "width": info.width, "height": info.height, "length": len(self._indices)}
+            file.write('{"info":' + _json({"description": info.source}) + ',"videos":[' + _json(video)[:-1] + ',"file_names":[')
+            _write_all(file.write, names)
+            file.write('],"pts":[')
+            _write_all(file.write, map(str, self._pts))
+            categories = [{"id": class_id, "name": name} for class_id, name in sorted(info.labels.items())]
+            file.write(']}],\n"categories":' + _json(categories) + ',\n"annotations":[')
+            free = max((track for _, track, _ in self._tracks if track is not None), default=0) + 1
+            taken: set[int] = set()
+            for number, ((class_id, track, _), places) in enumerate(self._tracks.items()):
+                name = track
+                if name is None or name < 1 or name in taken:
+                    name, free = max(1, free), max(1, free) + 1
+                taken.add(name)
+                said = {"id": name, "video_id": 1, "category_id": class_id, "iscrowd": 0, "track_id": track}
+                file.write((",\n" if number else "\n") + _json({**said, "width": info.width, "height": info.height})[:-1])
+                for key, title in enumerate(_LISTS):
+                    file.write(f',"{title}":[')
+                    _write_all(file.write, self._in_each_frame(places, key))
+                    file.write("]")
+                file.write("}")
+            file.write("]}\n")
+        self.close()
+        self._rest.unlink()
+
+    def close(self) -> None:
+        """Close the file of shapes."""
+        self._shapes.close()
+
+    def _shape(self, one: StoredObject) -> list[Any]:
+        left, top, right, bottom = one.box_xyxy
+        box = [left, top, round(right - left, 2), round(bottom - top, 2)]
+        if one.mask is None:
+            self.lost["without a mask: only their boxes are there"] += 1
+            return [None, box, round(box[2] * box[3], 2), one.score]
+        rle = run_lengths(one.mask)
+        return [{"size": rle["size"], "counts": uncompressed(rle)}, box, int(coco_mask.area(rle)), one.score]
+
+    def _in_each_frame(self, places: array[int], key: int) -> Iterator[str]:
+        frame = 0
+        for at, offset in zip(places[::2], places[1::2], strict=True):
+            for _ in range(at - frame):
+                yield "null"
+            self._shapes.seek(offset)
+            yield _json(json.loads(self._shapes.readline())[key])
+            frame = at + 1
+        for _ in range(len(self._indices) - frame):
+            yield "null"
+
+
+def _write_all(write: Any, parts: Iterator[str]) -> None:
+    for number, part in enumerate(parts):
+        write(("," if number else "") + part)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
