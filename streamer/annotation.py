@@ -39,7 +39,7 @@ from streamer.sinks.records import Records
 from streamer.sinks.same_file import refuse_clashes
 from streamer.sources.fingerprint import fingerprint
 from streamer.sources.video import VideoFile
-from streamer.stages import Annotated, Detector, Perception, Sink
+from streamer.stages import Annotated, Detector, Perception, Remembers, Sink
 from streamer.stats import Stats
 from streamer.summary import Summary
 
@@ -80,14 +80,21 @@ def annotate_with(
     on_frame: Callable[[Annotated], None] | None = None,
     on_progress: Callable[[Stats, int | None, float], None] | None = None,
     on_wait: Tell = tell_nobody,
+    detectors: Sequence[Detector] | None = None,
 ) -> Summary:
     """The same with checked settings.
+
+    ``detectors``: those of :func:`ready_detectors` for the same settings; they stay open, for the next recording.
 
     ``on_wait`` is told what is waited for, and for how many seconds, while the detector is downloaded, loaded and warmed up.
 
     ``on_progress`` is called after each frame with the figures so far, the number of frames that will come (None where it is
     not known) and the time (monotonic seconds).
     """
+    if config.resume or config.workers != 1:
+        raise ConfigError(
+            f"{config.input} is one recording", hint="--resume and --workers are for a folder, a pattern or a list"
+        )
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
     places = places_of(config)
@@ -105,7 +112,7 @@ def annotate_with(
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
             undo.callback(events.abandon)
-        found, detector, perception = _perceive(config, undo, on_wait, tracked=bool(places) or config.events is not None)
+        found, detector, perception = _perceive(config, undo, on_wait, detectors)
         scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
@@ -276,36 +283,56 @@ def _what_was_left(perception: EveryFrame | Interval, dropped: int) -> str:
     return ", ".join(["the detector's call under way was not waited for", *parts])
 
 
-def _perceive(
-    config: AnnotateConfig, undo: ExitStack, on_wait: Tell, *, tracked: bool
-) -> tuple[EveryFrame | Interval, Detector, Perception]:
-    """What finds objects as the settings ask for, warmed up; its detector (one of them, where there are copies); and the
-    perception as a whole, which also says what must be covered."""
-    # What is to be covered is tracked: a detection that is missing in between must not uncover anybody.
-    tracked = tracked or config.track or config.inference_interval != 1 or bool(config.privacy)
+def ready_detectors(config: AnnotateConfig, on_wait: Tell = tell_nobody) -> list[Detector]:
+    """The settings' detector, loaded and warmed up, as often as it works side by side on one recording.
+
+    Raises ``DetectorError``, or ``ConfigError`` for classes that it does not know. The caller closes them.
+    """
+    tracked = _tracked(config)
     score = least_score(config, config.detector, tracked=tracked)
     times = times_of(config)
     fetch(config, on_wait)
     detectors = loaded(config, times, on_wait, lambda: load_copies(config, score, alone=tracked))
     try:
-        select = selection(config, config.detector, detectors[0])
+        selection(config, config.detector, detectors[0])
         for detector in detectors:
             warm_up(detector, times, on_wait)
     except Exception:  # not after Ctrl-C: the warm-up goes on in its thread
         for detector in detectors:
             detector.close()
         raise
+    return detectors
+
+
+def _tracked(config: AnnotateConfig) -> bool:
+    """Whether objects get identities. What is to be covered does: a detection that is missing in between must not uncover
+    anybody."""
+    asked = config.track or config.inference_interval != 1 or bool(config.privacy)
+    return asked or config.events is not None or bool(places_of(config))
+
+
+def _perceive(
+    config: AnnotateConfig, undo: ExitStack, on_wait: Tell, lent: Sequence[Detector] | None
+) -> tuple[EveryFrame | Interval, Detector, Perception]:
+    """What finds objects as the settings ask for, warmed up; its detector (one of them, where there are copies); and the
+    perception as a whole, which also says what must be covered."""
+    keep = lent is not None
+    detectors = ready_detectors(config, on_wait) if lent is None else lent
     for detector in detectors:
-        undo.callback(detector.close)
+        if not keep:
+            undo.callback(detector.close)
+        elif isinstance(detector, Remembers):
+            detector.forget()
+    select = selection(config, config.detector, detectors[0])
     rules = privacy_rules(config, detectors[0])
     wanted = select if rules is None else widened(select, rules)
-    if tracked:
+    if _tracked(config):
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval
 
-        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted)
+        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted, keep=keep)
     else:
-        found = EveryFrame(detectors, wanted)
+        found = EveryFrame(detectors, wanted, keep=keep)
     return found, detectors[0], found if rules is None else Private(found, rules, select, ahead=True)
 
 

@@ -83,6 +83,15 @@ class DetectsWanted(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A detector that remembers what it saw in earlier pictures."""
+
+    def forget(self) -> None:
+        """Another recording begins: answer as if nothing had been seen yet."""
+        ...
+
+
 class Cover(Protocol):
     """What must not be seen of a frame."""
 

@@ -62,6 +62,7 @@ def root(
             "  streamer annotate holiday.mov -o annotated.mp4",
             "  streamer annotate talk.mkv -o talk.webm --encoder libvpx-vp9 --start 1:30 --end 2:00 --classes person",
             "  streamer annotate match.mp4 -o out.mp4 --inference-interval 5 --detections out.jsonl --masks none",
+            "  streamer annotate videos -o annotated --workers 4 --resume",
             "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 Ctrl-C, 0 SIGTERM (what was done plays).",
         ]
     ),
@@ -71,10 +72,17 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
     """Annotate a recording or a picture: every frame once, at its own time, with audio and all else kept.
 
     OUTPUT appears whole or not at all. The first Ctrl-C finishes a playable file with what was done, the second abandons.
+    INPUT may be a folder, a pattern or a list (.txt) of recordings, OUTPUT is a folder then: what is finished is kept there.
     """
     from streamer.config.annotate import load_annotate_config
 
     settings = load_annotate_config(config, given(context))
+    from streamer.archive.inputs import is_archive
+
+    if is_archive(settings.input):
+        from streamer.cli.archive import annotate_all
+
+        return annotate_all(settings)
     from streamer.annotation import annotate_with
     from streamer.cli.progress import Progress
     from streamer.cli.tables import print_summary

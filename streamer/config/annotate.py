@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from streamer.config.events import EventOptions
 from streamer.config.fields import (
     Address,
+    Count,
     FilePath,
     Interval,
     InvalidValue,
@@ -67,7 +68,7 @@ class OutputOptions(Settings):
     panel: ClassVar[str] = "Output"
 
     output: Annotated[FilePath | None, Option(short="-o"), Unset("INPUT-annotated, beside the input")] = None
-    """Annotated copy: .mp4, .mkv, .mov, .webm, .jpg and others."""
+    """Annotated copy: .mp4, .mkv, .mov, .webm, .jpg and others; a folder where INPUT is a folder, a pattern or a list."""
 
 
 class TrackingOptions(Settings):
@@ -116,7 +117,19 @@ class ReportOptions(Settings):
     """No progress, no summary."""
 
 
+class ArchiveOptions(Settings):
+    """What holds for a folder, a pattern or a list of recordings."""
+
+    panel: ClassVar[str] = "Process"
+
+    resume: Switch = False
+    """Go on with a folder of recordings where an earlier run has ended: what is finished is left as it is."""
+    workers: Count = 1
+    """Processes that work side by side on a folder of recordings, each with a detector of its own."""
+
+
 class AnnotateConfig(  # pydantic takes the fields of the last base first
+    ArchiveOptions,
     ReportOptions,
     EncodingOptions,
     EventOptions,

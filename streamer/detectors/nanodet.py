@@ -134,6 +134,11 @@ class NanoDetDetector:
             if self._outliner is not None:
                 self._outliner.warm_up()
 
+    def forget(self) -> None:
+        """Keep no outlines of earlier pictures: another recording begins."""
+        if self._outliner is not None:
+            self._outliner.forget()
+
     def close(self) -> None:
         """Free the networks."""
         with self._lock:

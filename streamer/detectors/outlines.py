@@ -125,6 +125,10 @@ class Outliner:
             helper.result()
         return seen
 
+    def forget(self) -> None:
+        """Keep no outlines of earlier pictures."""
+        self._memory = OutlineMemory()
+
     def warm_up(self) -> None:
         """Run each network once."""
         for person, scene in self._eyes:

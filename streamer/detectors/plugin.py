@@ -55,6 +55,10 @@ class PluginDetector:
                 f"the detector {self._spec} cannot be warmed up: {type(error).__name__}: {error}", hint="mend its warm_up"
             ) from error
 
+    def forget(self) -> None:
+        """The plugin's own ``forget``, if it has one: another recording begins."""
+        _call(self._plugin, "forget")
+
     def close(self) -> None:
         """The plugin's own ``close``, if it has one."""
         _call(self._plugin, "close")

@@ -21,8 +21,14 @@ class EveryFrame:
     """
 
     def __init__(
-        self, detectors: Sequence[Detector], select: Selection, clock: Callable[[], float] = time.perf_counter
+        self,
+        detectors: Sequence[Detector],
+        select: Selection,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        keep: bool = False,
     ) -> None:
+        """``keep``: leave the detectors open at the end, for another recording."""
         if not detectors:
             raise ValueError("detectors: expected at least one, got none")
         self.left = False
@@ -30,6 +36,7 @@ class EveryFrame:
         self._detectors = list(detectors)
         self._select = select
         self._clock = clock
+        self._keep = keep
         self._threads = [OwnThread(f"detector-{copy}") for copy in range(len(detectors))]
         self._turn = 0
         self._pending: deque[Future[Annotated]] = deque()
@@ -58,7 +65,7 @@ class EveryFrame:
     def close(self) -> None:
         """Close the detectors and end their threads; one that was left closes its detector when its call returns."""
         for thread, detector in zip(self._threads, self._detectors, strict=True):
-            if not self.left:
+            if not self.left and not self._keep:
                 thread.call(detector.close)
             thread.close()
 

@@ -42,9 +42,11 @@ class Interval:
         select: Selection,
         *,
         settings: FollowSettings | None = None,
+        keep: bool = False,
         detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """``keep``: leave the detector open at the end, for another recording."""
         if interval != "auto" and interval < 1:
             raise ValueError(f"interval: expected 1 or more frames, or auto, got {interval}")
         self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
@@ -58,6 +60,7 @@ class Interval:
         self._thread = OwnThread("detector")
         self._detect = detect
         self._clock = clock
+        self._keep = keep
         self._interval = interval
         self._select = select
         self._between = Between()
@@ -97,7 +100,7 @@ class Interval:
 
     def close(self) -> None:
         """Close the detector; one that was left is closed when its call returns."""
-        if not self.left:
+        if not self.left and not self._keep:
             self._thread.call(self._detector.close)
         self._thread.close()
 

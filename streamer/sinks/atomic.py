@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -44,6 +45,20 @@ def _checked(path: Path, source: str | Path | None, *, overwrite: bool) -> Path:
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise OutputRefused(f"the folder {path.parent} may not be written to", hint="give another folder")
     return place
+
+
+def remove_partial(path: Path) -> None:
+    """Remove the temporary files that killed processes have left of ``path``; nobody may be writing to it. Never raises.
+
+    Of a name so long that its temporary ones are shortened, and may be another file's, they stay.
+    """
+    if len(os.fsencode(path.stem)) > _MAX_STEM_BYTES:
+        return
+    name = re.compile(rf"\.{re.escape(path.stem)}\.partial-[0-9a-f]{{8}}{re.escape(path.suffix)}", re.DOTALL)
+    with suppress(OSError):
+        for entry in list(os.scandir(path.parent)):
+            if name.fullmatch(entry.name):
+                Path(entry.path).unlink(missing_ok=True)
 
 
 class PendingFile:

@@ -1,0 +1,152 @@
+"""What is done: a file of JSON lines in the folder of results, brought to the disk line by line."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from streamer._version import __version__
+from streamer.config.annotate import AnnotateConfig
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
+from streamer.sources.fingerprint import fingerprint
+
+MANIFEST = ".streamer-archive.jsonl"
+"""Its name in the folder of results: hidden, so that it is nobody's output and nobody's input."""
+_SCHEMA = 1
+_NOT_OF_THE_RESULT = {"input", "output", "detections", "coco", "counts", "events", "overwrite", "quiet", "resume", "workers"}
+
+
+class Manifest:
+    """The manifest of one folder, held by one process at a time; a context manager.
+
+    A line says of a recording that its work has ``begun``, is ``done`` or has ``failed``, by which settings and version, from
+    which content and into which files. A line that a kill has torn is removed; the last whole line of a recording counts.
+    """
+
+    def __init__(self, folder: Path, config: AnnotateConfig) -> None:
+        """Raises ``OutputRefused`` where that folder cannot be used: there is earlier work and neither ``resume`` nor
+        ``overwrite`` is set, or another process works there."""
+        self.path = folder / MANIFEST
+        self._entries: dict[str, dict[str, Any]] = {}
+        self._settings = settings_digest(config)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b")
+        except OSError as error:
+            raise OutputRefused(f"{folder} cannot be written to ({error.strerror})", hint="give another folder") from error
+        try:
+            self._take(folder, config)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def is_done(self, name: str, content: str | None, results: Iterable[Path]) -> bool:
+        """Whether that recording, of that fingerprint, was finished by these settings, and ``results`` are there still."""
+        entry = self._entries.get(name)
+        if entry is None or content is None or entry["state"] != "done":
+            return False
+        same = (entry.get("fingerprint"), entry.get("settings"), entry.get("version"))
+        if same != (content, self._settings, __version__):
+            return False
+        sizes: Mapping[str, int] = entry.get("files", {})
+        return all((size := _size(path)) is not None and sizes.get(self._relative(path)) == size for path in results)
+
+    def is_ours(self, name: str) -> bool:
+        """Whether its results, if there are any, come from this archive: they may be replaced."""
+        return name in self._entries
+
+    def begun(self, name: str) -> None:
+        """Work on it begins."""
+        self._append({"state": "begun", "name": name})
+
+    def done(self, name: str, content: str | None, files: Iterable[str], frames: int) -> None:
+        """It is finished: ``files`` were written."""
+        sizes = {self._relative(file): _size(Path(file)) for file in files}
+        self._append({"state": "done", "name": name, "fingerprint": content, "frames": frames, "files": sizes})
+
+    def failed(self, name: str, reason: str) -> None:
+        """It could not be finished; it is tried again the next time."""
+        self._append({"state": "failed", "name": name, "reason": reason})
+
+    def _relative(self, file: str | Path) -> str:
+        """A result's path from the manifest's folder: that may be moved, and be named from elsewhere."""
+        return os.path.relpath(os.path.realpath(file), os.path.realpath(self.path.parent))
+
+    def _take(self, folder: Path, config: AnnotateConfig) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputRefused(
+                f"another process works on {folder}", hint="wait for its end, or give another folder"
+            ) from error
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._file.truncate(len(whole))
+        for line in whole.splitlines():
+            try:
+                entry = json.loads(line)
+                self._entries[entry["name"]] = entry
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConfigError(f"{self.path} holds a line that is no entry", hint="remove that line") from error
+        if self._entries and not (config.resume or config.overwrite):
+            raise OutputRefused(
+                f"{folder} holds the results of an earlier run", hint="--resume goes on with it, --overwrite begins anew"
+            )
+        if config.overwrite and not config.resume:
+            # Entries stay known as ours; that they are done is forgotten.
+            self._entries = {name: {"state": "begun", "name": name} for name in self._entries}
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        entry |= {"schema": _SCHEMA, "settings": self._settings, "version": __version__}
+        try:
+            self._file.write(json.dumps(entry).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error
+        self._entries[entry["name"]] = entry
+
+
+def settings_digest(config: AnnotateConfig) -> str:
+    """SHA-256 of all settings that a result depends on, with the content of the files that they name."""
+    values = config.model_dump(exclude=_NOT_OF_THE_RESULT)
+    values["asked"] = [name for name in ("detections", "coco", "counts", "events") if getattr(config, name) is not None]
+    values["content"] = [_content(file) for file in (config.labels, config.zones_file, config.detector)]
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """A setting that JSON does not know, in the same form each time."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    if not isinstance(value, Path):
+        raise TypeError(f"a setting of {type(value).__name__} has no plain form")
+    return str(value)
+
+
+def _content(name: str | Path | None) -> list[str | None]:
+    """Fingerprints of a file, or of all files of a folder such as a SavedModel; none for a name that is neither."""
+    if name is None:
+        return []
+    path = Path(name)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [fingerprint(file) for file in files]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

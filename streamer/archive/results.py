@@ -1,0 +1,56 @@
+"""Where the results of one recording of an archive stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamer.archive.inputs import Recording
+from streamer.config.annotate import AnnotateConfig
+from streamer.errors import ConfigError
+from streamer.sinks.atomic import remove_partial
+from streamer.sinks.containers import CONTAINERS
+from streamer.sinks.picture import PICTURE_SUFFIXES
+
+_ENDINGS = {"detections": ".jsonl", "coco": ".json", "counts": ".csv", "events": ""}
+
+
+def folders(config: AnnotateConfig) -> list[Path]:
+    """The folders that an archive's results go to. Raises ``ConfigError`` where OUTPUT is not given."""
+    if config.output is None:
+        raise ConfigError(
+            f"{config.input} is a folder, a pattern or a list, and needs an OUTPUT folder",
+            hint="name one with -o, such as -o annotated",
+        )
+    given = [config.output, *(getattr(config, field) for field in _ENDINGS)]
+    return [folder for folder in given if folder is not None]
+
+
+def settings_for(config: AnnotateConfig, recording: Recording, *, overwrite: bool) -> AnnotateConfig:
+    """The settings of one recording: its own input and results, all else as for the archive.
+
+    The picture keeps the recording's name where that kind of file can be written, and has ``.mp4`` added where not, so that
+    ``a.wmv`` and ``a.mp4`` do not meet. Records and the like have their ending added to the whole name.
+    """
+    picture = recording.name
+    if Path(picture).suffix.lower() not in (*CONTAINERS, *PICTURE_SUFFIXES):
+        picture += ".mp4"
+    update: dict[str, object] = {"input": recording.path, "overwrite": overwrite, "resume": False, "workers": 1}
+    update["output"] = None if config.output is None else config.output / picture
+    for field, ending in _ENDINGS.items():
+        folder = getattr(config, field)
+        update[field] = None if folder is None else folder / (recording.name + ending)
+    return config.model_copy(update=update)
+
+
+def written(config: AnnotateConfig) -> Iterator[Path]:
+    """The files that one recording's settings name."""
+    for path in (config.output, config.detections, config.coco, config.counts):
+        if path is not None:
+            yield path
+
+
+def remove_unfinished(config: AnnotateConfig) -> None:
+    """Remove what a process that was killed at this recording has left under temporary names."""
+    for path in written(config):
+        remove_partial(path)

@@ -1,0 +1,111 @@
+"""A process that annotates one recording after the other with one detector: ``python -m streamer.archive.worker FD``.
+
+It is a process, and not a thread, since a detector or a decoder that crashes, or takes all memory, must cost one recording and
+not all. It ends with the process that started it, however that one ends: a connection between both tells it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+from streamer.annotation import annotate_with, ready_detectors
+from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable
+from streamer.config.annotate import AnnotateConfig
+from streamer.errors import StageFailed, StreamerError, in_one_line
+from streamer.redact import redact
+from streamer.runtime.signals import SIGNALS
+from streamer.stages import Detector
+from streamer.stats import Stats
+
+_TELL_S = 0.2
+
+
+def work(connection: Connection, settings: AnnotateConfig) -> None:
+    """Load the detector, then annotate what comes, until the process is killed."""
+    try:
+        detectors = ready_detectors(settings)
+    except StreamerError as error:
+        connection.send(Unusable(type(error)(redact(error.message), hint=redact(error.hint))))
+        return
+    connection.send(Ready())
+    jobs = _received(connection)
+    while True:
+        answer, broken = _annotated(jobs.get(), detectors, connection)
+        connection.send(answer)
+        if broken:
+            # What has failed once inside may be in any state.
+            for detector in detectors:
+                detector.close()
+            detectors = ready_detectors(settings)
+
+
+def _received(connection: Connection) -> SimpleQueue[Any]:
+    """What comes, in a queue: the thread that waits for it also sees that the other side has gone, and ends the process."""
+    jobs: SimpleQueue[Any] = SimpleQueue()
+
+    def receive() -> None:
+        try:
+            while True:
+                jobs.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+    threading.Thread(target=receive, name="jobs", daemon=True).start()
+    return jobs
+
+
+def _annotated(
+    settings: AnnotateConfig, detectors: Sequence[Detector], connection: Connection
+) -> tuple[Finished | Failed, bool]:
+    """What became of a recording, and whether the detector has failed at it."""
+    told = 0.0
+
+    def tell(stats: Stats, total: int | None, now: float) -> None:
+        nonlocal told
+        if now - told >= _TELL_S:
+            told = now
+            connection.send(Came(stats.frames_out, total))
+
+    try:
+        _make_folders(settings)
+        summary = annotate_with(settings, on_progress=tell, detectors=detectors)
+    except StreamerError as error:
+        broken = isinstance(error, StageFailed) and error.stage == "inference"
+        return Failed(redact(str(error))), broken
+    except Exception as error:  # noqa: BLE001  # a fault of ours at one recording must not end the others
+        sys.stderr.write(redact(traceback.format_exc()))
+        return Failed(redact(in_one_line(error))), True
+    if not summary.frames_out:
+        return Failed("there is no frame in it"), False
+    return Finished(summary.frames_out, summary.files, summary.notes), False
+
+
+def _make_folders(settings: AnnotateConfig) -> None:
+    for path in (settings.output, settings.detections, settings.coco, settings.counts, settings.events):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def main() -> None:
+    """Entry point of the process; its argument is the descriptor of the connection."""
+    # Ctrl-C reaches the whole group of a terminal; the one that started this process decides what follows.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    connection = Connection(int(sys.argv[1]))
+    settings: AnnotateConfig = connection.recv()
+    # annotate_with would take the signals in the main thread.
+    thread = threading.Thread(target=work, args=(connection, settings), name="worker")
+    thread.start()
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()

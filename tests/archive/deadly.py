@@ -1,0 +1,33 @@
+"""Detectors that end their process, or never answer, when a picture is all white."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.instances import Instances
+from tests.bright import Bright
+
+_WHITE = 200
+
+
+class Deadly(Bright):
+    """Kills its process."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        if image.min() > _WHITE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().detect(image)
+
+
+class Stuck(Bright):
+    """Does not answer while the variable ``STUCK`` is set."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        if image.min() > _WHITE and "STUCK" in os.environ:
+            threading.Event().wait()
+        return super().detect(image)
