@@ -18,9 +18,10 @@ test: setup-test ## run all tests
 test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: ## run all tests, none skipped, then try the command on each Python
+test-all: ## run all tests, none skipped, then try the command on each Python, and ask other tools about datasets
 	REQUIRE_ALL=1 $(MAKE) test
 	$(MAKE) smoke
+	tools/judge-datasets "$(PYTHON)"
 
 check: setup-test ## lint, types, and which module may import which
 	$(BIN)/ruff format --check .
@@ -43,7 +44,7 @@ golden: setup-test ## make the golden pictures of the tests anew
 	$(BIN)/python -m tests.render.make_golden
 
 clean: ## remove what setup and runs made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis annotated.mp4 annotated.jsonl
+	rm -rf $(VENV) .judges .mypy_cache .ruff_cache .pytest_cache .hypothesis annotated.mp4 annotated.jsonl
 
 setup: $(VENV)/.ready
 setup-test: $(VENV)/.ready-test

@@ -18,13 +18,18 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="NAME", help="coco, cvat, yolo-detect, yolo-seg, mot, mots, youtube-vis.", show_default=False
+            "--to",
+            metavar="NAME",
+            help="coco, cvat, yolo-detect, yolo-seg, mot, mots, youtube-vis, datumaro, label-studio, fiftyone.",
+            show_default=False,
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="A new folder.", show_default=False)],
     video: Annotated[
         str | None,
-        typer.Option("--video", metavar="INPUT", help="The recording: its pictures come along.", show_default=False),
+        typer.Option(
+            "--video", metavar="INPUT", help="The recording: its pictures, or a copy of it, come along.", show_default=False
+        ),
     ] = None,
     every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="Of so many frames write one.")] = 1,
     debug: Debug = False,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.datasets.waiting_shapes import WaitingShapes
 from streamer.sinks.coco_masks import Crop, polygons
 
 _ATTRIBUTES = ("track_id", "score")
@@ -29,10 +29,8 @@ class CvatDataset:
         self._info = info
         self._step = 1 if info.pictures else info.every
         self._frames = 0
-        self._rest = info.folder / ".shapes"
-        self._shapes = self._rest.open("xb+")
-        self._tracks: dict[tuple[int, int, str], array[int]] = {}
-        """By class, track and kind of shape: for each frame its number, and where its shape stands in the file."""
+        self._shapes = WaitingShapes[tuple[int, int, str]](info.folder)
+        """By class, track and kind of shape."""
         self._untracked = 0
 
     def picture(self, frame: StoredFrame) -> Path:
@@ -48,9 +46,7 @@ class CvatDataset:
                 self.lost["a track of one frame each, since they have no track"] += 1
                 self._untracked += 1
                 track_id = -self._untracked
-            place = self._shapes.tell()
-            self._shapes.write(f"{one.score:.4f} {shape}\n".encode("ascii"))
-            self._tracks.setdefault((one.class_id, track_id, kind), array("q")).extend((self._frames, place))
+            self._shapes.add((one.class_id, track_id, kind), self._frames, f"{one.score:.4f} {shape}")
         self._frames += 1
 
     def finish(self) -> None:
@@ -58,13 +54,13 @@ class CvatDataset:
         with (self._info.folder / "annotations.xml").open("x", encoding="utf-8") as file:
             file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
             file.write(self._meta())
-            for number, ((class_id, track_id, kind), places) in enumerate(self._tracks.items()):
+            for number, key in enumerate(self._shapes):
+                class_id, track_id, kind = key
                 label = quoteattr(self._info.labels[class_id])
                 file.write(f'<track id="{number}" label={label} source="auto">\n')
-                frames = places[::2]
-                for index, (frame, place) in enumerate(zip(frames, places[1::2], strict=True)):
-                    self._shapes.seek(place)
-                    score, shape = self._shapes.readline().decode("ascii").rstrip("\n").split(" ", 1)
+                frames = self._shapes.frames(key)
+                for index, (frame, line) in enumerate(self._shapes.of(key)):
+                    score, shape = line.split(" ", 1)
                     attributes = self._attributes(max(track_id, 0), score)
                     file.write(_element(kind, self._step * frame, shape, attributes))
                     following = frames[index + 1] if index + 1 < len(frames) else self._frames
@@ -72,8 +68,7 @@ class CvatDataset:
                         file.write(_element(kind, self._step * (frame + 1), shape, attributes, outside=True))
                 file.write("</track>\n")
             file.write("</annotations>\n")
-        self.close()
-        self._rest.unlink()
+        self._shapes.remove()
 
     def close(self) -> None:
         """Close the file of shapes."""
@@ -103,7 +98,7 @@ class CvatDataset:
             "<default_value></default_value><values></values></attribute>"
             for name in _ATTRIBUTES
         )
-        used = {class_id for class_id, _, _ in self._tracks}
+        used = {class_id for class_id, _, _ in self._shapes}
         labels = "".join(
             f"<label><name>{escape(name)}</name><type>any</type><attributes>{attributes}</attributes></label>"
             for class_id, name in sorted(info.labels.items())

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streamer.datasets.stored_frame import StoredFrame
+
+VIDEO = "data/video.mp4"
+"""The copy at a constant rate, where a format counts the frames of a video."""
+_RATE = Fraction(25)
+"""Frames per second where the recording says none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +37,17 @@ class DatasetInfo:
     pictures: bool
     """Whether the frames' pictures are there."""
 
+    @property
+    def copy_rate(self) -> Fraction:
+        """Frames per second of a copy of the frames that are written."""
+        return ((self.rate or _RATE) / self.every).limit_denominator(60_000)
+
 
 class Dataset(Protocol):
     """Writes one format, frame by frame: memory does not grow with the recording."""
 
     lost: Counter[str]
     """What the format cannot hold, in words, and how many objects had it."""
-
-    def picture(self, frame: StoredFrame) -> Path:
-        """Where the picture of a frame belongs, as a JPEG."""
-        ...
 
     def add(self, frame: StoredFrame) -> None:
         """Write a frame. Frames come in the order of presentation, also those without objects. Raises ``OSError``."""
@@ -53,4 +59,13 @@ class Dataset(Protocol):
 
     def close(self) -> None:
         """Let go of files. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class HasPictures(Protocol):
+    """A dataset with a picture for each frame. One without has a video: a copy of the recording at a constant rate."""
+
+    def picture(self, frame: StoredFrame) -> Path:
+        """Where the picture of a frame belongs, as a JPEG."""
         ...

@@ -14,8 +14,12 @@ import cv2
 import numpy as np
 
 from streamer.datasets.coco import CocoDataset
+from streamer.datasets.constant_rate_video import ConstantRateVideo
 from streamer.datasets.cvat import CvatDataset
-from streamer.datasets.dataset import Dataset, DatasetInfo
+from streamer.datasets.dataset import VIDEO, Dataset, DatasetInfo, HasPictures
+from streamer.datasets.datumaro import DatumaroDataset
+from streamer.datasets.fiftyone import FiftyOneDataset
+from streamer.datasets.label_studio import LabelStudioDataset
 from streamer.datasets.mot import MotDataset
 from streamer.datasets.mots import MotsDataset
 from streamer.datasets.stored_frame import StoredFrame
@@ -35,6 +39,9 @@ FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "mot": MotDataset,
     "mots": MotsDataset,
     "youtube-vis": YoutubeVisDataset,
+    "datumaro": DatumaroDataset,
+    "label-studio": LabelStudioDataset,
+    "fiftyone": FiftyOneDataset,
 }
 """How a format is called, and what writes it."""
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
@@ -110,6 +117,16 @@ def _write(
     with ExitStack() as undo:
         dataset = make(info)
         undo.callback(dataset.close)
+        copy = None
+        if not isinstance(dataset, HasPictures):
+            if video is None:
+                raise ConfigError(
+                    "this format counts the frames of a video, which is right only at a constant rate",
+                    hint="give --video: a copy at a constant rate is written beside it",
+                )
+            (folder / VIDEO).parent.mkdir()
+            copy = ConstantRateVideo(folder / VIDEO, stored.size, info.copy_rate)
+            undo.callback(copy.close)
         for place, (line, frame) in enumerate(_frames(stored, video, undo)):
             if place % every:
                 continue
@@ -117,8 +134,10 @@ def _write(
                 found = StoredFrame.of(line)
                 for one in found.objects:  # of classes that the detector's label map does not name
                     labels.setdefault(one.class_id, one.class_name)
-                if frame is not None:
+                if frame is not None and isinstance(dataset, HasPictures):
                     _write_picture(frame, dataset.picture(found))
+                if frame is not None and copy is not None:
+                    copy.add(frame)
                 dataset.add(found)
             except (ValueError, KeyError, TypeError) as error:
                 raise StreamerError(
@@ -127,6 +146,8 @@ def _write(
             frames += 1
             objects += len(found.objects)
         dataset.finish()
+        if copy is not None:
+            copy.finish()
     notes = [f"{count} of {objects} objects are {what}" for what, count in dataset.lost.items()]
     if stored.end is None:
         notes.append("the records have no end line: the run was killed or failed, or goes on")

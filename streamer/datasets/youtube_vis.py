@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.datasets.waiting_shapes import WaitingShapes
 from streamer.sinks.coco_masks import uncompressed
 from streamer.sinks.stored import run_lengths
 
@@ -30,10 +31,8 @@ class YoutubeVisDataset:
     def __init__(self, info: DatasetInfo) -> None:
         self.lost: Counter[str] = Counter()
         self._info = info
-        self._rest = info.folder / ".shapes"
-        self._shapes = self._rest.open("xb+")
-        self._tracks: dict[tuple[int, int | None, int], array[int]] = {}
-        """By class, track and a number for what has none: for each frame its place, and where its shape stands in the file."""
+        self._shapes = WaitingShapes[tuple[int, int | None, int]](info.folder)
+        """By class, track and a number for what has none."""
         self._untracked = 0
         self._indices, self._pts = array("q"), array("q")
 
@@ -51,8 +50,7 @@ class YoutubeVisDataset:
                 key = one.class_id, None, self._untracked
                 self.lost["an annotation of one frame each, since they have no track of their own"] += 1
             seen.add(key)
-            self._tracks.setdefault(key, array("q")).extend((len(self._indices), self._shapes.tell()))
-            self._shapes.write(_json(self._shape(one)).encode("ascii") + b"\n")
+            self._shapes.add(key, len(self._indices), _json(self._shape(one)))
         self._indices.append(frame.index)
         self._pts.append(frame.pts)
 
@@ -68,23 +66,24 @@ class YoutubeVisDataset:
             _write_all(file.write, map(str, self._pts))
             categories = [{"id": class_id, "name": name} for class_id, name in sorted(info.labels.items())]
             file.write(']}],\n"categories":' + _json(categories) + ',\n"annotations":[')
-            free = max((track for _, track, _ in self._tracks if track is not None), default=0) + 1
+            keys = list(self._shapes)
+            free = max((track for _, track, _ in keys if track is not None), default=0) + 1
             taken: set[int] = set()
-            for number, ((class_id, track, _), places) in enumerate(self._tracks.items()):
+            for number, key in enumerate(keys):
+                class_id, track, _ = key
                 name = track
                 if name is None or name < 1 or name in taken:
                     name, free = max(1, free), max(1, free) + 1
                 taken.add(name)
                 said = {"id": name, "video_id": 1, "category_id": class_id, "iscrowd": 0, "track_id": track}
                 file.write((",\n" if number else "\n") + _json({**said, "width": info.width, "height": info.height})[:-1])
-                for key, title in enumerate(_LISTS):
+                for column, title in enumerate(_LISTS):
                     file.write(f',"{title}":[')
-                    _write_all(file.write, self._in_each_frame(places, key))
+                    _write_all(file.write, self._in_each_frame(key, column))
                     file.write("]")
                 file.write("}")
             file.write("]}\n")
-        self.close()
-        self._rest.unlink()
+        self._shapes.remove()
 
     def close(self) -> None:
         """Close the file of shapes."""
@@ -99,13 +98,12 @@ class YoutubeVisDataset:
         rle = run_lengths(one.mask)
         return [{"size": rle["size"], "counts": uncompressed(rle)}, box, int(coco_mask.area(rle)), one.score]
 
-    def _in_each_frame(self, places: array[int], key: int) -> Iterator[str]:
+    def _in_each_frame(self, key: tuple[int, int | None, int], column: int) -> Iterator[str]:
         frame = 0
-        for at, offset in zip(places[::2], places[1::2], strict=True):
+        for at, shape in self._shapes.of(key):
             for _ in range(at - frame):
                 yield "null"
-            self._shapes.seek(offset)
-            yield _json(json.loads(self._shapes.readline())[key])
+            yield _json(json.loads(shape)[column])
             frame = at + 1
         for _ in range(len(self._indices) - frame):
             yield "null"

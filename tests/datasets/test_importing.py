@@ -16,7 +16,8 @@ from streamer.datasets.importing import import_annotations
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
 from streamer.sinks.records import read_records
 from streamer.sinks.stored import decoded
-from tests.datasets.test_export import PTS, write_records
+from tests.datasets.scene import PTS
+from tests.datasets.test_export import write_records
 
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml"}
 

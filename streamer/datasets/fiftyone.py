@@ -1,0 +1,79 @@
+"""FiftyOne's video labels: ``manifest.json``, ``labels/video.json``, and a copy of the recording in ``data``."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from streamer.datasets.constant_rate_video import even_size
+from streamer.datasets.corrected import mask_and_box
+from streamer.datasets.dataset import VIDEO, DatasetInfo
+from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.frame import Plane
+
+_MOVED_PX = 1.0
+"""How far an edge of a box may move to that of its mask before it is told."""
+
+
+class FiftyOneDataset:
+    """Implements ``Dataset``. Frames are counted from 1, those of a copy at a constant rate. Masks lie in boxes: an object's
+    box is that of its mask's pixels, so that the mask is exact."""
+
+    def __init__(self, info: DatasetInfo) -> None:
+        self.lost: Counter[str] = Counter()
+        self._info = info
+        self._width, self._height = even_size((info.width, info.height))
+        self._frames = 0
+        (info.folder / "labels").mkdir()
+        self._file = (info.folder / "labels" / "video.json").open("x", encoding="utf-8")
+        self._file.write('{"frames":{')
+
+    def add(self, frame: StoredFrame) -> None:
+        """Write the objects of a frame."""
+        self._frames += 1
+        made = {"frame_number": self._frames, "objects": {"objects": [self._object(one) for one in frame.objects]}}
+        self._file.write(("," if self._frames > 1 else "") + f'\n"{self._frames}":' + json.dumps(made, separators=(",", ":")))
+
+    def finish(self) -> None:
+        """Complete the labels, and write the manifest."""
+        self._file.write("}}\n")
+        self.close()
+        index = [{"data": VIDEO, "labels": "labels/video.json"}]
+        told = {"type": "eta.core.datasets.LabeledVideoDataset", "description": self._info.source, "index": index}
+        (self._info.folder / "manifest.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _object(self, one: StoredObject) -> dict[str, Any]:
+        left, top, right, bottom = one.box_xyxy
+        pixels = one.pixels()
+        outline = None if pixels is None else mask_and_box(pixels)
+        said: dict[str, Any] = {"label": one.class_name, "confidence": one.score}
+        if one.track_id is not None:
+            said["index"] = one.track_id
+        if pixels is None or outline is None:
+            self.lost["without a mask"] += 1
+        else:
+            box = outline[1]
+            if max(abs(was - now) for was, now in zip(one.box_xyxy, box, strict=True)) > _MOVED_PX:
+                self.lost["in the box of their mask's pixels, not in their own"] += 1
+            left, top, right, bottom = box
+            said["mask"] = _packed(pixels[int(top) : int(bottom), int(left) : int(right)])
+        corners = {"top_left": (left, top), "bottom_right": (right, bottom)}
+        said["bounding_box"] = {name: {"x": x / self._width, "y": y / self._height} for name, (x, y) in corners.items()}
+        return said
+
+
+def _packed(mask: Plane) -> str:
+    """A mask as FiftyOne holds it: an array of NumPy's file format, packed by zlib, in base64."""
+    file = io.BytesIO()
+    np.save(file, mask.astype(np.bool_), allow_pickle=False)
+    return base64.b64encode(zlib.compress(file.getvalue())).decode("ascii")
