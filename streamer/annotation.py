@@ -16,13 +16,13 @@ from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import least_score, load_copies
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.errors import ConfigError, StageFailed
-from streamer.frame import StreamInfo
-from streamer.instances import class_name
+from streamer.frame import Frame, StreamInfo
+from streamer.instances import Instances, class_name
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.every_frame import EveryFrame
 from streamer.perception.privacy import Private, privacy_in_words, privacy_rules, widened
 from streamer.perception.rounded import Rounded
-from streamer.perception.selection import selection
+from streamer.perception.selection import Selection, detect_in, selection
 from streamer.pipeline import Pipeline
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
@@ -81,10 +81,12 @@ def annotate_with(
     on_progress: Callable[[Stats, int | None, float], None] | None = None,
     on_wait: Tell = tell_nobody,
     detectors: Sequence[Detector] | None = None,
+    detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
 ) -> Summary:
     """The same with checked settings.
 
     ``detectors``: those of :func:`ready_detectors` for the same settings; they stay open, for the next recording.
+    ``detect`` calls one of them on a frame.
 
     ``on_wait`` is told what is waited for, and for how many seconds, while the detector is downloaded, loaded and warmed up.
 
@@ -112,7 +114,7 @@ def annotate_with(
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
             undo.callback(events.abandon)
-        found, detector, perception = _perceive(config, undo, on_wait, detectors)
+        found, detector, perception = _perceive(config, undo, on_wait, detectors, detect)
         scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.detections is not None:
@@ -312,7 +314,11 @@ def _tracked(config: AnnotateConfig) -> bool:
 
 
 def _perceive(
-    config: AnnotateConfig, undo: ExitStack, on_wait: Tell, lent: Sequence[Detector] | None
+    config: AnnotateConfig,
+    undo: ExitStack,
+    on_wait: Tell,
+    lent: Sequence[Detector] | None,
+    detect: Callable[[Detector, Frame, Selection], Instances],
 ) -> tuple[EveryFrame | Interval, Detector, Perception]:
     """What finds objects as the settings ask for, warmed up; its detector (one of them, where there are copies); and the
     perception as a whole, which also says what must be covered."""
@@ -330,9 +336,9 @@ def _perceive(
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval
 
-        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted, keep=keep)
+        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted, keep=keep, detect=detect)
     else:
-        found = EveryFrame(detectors, wanted, keep=keep)
+        found = EveryFrame(detectors, wanted, keep=keep, detect=detect)
     return found, detectors[0], found if rules is None else Private(found, rules, select, ahead=True)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from streamer.sources.fingerprint import fingerprint
 
 MANIFEST = ".streamer-archive.jsonl"
 """Its name in the folder of results: hidden, so that it is nobody's output and nobody's input."""
+JOURNALS = ".streamer-journals"
+"""Folder beside it of what detectors have found in recordings that are not finished."""
 _SCHEMA = 1
 _NOT_OF_THE_RESULT = {"input", "output", "detections", "coco", "counts", "events", "overwrite", "quiet", "resume", "workers"}
 
@@ -49,6 +52,8 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # it is not there, or holds journals of what is not finished
+            (self.path.parent / JOURNALS).rmdir()
         self._file.close()
 
     def is_done(self, name: str, content: str | None, results: Iterable[Path]) -> bool:
@@ -78,6 +83,18 @@ class Manifest:
     def failed(self, name: str, reason: str) -> None:
         """It could not be finished; it is tried again the next time."""
         self._append({"state": "failed", "name": name, "reason": reason})
+
+    def journal(self, name: str) -> Path:
+        """Where what the detector finds in that recording is kept until it is finished."""
+        return self.path.parent / JOURNALS / hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+
+    def about(self, content: str | None) -> dict[str, object]:
+        """What the detector's answers for a recording of that fingerprint depend on."""
+        return {"content": content, "settings": self._settings, "version": __version__}
+
+    def remove_journal(self, name: str) -> None:
+        """The recording is finished."""
+        self.journal(name).unlink(missing_ok=True)
 
     def _relative(self, file: str | Path) -> str:
         """A result's path from the manifest's folder: that may be moved, and be named from elsewhere."""

@@ -1,9 +1,12 @@
-"""What the processes of an archive tell the one that hands out the work."""
+"""What the processes of an archive and the one that hands out the work tell each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from streamer.config.annotate import AnnotateConfig
 from streamer.errors import StreamerError
 
 
@@ -41,3 +44,14 @@ class Failed:
     """The recording cannot be annotated."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A recording to be annotated."""
+
+    settings: AnnotateConfig
+    journal: Path | None = None
+    """File of what the detector finds, by which the work goes on after a kill; None: it begins anew."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What the answers of the detector depend on."""

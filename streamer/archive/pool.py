@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
-from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable
+from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import DetectorUnavailable
 
@@ -26,7 +26,7 @@ class Job:
     """One recording to be annotated."""
 
     name: str
-    settings: AnnotateConfig
+    work: Work
     tries: int = 0
     frames: int = 0
     """Frames done by now."""
@@ -98,7 +98,7 @@ class Pool:
             worker.job.frames = 0
             self.on_begin(worker.job)
             try:
-                worker.connection.send(worker.job.settings)
+                worker.connection.send(worker.job.work)
             except OSError:
                 self._buried(worker)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from streamer.archive.inputs import find
 from streamer.archive.manifest import Manifest
-from streamer.archive.messages import Failed, Finished
+from streamer.archive.messages import Failed, Finished, Work
 from streamer.archive.pool import Job, Pool, threads_each
 from streamer.archive.results import folders, remove_unfinished, settings_for, written
 from streamer.config.annotate import AnnotateConfig
@@ -70,6 +70,7 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
         def end(job: Job, answer: Finished | Failed) -> None:
             if isinstance(answer, Finished):
                 manifest.done(job.name, contents[job.name], answer.files, answer.frames)
+                manifest.remove_journal(job.name)
                 status.done += 1
                 status.frames += answer.frames
                 status.notes += [(job.name, note) for note in answer.notes]
@@ -82,7 +83,7 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
             on_change(status)
 
         def again(job: Job) -> None:
-            remove_unfinished(job.settings)
+            remove_unfinished(job.work.settings)
 
         pool = Pool(shared, config.workers, jobs, lambda job: manifest.begun(job.name), end, change, again)
         try:
@@ -94,6 +95,7 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
                 if other != recording.name:
                     status.failed.append((recording.name, f"{settings.output} is the result of {other}; rename one of them"))
                 elif manifest.is_done(recording.name, content, written(settings)):
+                    manifest.remove_journal(recording.name)  # killed between both
                     status.skipped += 1
                     on_change(status)
                 elif not settings.overwrite and (there := [path for path in written(settings) if os.path.lexists(path)]):
@@ -102,7 +104,7 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
                 else:
                     if ours:
                         remove_unfinished(settings)
-                    jobs.append(Job(recording.name, settings))
+                    jobs.append(Job(recording.name, Work(settings, manifest.journal(recording.name), manifest.about(content))))
             if jobs:
                 fetch(config)
                 with Interrupts(pool.stop, pool.stop):

@@ -17,9 +17,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from streamer.annotation import annotate_with, ready_detectors
-from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable
+from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import StageFailed, StreamerError, in_one_line
+from streamer.perception.journal import DetectionJournal
+from streamer.perception.selection import detect_in
 from streamer.redact import redact
 from streamer.runtime.signals import SIGNALS
 from streamer.stages import Detector
@@ -62,9 +64,7 @@ def _received(connection: Connection) -> SimpleQueue[Any]:
     return jobs
 
 
-def _annotated(
-    settings: AnnotateConfig, detectors: Sequence[Detector], connection: Connection
-) -> tuple[Finished | Failed, bool]:
+def _annotated(work: Work, detectors: Sequence[Detector], connection: Connection) -> tuple[Finished | Failed, bool]:
     """What became of a recording, and whether the detector has failed at it."""
     told = 0.0
 
@@ -74,15 +74,23 @@ def _annotated(
             told = now
             connection.send(Came(stats.frames_out, total))
 
+    settings = work.settings
+    journal: DetectionJournal | None = None
     try:
         _make_folders(settings)
-        summary = annotate_with(settings, on_progress=tell, detectors=detectors)
+        if work.journal is not None:
+            journal = DetectionJournal(work.journal, work.about, detectors)
+        detect = detect_in if journal is None else journal.detect
+        summary = annotate_with(settings, on_progress=tell, detectors=detectors, detect=detect)
     except StreamerError as error:
         broken = isinstance(error, StageFailed) and error.stage == "inference"
         return Failed(redact(str(error))), broken
     except Exception as error:  # noqa: BLE001  # a fault of ours at one recording must not end the others
         sys.stderr.write(redact(traceback.format_exc()))
         return Failed(redact(in_one_line(error))), True
+    finally:
+        if journal is not None:
+            journal.close()
     if not summary.frames_out:
         return Failed("there is no frame in it"), False
     return Finished(summary.frames_out, summary.files, summary.notes), False

@@ -23,6 +23,9 @@ class PluginDetector:
             raise DetectorContractError(
                 f"the detector {spec} has no method detect", hint="add detect(self, image) -> streamer.Instances"
             )
+        if callable(forget := getattr(plugin, "forget", None)):
+            # ``stages.Remembers``, for those that do.
+            self.forget = forget
         self.labels = labels_of(getattr(plugin, "labels", None), spec)
         self.name = str(getattr(plugin, "name", None) or spec)
         self.device = str(getattr(plugin, "device", None) or "unknown")
@@ -54,10 +57,6 @@ class PluginDetector:
             raise DetectorUnavailable(
                 f"the detector {self._spec} cannot be warmed up: {type(error).__name__}: {error}", hint="mend its warm_up"
             ) from error
-
-    def forget(self) -> None:
-        """The plugin's own ``forget``, if it has one: another recording begins."""
-        _call(self._plugin, "forget")
 
     def close(self) -> None:
         """The plugin's own ``close``, if it has one."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
 from streamer.frame import Frame
+from streamer.instances import Instances
 from streamer.perception.selection import Selection, detect_in
 from streamer.runtime.own_thread import CallLeft, OwnThread
 from streamer.stages import Annotated, Detector
@@ -27,6 +28,7 @@ class EveryFrame:
         clock: Callable[[], float] = time.perf_counter,
         *,
         keep: bool = False,
+        detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
     ) -> None:
         """``keep``: leave the detectors open at the end, for another recording."""
         if not detectors:
@@ -37,6 +39,7 @@ class EveryFrame:
         self._select = select
         self._clock = clock
         self._keep = keep
+        self._detect = detect
         self._threads = [OwnThread(f"detector-{copy}") for copy in range(len(detectors))]
         self._turn = 0
         self._pending: deque[Future[Annotated]] = deque()
@@ -77,5 +80,5 @@ class EveryFrame:
 
     def _annotate(self, detector: Detector, frame: Frame) -> Annotated:
         before = self._clock()
-        found = detect_in(detector, frame, self._select)
+        found = self._detect(detector, frame, self._select)
         return Annotated(frame, self._select(found), inference_s=self._clock() - before, looked_s=frame.time_s)

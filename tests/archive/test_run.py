@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.archive.manifest import MANIFEST
+from streamer.archive.manifest import JOURNALS, MANIFEST
+from streamer.perception.journal import ENTRY
 from tests.media import ffmpeg, packet_digest
 from tests.waiting import wait_until
 
@@ -39,14 +40,16 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def white(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames of a test picture, then five that are white."""
     path = tmp_path_factory.mktemp("archive") / "white.mp4"
-    ffmpeg("-f", "lavfi", "-i", "color=white:s=160x90:r=10:d=1", path)
+    test, white = "testsrc2=s=160x90:r=10:d=1[a]", "color=white:s=160x90:r=10:d=0.5[b]"
+    ffmpeg("-f", "lavfi", "-i", f"{test};{white};[a][b]concat,format=yuv420p", path)
     return path
 
 
 @pytest.fixture
 def tree(tmp_path: Path, recording: Path, white: Path) -> Path:
-    """Three recordings of a test picture; the third of all by name, with a space in it, is white."""
+    """Three recordings of a test picture; the third of all by name ends in white."""
     for name in ("a.mp4", "sub/line\nend.mp4", "sub/a.mp4"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(recording, tmp_path / "in" / name)
@@ -58,6 +61,20 @@ def results(folder: Path) -> dict[str, str]:
     """What every file holds, by its name; the manifest's lines come in any order."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def answered(out: Path) -> int:
+    """Frames of the third recording that the detector's answer is kept for."""
+    entries = {}
+    for journal in (out / JOURNALS).glob("*"):
+        if journal.name == hashlib.sha256(b"sub/b c.mp4").hexdigest()[:32]:
+            content = journal.read_bytes()
+            place = content.index(b"\n") + 1
+            while place + ENTRY.size <= len(content):
+                length, _, index, _ = ENTRY.unpack_from(content, place)
+                place += ENTRY.size + length
+                entries[index] = place <= len(content)
+    return sum(entries.values())
 
 
 def test_a_tree_is_mirrored_and_what_is_broken_costs_nobody_else(tree: Path, tmp_path: Path, recording: Path) -> None:
@@ -117,7 +134,7 @@ def test_a_worker_that_dies_costs_its_recording_one_retry(tree: Path, tmp_path: 
     assert done.returncode == 1
     assert done.stderr.count("SIGKILL") == 1
     assert "3 of 4 recordings done, 1 failed" in done.stderr
-    assert not [path for path in (tmp_path / "out").rglob(".*") if path.name != MANIFEST]
+    assert not list((tmp_path / "out").rglob("*.partial-*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -126,18 +143,24 @@ def test_what_was_stopped_goes_on_and_gives_the_same(tree: Path, tmp_path: Path,
     assert run(tree, "-o", whole, "--detections", tmp_path / "whole-records").returncode == 0
     stuck = command(tree, "-o", out, "--detections", tmp_path / "records", detector="tests.archive.deadly:Stuck")
     with subprocess.Popen(stuck, stderr=subprocess.PIPE, text=True, env={**os.environ, "STUCK": "1"}) as process:
-        wait_until(
-            lambda: (out / MANIFEST).exists() and b'"begun", "name": "sub/b c.mp4"' in (out / MANIFEST).read_bytes(), WAIT_S
-        )
+        wait_until(lambda: answered(out) == 10, WAIT_S)
         process.send_signal(number)
         _, told = process.communicate(timeout=WAIT_S)
     assert (out / "a.mp4").exists()
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "2 recordings are left; the same command with --resume" in told
-        assert not [path for path in out.rglob(".*") if path.name != MANIFEST]
-    goes_on = run(tree, "-o", out, "--detections", tmp_path / "records", "--resume", detector="tests.archive.deadly:Stuck")
-    assert goes_on.returncode == 0, goes_on.stderr
+        assert not list(out.rglob("*.partial-*"))
+    calls = tmp_path / "calls"
+    goes_on = subprocess.run(
+        command(tree, "-o", out, "--detections", tmp_path / "records", "--resume", detector="tests.archive.deadly:Stuck"),
+        check=False,
+        env={**os.environ, "CALLS": str(calls)},
+        timeout=WAIT_S,
+    )
+    assert goes_on.returncode == 0
+    # Five white frames of the one, ten frames of the other, and two pictures to warm up with at most.
+    assert 15 <= len(calls.read_text(encoding="utf-8")) <= 17
     assert results(out) == results(whole)
     entries = [json.loads(line) for line in (out / MANIFEST).read_text(encoding="utf-8").splitlines()]
     assert sum(entry["state"] == "done" for entry in entries) == 4
