@@ -19,6 +19,8 @@ from streamer.cli.importing import import_annotations
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
+from streamer.cli.web import EPILOG as WEB_EPILOG
+from streamer.cli.web import web
 from streamer.runtime.own_thread import end_process
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
 from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
@@ -190,6 +192,7 @@ app.command(
     epilog="Example:  streamer compare corrected.jsonl found.jsonl --video match.mp4 --worst 10 -o worst",
 )(compare)
 add_to(app)
+app.command(cls=with_options_of("streamer.config.demo:DemoConfig"), epilog="\n\n".join(WEB_EPILOG))(web)
 
 
 def main() -> None:

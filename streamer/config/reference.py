@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.demo import DemoConfig
 from streamer.config.description import Description, descriptions
 from streamer.config.fields import PANELS, Settings
 from streamer.config.live import LiveConfig, ProcessOptions
@@ -13,6 +14,7 @@ _COMMANDS: dict[str, type[Settings]] = {
     "render": RenderConfig,
     "live": LiveConfig,
     "run": ProcessOptions,
+    "web": DemoConfig,
 }
 
 _INTRODUCTION = """\

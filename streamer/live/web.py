@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from streamer.config.live import CameraConfig, ProcessOptions
+from streamer.config.web import WebOptions
 from streamer.errors import ConfigError
 from streamer.live.service import Deliveries, service
 from streamer.live.status import CameraStatus
@@ -33,17 +34,7 @@ def shown_in_browsers(
     Raises ``ConfigError`` for an address or a certificate that cannot be used.
     """
     assert process.web is not None
-    host, _ = parse_endpoint(process.web, "web")
-    token = process.web_token
-    if token is None and (process.web_view_token is not None or not is_loopback(host)):
-        token = Access.new_token()
-    access = Access(
-        host=host,
-        token=token,
-        view_token=process.web_view_token,
-        hosts=(*(process.web_hosts or ()), *(() if is_loopback(host) else (socket.gethostname().lower(),))),
-        tls=process.tls_cert is not None,
-    )
+    access = access_of(process, process.web)
     wall = Wall([name for name, camera in cameras.items() if not camera.only_copied])
     told = service(statuses, deliveries)
 
@@ -51,18 +42,42 @@ def shown_in_browsers(
         return [status.as_dict() for status in statuses()]
 
     try:
-        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras), tls=_tls(process)) as server:
+        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras), tls=tls_of(process)) as server:
             log.info("cameras at %s", server.url)
-            if process.web_token is None and token is not None:
+            if process.web_token is None and access.token is not None:
                 # Not in the log, which is kept and sent on.
-                name = host if host not in ("0.0.0.0", "::") else socket.gethostname()
-                tell(f"sign in at {url_of(name, server.port, tls=access.tls)}/login#token={token}")
+                tell(f"sign in at {sign_in_url(access, server.port)}")
             yield wall
     finally:
         wall.close()
 
 
-def _tls(process: ProcessOptions) -> ssl.SSLContext | None:
+def access_of(options: WebOptions, address: str) -> Access:
+    """Who may see what is served at ``address``: a token is made where one is needed and none was given.
+
+    Raises ``ConfigError`` for an address that is none.
+    """
+    host, _ = parse_endpoint(address, "web")
+    token = options.web_token
+    if token is None and (options.web_view_token is not None or not is_loopback(host)):
+        token = Access.new_token()
+    return Access(
+        host=host,
+        token=token,
+        view_token=options.web_view_token,
+        hosts=(*(options.web_hosts or ()), *(() if is_loopback(host) else (socket.gethostname().lower(),))),
+        tls=options.tls_cert is not None,
+    )
+
+
+def sign_in_url(access: Access, port: int) -> str:
+    """The page that signs in whoever opens it: it holds the token."""
+    name = access.host if access.host not in ("0.0.0.0", "::") else socket.gethostname()
+    return f"{url_of(name, port, tls=access.tls)}/login#token={access.token}"
+
+
+def tls_of(process: WebOptions) -> ssl.SSLContext | None:
+    """The certificate for https; None where there is none. Raises ``ConfigError`` for one that cannot be used."""
     if process.tls_cert is None or process.tls_key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -10,10 +10,11 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from streamer.web.access import COOKIE, SESSION_S, Access, guard
+from streamer.web.access import Access, guard
 from streamer.web.feed import Feed, Shown, Viewer
 from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
+from streamer.web.sign_in import add_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def wall_app(
     pages = Pages()
     add_static(app, pages)
     add_service(app, service)
-    _add_sign_in(app, access, pages)
+    add_sign_in(app, access, pages)
     _add_pictures(app, wall)
 
     async def page(request: web.Request) -> web.Response:
@@ -66,38 +67,6 @@ def wall_app(
     app.router.add_get("/", page)
     app.router.add_get("/api/cameras", state)
     return app
-
-
-def _add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
-    async def page(request: web.Request) -> web.Response:
-        return pages.file(request, "login.html")
-
-    async def sign_in(request: web.Request) -> web.Response:
-        remote = request.remote or ""
-        if access.is_barred(remote):
-            return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
-        try:
-            token = (await request.post()).get("token", "")
-        except (ValueError, LookupError, AssertionError) as error:  # aiohttp's ways to say that it is no form
-            raise web.HTTPBadRequest(text="this is no form\n") from error
-        session = access.sign_in(token.strip() if isinstance(token, str) else "", remote)
-        if session is None:
-            return web.Response(status=401, text="this is not the token\n")
-        response = answer({"role": session[1].name.lower()})
-        response.set_cookie(
-            COOKIE, session[0], max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=access.tls, path="/"
-        )
-        return response
-
-    async def sign_out(request: web.Request) -> web.Response:
-        access.sign_out(request.cookies.get(COOKIE, ""))
-        response = answer({})
-        response.del_cookie(COOKIE, path="/")
-        return response
-
-    app.router.add_get("/login", page)
-    app.router.add_post("/login", sign_in)
-    app.router.add_post("/logout", sign_out)
 
 
 def _add_pictures(app: web.Application, wall: Wall) -> None:

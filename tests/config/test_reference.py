@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.demo import DemoConfig
 from streamer.config.description import Description, descriptions
 from streamer.config.fields import PANELS, Settings
 from streamer.config.live import CameraConfig, LiveConfig, RunConfig
@@ -23,7 +24,7 @@ def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == markdown(), "python -m streamer.config.reference > docs/options.md"
 
 
-@pytest.mark.parametrize("model", [AnnotateConfig, CameraConfig, LiveConfig])
+@pytest.mark.parametrize("model", [AnnotateConfig, CameraConfig, LiveConfig, DemoConfig])
 def test_every_field_has_a_text_a_panel_and_a_default(model: type[Settings]) -> None:
     assert set(named(model)) == set(model.model_fields)
     for item in descriptions(model):

@@ -1,0 +1,21 @@
+"""What can be said of the demo's settings before it is served."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from streamer.config.demo import DemoConfig
+from streamer.detectors.registry import check_detector
+from streamer.errors import ConfigError
+from streamer.perception.selection import class_ids
+
+
+def check(config: DemoConfig) -> None:
+    """Raise ``ConfigError`` for a missing extra, a class that there is not, a detector that cannot be."""
+    if find_spec("aiortc") is None:
+        raise ConfigError("the demo needs aiortc, which sends pictures to browsers", hint='pip install "streamer[web]"')
+    if (config.tls_cert is None) != (config.tls_key is None):
+        raise ConfigError("tls_cert and tls_key go together", hint="name both files, or neither")
+    labels = check_detector(config.detector, config.labels, config.device, config.precision)
+    if labels is not None and config.classes is not None:
+        class_ids(config.classes, labels, config.detector)

@@ -1,0 +1,176 @@
+"""A WebRTC connection to a browser: pictures come, pictures go. The one file that knows aiortc, an extra (``web``).
+
+Nothing is asked of the internet: without ``ice_servers`` only addresses of this machine are offered, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import av
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.codecs import h264, vpx
+from aiortc.mediastreams import MediaStreamError
+
+log = logging.getLogger(__name__)
+
+CLOCK = Fraction(1, 90_000)
+"""Seconds a tick of what is sent."""
+CONNECT_S = 15.0
+"""A browser that has not connected by then never will: nothing else would notice, its offers have no end of candidates."""
+SILENT_S = 10.0
+"""A browser that is to send pictures and sends none for so long is gone, or its tab sleeps."""
+MOST_SDP = 64 * 1024
+"""Characters of a session description; browsers send some 6,000."""
+_BIT_RATES = {"DEFAULT_BITRATE": 2_500_000, "MIN_BITRATE": 400_000, "MAX_BITRATE": 6_000_000}
+"""Bits a second of a connection's picture. aiortc's own (1, 0.5 and 3 million) blur 720p."""
+
+
+class BadOffer(ValueError):
+    """What a browser offered is no session description, or none with a picture."""
+
+
+class Outgoing(MediaStreamTrack):
+    """The pictures that are sent: always the newest one. Used in the server's loop."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._newest: av.VideoFrame | None = None
+        self._there = asyncio.Event()
+        self._last = -1
+
+    def put(self, picture: av.VideoFrame, pts: int) -> None:
+        """Leave a picture, shown at ``pts`` ticks of ``CLOCK``; one that was not taken yet is gone. It is not written to."""
+        if pts > self._last:
+            fresh = picture.reformat()
+            fresh.pts, fresh.time_base = pts, CLOCK
+            self._newest, self._last = fresh, pts
+            self._there.set()
+
+    async def recv(self) -> av.VideoFrame:
+        """The next one, for aiortc."""
+        while True:
+            if self.readyState != "live":
+                raise MediaStreamError
+            await self._there.wait()
+            self._there.clear()
+            if (picture := self._newest) is not None:
+                self._newest = None
+                return picture
+
+    def stop(self) -> None:
+        """No more pictures will come."""
+        super().stop()
+        self._there.set()
+
+
+class Peer:
+    """One connection. All of it runs in the server's loop; ``ended`` is called once, with the reason."""
+
+    def __init__(
+        self,
+        taken: Callable[[av.VideoFrame], None] | None,
+        ended: Callable[[str], None],
+        ice_servers: Sequence[str] = (),
+    ) -> None:
+        """``taken`` is called with each picture that comes; None: none is wanted. ``ice_servers`` are URLs, ``stun:…``."""
+        _raise_bit_rates()
+        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        self.outgoing = Outgoing()
+        self._taken = taken
+        self._ended = ended
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
+
+    async def answer(self, offer: str) -> str:
+        """The answer to a browser's offer, both as SDP. Raises ``BadOffer``."""
+        connection = self._connection
+        # Before anything can happen of which nobody would hear.
+        connection.on("connectionstatechange", self._changed)
+        connection.on("track", self._track)
+        sender = connection.addTrack(self.outgoing)
+        for transceiver in connection.getTransceivers():
+            if transceiver.sender is sender:
+                capabilities = RTCRtpSender.getCapabilities("video").codecs
+                # The browser's first choice may be VP8, which takes longer here and blurs more.
+                transceiver.setCodecPreferences(sorted(capabilities, key=lambda codec: codec.mimeType != "video/H264"))
+        if len(offer) > MOST_SDP:
+            raise BadOffer("the offer is too long")
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            if has_picture := any(one.kind == "video" and one.mid for one in connection.getTransceivers()):
+                await connection.setLocalDescription(await connection.createAnswer())
+        except Exception as error:
+            # aiortc has no error of its own for a text that it cannot read: it raises whatever it stumbles over.
+            log.debug("an offer that cannot be read", exc_info=True)
+            raise BadOffer("the offer cannot be read") from error
+        if not has_picture:
+            raise BadOffer("the offer has no picture")
+        self._spawn(self._give_up_in(CONNECT_S))
+        return connection.localDescription.sdp
+
+    async def close(self, reason: str = "closed") -> None:
+        """End it. May be called twice."""
+        if not self._over:
+            self._over = True
+            self.outgoing.stop()
+            for task in self._tasks:
+                if task is not asyncio.current_task():
+                    task.cancel()
+            await self._connection.close()
+            self._ended(reason)
+
+    def _track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video" and self._taken is not None:
+            self._spawn(self._take(track, self._taken))
+        else:
+            track.stop()
+
+    async def _take(self, track: MediaStreamTrack, taken: Callable[[av.VideoFrame], None]) -> None:
+        """Hand on what comes, until nothing does."""
+        patience_s = CONNECT_S + SILENT_S
+        try:
+            while True:
+                picture = await asyncio.wait_for(track.recv(), patience_s)
+                patience_s = SILENT_S
+                if isinstance(picture, av.VideoFrame):
+                    taken(picture)
+        except TimeoutError:
+            await self.close(f"no picture has come for {patience_s:.0f} s")
+        except MediaStreamError:
+            await self.close("the browser has ended it")
+
+    async def _give_up_in(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if self._connection.connectionState != "connected":
+            await self.close(f"no connection within {seconds:.0f} s")
+
+    def _changed(self) -> None:
+        state = self._connection.connectionState
+        if state in ("failed", "closed"):
+            self._spawn(self.close("the browser is gone"))
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # of a coroutine
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _raise_bit_rates() -> None:
+    """aiortc keeps its limits in its modules, for all connections."""
+    for codec in (h264, vpx):
+        for name, rate in _BIT_RATES.items():
+            setattr(codec, name, rate)

@@ -1,0 +1,43 @@
+"""Signing in with a token, and out again."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from streamer.web.access import COOKIE, SESSION_S, Access
+from streamer.web.pages import Pages
+from streamer.web.service import answer
+
+
+def add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
+    """Serve ``/login`` and ``/logout``."""
+
+    async def page(request: web.Request) -> web.Response:
+        return pages.file(request, "login.html")
+
+    async def sign_in(request: web.Request) -> web.Response:
+        remote = request.remote or ""
+        if access.is_barred(remote):
+            return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
+        try:
+            token = (await request.post()).get("token", "")
+        except (ValueError, LookupError, AssertionError) as error:  # aiohttp's ways to say that it is no form
+            raise web.HTTPBadRequest(text="this is no form\n") from error
+        session = access.sign_in(token.strip() if isinstance(token, str) else "", remote)
+        if session is None:
+            return web.Response(status=401, text="this is not the token\n")
+        response = answer({"role": session[1].name.lower()})
+        response.set_cookie(
+            COOKIE, session[0], max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=access.tls, path="/"
+        )
+        return response
+
+    async def sign_out(request: web.Request) -> web.Response:
+        access.sign_out(request.cookies.get(COOKIE, ""))
+        response = answer({})
+        response.del_cookie(COOKIE, path="/")
+        return response
+
+    app.router.add_get("/login", page)
+    app.router.add_post("/login", sign_in)
+    app.router.add_post("/logout", sign_out)
