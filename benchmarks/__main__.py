@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "record": ("record",),
     "delivery": ("delivery",),
     "kills": ("kills",),
+    "archive_kills": ("archive_kills",),
     "wall": ("wall",),
 }
 

@@ -51,6 +51,7 @@ _MOST_IDLE = 4
 
 if TYPE_CHECKING:
     from streamer.events.recorded import RecordedEvents
+    from streamer.perception.ahead import Ahead
     from streamer.perception.interval import Interval
 
 
@@ -93,9 +94,12 @@ def annotate_with(
     ``on_progress`` is called after each frame with the figures so far, the number of frames that will come (None where it is
     not known) and the time (monotonic seconds).
     """
-    if config.resume or config.workers != 1:
+    if config.resume:
+        raise ConfigError(f"{config.input} is one recording", hint="--resume is for a folder, a pattern or a list")
+    if config.workers > 1 and config.inference_interval != 1:
         raise ConfigError(
-            f"{config.input} is one recording", hint="--resume and --workers are for a folder, a pattern or a list"
+            f"workers: {config.workers} cannot share a recording of which the detector sees some frames only",
+            hint="leave out --workers or --inference-interval",
         )
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
@@ -277,7 +281,7 @@ def what_is_left(frames: int, paths: Sequence[Path]) -> str:
     return f"the {frames} frames before that are in {', '.join(map(str, paths))}"
 
 
-def _what_was_left(perception: EveryFrame | Interval, dropped: int) -> str:
+def _what_was_left(perception: EveryFrame | Interval | Ahead, dropped: int) -> str:
     """What a person should know of a detector that was not waited for."""
     parts = [f"{dropped} frames that it has not seen are left out"] if dropped else []
     if followed := getattr(perception, "followed_at_end", 0):
@@ -294,7 +298,7 @@ def ready_detectors(config: AnnotateConfig, on_wait: Tell = tell_nobody) -> list
     score = least_score(config, config.detector, tracked=tracked)
     times = times_of(config)
     fetch(config, on_wait)
-    detectors = loaded(config, times, on_wait, lambda: load_copies(config, score, alone=tracked))
+    detectors = loaded(config, times, on_wait, lambda: _detectors(config, score, tracked=tracked))
     try:
         selection(config, config.detector, detectors[0])
         for detector in detectors:
@@ -304,6 +308,24 @@ def ready_detectors(config: AnnotateConfig, on_wait: Tell = tell_nobody) -> list
             detector.close()
         raise
     return detectors
+
+
+def _detectors(config: AnnotateConfig, score: float, *, tracked: bool) -> list[Detector]:
+    """As many as the settings' workers, each in a process; without more than one, in this process."""
+    if config.workers == 1:
+        return load_copies(config, score, alone=tracked)
+    from streamer.detectors.process import DetectorProcess
+
+    threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
+    processes = [DetectorProcess(config, score, threads) for _ in range(config.workers)]
+    try:
+        for process in processes:
+            process.wait()
+    except BaseException:
+        for process in processes:
+            process.close()
+        raise
+    return list(processes)
 
 
 def _tracked(config: AnnotateConfig) -> bool:
@@ -319,7 +341,7 @@ def _perceive(
     on_wait: Tell,
     lent: Sequence[Detector] | None,
     detect: Callable[[Detector, Frame, Selection], Instances],
-) -> tuple[EveryFrame | Interval, Detector, Perception]:
+) -> tuple[EveryFrame | Interval | Ahead, Detector, Perception]:
     """What finds objects as the settings ask for, warmed up; its detector (one of them, where there are copies); and the
     perception as a whole, which also says what must be covered."""
     keep = lent is not None
@@ -332,13 +354,18 @@ def _perceive(
     select = selection(config, config.detector, detectors[0])
     rules = privacy_rules(config, detectors[0])
     wanted = select if rules is None else widened(select, rules)
-    if _tracked(config):
+    found: EveryFrame | Interval | Ahead
+    if not _tracked(config):
+        found = EveryFrame(detectors, wanted, keep=keep, detect=detect)
+    elif len(detectors) > 1:
+        from streamer.perception.ahead import Ahead
+
+        found = Ahead(detectors, wanted, detect)
+    else:
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval
 
-        found: EveryFrame | Interval = Interval(detectors[0], config.inference_interval, wanted, keep=keep, detect=detect)
-    else:
-        found = EveryFrame(detectors, wanted, keep=keep, detect=detect)
+        found = Interval(detectors[0], config.inference_interval, wanted, keep=keep, detect=detect)
     return found, detectors[0], found if rules is None else Private(found, rules, select, ahead=True)
 
 
@@ -347,7 +374,7 @@ def _counted(scene: Scene | None) -> dict[str, Any]:
     return {} if scene is None else scene.totals.as_dict()
 
 
-def _track_totals(found: EveryFrame | Interval, detector: Detector) -> dict[str, object]:
+def _track_totals(found: EveryFrame | Interval | Ahead, detector: Detector) -> dict[str, object]:
     if isinstance(found, EveryFrame):
         return {}
     return {

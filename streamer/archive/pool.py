@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import DetectorUnavailable
+from streamer.runtime.child import start
 
 _GLANCE_S = 0.25
 _TRIES = 2
@@ -148,19 +147,9 @@ class Pool:
 
 
 def _started(settings: AnnotateConfig) -> _Worker:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamer.archive.worker", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            # A session of its own: neither Ctrl-C nor `kill` of the group reaches it, only its parent's decision.
-            start_new_session=True,
-        )
-    connection = Connection(ours.detach())
-    connection.send(settings)
-    return _Worker(process, connection)
+    child = start("streamer.archive.worker")
+    child.connection.send(settings)
+    return _Worker(*child)
 
 
 def _death(process: subprocess.Popen[bytes]) -> str:

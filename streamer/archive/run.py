@@ -63,9 +63,9 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
         contents: dict[str, str | None] = {}
         jobs: deque[Job] = deque()
         taken: dict[str, str] = {}
-        shared = config
+        shared = config.model_copy(update={"workers": 1})
         if config.workers > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
-            shared = config.model_copy(update={"threads": threads_each(config.workers)})
+            shared = shared.model_copy(update={"threads": threads_each(config.workers)})
 
         def end(job: Job, answer: Finished | Failed) -> None:
             if isinstance(answer, Finished):

@@ -7,7 +7,6 @@ not all. It ends with the process that started it, however that one ends: a conn
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -23,7 +22,7 @@ from streamer.errors import StageFailed, StreamerError, in_one_line
 from streamer.perception.journal import DetectionJournal
 from streamer.perception.selection import detect_in
 from streamer.redact import redact
-from streamer.runtime.signals import SIGNALS
+from streamer.runtime.child import connection_to_parent
 from streamer.stages import Detector
 from streamer.stats import Stats
 
@@ -104,10 +103,7 @@ def _make_folders(settings: AnnotateConfig) -> None:
 
 def main() -> None:
     """Entry point of the process; its argument is the descriptor of the connection."""
-    # Ctrl-C reaches the whole group of a terminal; the one that started this process decides what follows.
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    connection = Connection(int(sys.argv[1]))
+    connection = connection_to_parent()
     settings: AnnotateConfig = connection.recv()
     # annotate_with would take the signals in the main thread.
     thread = threading.Thread(target=work, args=(connection, settings), name="worker")

@@ -125,7 +125,7 @@ class ArchiveOptions(Settings):
     resume: Switch = False
     """Go on with a folder of recordings where an earlier run has ended: what is finished is left as it is."""
     workers: Count = 1
-    """Processes that work side by side on a folder of recordings, each with a detector of its own."""
+    """Processes with a detector each, side by side: on the recordings of a folder, or on the frames of one recording."""
 
 
 class AnnotateConfig(  # pydantic takes the fields of the last base first
