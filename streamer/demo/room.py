@@ -25,6 +25,7 @@ from streamer.web.peer import Peer
 log = logging.getLogger(__name__)
 
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg"
+_NO_CLIP = "this is no clip that can be played: bring an MP4, MOV, WebM, MKV or AVI file"
 CAMERA, TEST, CLIP = "camera", "test", "clip:"
 """Where pictures come from: the browser's camera, the test scene, a clip that was brought (``clip:KEY``)."""
 
@@ -216,5 +217,9 @@ def check_clip(path: Path) -> None:
         with av.open(str(path), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise BadClip("the clip has no picture")
+            # A file may be both: what it is taken for when it is played must be what it is taken for here.
+            with av.open(str(path), options={"protocol_whitelist": "file"}) as played:
+                if played.format.name != container.format.name:
+                    raise BadClip(_NO_CLIP)
     except av.FFmpegError as error:
-        raise BadClip("this is no clip that can be played: bring an MP4, MOV, WebM, MKV or AVI file") from error
+        raise BadClip(_NO_CLIP) from error
