@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "counting": ("counting",),
     "motion_gate": ("motion_gate",),
     "synthetic": ("streaming_accuracy", "test:"),
+    "datasets": ("datasets",),
     "live": ("live",),
     "record": ("record",),
     "delivery": ("delivery",),

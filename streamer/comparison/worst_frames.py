@@ -32,6 +32,7 @@ class WorstFrames:
     def __init__(self, number: int) -> None:
         self._number = number
         self._worst: list[tuple[int, float, int, WorstFrame]] = []
+        self._seen = 0
         self._of_second: tuple[int, float, int, WorstFrame] | None = None
 
     def add(self, truth: Mapping[str, Any], judged: Mapping[str, Any], matching: Matching) -> None:
@@ -39,7 +40,8 @@ class WorstFrames:
         if not self._number or not matching.errors:
             return
         frame = WorstFrame(truth["frame"], truth["time_s"], matching.errors, matching.overlap, truth, judged)
-        new = frame.errors, -frame.overlap, -frame.frame, frame
+        self._seen += 1
+        new = frame.errors, -frame.overlap, -self._seen, frame  # of equal ones the first
         before = self._of_second
         if before is not None and int(before[3].time_s) == int(frame.time_s):
             self._of_second = max(before, new, key=lambda one: one[:3])

@@ -10,10 +10,9 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
 from streamer.datasets.stored_frame import frame_of_name
-from streamer.frame import Plane
-from streamer.sinks.coco_masks import Rle, pixels, pixels_within
+from streamer.sinks.coco_masks import Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
 
 
@@ -46,11 +45,9 @@ class CocoReader:
         return [one for one in made if one is not None]
 
     def _object(self, one: Mapping[str, Any]) -> CorrectedObject | None:
-        picture = outline_pixels(one.get("segmentation"), self._size)
-        outline = None if picture is None else mask_and_box(picture)
-        if outline is not None:
-            mask, box = outline
-        else:
+        mask = outline_of(one.get("segmentation"), self._size)
+        box = None if mask is None else tight_box(mask)
+        if mask is None or box is None:
             left, top, width, height = map(float, one["bbox"])
             within = box_within(left, top, left + width, top + height, self._size)
             if within is None:
@@ -67,20 +64,22 @@ class CocoReader:
         )
 
 
-def outline_pixels(outline: Any, size: tuple[int, int]) -> Plane | None:
-    """The mask, uint8 (height, width) of 0 and 1, of an annotation's polygons or run lengths in a picture of that width and
-    height; None where it has none. Raises ``ValueError`` and the like for anything else."""
+def outline_of(outline: Any, size: tuple[int, int]) -> Rle | None:
+    """The mask of an annotation's polygons or run lengths in a picture of that width and height; None where it has none.
+
+    Raises ``ValueError`` and the like for anything else.
+    """
     if not outline:
         return None
     width, height = size
     if isinstance(outline, list):
-        return pixels_within(outline, width, height)
+        return rle_within(outline, width, height)
     if list(outline["size"]) != [height, width]:
         raise ValueError(f"a mask of {outline['size']} in a picture of {[height, width]}")
     counts = outline["counts"]
     if isinstance(counts, list):
         counts = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"].decode("ascii")
-    return pixels(Rle(size=[height, width], counts=counts))
+    return Rle(size=[height, width], counts=counts)
 
 
 def _frame_of(image: Mapping[str, Any]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamer.frame import Plane
-from streamer.sinks.coco_masks import Crop, rles
+from streamer.sinks.coco_masks import Crop, Rle, rles
 
 OUTSIDE = "left out, since nothing of them is in the picture"
 
@@ -47,7 +47,7 @@ def box_within(left: float, top: float, right: float, bottom: float, size: tuple
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 
-def mask_and_box(pixels: Plane) -> tuple[Mapping[str, Any], Box] | None:
+def mask_and_box(pixels: Plane) -> tuple[Rle, Box] | None:
     """Run lengths and tight box of a mask, uint8 (height, width) of 0 and 1; None where nothing is set."""
     height, width = pixels.shape
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
 from streamer.datasets.waiting_shapes import WaitingShapes
-from streamer.sinks.coco_masks import Crop, polygons
+from streamer.sinks.coco_masks import polygons
 
 _ATTRIBUTES = ("track_id", "score")
 """CVAT numbers tracks anew when it reads them: ours stand in an attribute."""
@@ -75,8 +75,8 @@ class CvatDataset:
         self._shapes.close()
 
     def _shape(self, one: StoredObject) -> tuple[str, str]:
-        pixels = one.pixels()
-        outlines = [] if pixels is None else polygons(Crop(0, 0, pixels.astype(bool)))
+        crop = one.crop()
+        outlines = [] if crop is None else polygons(crop)
         if not outlines:
             self.lost["boxes, since they have no mask"] += 1
             left, top, right, bottom = one.box_xyxy

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
 from streamer.frame import Plane
-from streamer.sinks.coco_masks import pixels_within
+from streamer.sinks.coco_masks import Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
 
 _SHAPES = ("polygon", "box", "mask")
@@ -84,27 +84,27 @@ class CvatReader:
             within = box_within(left, top, right, bottom, self._size)
             if within is None:
                 return None
-            mask, box = None, within
+            mask = None
         else:
-            outline = mask_and_box(self._polygon(shape) if shape.tag == "polygon" else self._mask(shape))
-            if outline is None:
+            mask = self._polygon(shape) if shape.tag == "polygon" else self._mask(shape)
+            within = None if mask is None else tight_box(mask)
+            if within is None:
                 return None
-            mask, box = outline
         return CorrectedObject(
             class_name=label,
             score=float(said.get("score") or 1.0),
             # Our exports give 0 to what had no track.
             track="" if kept == 0 else track,
             track_id=kept or None,
-            box_xyxy=box,
+            box_xyxy=within,
             mask=mask,
         )
 
-    def _polygon(self, shape: ET.Element) -> Plane:
+    def _polygon(self, shape: ET.Element) -> Rle:
         points = [float(part) for point in str(shape.get("points")).split(";") for part in point.split(",")]
-        return pixels_within([points], *self._size)
+        return rle_within([points], *self._size)
 
-    def _mask(self, shape: ET.Element) -> Plane:
+    def _mask(self, shape: ET.Element) -> Rle | None:
         """Runs along the rows of the mask's own box, those that are not set first."""
         left, top, width, height = (int(float(str(shape.get(name)))) for name in ("left", "top", "width", "height"))
         counts = [int(part) for part in str(shape.get("rle")).split(",")]
@@ -114,4 +114,5 @@ class CvatReader:
         picture: Plane = np.zeros((self._size[1], self._size[0]), np.uint8)
         target = picture[max(0, top) : top + height, max(0, left) : left + width]
         target[:] = inner[max(0, -top) :, max(0, -left) :][: target.shape[0], : target.shape[1]]
-        return picture
+        outline = mask_and_box(picture)
+        return None if outline is None else outline[0]

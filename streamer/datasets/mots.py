@@ -10,7 +10,7 @@ import numpy as np
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.sequence import Sequence
 from streamer.datasets.stored_frame import StoredFrame
-from streamer.frame import Plane
+from streamer.instances import Bools
 from streamer.sinks.coco_masks import Crop, rles
 
 _CLASSES = {"car": 1, "person": 2, "pedestrian": 2}
@@ -38,24 +38,26 @@ class MotsDataset:
         """Write the lines of a frame."""
         self._sequence.begin_frame()
         width, height = self._info.width, self._info.height
-        taken: Plane = np.zeros((height, width), np.uint8)
+        taken: Bools = np.zeros((height, width), np.bool_)
         for one in sorted(frame.objects, key=lambda one: -one.score):
-            class_number, pixels = _CLASSES.get(one.class_name), one.pixels()
+            class_number, crop = _CLASSES.get(one.class_name), one.crop()
             if class_number is None:
                 self.lost["left out, since they are neither persons nor cars"] += 1
             elif one.track_id is None:
                 self.lost["left out, since they have no track"] += 1
             elif one.track_id > _MOST_TRACK:
                 self.lost[f"left out, since their track is above {_MOST_TRACK}"] += 1
-            elif pixels is None or not pixels.any():
+            elif crop is None:
                 self.lost["left out, since they have no mask"] += 1
             else:
-                free = pixels & (1 - taken)
-                if np.count_nonzero(free) < np.count_nonzero(pixels):
+                h, w = crop.mask.shape
+                taken_here = taken[crop.y0 : crop.y0 + h, crop.x0 : crop.x0 + w]
+                free = crop.mask & ~taken_here
+                if np.count_nonzero(free) < np.count_nonzero(crop.mask):
                     self.lost["without the pixels that another one has"] += 1
-                taken |= free
+                taken_here |= free
                 if free.any():
-                    (rle,) = rles([Crop(0, 0, free.astype(np.bool_))], width, height)
+                    (rle,) = rles([Crop(crop.x0, crop.y0, free)], width, height)
                     assert rle is not None
                     number = 1000 * class_number + one.track_id
                     self._sequence.write(f" {number} {class_number} {height} {width} {rle['counts']}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, mask_and_box
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject
 from streamer.datasets.lines_by_frame import LinesByFrame
 from streamer.datasets.sequence import lines_of
-from streamer.sinks.coco_masks import Rle, pixels
+from streamer.sinks.coco_masks import Rle, tight_box
 from streamer.sinks.stored import StoredRecords
 
 _CLASSES = {1: "car", 2: "person"}
@@ -48,11 +48,11 @@ class MotsReader:
             what = "regions in which nothing is judged" if kind == _IGNORED else f"of MOTS's class {kind}"
             self.lost[f"left out, since they are {what}"] += 1
             return None
-        outline = mask_and_box(pixels(Rle(size=[height, width], counts=parts[5])))
-        if outline is None:
+        mask = Rle(size=[height, width], counts=parts[5])
+        box = tight_box(mask)
+        if box is None:
             self.lost[OUTSIDE] += 1
             return None
-        mask, box = outline
         return CorrectedObject(class_name=_CLASSES[kind], score=1.0, track="", track_id=number % 1000, box_xyxy=box, mask=mask)
 
 

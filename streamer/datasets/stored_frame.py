@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from streamer.frame import Plane
-from streamer.sinks.stored import decoded
+from streamer.sinks.coco_masks import Crop, pixels_in, tight_box
+from streamer.sinks.stored import decoded, run_lengths
 
 _NAME = re.compile(r"frame_([0-9]+)")
 
@@ -33,6 +36,18 @@ class StoredObject:
     def pixels(self) -> Plane | None:
         """The mask, uint8 (height, width) of 0 and 1; None where only the box is known. Raises ``ValueError`` if damaged."""
         return None if self.mask is None else decoded(self.mask)
+
+    def crop(self) -> Crop | None:
+        """The part of the mask in which anything is set; None where nothing is, or only the box is known. Raises ``ValueError``
+        if damaged."""
+        if self.mask is None:
+            return None
+        rle = run_lengths(self.mask)
+        box = tight_box(rle)
+        if box is None:
+            return None
+        x0, y0, x1, y1 = map(int, box)
+        return Crop(x0, y0, pixels_in(rle, x0, y0, x1, y1).astype(np.bool_))
 
     @classmethod
     def of(cls, one: Mapping[str, Any]) -> StoredObject:

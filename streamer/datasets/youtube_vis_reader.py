@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from streamer.datasets.coco_reader import outline_pixels
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.coco_reader import outline_of
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
 from streamer.datasets.stored_frame import frame_of_name
+from streamer.sinks.coco_masks import tight_box
 from streamer.sinks.stored import StoredRecords
 
 
@@ -55,19 +56,14 @@ class YoutubeVisReader:
         return [one for one in made if one is not None]
 
     def _object(self, one: dict[str, Any], place: int) -> CorrectedObject | None:
-        picture = outline_pixels(one["segmentations"][place], self._size)
-        mask = None
-        if picture is not None:
-            outline = mask_and_box(picture)
-            if outline is None:
-                return None
-            mask, box = outline
+        mask = outline_of(one["segmentations"][place], self._size)
+        if mask is not None:
+            within = tight_box(mask)
         else:
             left, top, width, height = map(float, one["bboxes"][place])
             within = box_within(left, top, left + width, top + height, self._size)
-            if within is None:
-                return None
-            box = within
+        if within is None:
+            return None
         scores = one.get("scores")
         track = one.get("track_id", one["id"])
         return CorrectedObject(
@@ -75,6 +71,6 @@ class YoutubeVisReader:
             score=float(one.get("score", 1.0) if scores is None else scores[place]),
             track="",
             track_id=None if track is None else int(track),
-            box_xyxy=box,
+            box_xyxy=within,
             mask=mask,
         )

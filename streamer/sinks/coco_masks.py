@@ -107,11 +107,26 @@ def polygons(crop: Crop) -> list[list[int]]:
 
 def pixels(rle: Rle) -> Plane:
     """The mask of a whole picture, uint8 (height, width) of 0 and 1. Raises ``ValueError`` where the runs do not fill it."""
-    # pycocotools' own ``decode`` warns of NumPy's next version each time.
     height, width = rle["size"]
+    return pixels_in(rle, 0, 0, width, height)
+
+
+def pixels_in(rle: Rle, x0: int, y0: int, x1: int, y1: int) -> Plane:
+    """A part of a picture's mask, which lies within the picture: uint8 (y1 - y0, x1 - x0) of 0 and 1. Raises ``ValueError``."""
+    # pycocotools' own ``decode`` warns of NumPy's next version each time, and knows whole pictures only.
+    height, _ = rle["size"]
     counts = _filling_counts(rle)
+    ends = np.clip(np.cumsum(counts), x0 * height, x1 * height) - x0 * height
     values = (np.arange(len(counts)) % 2).astype(np.uint8)
-    return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+    columns = np.repeat(values, np.diff(ends, prepend=0)).reshape(x1 - x0, height)
+    return np.ascontiguousarray(columns[:, y0:y1].T)
+
+
+def tight_box(rle: Rle) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of a mask's pixels; None where nothing is set. Raises ``ValueError`` for a damaged one."""
+    refuse_damaged(rle)
+    left, top, width, height = coco_mask.toBbox(rle).tolist()
+    return (left, top, left + width, top + height) if width and height else None
 
 
 def refuse_damaged(rle: Rle) -> None:

@@ -15,7 +15,7 @@ from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.cover import Cover
 from streamer.render.masks import pixels_of
-from streamer.sinks.coco_masks import Rle, pixels, pixels_within, refuse_damaged, rle_within
+from streamer.sinks.coco_masks import Rle, pixels, pixels_in, pixels_within, refuse_damaged, rle_within
 from streamer.sinks.packed import unpack_cover, unpack_mask
 from streamer.sinks.records import read_records
 
@@ -107,13 +107,17 @@ class StoredRecords:
     def _mask(self, one: Mapping[str, Any], box: Floats) -> Floats | None:
         if one.get("cells"):
             return unpack_mask(one["cells"])
-        return None if one.get("mask") is None else self._from_pixels(decoded(one["mask"]), box)
+        return None if one.get("mask") is None else self._from_pixels(run_lengths(one["mask"]), box)
 
-    def _from_pixels(self, mask: Plane, box: Floats) -> Floats | None:
+    def _from_pixels(self, mask: Rle, box: Floats) -> Floats | None:
         """A box-relative mask from that of the whole picture; None where nothing of it is in the box."""
         region = pixels_of(box.tolist(), 1, *self.size)
-        pixels = mask[region.y0 : region.y1, region.x0 : region.x1].astype(np.float32)
+        if mask["size"] != [self.size[1], self.size[0]]:
+            raise ValueError(f"a mask of {mask['size'][1]}x{mask['size'][0]} in a picture of {self.size[0]}x{self.size[1]}")
         left, top, right, bottom = box.tolist()
+        if region.y1 <= region.y0 or region.x1 <= region.x0:
+            return None
+        pixels = pixels_in(mask, region.x0, region.y0, region.x1, region.y1).astype(np.float32)
         if not pixels.any() or right <= left or bottom <= top:
             return None
         side = int(np.clip(np.ceil(max(right - left, bottom - top)), 16, _MOST_CELLS))

@@ -1,0 +1,78 @@
+"""Time and memory of export, import and compare for long records: ``python -m benchmarks.datasets [OBJECTS]``.
+
+Each command runs in a process of its own; its peak memory is what the system counted. Times are of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import run
+from streamer.sinks.coco_masks import Crop, rles
+
+OBJECTS = 1_000_000
+PER_FRAME = 10
+WIDTH, HEIGHT = 1280, 720
+FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
+"""Those that write few files and need no recording."""
+FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
+READ = ("coco", "cvat", "mot", "mots")
+_SHAPES = 50
+_TRACK_FRAMES = 300
+
+
+def write_records(path: Path, objects: int) -> None:
+    """Persons who walk, ten in a frame, each for ten seconds: discs of 40 x 80 pixels."""
+    y, x = np.mgrid[0:80, 0:40] + 0.5
+    disc = ((x - 20) / 20) ** 2 + ((y - 40) / 40) ** 2 <= 1
+    corners = [(21 * number % (WIDTH - 40), 13 * number % (HEIGHT - 80)) for number in range(_SHAPES)]
+    masks = rles([Crop(left, top, disc) for left, top in corners], WIDTH, HEIGHT)
+    size = {"width": WIDTH, "height": HEIGHT}
+    stream = {"type": "stream", "schema": 2, "source": "a.mp4", **size, "time_base": "1/90000", "rate": "30"}
+    with path.open("w") as file:
+        said = {**stream, "detector": "made up", "masks": "rle", "labels": {"1": "person"}}
+        file.write(json.dumps(said) + "\n")
+        frames = objects // PER_FRAME
+        for frame in range(frames):
+            found = []
+            for place in range(PER_FRAME):
+                shape = (frame + 5 * place) % _SHAPES
+                left, top = corners[shape]
+                one = {"class": "person", "class_id": 1, "score": round(0.5 + place / 25, 4), "state": "inferred"}
+                box = [left, top, left + 40, top + 80]
+                track = 1 + place + PER_FRAME * (frame // _TRACK_FRAMES) % 990
+                found.append({**one, "box_xyxy": box, "track_id": track, "mask": masks[shape]})
+            time_s = {"pts": 3000 * frame, "time_s": round(frame / 30, 6)}
+            file.write(json.dumps({"type": "frame", "frame": frame, **time_s, "instances": found}) + "\n")
+        file.write(json.dumps({"type": "end", "frames": frames}) + "\n")
+
+
+def measure(name: str, *arguments: str | Path) -> None:
+    """Run a command and print what it took. Raises ``RuntimeError`` where it fails."""
+    done = run([sys.executable, "-m", "streamer", *map(str, arguments)])
+    print(f"{name:20} {done.wall_s:7.1f} s {done.peak_mib:7.0f} MiB", flush=True)
+
+
+def main(objects: int) -> None:
+    """Print a line for each command."""
+    with tempfile.TemporaryDirectory() as working:
+        folder = Path(working)
+        records = folder / "found.jsonl"
+        write_records(records, objects)
+        print(f"{objects} objects in {objects // PER_FRAME} frames of {WIDTH}x{HEIGHT}, {records.stat().st_size / 1e6:.0f} MB")
+        measure("compare", "compare", records, records)
+        for name in FORMATS:
+            measure(f"export {name}", "export", records, "--to", name, "-o", folder / name)
+            if name in READ:
+                file, back = folder / name / FILES.get(name, ""), folder / "back.jsonl"
+                said = ("import", file, "--from", name, "--records", records, "-o", back, "--overwrite")
+                measure(f"import {name}", *said)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS)
