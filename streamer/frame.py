@@ -119,6 +119,8 @@ class Frame:
     """How long it is shown, in ticks of ``time_base``; 0 where nobody knows."""
     utc_s: float | None = None
     """Seconds since 1970 when it was captured (live sources), or None."""
+    camera_pts: int | None = None
+    """The camera's own time stamp, as its packet has it; None where there is none, and for recordings."""
 
     @property
     def time_s(self) -> float:

@@ -35,7 +35,10 @@ _SOUND = {"aac": ("aac", 48_000), "pcm_alaw": ("pcm_alaw", 8_000), "g726": ("g72
 def encode_video(
     path: Path, codec: str = "h264", *, seconds: float = 20, gop: int = 25, size: tuple[int, int] = (320, 192), shade: int = 0
 ) -> list[int]:
-    """Pictures that are all different, encoded, into a file of units; of each how many pictures later it is shown than sent."""
+    """Pictures that are all different, encoded, into a file of units; of each how many pictures later it is shown than sent.
+
+    Each has its number, mod 256, in its lowest 16 rows: 8 squares, dark or light, the lowest bit on the left.
+    """
     width, height = size
     encoder, options = _ENCODERS[codec]
     context = av.CodecContext.create(encoder, "w")
@@ -48,6 +51,8 @@ def encode_video(
     rng = np.random.default_rng(shade)
     for index in range(round(seconds * RATE)):
         picture = np.full((height, width, 3), (shade + index) % 256, np.uint8)
+        for bit in range(8):
+            picture[-16:, 16 * bit : 16 * bit + 16] = 255 * (index >> bit & 1)
         picture[: height // 4] = rng.integers(0, 256, (height // 4, width, 3), np.uint8)
         frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=context.pix_fmt)
         frame.pts = index

@@ -29,6 +29,7 @@ from streamer.pipeline import Render
 from streamer.redact import redact
 from streamer.runtime import import_order, tls
 from streamer.sources.address import Address, parse_address
+from streamer.sources.packets import PacketTap, Taps
 from streamer.sources.state import StateChange
 from streamer.stages import Cover, Detector, Output, Perception, Reporting, Source
 
@@ -83,11 +84,13 @@ class PartsFactory:
         recording = None if config.record is None else CopyRecording(camera, config, config.record)
         places = places_of(config)
         scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if places else None
+        covered = privacy_rules(config, self._detector) is not None
+        hub = None if self._wall is None or covered else self._wall.feeds[camera].hub
         return Parts(
-            source=partial(_source, config, recording),
+            source=partial(_source, config, recording, hub),
             perception=partial(self._perception, config, scene, Identities()),
             renderer=partial(self._renderer, config, scene),
-            unknown=UNKNOWN if privacy_rules(config, self._detector) is not None else None,
+            unknown=UNKNOWN if covered else None,
             outputs=partial(self._outputs, camera, config, scene, recording),
             recording=recording,
             scene=scene,
@@ -245,8 +248,10 @@ class PartsFactory:
             )
 
 
-def _source(config: CameraConfig, copied: CopyRecording | None, on_state: Callable[[StateChange], None]) -> Source:
-    """A live source that reconnects, and hands its packets to ``copied``, a recording, or one that is played in real time."""
+def _source(
+    config: CameraConfig, copied: CopyRecording | None, hub: PacketTap | None, on_state: Callable[[StateChange], None]
+) -> Source:
+    """A live source that reconnects, and hands its packets to ``copied`` and ``hub``, or a recording, perhaps in real time."""
     from streamer.sources.factory import make_source
 
     def make_live(address: Address) -> Source:
@@ -262,12 +267,18 @@ def _source(config: CameraConfig, copied: CopyRecording | None, on_state: Callab
             reconnect_attempts=config.reconnect_attempts,
             damaged=config.damaged,
             on_state=on_state,
-            tap=None if copied is None else copied.tap(),
+            tap=_tap(copied, hub),
         )
 
     if config.insecure:
         tls.leave_unchecked(config.source)
     return make_source(config.source, live=config.live, loop=config.loop, make_live=make_live)
+
+
+def _tap(copied: CopyRecording | None, hub: PacketTap | None) -> PacketTap | None:
+    """What gets the packets of a camera: its recording, those who watch, both, or none."""
+    taps = [tap for tap in (None if copied is None else copied.tap(), hub) if tap is not None]
+    return Taps(*taps) if len(taps) > 1 else next(iter(taps), None)
 
 
 def _refuse_untracked(config: CameraConfig, info: StreamInfo, what: str) -> None:

@@ -13,6 +13,7 @@ from streamer.config.web import WebOptions
 from streamer.errors import ConfigError
 from streamer.live.service import Deliveries, service
 from streamer.live.status import CameraStatus
+from streamer.perception.privacy import privacy_in_words
 from streamer.web.access import Access
 from streamer.web.address import is_loopback, parse_endpoint, url_of
 from streamer.web.server import WebServer
@@ -35,7 +36,8 @@ def shown_in_browsers(
     """
     assert process.web is not None
     access = access_of(process, process.web)
-    wall = Wall([name for name, camera in cameras.items() if not camera.only_copied])
+    shown = [name for name, camera in cameras.items() if not camera.only_copied]
+    wall = Wall(shown, covered=[name for name in shown if privacy_in_words(cameras[name])])
     told = service(statuses, deliveries)
 
     def of_cameras() -> list[Mapping[str, object]]:

@@ -207,6 +207,7 @@ class LiveSource:
             captured_at=picture.arrived_s,
             damaged=picture.damaged,
             utc_s=picture.utc_s,
+            camera_pts=picture.pts,
         )
 
     def _count(self, picture: Picture) -> None:

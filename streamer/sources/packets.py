@@ -73,6 +73,23 @@ class PacketTap(Protocol):
         ...
 
 
+class Taps:
+    """Implements ``PacketTap``: hands everything to each of several."""
+
+    def __init__(self, *taps: PacketTap) -> None:
+        self._taps = taps
+
+    def begin(self, streams: CameraStreams) -> None:
+        """A connection is open."""
+        for tap in self._taps:
+            tap.begin(streams)
+
+    def take(self, packet: CameraPacket) -> None:
+        """The next packet."""
+        for tap in self._taps:
+            tap.take(packet)
+
+
 def describe(stream: VideoStream | AudioStream, rate: Fraction | None = None) -> EncodedStream:
     """What is known of ``stream``, which may be closed afterwards."""
     context = stream.codec_context

@@ -19,6 +19,7 @@ from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.render.masks import binary_crop
 from streamer.render.palette import color, identity_of
 from streamer.stages import Annotated, OutputStatus, State
+from streamer.web.packets import PacketHub, VideoViewer
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +78,19 @@ class Feed:
     watches. Viewers live in the server's loop.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, *, packets: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """``packets``: the camera's own packets may be seen, too; not where anything has to be covered."""
         self.name = name
+        self.hub = PacketHub(name) if packets else None
+        """What sends the camera's packets; None where they stay here."""
         self._clock = clock
         self._lock = threading.Condition()
         self._newest: Annotated | None = None
         self._info: StreamInfo | None = None
         self._labels: Mapping[int, str] = {}
         self._viewers: dict[Viewer, asyncio.AbstractEventLoop] = {}
+        self._readers: dict[VideoViewer, asyncio.AbstractEventLoop] = {}
+        """Who plays the packets, and wants to know only what is in each picture."""
         self._notice = ""
         """Why no frames come; empty while they do."""
         self._told = ""
@@ -98,7 +104,7 @@ class Feed:
     def watched(self) -> int:
         """How many watch."""
         with self._lock:
-            return len(self._viewers)
+            return len(self._viewers) + len(self._readers)
 
     def begin(self, info: StreamInfo, labels: Mapping[int, str]) -> None:
         """Frames of a stream will come."""
@@ -109,15 +115,16 @@ class Feed:
         """The next frame; never blocks."""
         with self._lock:
             self._newest, self._notice = item, ""
-            if self._viewers:
+            if self._viewers or self._readers:
                 self._lock.notify()
 
     def tell(self, notice: str) -> None:
         """No frames come, and why."""
         with self._lock:
             self._newest, self._notice = None, notice
-            viewers = dict(self._viewers)
+            viewers, readers = dict(self._viewers), dict(self._readers)
         _give(viewers, notice)
+        _tell(readers, json.dumps({"notice": notice}))
 
     def join(self, viewer: Viewer) -> None:
         """From the server's loop: begin to watch."""
@@ -132,6 +139,19 @@ class Feed:
         with self._lock:
             self._viewers.pop(viewer, None)
 
+    def read(self, viewer: VideoViewer) -> None:
+        """From the server's loop: begin to tell what is in each picture."""
+        with self._lock:
+            self._readers[viewer] = asyncio.get_running_loop()
+            if self._notice:
+                viewer.tell(json.dumps({"notice": self._notice}))
+            self._lock.notify()
+
+    def read_no_more(self, viewer: VideoViewer) -> None:
+        """From the server's loop: tell no longer."""
+        with self._lock:
+            self._readers.pop(viewer, None)
+
     def close(self) -> None:
         """End the thread."""
         with self._lock:
@@ -143,22 +163,27 @@ class Feed:
         due = 0.0
         while True:
             with self._lock:
-                while not self._closed and not (self._newest is not None and self._viewers):
+                while not self._closed and not (self._newest is not None and (self._viewers or self._readers)):
                     self._lock.wait(_WAIT_S)
                 if self._closed:
                     return
                 wait_s = due - self._clock()
-                if wait_s > 0:
+                if wait_s > 0 and not self._readers:
                     self._lock.wait(wait_s)
                     continue
                 item, self._newest = self._newest, None
-                viewers, info, labels = dict(self._viewers), self._info, self._labels
+                viewers, readers, info, labels = dict(self._viewers), dict(self._readers), self._info, self._labels
             if item is None or info is None:
                 continue
-            due = self._clock() + 1.0 / MOST_FPS
+            if wait_s > 0:
+                viewers = {}  # too soon for another JPEG
+            else:
+                due = self._clock() + 1.0 / MOST_FPS
             try:
                 self._number += 1
-                shown = encoded(item, info, labels, self._number, drawn=any(viewer.drawn for viewer in viewers))
+                objects = json.dumps(objects_of(item, info, labels, self._number))
+                _tell(readers, objects)
+                shown = encoded(item, objects, self._number, drawn=any(viewer.drawn for viewer in viewers)) if viewers else None
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 if reason != self._told:  # not for each frame
@@ -168,7 +193,8 @@ class Feed:
                 due = self._clock() + _AGAIN_S
                 continue
             self._told = ""
-            _give(viewers, shown)
+            if shown is not None:
+                _give(viewers, shown)
 
 
 class FeedOutput:
@@ -205,10 +231,10 @@ class FeedOutput:
         return OutputStatus(name=self.name, state=self._state, frames=self._frames)
 
 
-def encoded(item: Annotated, info: StreamInfo, labels: Mapping[int, str], number: int, *, drawn: bool) -> Shown:
-    """A frame as it is sent. ``labels`` are the names of the classes."""
+def encoded(item: Annotated, objects: str, number: int, *, drawn: bool) -> Shown:
+    """A frame as it is sent, with what :func:`objects_of` says of it as JSON."""
     clean = _jpeg(item, drawn=False)
-    return Shown(number, clean, _jpeg(item, drawn=True) if drawn else b"", json.dumps(objects_of(item, info, labels, number)))
+    return Shown(number, clean, _jpeg(item, drawn=True) if drawn else b"", objects)
 
 
 def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], number: int) -> dict[str, object]:
@@ -221,6 +247,7 @@ def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], num
         "height": info.height,
         "pixel_aspect": float(info.sample_aspect_ratio if not info.orientation.sideways else 1 / info.sample_aspect_ratio),
         "time_s": round(frame.time_s, 3),
+        "camera_pts": frame.camera_pts,
         "instances": [
             {
                 "class": class_name(labels, class_id),
@@ -269,6 +296,14 @@ def _jpeg(item: Annotated, *, drawn: bool) -> bytes:
     rgb: NDArray[np.uint8] = frame.rgb((width, height))
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
     return data.tobytes()
+
+
+def _tell(readers: Mapping[VideoViewer, asyncio.AbstractEventLoop], text: str) -> None:
+    for reader, loop in readers.items():
+        try:
+            loop.call_soon_threadsafe(reader.tell, text)
+        except RuntimeError:  # the server was closed meanwhile
+            log.debug("a viewer was there no more")
 
 
 def _give(viewers: Mapping[Viewer, asyncio.AbstractEventLoop], what: Shown | str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from streamer.web.access import Access, guard
 from streamer.web.feed import Feed, Shown, Viewer
+from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
 from streamer.web.sign_in import add_sign_in
@@ -29,8 +30,9 @@ _BODY_BYTES = 64 * 1024
 class Wall:
     """The feeds of all cameras; those that are only recorded have none."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.feeds = {name: Feed(name) for name in names}
+    def __init__(self, names: Sequence[str], covered: Collection[str] = ()) -> None:
+        """``covered`` are those of which something must not be seen: their packets stay in the process."""
+        self.feeds = {name: Feed(name, packets=name not in covered) for name in names}
 
     def close(self) -> None:
         """End all feeds."""
@@ -61,12 +63,21 @@ def wall_app(
 
     async def state(_: web.Request) -> web.Response:
         found = await asyncio.to_thread(cameras)
-        told = [{**camera, "has_pictures": camera["name"] in wall.feeds} for camera in found]
+        told = [{**camera, **_shown_by(wall.feeds.get(camera["name"]))} for camera in found]
         return answer({"cameras": told, "signed_in": access.token is not None})
 
     app.router.add_get("/", page)
     app.router.add_get("/api/cameras", state)
     return app
+
+
+def _shown_by(feed: Feed | None) -> dict[str, object]:
+    """How a page can show a camera: ``video`` is the codec of its packets, or empty, and ``why_not`` the reason."""
+    if feed is None:
+        return {"has_pictures": False, "video": "", "why_not": "it is only recorded"}
+    if feed.hub is None:
+        return {"has_pictures": True, "video": "", "why_not": "privacy covers something, which packets would show"}
+    return {"has_pictures": True, "video": feed.hub.codec, "why_not": feed.hub.why_not}
 
 
 def _add_pictures(app: web.Application, wall: Wall) -> None:
@@ -95,6 +106,27 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
         await _watch(feed, send, drawn=False)
         if not socket.closed:
             await socket.close(code=4000, message=b"too slow")
+        return socket
+
+    async def video(request: web.Request) -> web.StreamResponse:
+        """The camera's packets as fragments of MP4, and JSON with what is in each picture; see ``packets.Fragment``."""
+        feed = feed_of(request)
+        if feed.hub is None or not feed.hub.codec:
+            raise web.HTTPNotFound(text="the packets of this camera are not sent\n")
+        room()
+        socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
+        await socket.prepare(request)
+        viewer = VideoViewer()
+        feed.hub.join(viewer)
+        feed.read(viewer)
+        sending = asyncio.ensure_future(_play(socket, viewer))
+        try:
+            async for _ in socket:  # it says nothing; this ends when it has gone
+                pass
+        finally:
+            feed.read_no_more(viewer)
+            feed.hub.leave(viewer)
+            sending.cancel()
         return socket
 
     async def motion_jpeg(request: web.Request) -> web.StreamResponse:
@@ -130,8 +162,23 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
         return web.Response(body=shown.drawn if drawn else shown.clean, content_type="image/jpeg")
 
     app.router.add_get("/api/cameras/{camera}/pictures", pictures)
+    app.router.add_get("/api/cameras/{camera}/video", video)
     app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)
     app.router.add_get("/api/cameras/{camera}/snapshot.jpg", snapshot)
+
+
+async def _play(socket: web.WebSocketResponse, viewer: VideoViewer) -> None:
+    """Send what comes, until the viewer has gone or takes nothing for too long; then it is told and sent away."""
+    try:
+        while True:
+            item = await viewer.next()
+            send = socket.send_str(item) if isinstance(item, str) else socket.send_bytes(item)
+            await asyncio.wait_for(send, STALLED_S)
+    except TimeoutError:
+        log.info("a viewer took no picture for %.0f s and is sent away", STALLED_S)
+        await socket.close(code=4000, message=b"too slow", drain=False)
+    except ConnectionError:
+        log.debug("a viewer has left")
 
 
 async def _watch(feed: Feed, send: Callable[[Viewer], Awaitable[bool]], *, drawn: bool) -> None:

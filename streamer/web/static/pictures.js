@@ -52,6 +52,8 @@ export class Pictures {
   close() {
     this.closed = true;
     clearTimeout(this.timer);
-    this.socket.close();
+    // A connection that is closed while it is made makes browsers complain.
+    if (this.socket.readyState === WebSocket.CONNECTING) this.socket.onopen = () => this.socket.close();
+    else this.socket.close();
   }
 }

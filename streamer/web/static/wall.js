@@ -1,7 +1,7 @@
 // The wall: a card for each camera, a large view of one.
 
 import { draw, LAYERS } from './drawing.js';
-import { Pictures } from './pictures.js';
+import { Watch } from './watch.js';
 
 const LOOK_MS = 1000;
 const wall = document.getElementById('wall');
@@ -39,9 +39,10 @@ class Card {
       mask: camera.mask_age_s === null ? '–' : `${Math.round(1000 * camera.mask_age_s)} ms`,
       dropped: String(Object.values(camera.dropped).reduce((sum, count) => sum + count, 0)),
     };
-    for (const cell of this.element.querySelectorAll('[data-figure]')) cell.textContent = figures[cell.dataset.figure];
+    for (const [name, figure] of Object.entries(figures)) this.element.querySelector(`[data-figure="${name}"]`).textContent = figure;
     this.element.querySelector('.problem').textContent = camera.problems.join('; ');
     if (!camera.has_pictures) this.say('only recorded: it has no picture here');
+    this.pictures?.choose(camera);
     this.watch();
   }
 
@@ -49,7 +50,17 @@ class Card {
   watch() {
     const wanted = this.visible && !document.hidden && !large.open && this.camera?.has_pictures;
     if (wanted && !this.pictures) {
-      this.pictures = new Pictures(this.name, (bitmap, objects) => this.show(bitmap, objects), (text) => this.say(text));
+      const way = this.element.querySelector('[data-figure="way"]');
+      this.pictures = new Watch(
+        this.camera,
+        this.canvas,
+        (bitmap, objects) => this.show(bitmap, objects),
+        (text) => this.say(text),
+        (text, why) => {
+          way.textContent = text;
+          way.parentElement.title = why;
+        },
+      );
     } else if (!wanted && this.pictures) {
       this.pictures.close();
       this.pictures = null;
@@ -58,7 +69,7 @@ class Card {
 
   show(bitmap, objects) {
     draw(this.canvas.getContext('2d'), bitmap, objects, shown, hidden);
-    this.canvas.dataset.number = objects.number;
+    note(this.canvas, objects);
   }
 
   say(text) {
@@ -88,7 +99,13 @@ const view = {
     this.notice.textContent = '';
     if (!large.open) large.showModal();
     for (const card of cards.values()) card.watch();
-    this.pictures = new Pictures(name, (bitmap, objects) => this.show(bitmap, objects), (text) => { this.notice.textContent = text; });
+    this.pictures = new Watch(
+      cards.get(name).camera,
+      this.canvas,
+      (bitmap, objects) => this.show(bitmap, objects),
+      (text) => { this.notice.textContent = text; },
+      (text, why) => { document.getElementById('way').textContent = why ? `${text} (${why})` : text; },
+    );
     this.update();
   },
 
@@ -106,7 +123,7 @@ const view = {
     if (this.frozen) return;
     for (const each of objects.instances) noteClass(each.class);
     draw(this.canvas.getContext('2d'), bitmap, objects, shown, hidden);
-    this.canvas.dataset.number = objects.number;
+    note(this.canvas, objects);
     const kept = await createImageBitmap(this.canvas.width === bitmap.width ? bitmap : this.canvas).catch(() => null);
     if (kept) {
       this.last?.bitmap.close();
@@ -121,6 +138,7 @@ const view = {
   update() {
     const camera = cards.get(this.name)?.camera;
     if (!camera) return;
+    this.pictures?.choose(camera);
     const [kind, text] = stateOf(camera);
     const state = large.querySelector('.state');
     state.className = `state ${kind}`;
@@ -136,6 +154,13 @@ const view = {
 function stateOf(camera) {
   if (camera.state === 'running') return camera.problems.length ? ['warn', 'running, degraded'] : ['good', 'running'];
   return [camera.state === 'failed' ? 'bad' : 'warn', camera.state];
+}
+
+// For programs that look at the page: which picture is drawn.
+function note(canvas, objects) {
+  canvas.dataset.number = objects.number;
+  canvas.dataset.cameraPts = objects.camera_pts ?? '';
+  canvas.dataset.picturePts = objects.picture_pts ?? objects.camera_pts ?? '';
 }
 
 function noteClass(name) {

@@ -1,0 +1,236 @@
+// The video of one camera as it sends it, played by the browser, with what is in each picture.
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8000;
+const PATIENCE_MS = 3000; // without a first picture for so long, another way is taken
+const BEHIND_S = 0.3;
+const HEAD_BYTES = 17;
+const MOST_KNOWN = 500; // pictures of which the time, and what is in them, is remembered
+const KEPT_S = 20;
+
+// Why this browser cannot play a codec; empty where it can.
+export function canPlay(codec) {
+  if (!window.MediaSource) return 'this browser has no Media Source Extensions';
+  if (!HTMLVideoElement.prototype.requestVideoFrameCallback) return 'this browser does not tell which picture it shows';
+  return MediaSource.isTypeSupported(type(codec)) ? '' : `this browser does not play ${codec}`;
+}
+
+function type(codec) {
+  return `video/mp4; codecs="${codec}"`;
+}
+
+export class Video {
+  // As for Pictures, and `onFailed(reason)` when it does not work: it is closed then. Browsers show every picture in time only
+  // of a video that is part of the page: it lies under `canvas`.
+  constructor(camera, canvas, onPicture, onNotice, onFailed) {
+    this.camera = camera;
+    this.canvas = canvas;
+    this.onPicture = onPicture;
+    this.onNotice = onNotice;
+    this.onFailed = onFailed;
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.patience = setTimeout(() => this.fail('its video did not begin within 3 s'), PATIENCE_MS);
+    this.open();
+  }
+
+  open() {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${encodeURIComponent(this.camera)}/video`);
+    this.socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }) => {
+      if (this.closed) return;
+      this.pauseMs = FIRST_PAUSE_MS;
+      if (typeof data !== 'string') {
+        this.take(data);
+        return;
+      }
+      const said = JSON.parse(data);
+      if (said.codec) this.begin(said.codec);
+      else if (said.refused) this.fail(said.refused);
+      else if (said.notice !== undefined) this.waitFor(said.notice);
+      else this.know(said);
+    };
+    socket.onclose = ({ code }) => {
+      if (this.closed) return;
+      this.waitFor(code === 4000 ? 'too slow for this video, trying again' : 'no connection to the server, trying again');
+      this.timer = setTimeout(() => this.open(), this.pauseMs);
+      this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
+    };
+  }
+
+  // Nothing comes for a reason that another way would not change.
+  waitFor(notice) {
+    clearTimeout(this.patience);
+    this.onNotice(notice);
+  }
+
+  begin(codec) {
+    this.end();
+    this.expectsHead = true;
+    this.queue = [];
+    this.timeOf = new Map(); // seconds in the video by the camera's time stamp
+    this.objectsOf = new Map(); // what is in a picture, by the same
+    this.keys = [];
+    this.newest = -1; // time of the newest picture of which is known what is in it
+    this.mayJumpAt = 0;
+    const source = new MediaSource();
+    const video = document.createElement('video');
+    this.video = video;
+    video.className = 'under';
+    video.setAttribute('aria-hidden', 'true');
+    this.canvas.before(video);
+    video.muted = true;
+    video.playsInline = true;
+    video.src = URL.createObjectURL(source);
+    video.onerror = () => this.video === video && this.fail(`it cannot be played: ${video.error.message}`);
+    source.onsourceopen = () => {
+      URL.revokeObjectURL(video.src);
+      if (this.video !== video) return;
+      this.buffer = source.addSourceBuffer(type(codec));
+      this.buffer.onupdateend = () => this.video === video && this.appended();
+      this.append();
+    };
+    const shown = (_, { mediaTime }) => {
+      if (this.video !== video) return;
+      this.show(mediaTime);
+      video.requestVideoFrameCallback(shown);
+    };
+    video.requestVideoFrameCallback(shown);
+  }
+
+  take(data) {
+    if (this.expectsHead) {
+      this.expectsHead = false;
+      this.queue.push(new Uint8Array(data));
+    } else {
+      const head = new DataView(data);
+      const time = head.getFloat64(0);
+      const stamp = head.getFloat64(8);
+      if (head.getUint8(16)) this.keys.push(time);
+      if (!Number.isNaN(stamp)) remember(this.timeOf, stamp, time);
+      this.match(stamp);
+      this.queue.push(new Uint8Array(data, HEAD_BYTES));
+    }
+    this.append();
+  }
+
+  know(objects) {
+    if (!this.video || objects.camera_pts === null) return;
+    remember(this.objectsOf, objects.camera_pts, objects);
+    this.match(objects.camera_pts);
+  }
+
+  match(stamp) {
+    if (this.objectsOf.has(stamp) && this.timeOf.has(stamp)) this.newest = Math.max(this.newest, this.timeOf.get(stamp));
+  }
+
+  append() {
+    if (!this.buffer || this.buffer.updating || !this.queue.length) return;
+    const whole = new Uint8Array(this.queue.reduce((sum, each) => sum + each.length, 0));
+    let at = 0;
+    for (const each of this.queue) {
+      whole.set(each, at);
+      at += each.length;
+    }
+    this.queue = [];
+    try {
+      this.buffer.appendBuffer(whole);
+    } catch (error) {
+      this.fail(`it cannot be played: ${error.message}`);
+    }
+  }
+
+  appended() {
+    if (this.video.error) return;
+    this.steer();
+    // Only whole groups of pictures are removed: a browser removes up to the next key frame, which may be the one that is shown.
+    const until = this.keys.findLast((time) => time < this.video.currentTime - KEPT_S);
+    if (until > 0 && !this.buffer.updating) {
+      this.keys = this.keys.filter((time) => time >= until);
+      this.buffer.remove(0, until - 0.001);
+    } else {
+      this.append();
+    }
+  }
+
+  // Keeps the picture at the newest one of which is known what is in it, or at the end where nothing is known.
+  steer() {
+    const { video } = this;
+    const { buffered } = video;
+    if (!buffered.length) return;
+    const end = buffered.end(buffered.length - 1);
+    const known = this.newest > end - 2;
+    const lag = (known ? this.newest : end) - video.currentTime;
+    const now = performance.now();
+    if ((lag > BEHIND_S || video.currentTime < buffered.start(0)) && !video.seeking && now > this.mayJumpAt) {
+      video.currentTime = Math.max(buffered.start(buffered.length - 1), video.currentTime + lag - 0.05);
+      // All from the key frame on has to be decoded: where that takes long, another jump at once would only make it worse.
+      this.mayJumpAt = now + 1000;
+    }
+    video.playbackRate = lag < 0.02 ? 0.9 : lag > 0.12 ? 1.15 : 1;
+    if (video.paused) video.play().catch((error) => error.name === 'AbortError' || this.fail(`it is not played: ${error.message}`));
+  }
+
+  show(mediaTime) {
+    clearTimeout(this.patience);
+    const { video } = this;
+    // A late page may find a newer picture than it was called for. A VideoFrame says which one it is; browsers have it over
+    // https and on the machine itself.
+    const picture = window.VideoFrame ? new VideoFrame(video) : video;
+    picture.width = video.videoWidth;
+    picture.height = video.videoHeight;
+    const time = window.VideoFrame ? picture.timestamp / 1e6 : mediaTime;
+    const nothing = { number: '', camera_pts: null, width: video.videoWidth, height: video.videoHeight, instances: [] };
+    const [stamp] = [...this.timeOf].find(([, known]) => Math.abs(known - time) < 0.001) ?? [null];
+    this.onPicture(picture, { ...(this.objectsAt(time) ?? nothing), picture_pts: stamp });
+    if (picture !== video) picture.close();
+    this.onNotice('');
+    this.steer();
+  }
+
+  // What is in the picture of that time, or in the one before it that was looked at last.
+  objectsAt(mediaTime) {
+    let best = null;
+    let bestTime = mediaTime - 0.5;
+    for (const [stamp, objects] of this.objectsOf) {
+      const time = this.timeOf.get(stamp);
+      if (time > bestTime && time < mediaTime + 0.001) {
+        best = objects;
+        bestTime = time;
+      }
+    }
+    return best;
+  }
+
+  fail(reason) {
+    if (this.closed) return;
+    this.close();
+    this.onFailed(reason);
+  }
+
+  end() {
+    const { video } = this;
+    this.video = this.buffer = null;
+    if (!video) return;
+    video.onerror = null;
+    video.remove();
+    video.removeAttribute('src');
+    video.load();
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.patience);
+    clearTimeout(this.timer);
+    // A connection that is closed while it is made makes browsers complain.
+    if (this.socket.readyState === WebSocket.CONNECTING) this.socket.onopen = () => this.socket.close();
+    else this.socket.close();
+    this.end();
+  }
+}
+
+function remember(map, key, value) {
+  map.set(key, value);
+  if (map.size > MOST_KNOWN) map.delete(map.keys().next().value);
+}

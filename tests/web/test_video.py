@@ -1,0 +1,144 @@
+"""A camera's own packets in a real browser: which picture is on the page, and what is drawn over it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.camera import Camera
+from tests.live.test_end_to_end import Process
+from tests.rtsp import why_not
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
+]
+
+GOP = 250
+"""Ten seconds: who comes in between must not wait for the next key frame."""
+TICKS = 3600
+"""Of the camera's time stamps, from one picture to the next."""
+
+READ = """async ({canvas, count}) => {
+  const element = document.querySelector(canvas), found = [];
+  const until = performance.now() + 20000;
+  const strip = new OffscreenCanvas(128, 16).getContext('2d', {willReadFrequently: true});
+  let before = '';
+  while (found.length < count && performance.now() < until) {
+    await new Promise(requestAnimationFrame);
+    const {cameraPts, picturePts} = element.dataset;
+    if (!cameraPts || picturePts === before) continue;
+    before = picturePts;
+    strip.drawImage(element, 0, element.height - 16, 128, 16, 0, 0, 128, 16);
+    const row = strip.getImageData(0, 8, 128, 1).data;
+    let shown = 0;
+    for (let bit = 0; bit < 8; bit++) shown |= (row[4 * (16 * bit + 8)] > 128) << bit;
+    found.push([shown, Number(picturePts), Number(cameraPts)]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a run shows a camera in three ways: as it is, with pictures that are shown later than sent, and with privacy."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("wall", "plain", "reordered")]
+    plain, reordered = Camera(folders[1], gop=GOP), Camera(folders[2], "h264, reordered", gop=GOP)
+    plain.start()
+    reordered.start()
+    file = folders[0] / "wall.yaml"
+    file.write_text(
+        "detector: tests.bright:Bright\nweb: 0\ncameras:\n"
+        f"  plain: {{source: '{plain.url}'}}\n"
+        f"  reordered: {{source: '{reordered.url}'}}\n"
+        f"  covered: {{source: '{plain.url}', privacy_zones: ['0,0 0.3,0 0.3,0.3 0,0.3']}}\n",
+        encoding="utf-8",
+    )
+    process = Process(folders[0], "run", str(file))
+    try:
+        wait_until(lambda: "cameras at http" in process.log, 60, what=lambda: process.log)
+        found = re.search(r"cameras at (http://127\.0\.0\.1:\d+)", process.log)
+        assert found is not None
+        url = found[1]
+        wait_until(lambda: all(told(url, name)["video"] for name in ("plain", "reordered")), 60)
+        yield url
+        process.process.send_signal(signal.SIGINT)
+        process.wait(30)
+    finally:
+        process.end()
+        plain.stop()
+        reordered.stop()
+
+
+def told(url: str, name: str) -> dict[str, Any]:
+    cameras = httpx.get(f"{url}/api/cameras", timeout=30).json()["cameras"]
+    return next((camera for camera in cameras if camera["name"] == name), {"video": ""})
+
+
+def opened(browser: Browser, url: str, name: str, script: str = "") -> tuple[Page, list[str]]:
+    """The large view of a camera, and what the browser complained of; ``script`` runs before the page's own."""
+    page = browser.new_context().new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    if script:
+        page.add_init_script(script)
+    page.goto(url)
+    page.get_by_role("button", name=f"{name}, enlarge").click()
+    page.wait_for_selector("#large canvas[data-number]:not([data-number=''])", timeout=60_000)
+    return page, complaints
+
+
+@pytest.mark.parametrize("name", ["plain", "reordered"])
+def test_what_is_drawn_is_of_the_very_picture_that_is_shown(browser: Browser, wall: str, name: str) -> None:
+    page, complaints = opened(browser, wall, name)
+    assert page.locator("#way").text_content() == "video"
+    for layer in ("Masks", "Outlines", "Labels"):  # they would lie over the number
+        page.get_by_role("button", name=layer).click()
+    found = page.evaluate(READ, {"canvas": "#large canvas", "count": 40})
+    assert len(found) == 40
+    offsets = {(round(picture / TICKS) - shown) % 256 for shown, picture, _ in found}
+    assert len(offsets) == 1, found
+    # Where the machine is too slow to look at a picture, what was in an earlier one is drawn; never what is in a later one.
+    assert all(known <= picture for _, picture, known in found), found
+    assert any(known == picture for _, picture, known in found), found
+    assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "why"),
+    [
+        ("plain", "delete window.MediaSource", "this browser has no Media Source Extensions"),
+        ("plain", "MediaSource.isTypeSupported = () => false", "this browser does not play avc1"),
+        ("plain", "SourceBuffer.prototype.appendBuffer = () => { throw Error('full') }", "it cannot be played: full"),
+        ("plain", "SourceBuffer.prototype.appendBuffer = () => {}", "its video did not begin within 3 s"),
+        ("covered", "", "privacy covers something"),
+    ],
+    ids=["no MSE", "no codec", "refused", "silent", "privacy"],
+)
+def test_where_the_video_cannot_be_played_pictures_come_and_the_page_says_why(
+    browser: Browser, wall: str, name: str, script: str, why: str
+) -> None:
+    page, complaints = opened(browser, wall, name, script)
+    said = page.locator("#way").text_content() or ""
+    assert said.startswith("JPEG (")
+    assert why in said
+    assert len(page.evaluate(READ, {"canvas": "#large canvas", "count": 3})) == 3
+    assert complaints == []
+    page.context.close()
+
+
+def test_packets_of_a_camera_with_privacy_never_leave(wall: str) -> None:
+    assert told(wall, "covered")["video"] == ""
+    assert httpx.get(f"{wall}/api/cameras/covered/video").status_code == 404
