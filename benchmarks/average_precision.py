@@ -1,18 +1,18 @@
-"""Average precision at IoU 0.5, judged by pycocotools' COCOeval (101-point interpolation, mean over classes)."""
+"""Average precision at IoU 0.5, by COCO's rules (101-point interpolation, mean over classes)."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from numpy.typing import NDArray
 
+from streamer.comparison.average_precision import AveragePrecision
+from streamer.comparison.objects import mask_overlaps
+from streamer.follow.boxes import overlaps
 from streamer.instances import Instances
 from streamer.sinks.coco_masks import crops, rles
 
@@ -31,54 +31,31 @@ def average_precision(
     found: Sequence[Instances], truth: Sequence[Instances], picture: Picture, kind: Kind = "bbox", class_id: int | None = None
 ) -> float:
     """AP at IoU 0.5 of the instances found in each frame against those that are there; of one class or all. 0 without truth."""
-    frames = [{"id": i, "width": picture.width, "height": picture.height} for i in range(len(truth))]
-    wanted = [_rows(instances, picture, kind, class_id) for instances in truth]
-    answers = [_rows(instances, picture, kind, class_id) for instances in found]
-    annotations = [
-        {**row, "id": number, "image_id": i, "iscrowd": 0}
-        for number, (i, row) in enumerate(((i, row) for i, rows in enumerate(wanted) for row in rows), start=1)
+    judges: dict[int, AveragePrecision] = {}
+    for shown, true in zip(found, truth, strict=True):
+        for one in sorted({*shown.class_ids.tolist(), *true.class_ids.tolist()}):
+            if class_id is None or one == class_id:
+                ours, theirs = true[true.class_ids == one], shown[shown.class_ids == one]
+                if one not in judges:
+                    judges[one] = AveragePrecision(np.array([0.5]))
+                judges[one].add(*_overlaps(ours, theirs, picture, kind))
+    known = [figure for judge in judges.values() if not np.isnan(figure := float(judge.figures()[0]))]
+    return float(np.mean(known)) if known else 0.0
+
+
+def _overlaps(
+    truth: Instances, found: Instances, picture: Picture, kind: Kind
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU (T, J) and the scores (J,) of what was found; of masks, where there are any."""
+    scores = found.scores.astype(np.float64)
+    if kind == "bbox":
+        iou, _ = overlaps(truth.boxes_xyxy.astype(np.float64), found.boxes_xyxy.astype(np.float64))
+        return iou, scores
+    ours, theirs = (rles(crops(each, picture.width, picture.height), picture.width, picture.height) for each in (truth, found))
+    masked = np.array([mask is not None for mask in theirs], np.bool_)
+    return mask_overlaps([mask for mask in ours if mask is not None], [mask for mask in theirs if mask is not None]), scores[
+        masked
     ]
-    results = [{**row, "image_id": i} for i, rows in enumerate(answers) for row in rows]
-    if not annotations or not results:
-        return 0.0
-    classes = sorted({row["category_id"] for row in annotations})
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints tables of its own
-        coco = COCO()
-        coco.dataset = {
-            "images": frames,
-            "annotations": annotations,
-            "categories": [{"id": c, "name": str(c)} for c in classes],
-        }
-        coco.createIndex()
-        judge = COCOeval(coco, coco.loadRes(results), kind)
-        judge.params.iouThrs = np.array([0.5])
-        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
-        judge.params.maxDets = [100]
-        judge.evaluate()
-        judge.accumulate()
-    precision = judge.eval["precision"]
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else 0.0
-
-
-def _rows(instances: Instances, picture: Picture, kind: Kind, class_id: int | None) -> list[dict[str, Any]]:
-    outlines = rles(crops(instances, picture.width, picture.height), picture.width, picture.height)
-    rows = []
-    for i, (x0, y0, x1, y1) in enumerate(instances.boxes_xyxy.tolist()):
-        if class_id is not None and int(instances.class_ids[i]) != class_id:
-            continue
-        row: dict[str, Any] = {
-            "category_id": int(instances.class_ids[i]),
-            "score": float(instances.scores[i]),
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "area": (x1 - x0) * (y1 - y0),
-        }
-        if kind == "segm":
-            if outlines[i] is None:
-                continue
-            row["segmentation"] = outlines[i]
-        rows.append(row)
-    return rows
 
 
 def read_mot(path: Path, frames: int, class_id: int) -> list[Instances]:

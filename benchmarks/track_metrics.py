@@ -1,5 +1,5 @@
-"""Whether everybody keeps their number: IDF1 and switches, by motmetrics at IoU 0.5; how well masks overlap true ones, and how
-much they flicker."""
+"""Whether tracks keep their numbers: IDF1 and switches by motmetrics' rules at IoU 0.5; how well masks overlap true ones, and
+how much they flicker."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.average_precision import Picture
+from streamer.comparison.identities import Identities as TrackJudge
 from streamer.follow.boxes import overlaps
 from streamer.instances import Floats, Instances, resampled
 from streamer.sinks.coco_masks import crops, rles
@@ -38,16 +39,19 @@ class Identities(NamedTuple):
 
 def identities(shown: Sequence[Instances], truth: Sequence[Instances], class_id: int) -> Identities:
     """Judge the boxes of a class by ground truth with track ids."""
-    import motmetrics
-
-    judge = motmetrics.MOTAccumulator(auto_id=True)
+    judge = TrackJudge()
+    numbers: tuple[dict[int, int], dict[int, int]] = {}, {}
     for found, true in zip(shown, truth, strict=True):
         kept = found[found.class_ids == class_id]
         iou, _ = overlaps(true.boxes_xyxy.astype(np.float64), kept.boxes_xyxy.astype(np.float64))
-        judge.update(true.track_ids.tolist(), kept.track_ids.tolist(), np.where(iou >= 0.5, 1.0 - iou, np.nan))
-    names = ["idf1", "num_switches", "precision", "recall"]
-    row = motmetrics.metrics.create().compute(judge, metrics=names, name="clip").iloc[0]
-    return Identities(float(row.idf1), int(row.num_switches), float(row.precision), float(row.recall))
+        tracks = [
+            np.array([known.setdefault(track, len(known)) for track in each.track_ids.tolist()], np.int64)
+            for known, each in zip(numbers, (true, kept), strict=True)
+        ]
+        judge.add(tracks[0], tracks[1], iou)
+    counts = judge.counts()
+    matched = counts.truths - counts.missed
+    return Identities(counts.idf1, counts.switches, matched / max(1, counts.judged), matched / max(1, counts.truths))
 
 
 def mask_overlap(shown: Sequence[Instances], truth: Sequence[Instances], picture: Picture) -> float:
