@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "record": ("record",),
     "delivery": ("delivery",),
     "kills": ("kills",),
+    "archive": ("archive",),
     "archive_kills": ("archive_kills",),
     "wall": ("wall",),
 }

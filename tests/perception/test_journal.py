@@ -93,7 +93,7 @@ def test_a_run_that_goes_on_writes_the_same_files(tmp_path: Path, copies: int, s
     whole, calls = run()
     content = run.path.read_bytes()
     saved = 0
-    for length in np.linspace(0, len(content), 6).astype(int).tolist():
+    for length in np.linspace(0, len(content), 5).astype(int).tolist():
         run.path.write_bytes(content[:length])
         again, fewer = run()
         assert again == whole, length
