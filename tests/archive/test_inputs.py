@@ -59,9 +59,10 @@ def test_a_link_to_a_folder_is_followed_once_and_never_round(tree: Path, tmp_pat
 
 def test_what_cannot_be_read_and_what_is_no_file_never_stands_in_the_way(tree: Path) -> None:
     (tree / "gone.mp4").symlink_to(tree / "nowhere")
+    (tree / "round.mp4").symlink_to("round.mp4")
     os.mkfifo(tree / "pipe.mp4")
     found = find(str(tree), [])
-    assert found.problems == [("gone.mp4", "the link leads nowhere")]
+    assert found.problems == [("gone.mp4", "the link leads nowhere"), ("round.mp4", "the link leads nowhere")]
     assert found.left_out["no files (pipes, devices)"] == 1
     assert len(found.recordings) == 5
 
