@@ -108,19 +108,18 @@ def _search(root: Path, pattern: Sequence[str] | None, written: Sequence[Path]) 
             found.left_out["folders of results"] += 1
             continue
         for entry in inside:
-            place = Path(entry.path)  # asks in place of the entry, which raises for a link that leads to itself
             below = f"{name}/{entry.name}" if name else entry.name
             if entry.name.startswith("."):
                 found.left_out["hidden"] += 1
-            elif place.is_dir():
+            elif os.path.isdir(entry.path):  # noqa: PTH112  # a Path, as the entry itself, raises for some links
                 (linked if entry.is_symlink() else folders).append((folder / entry.name, below))
             elif pattern is not None and not _matches(below.split("/"), pattern):
                 continue
             elif Path(entry.name).suffix.lower() not in VIDEO_SUFFIXES:
                 found.left_out["not video, by their names"] += 1
-            elif not place.exists():
-                found.problems.append((below, "the link leads nowhere"))
-            elif not place.is_file():
+            elif not os.path.exists(entry.path):  # noqa: PTH110  # as above
+                found.problems.append((below, "the link leads nowhere, or where nothing may be read"))
+            elif not os.path.isfile(entry.path):  # noqa: PTH113  # as above
                 found.left_out["no files (pipes, devices)"] += 1
             else:
                 found.recordings.append(Recording(entry.path, below))

@@ -62,7 +62,7 @@ def test_what_cannot_be_read_and_what_is_no_file_never_stands_in_the_way(tree: P
     (tree / "round.mp4").symlink_to("round.mp4")
     os.mkfifo(tree / "pipe.mp4")
     found = find(str(tree), [])
-    assert found.problems == [("gone.mp4", "the link leads nowhere"), ("round.mp4", "the link leads nowhere")]
+    assert [name for name, reason in found.problems if "leads nowhere" in reason] == ["gone.mp4", "round.mp4"]
     assert found.left_out["no files (pipes, devices)"] == 1
     assert len(found.recordings) == 5
 
