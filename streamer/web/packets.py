@@ -7,6 +7,7 @@ import json
 import logging
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ MOST_PICTURES = 2000
 """The same, in pictures."""
 MOST_WAITING = 50
 """Pictures that may wait for one viewer, two seconds of most cameras; then it is cut over to the next key frame."""
+AWAY_S = 2.0
+"""Without a packet for so long a camera is away."""
 _PROFILES = {66: "Baseline", 77: "Main", 100: "High"}
 """What browsers play: 8 bit, 4:2:0."""
 _MP4 = {"movflags": "frag_every_frame+empty_moov+default_base_moof+skip_trailer", "flush_packets": "1"}
@@ -108,8 +111,9 @@ class PacketHub:
     Packets come from the connection's thread, which never waits and never fails here; viewers live in the server's loop.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
+        self._clock = clock
         self._lock = threading.Lock()
         self._viewers: dict[VideoViewer, asyncio.AbstractEventLoop] = {}
         self._codec = ""
@@ -117,6 +121,8 @@ class PacketHub:
         self._head = b""
         self._group: list[Fragment] = []
         self._group_bytes = 0
+        self._newest_s = 0.0
+        """Monotonic seconds when the newest packet came."""
         self._told = ""
         # What follows belongs to the connection's thread.
         self._streams: CameraStreams | None = None
@@ -166,6 +172,7 @@ class PacketHub:
             self._tracks = self._muxer = None
             self._refuse(f"the camera's packets cannot be sent: {in_one_line(error)}")
             return
+        self._newest_s = packet.arrived_s
         if done is not None:
             self._send(done)
 
@@ -174,7 +181,8 @@ class PacketHub:
         with self._lock:
             self._viewers[viewer] = asyncio.get_running_loop()
             if self._codec:
-                viewer.begin(self._codec, self._head, tuple(self._group))
+                is_away = self._clock() - self._newest_s > AWAY_S  # old pictures would look as if they were of now
+                viewer.begin(self._codec, self._head, () if is_away else tuple(self._group))
 
     def leave(self, viewer: VideoViewer) -> None:
         """From the server's loop: watch no longer."""

@@ -26,7 +26,8 @@ def packets(folder: Path, *, seconds: float = 2, gop: int = 25) -> list[CameraPa
     """What a camera sends; its time stamps begin anywhere."""
     path = folder / "video.units"
     encode_video(path, seconds=seconds, gop=gop)
-    data, found = path.read_bytes(), []
+    data = path.read_bytes()
+    found: list[CameraPacket] = []
     while data:
         size = int.from_bytes(data[:4], "big")
         at = 777_000 + 3600 * len(found)
@@ -59,7 +60,8 @@ async def waiting(viewer: VideoViewer) -> list[str | bytes]:
 
 
 def test_who_comes_late_gets_the_pictures_since_the_last_key_frame(tmp_path: Path) -> None:
-    hub = PacketHub("gate")
+    now = [40 / RATE]
+    hub = PacketHub("gate", clock=lambda: now[0])
     hub.begin(streams())
     for packet in packets(tmp_path)[:40]:
         hub.take(packet)
@@ -76,9 +78,11 @@ def test_who_comes_late_gets_the_pictures_since_the_last_key_frame(tmp_path: Pat
     assert isinstance(head, bytes)
     fragments = [each for each in group if isinstance(each, bytes)]
     assert len(fragments) == 14, "25 to 38; the last one is complete when the next one comes"
-    with av.open(io.BytesIO(head + b"".join(each[HEAD:] for each in fragments))) as video:
+    with av.open(io.BytesIO(head + b"".join(each[HEAD:] for each in fragments)), "r") as video:
         shown = [frame.time for frame in video.decode(video=0)]
     assert shown == pytest.approx([number / RATE for number in range(25, 39)])
+    now[0] += 2.5
+    assert asyncio.run(watch()) == [codec, head], "the camera is away: what it sent last is not shown as if it were of now"
 
 
 def test_a_viewer_that_takes_nothing_goes_on_at_a_key_frame_and_costs_the_others_nothing(tmp_path: Path) -> None:

@@ -29,8 +29,13 @@ export class Video {
     this.onNotice = onNotice;
     this.onFailed = onFailed;
     this.pauseMs = FIRST_PAUSE_MS;
-    this.patience = setTimeout(() => this.fail('its video did not begin within 3 s'), PATIENCE_MS);
+    this.waitForPicture();
     this.open();
+  }
+
+  waitForPicture() {
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.fail('its video did not begin within 3 s'), PATIENCE_MS);
   }
 
   open() {
@@ -67,6 +72,7 @@ export class Video {
 
   begin(codec) {
     this.end();
+    this.waitForPicture();
     this.expectsHead = true;
     this.queue = [];
     this.timeOf = new Map(); // seconds in the video by the camera's time stamp
