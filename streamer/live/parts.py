@@ -268,6 +268,7 @@ def _source(
             damaged=config.damaged,
             on_state=on_state,
             tap=_tap(copied, hub),
+            sound=copied is not None,  # pages show pictures only
         )
 
     if config.insecure:

@@ -81,13 +81,15 @@ class Connection:
         timeouts: Timeouts,
         seen: SeenPackets | None = None,
         tap: PacketTap | None = None,
+        sound: bool = True,
         decode: bool = True,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
         """``seen`` knows what earlier connections to a list of segments have had: that is not handed out again.
 
-        ``tap`` gets all packets of video and sound. Without ``decode`` there are no pictures: :meth:`next` waits for the end.
+        ``tap`` gets all packets of video and, with ``sound``, of sound. Without ``decode`` there are no pictures: :meth:`next`
+        waits for the end.
         """
         self.opened_at: float | None = None
         """Monotonic seconds when it was open; None before."""
@@ -98,6 +100,7 @@ class Connection:
         self._timeouts = timeouts
         self._seen = seen or SeenPackets()
         self._tap = tap
+        self._sound = sound and tap is not None
         self._decoding = decode
         self._wall = CameraClock()
         self._passed: int | None = None
@@ -210,14 +213,13 @@ class Connection:
                 f"{self._address.name} cannot be captured: OpenCV was imported before PyAV",
                 hint="call streamer.runtime.import_order.screen_first() before any other import",
             )
-        sound = self._tap is not None
-        container = self._opened(open_options(self._address, self._transport, sound=sound))
+        container = self._opened(open_options(self._address, self._transport, sound=self._sound))
         codecs = _codec_names(container)
         if not codecs or (self._address.scheme in RTSP and not codecs <= _UNPARSED_CODECS):
             # Rare: video that begins long after the sound, or codecs (MPEG-4 part 2, H.263) that RTP cuts at any place, where
             # only a parser finds the edges.
             container.close()
-            container = self._opened(open_options(self._address, self._transport, patient=True, sound=sound))
+            container = self._opened(open_options(self._address, self._transport, patient=True, sound=self._sound))
         return container
 
     def _opened(self, options: dict[str, str], form: str | None = None) -> InputContainer:
@@ -291,7 +293,7 @@ class Connection:
         units = AccessUnits(stream.codec_context.name) if rtsp and stream.codec_context.name in CODECS else None
         tapped, streams = None, ReadStreams(stream)
         if self._tap is not None:
-            streams = ReadStreams(stream, sound_of(container))
+            streams = ReadStreams(stream, sound_of(container) if self._sound else None)
             tapped = TappedStreams(
                 self._tap,
                 streams,

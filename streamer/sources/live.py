@@ -63,13 +63,15 @@ class LiveSource:
         damaged: Damaged = "show",
         on_state: Callable[[StateChange], None] | None = None,
         tap: PacketTap | None = None,
+        sound: bool = True,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], float] = time.time,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         """``picture_timeout_s`` (3 times ``read_timeout_s``) is how long packets may come without a sound picture: it has to
         be longer than the key frame interval. ``reconnect_attempts`` 0 is for ever. ``on_state`` is called at each change of
-        state, by the thread that runs ``open``, ``frames`` or ``close``. ``tap`` is handed all packets of video and sound.
+        state, by the thread that runs ``open``, ``frames`` or ``close``. ``tap`` is handed all packets of video and, with
+        ``sound``, of sound, which is not read otherwise.
         """
         self.stats = SourceStats()
         self.state = State.STARTING
@@ -88,6 +90,7 @@ class LiveSource:
         self._drop_damaged = damaged == "drop"
         self._on_state = on_state
         self._tap = tap
+        self._sound = sound
         self._clock = clock
         self._utc = utc
         self._random = random
@@ -297,6 +300,7 @@ class LiveSource:
             timeouts=timeouts,
             seen=self._seen,
             tap=self._tap,
+            sound=self._sound,
             clock=self._clock,
             utc=self._utc,
         )
