@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,10 +38,13 @@ class FakeTensorFlow:
 def test_tensorflow_is_told(wanted: str, device: str, on: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor : 1\n")
     monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setenv("TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_CLEARLIST_REMOVE", "")
     tf = FakeTensorFlow()
     precision.choose(tf, wanted, device)
     assert [name for name, is_on in tf.options.items() if is_on] == on
     assert len(tf.options) == 2
+    told = os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_CLEARLIST_REMOVE"]
+    assert ("TensorListReserve" in told) == (wanted == "mixed")
 
 
 @pytest.mark.parametrize("flags", ["flags : fpu avx2 avx512f", "", "Features : fp asimd bf16", None])
