@@ -18,7 +18,7 @@ test: setup-test ## run all tests
 test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: ## run all tests, none skipped, then try the command on each Python, and ask other tools about datasets
+test-all: ## all of that, none skipped, the command on each Python, and what takes minutes to install: judges of datasets
 	REQUIRE_ALL=1 $(MAKE) test
 	$(MAKE) smoke
 	tools/judge-datasets "$(PYTHON)"
