@@ -141,6 +141,8 @@ def uncompressed(rle: Rle) -> list[int]:
 
 def _filling_counts(rle: Rle) -> NDArray[np.int64]:
     height, width = rle["size"]
+    if not isinstance(rle["counts"], str):  # of a file that somebody has edited
+        raise ValueError(f"run lengths are a text, not {rle['counts']!r:.40}")  # noqa: TRY004  # as for all else that is none
     counts = _counts(rle["counts"])
     if int(counts.sum()) != height * width or (counts < 0).any():
         raise ValueError(f"runs of {int(counts.sum())} pixels do not fill {width}x{height}")
