@@ -23,7 +23,7 @@ STALLED_S = 10.0
 """A viewer that takes no picture for so long is sent away."""
 MOST_VIEWERS = 100
 """Pictures are sent to so many at once; more are asked to come back."""
-_SNAPSHOT_S = 3.0
+_SNAPSHOT_S = 10.0
 _BODY_BYTES = 64 * 1024
 
 

@@ -47,7 +47,9 @@ def test_without_another_output_no_detector_is_loaded_and_a_kill_leaves_what_pla
     assert_without_gap(numbers)
     assert len(numbers) >= written - 2 * RATE
     assert len(list(folder.iterdir())) >= 2
-    assert sum(map(assert_plays, folder.iterdir())) == len(numbers)
+    # Killed just as a segment began, its file has no head yet, and nothing in it.
+    begun = [file for file in folder.iterdir() if b"moov" in file.read_bytes()]
+    assert sum(map(assert_plays, begun)) == len(numbers)
 
 
 def test_another_stream_is_recorded_whatever_happens_to_the_first(
