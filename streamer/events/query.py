@@ -26,6 +26,8 @@ class EventQuery:
     """It went on at that time or later, seconds since 1970."""
     until_utc: float | None = None
     """It began at that time or earlier."""
+    before_id: str | None = None
+    """It began before the event of this id: how a list goes on."""
 
     def where(self) -> tuple[str, list[object]]:
         """The condition in SQL over the table of events, and its values."""
@@ -37,6 +39,7 @@ class EventQuery:
             ("EXISTS (SELECT 1 FROM json_each(body, '$.zones') WHERE value = ?)", self.zone),
             ("(end_utc IS NULL OR end_utc >= ?)", self.since_utc),
             ("start_utc <= ?", self.until_utc),
+            ("id < ?", self.before_id),
         ):
             if value is not None:
                 conditions.append(condition)

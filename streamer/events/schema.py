@@ -81,6 +81,12 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         raise
 
 
+def check_readable(connection: sqlite3.Connection, path: str) -> None:
+    """Raises ``ConfigError`` for a file that holds no events, or those of a newer streamer."""
+    if _is_new(connection, path):
+        raise ConfigError(f"{path} is empty", hint="give another folder")
+
+
 def _is_new(connection: sqlite3.Connection, path: str) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:

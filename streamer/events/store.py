@@ -12,22 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
-from streamer.errors import ConfigError, OutputWriteFailed
+from streamer.errors import ConfigError
 from streamer.events.event import Event
-from streamer.events.query import EventQuery
+from streamer.events.reader import BUSY_S, EventReader
 from streamer.events.schema import prepare
 
 log = logging.getLogger(__name__)
 
-_BUSY_S = 10.0
-"""How long another process may hold the file, such as ``streamer events`` beside a run."""
 _WAL_BYTES = 4_000_000
 """Size that the log of changes beside the file is cut to after it grew."""
 
-
-_ALL = EventQuery()
 
 _Run = Callable[[str, Sequence[object]], sqlite3.Cursor]
 
@@ -73,7 +68,7 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"cannot make the folder {folder}: {error.strerror}", hint="check the path and its rights") from error
 
 
-class EventStore:
+class EventStore(EventReader):
     """Keeps events, and what is still to be told of them. Any thread may call it; writing waits for the disk.
 
     A change of an event and the messages about it are written in one transaction, and are on the disk when :meth:`record`
@@ -92,36 +87,20 @@ class EventStore:
 
         Raises ``ConfigError`` for a file that is none of events, or of a newer streamer.
         """
-        self.path = Path(path)
+        path = Path(path)
         self.targets = tuple(targets)
         self._most_waiting = most_waiting
         self._utc = utc
         self._lock = threading.RLock()
         self._listeners: list[Callable[[], None]] = []
         self._dropped = dict.fromkeys(self.targets, 0)
-        self._connection = self._open()
-        # Whoever reads does not wait for whoever writes to the disk.
-        self._reading = threading.Lock()
-        self._reader = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._waiting = {target: self.waiting(target) for target in self.targets}
-
-    def _open(self) -> sqlite3.Connection:
-        connection = None
+        self._connection = _open(path)
         try:
-            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-            prepare(connection, str(self.path))
-        except sqlite3.Error as error:
-            if connection is not None:
-                connection.close()
-            raise ConfigError(f"cannot open the events in {self.path}: {error}", hint="give another folder") from error
+            super().__init__(path)  # a connection of its own: reading does not wait for writing
         except BaseException:
-            if connection is not None:
-                connection.close()
+            self._connection.close()
             raise
-        return connection
+        self._waiting = {target: self.waiting(target) for target in self.targets}
 
     def record(self, event: Event) -> int:
         """Write a change of ``event``, and a message about it for each target; its number, from 1, among those of the event.
@@ -165,7 +144,7 @@ class EventStore:
                 " (SELECT substr(key, 1, 26) FROM outbox WHERE given_up_utc IS NULL) ORDER BY id LIMIT ?) RETURNING body",
                 (camera, before_utc, limit),
             ).fetchall()
-        return sorted((_event(row) for row in rows), key=lambda event: event.id)
+        return sorted(self._events(rows), key=lambda event: event.id)
 
     def _make_room(self, run: _Run, target: str) -> int:
         """Drop the oldest updates, then the oldest of all, until the outbox is a hundredth below its limit; how many."""
@@ -194,48 +173,6 @@ class EventStore:
                 since_start,
                 extra={"output": target},
             )
-
-    def get(self, event_id: str) -> Event | None:
-        """The event as its last change said it."""
-        found = self._rows("SELECT body FROM events WHERE id = ?", (event_id,))
-        return _event(found[0]) if found else None
-
-    def wanted(self, event_id: str) -> Event:
-        """The same. Raises ``ConfigError`` where there is none."""
-        event = self.get(event_id)
-        if event is None:
-            raise ConfigError(f"there is no event {event_id} in {self.path.parent}", hint="streamer events list shows them")
-        return event
-
-    def events(self, query: EventQuery = _ALL, limit: int = 100) -> list[Event]:
-        """The newest events of those that are asked for, newest first."""
-        where, values = query.where()
-        return [
-            _event(row)
-            for row in self._rows(f"SELECT body FROM events WHERE {where} ORDER BY id DESC LIMIT ?", [*values, limit])
-        ]
-
-    def all_events(self, query: EventQuery = _ALL) -> Iterator[Event]:
-        """All events that are asked for, oldest first, a thousand at a time."""
-        where, values = query.where()
-        after = ""
-        while rows := self._rows(f"SELECT body FROM events WHERE {where} AND id > ? ORDER BY id LIMIT 1000", [*values, after]):
-            for row in rows:
-                event = _event(row)
-                yield event
-            after = event.id
-
-    def open_events(self, camera: str | None = None) -> list[Event]:
-        """Events that have not ended, of one camera or of all, oldest first."""
-        among = "" if camera is None else "AND camera = ?"
-        values = () if camera is None else (camera,)
-        return [_event(row) for row in self._rows(f"SELECT body FROM events WHERE end_utc IS NULL {among} ORDER BY id", values)]
-
-    def last_snapshot(self, camera: str) -> Path | None:
-        """The picture of the newest event of a camera that has one."""
-        return next(
-            (event.snapshot for event in self.events(EventQuery(camera=camera), 20) if event.snapshot is not None), None
-        )
 
     def outbox(self, target: str, limit: int = 100) -> list[Message]:
         """The oldest messages that ``target`` has not taken yet, in the order in which they were recorded."""
@@ -327,25 +264,14 @@ class EventStore:
 
     def close(self) -> None:
         """Close the file. Calls after it raise ``OutputWriteFailed``."""
+        super().close()  # first: the last to close a file tidies up beside it, which one that only reads cannot
         with self._lock:
             self._connection.close()
-        with self._reading:
-            self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _messages(self, where: str, target: str, limit: int) -> list[Message]:
         columns = "seq, key, kind, body, recorded_utc, attempts, reason"
         found = self._rows(f"SELECT {columns} FROM outbox WHERE {where} ORDER BY seq LIMIT ?", (target, limit))
         return [Message(*row) for row in found]
-
-    def _rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._reading, self._failures("read"):
-            return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[_Run]:
@@ -359,15 +285,21 @@ class EventStore:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def _failures(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise OutputWriteFailed(
-                f"the events in {self.path} cannot be {doing}: {error}", hint="make room on the disk, or mend the file"
-            ) from error
 
-
-def _event(row: tuple[Any, ...]) -> Event:
-    return Event.from_json(json.loads(row[0]))
+def _open(path: Path) -> sqlite3.Connection:
+    connection = None
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        prepare(connection, str(path))
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise ConfigError(f"cannot open the events in {path}: {error}", hint="give another folder") from error
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
