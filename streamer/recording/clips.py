@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from av.stream import Stream
 
 from streamer.errors import OutputWriteFailed
 from streamer.recording.preroll import AWAY_S
-from streamer.recording.segment_file import read_start_note
+from streamer.recording.segment_file import read_start_note, start_note
 from streamer.sinks.disk import why
 from streamer.sinks.retention import Recording, file_stem, recordings
 from streamer.sources.live_timestamps import TIME_BASE
@@ -103,17 +104,17 @@ def _copy(path: Path, writer: _Writer, start: int, end: int) -> bool:
         if noted is None or not container.streams.video:
             log.warning("%s does not say when it began, and is left out of a clip", path.name)
             return True
-        began = round(noted[0].timestamp() * _RATE)
+        began, by_camera = round(noted[0].timestamp() * _RATE), noted[1]
         waiting: list[_Piece] | None = [] if writer.empty else None
         if waiting is None:
-            writer.use(container)
+            writer.use(container, camera_clock=by_camera)
         for piece in _pieces(container, began):
             if waiting is not None:
                 if piece.kind == "video" and piece.packet.is_keyframe and piece.utc <= start:
                     waiting.clear()
                 waiting.append(piece)
                 if piece.kind == "video" and piece.utc > start:
-                    writer.use(container)
+                    writer.use(container, camera_clock=by_camera)
                     for each in waiting:
                         writer.write(each)
                     waiting = None
@@ -122,10 +123,10 @@ def _copy(path: Path, writer: _Writer, start: int, end: int) -> bool:
             if piece.kind == "video" and piece.utc >= end:
                 break
         if waiting and waiting[-1].utc >= start - AWAY_S * _RATE:
-            writer.use(container)
+            writer.use(container, camera_clock=by_camera)
             for each in waiting:
                 writer.write(each)
-    return noted[1]
+    return by_camera
 
 
 def _pieces(container: InputContainer, began: int) -> Iterator[_Piece]:
@@ -164,6 +165,7 @@ class _Writer:
         self._like: tuple[object, ...] = ()
         self._origin: int | None = None
         self._offset: int | None = None
+        self._camera_clock = False
         self._last: dict[str, int] = {}
         self._start: int | None = None
         self._end = self._step = 0
@@ -173,9 +175,9 @@ class _Writer:
         """Whether nothing was written yet."""
         return self._start is None
 
-    def use(self, source: InputContainer) -> None:
-        """The next pieces come from this file."""
-        self._offset = None
+    def use(self, source: InputContainer, *, camera_clock: bool) -> None:
+        """The next pieces come from this file; ``camera_clock``: its times are by the camera's clock."""
+        self._offset, self._camera_clock = None, camera_clock
         streams: list[Stream] = [source.streams.video[0], *source.streams.audio[:1]]
         like = tuple((each.codec_context.name, each.codec_context.extradata) for each in streams)
         if self._container is not None and like == self._like:
@@ -197,6 +199,8 @@ class _Writer:
             return
         if self._origin is None:
             self._origin = piece.utc
+            began = datetime.fromtimestamp(piece.utc / _RATE, UTC)
+            self._container.metadata["comment"] = start_note(began, camera_clock=self._camera_clock)
         if self._start is None and piece.kind == "video":
             self._start = piece.utc
         if self._offset is None:

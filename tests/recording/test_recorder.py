@@ -159,6 +159,10 @@ def test_a_growing_file_plays_and_clips_are_never_shorter_than_asked(tmp_path: P
         clip = cut_clip(folder, "gate", start, end, tmp_path / "clip.mp4")
         assert clip.start_utc_s <= start
         assert clip.end_utc_s >= end
+        with av.open(str(clip.paths[0])) as container:
+            noted = read_start_note(container.metadata["comment"])
+        assert noted is not None, "it says when it began"
+        assert noted[0].timestamp() == pytest.approx(clip.start_utc_s, abs=0.1)
         assert list(tmp_path.glob("*clip*")) == list(clip.paths)
         shown = times(clip.paths[0])
         assert shown[-1] - shown[0] >= end - start
