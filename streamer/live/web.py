@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.web import WebOptions
@@ -16,6 +18,7 @@ from streamer.live.status import CameraStatus
 from streamer.perception.privacy import privacy_in_words
 from streamer.web.access import Access
 from streamer.web.address import is_loopback, parse_endpoint, url_of
+from streamer.web.event_library import EventCamera
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 
@@ -39,12 +42,13 @@ def shown_in_browsers(
     shown = [name for name, camera in cameras.items() if not camera.only_copied]
     wall = Wall(shown, covered=[name for name in shown if privacy_in_words(cameras[name])])
     told = service(statuses, deliveries)
+    events = {name: known for name, camera in cameras.items() if (known := _events_of(camera)) is not None}
 
     def of_cameras() -> list[Mapping[str, object]]:
         return [status.as_dict() for status in statuses()]
 
     try:
-        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras), tls=tls_of(process)) as server:
+        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras, events), tls=tls_of(process)) as server:
             log.info("cameras at %s", server.url)
             if process.web_token is None and access.token is not None:
                 # Not in the log, which is kept and sent on.
@@ -52,6 +56,13 @@ def shown_in_browsers(
             yield wall
     finally:
         wall.close()
+
+
+def _events_of(camera: CameraConfig) -> EventCamera | None:
+    """What the pages of events know of a camera; None where it makes none."""
+    if camera.events is None:
+        return None
+    return EventCamera(Path(os.path.realpath(camera.events)), covered=bool(privacy_in_words(camera)), records=camera.detections)
 
 
 def access_of(options: WebOptions, address: str) -> Access:

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import StreamInfo
-from streamer.instances import NO_TRACK, Instances, class_name
-from streamer.render.masks import binary_crop
-from streamer.render.palette import color, identity_of
 from streamer.stages import Annotated, OutputStatus, State
+from streamer.web.objects import drawable
 from streamer.web.packets import PacketHub, VideoViewer
 
 log = logging.getLogger(__name__)
@@ -28,8 +26,6 @@ MOST_FPS = 15.0
 MOST_WIDTH = 1280
 """Wider pictures are made smaller."""
 _QUALITY = 80
-_FINEST = 0.75
-"""Pixels by which an outline may be off."""
 _WAIT_S = 0.5
 _AGAIN_S = 1.0
 """After a picture that could not be encoded, the next one is not tried sooner."""
@@ -248,44 +244,8 @@ def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], num
         "pixel_aspect": float(info.sample_aspect_ratio if not info.orientation.sideways else 1 / info.sample_aspect_ratio),
         "time_s": round(frame.time_s, 3),
         "camera_pts": frame.camera_pts,
-        "instances": [
-            {
-                "class": class_name(labels, class_id),
-                "score": round(score, 2),
-                "track_id": None if track_id == NO_TRACK else track_id,
-                "box": [round(side, 1) for side in box],
-                "color": "#{:02x}{:02x}{:02x}".format(*color(identity_of(track_id, class_id))),
-                "opacity": round(opacity, 2),
-                "mask_age_s": round(age_s, 3),
-                "zones": list(inside),
-                "polygons": _polygons(found, row, info),
-            }
-            for row, (class_id, score, track_id, box, opacity, age_s, inside) in enumerate(
-                zip(
-                    found.class_ids.tolist(),
-                    found.scores.tolist(),
-                    found.track_ids.tolist(),
-                    found.boxes_xyxy.tolist(),
-                    found.opacity.tolist(),
-                    found.mask_age_s.tolist(),
-                    zones,
-                    strict=True,
-                )
-            )
-        ],
+        "instances": drawable(found, labels, zones, (info.width, info.height)),
     }
-
-
-def _polygons(found: Instances, row: int, info: StreamInfo) -> list[list[int]]:
-    """The outline of an instance as rings x, y, x, y, …; none where it has no mask."""
-    if found.masks is None or not found.has_mask[row]:
-        return []
-    x0, y0, inside = binary_crop(found.masks[row], found.boxes_xyxy[row], info.width, info.height)
-    if not inside.any():
-        return []
-    rings, _ = cv2.findContours(inside.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
-    fine = [cv2.approxPolyDP(ring, _FINEST, closed=True) for ring in rings]
-    return [[int(at) for at in ring.reshape(-1)] for ring in fine if len(ring) >= 3]
 
 
 def _jpeg(item: Annotated, *, drawn: bool) -> bytes:

@@ -1,16 +1,16 @@
-"""Signing in with a token, and out again."""
+"""Signing in with a token, and out again; who is signed in."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from streamer.web.access import COOKIE, SESSION_S, Access
+from streamer.web.access import COOKIE, ROLE, SESSION_S, Access
 from streamer.web.pages import Pages
 from streamer.web.service import answer
 
 
 def add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
-    """Serve ``/login`` and ``/logout``."""
+    """Serve ``/login``, ``/logout`` and ``/api/session``."""
 
     async def page(request: web.Request) -> web.Response:
         return pages.file(request, "login.html")
@@ -38,6 +38,10 @@ def add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
         response.del_cookie(COOKIE, path="/")
         return response
 
+    async def session(request: web.Request) -> web.Response:
+        return answer({"role": request[ROLE].name.lower(), "signed_in": access.token is not None})
+
+    app.router.add_get("/api/session", session)
     app.router.add_get("/login", page)
     app.router.add_post("/login", sign_in)
     app.router.add_post("/logout", sign_out)

@@ -6,11 +6,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from streamer.web.access import Access, guard
+from streamer.web.event_library import EventCamera, EventLibrary
+from streamer.web.event_pages import add_events
 from streamer.web.feed import Feed, Shown, Viewer
 from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
@@ -46,9 +49,14 @@ class Wall:
 
 
 def wall_app(
-    wall: Wall, access: Access, service: Service, cameras: Callable[[], Sequence[Mapping[str, Any]]]
+    wall: Wall,
+    access: Access,
+    service: Service,
+    cameras: Callable[[], Sequence[Mapping[str, Any]]],
+    events: Mapping[str, EventCamera] = MappingProxyType({}),
 ) -> web.Application:
-    """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each."""
+    """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each, ``events``
+    those that make events."""
     app = web.Application(client_max_size=_BODY_BYTES)
     guard(app, access)
     app.middlewares.append(failures)
@@ -57,6 +65,7 @@ def wall_app(
     add_service(app, service)
     add_sign_in(app, access, pages)
     _add_pictures(app, wall)
+    add_events(app, pages, EventLibrary(events))
 
     async def page(request: web.Request) -> web.Response:
         return pages.file(request, "wall.html")

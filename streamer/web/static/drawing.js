@@ -14,10 +14,15 @@ export function draw(context, bitmap, objects, shown, hidden) {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.globalAlpha = 1;
   context.drawImage(bitmap, 0, 0);
-  if (!objects) return;
-  const scaleX = bitmap.width / objects.width;
-  const scaleY = bitmap.height / objects.height;
-  const line = Math.max(1.5, 0.0026 * Math.sqrt((bitmap.width * bitmap.height * 9) / 16));
+  if (objects) drawObjects(context, objects, shown, hidden);
+}
+
+// The same onto what `context` shows already.
+export function drawObjects(context, objects, shown, hidden) {
+  const { width, height } = context.canvas;
+  const scaleX = width / objects.width;
+  const scaleY = height / objects.height;
+  const line = Math.max(1.5, 0.0026 * Math.sqrt((width * height * 9) / 16));
   const visible = objects.instances.filter((each) => !hidden.has(each.class)).sort((a, b) => a.score - b.score);
   context.lineJoin = 'round';
   for (const each of visible) {
