@@ -34,7 +34,7 @@ class Detectors:
         """The detector of that name, loaded now if nobody wanted it before. Raises as loading it does."""
         with self._lock:
             if (shared := self._shared.get(name)) is None:
-                settings = self._config.model_copy(update={"detector": name} | _without_labels(self._config, name))
+                settings = self._config.model_copy(update={"detector": name} | _as_it_is(self._config, name))
                 least = least_score(settings, name, tracked=True)
 
                 def load_cold() -> Detector:
@@ -59,6 +59,6 @@ class Detectors:
             self._shared.clear()
 
 
-def _without_labels(config: DemoConfig, name: str) -> dict[str, object]:
+def _as_it_is(config: DemoConfig, name: str) -> dict[str, object]:
     """Built-in detectors have their own labels, and run on the CPU with full precision."""
-    return {} if name == config.detector else {"labels": None, "device": "auto"}
+    return {} if name == config.detector else {"labels": None, "device": "auto", "precision": "full"}

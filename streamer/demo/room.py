@@ -7,7 +7,7 @@ import logging
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from streamer.demo.choice import BadChoice, Choice
 from streamer.demo.detectors import Detectors
 from streamer.demo.player import Player
 from streamer.demo.session import DemoSession
-from streamer.detectors.from_settings import score_threshold
 from streamer.frame import Frame
 from streamer.web.peer import Peer
 
@@ -46,7 +45,6 @@ class _Guest:
     clip: str = ""
     told: str = ""
     """Why its player cannot play; empty where it can."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class Room:
@@ -58,12 +56,6 @@ class Room:
         self._guests: dict[str, _Guest] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-demo-")
         self._clips: dict[str, Path] = {}
-        self._coming = 0
-
-    @property
-    def guests(self) -> int:
-        """How many are here."""
-        return len(self._guests) + self._coming
 
     def first_choice(self) -> Choice:
         """What is chosen before anybody chooses."""
@@ -78,39 +70,26 @@ class Room:
         clip = self._clips.get(source.removeprefix(CLIP)) if source.startswith(CLIP) else None
         if source not in (CAMERA, TEST) and clip is None:
             raise BadChoice("source: expected camera, test or a clip that is there")
-        if self.guests >= self._config.sessions:
+        if len(self._guests) >= self._config.sessions:
             raise RoomFull(
                 f"{self._config.sessions} browsers try it just now, as many as there may be. Please come again in a minute."
             )
         key = secrets.token_urlsafe(16)
         loop = asyncio.get_running_loop()
-        self._coming += 1
-        try:
-            guest: _Guest | None = None
 
-            def put(picture: Any, pts: int) -> None:
-                try:
-                    loop.call_soon_threadsafe(peer.outgoing.put, picture, pts)
-                except RuntimeError:
-                    log.debug("the server was closed meanwhile")
+        def put(picture: Any, pts: int) -> None:
+            try:
+                loop.call_soon_threadsafe(peer.outgoing.put, picture, pts)
+            except RuntimeError:
+                log.debug("the server was closed meanwhile")
 
-            def ended(reason: str) -> None:
-                log.info("demo: a browser has gone: %s", reason)
-                self._let_go(key)
+        def ended(reason: str) -> None:
+            log.info("demo: a browser has gone: %s", reason)
+            self._let_go(key)
 
-            session = DemoSession(
-                f"demo-{key[:6]}",
-                self.detectors,
-                choice,
-                score_threshold(self._config, choice.detector),
-                put,
-                self._config.max_instances,
-            )
-            peer = Peer(session.take_picture if source == CAMERA else None, ended, self._config.ice_servers or ())
-            guest = _Guest(session, peer, clip=source.removeprefix(CLIP) if clip else "")
-            self._guests[key] = guest
-        finally:
-            self._coming -= 1
+        session = DemoSession(f"demo-{key[:6]}", self.detectors, choice, self._config, put)
+        peer = Peer(session.take_picture if source == CAMERA else None, ended, self._config.ice_servers or ())
+        guest = self._guests[key] = _Guest(session, peer, clip=source.removeprefix(CLIP) if clip else "")
         try:
             answer = await peer.answer(offer)
         except BaseException:
@@ -179,13 +158,14 @@ class Room:
         guest = self._guests.pop(key, None)
         if guest is None:
             return
+        clip = self._clips.pop(guest.clip, None)
 
         def close() -> None:
             if guest.player is not None:
                 guest.player.close()
             guest.session.close()
-            if guest.clip:
-                self._drop(guest.clip)
+            if clip is not None:
+                clip.unlink(missing_ok=True)
 
         # Threads are waited for, which the loop must not be.
         asyncio.get_running_loop().run_in_executor(None, close)

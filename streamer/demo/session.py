@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import av
 
+from streamer.config.demo import DemoConfig
 from streamer.demo.choice import Choice
 from streamer.demo.detectors import Detectors
 from streamer.errors import StreamerError
@@ -21,7 +23,7 @@ from streamer.live.rates import Rates
 from streamer.live.shared_detector import DetectorClient
 from streamer.perception.background import NOT_YET, Background
 from streamer.perception.following import Following
-from streamer.perception.selection import Choosy, Selection, class_ids
+from streamer.perception.selection import Selection, class_ids, selection
 from streamer.render.renderer import Renderer, Style
 from streamer.sinks.live_encoder import upright_even
 from streamer.stages import Perception
@@ -46,16 +48,14 @@ class DemoSession:
         name: str,
         detectors: Detectors,
         choice: Choice,
-        score_threshold: float,
+        config: DemoConfig,
         put: Put,
-        max_instances: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``name`` is for the log. ``score_threshold`` (0..1) and ``max_instances`` say what is shown of what is found."""
+        """``name`` is for the log. ``config`` says what of all that is found is shown, where ``choice`` does not."""
         self.name = name
         self._detectors = detectors
-        self._score_threshold = score_threshold
-        self._max_instances = max_instances
+        self._config = config
         self._put = put
         self._clock = clock
         self._changed = threading.Condition()
@@ -178,13 +178,13 @@ class DemoSession:
         self._perception = self._render = None
         try:
             client = self._client_of(choice.detector)
-            selection = self._selection(choice, client)
+            shown = self._shown_of(choice, client)
             kept: frozenset[int] = frozenset()
-            find = selection
+            find = shown
             if choice.background != "none":
                 kept = class_ids([PERSON], client.detector.labels, client.detector.name) or kept
-                if selection.class_ids is not None:
-                    find = Selection(self._score_threshold, selection.class_ids | kept)
+                if shown.class_ids is not None:
+                    find = Selection(shown.score_threshold, shown.class_ids | kept)
             client.wanted = find.to_follow
             identities = Identities()
 
@@ -192,7 +192,7 @@ class DemoSession:
                 self._following = following = Following(client, find, identities=identities)
                 if choice.background == "none":
                     return following
-                return Background(following, kept, choice.background, selection)
+                return Background(following, kept, choice.background, shown)
 
             def renderer() -> Renderer:
                 return Renderer(client.detector.labels, style=Style(draw=choice.draw))
@@ -214,15 +214,8 @@ class DemoSession:
             self._client = self._detectors.client(detector, f"{self.name}/{detector}")
         return self._client
 
-    def _selection(self, choice: Choice, client: DetectorClient) -> Selection:
-        detector = client.detector
-        names = choice.classes
-        if names is None and isinstance(detector, Choosy):
-            names = tuple(detector.default_classes)
-        ids = None if names is None else class_ids(names, detector.labels, detector.name)
-        return Selection(
-            self._score_threshold,
-            ids,
-            self._max_instances,
-            masks=bool(choice.draw & {"masks", "outlines"}) or choice.background != "none",
-        )
+    def _shown_of(self, choice: Choice, client: DetectorClient) -> Selection:
+        """What is shown of what the detector finds. Raises ``ConfigError`` for a class that it does not know."""
+        settings = self._config.model_copy(update={"classes": choice.classes})
+        needs_masks = bool(choice.draw & {"masks", "outlines"}) or choice.background != "none"
+        return replace(selection(settings, choice.detector, client.detector), masks=needs_masks)
