@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from streamer.config.annotate import AnnotateConfig, EncodingSettings, RecordingSettings, load_annotate_config
 from streamer.config.zones import places_of
 from streamer.detectors.device import gpu_index
-from streamer.detectors.from_settings import least_score, load_copies
+from streamer.detectors.from_settings import least_score, load_copies, threads_each
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.errors import ConfigError, StageFailed
 from streamer.frame import Frame, StreamInfo
@@ -316,7 +316,7 @@ def _detectors(config: AnnotateConfig, score: float, *, tracked: bool) -> list[D
         return load_copies(config, score, alone=tracked)
     from streamer.detectors.process import DetectorProcess
 
-    threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
+    threads = config.threads or threads_each(config.workers)
     processes = [DetectorProcess(config, score, threads) for _ in range(config.workers)]
     try:
         for process in processes:

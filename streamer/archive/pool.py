@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections import deque
@@ -158,8 +157,3 @@ def _death(process: subprocess.Popen[bytes]) -> str:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
     return f"was killed by {name}" + (" (for want of memory?)" if -code == signal.SIGKILL else "")
-
-
-def threads_each(workers: int) -> int:
-    """How many threads each of so many processes should use."""
-    return max(1, (os.cpu_count() or 1) // workers)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from streamer.archive.inputs import find
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Work
-from streamer.archive.pool import Job, Pool, threads_each
+from streamer.archive.pool import Job, Pool
 from streamer.archive.results import folders, remove_unfinished, settings_for, written
 from streamer.config.annotate import AnnotateConfig
 from streamer.config.zones import places_of
-from streamer.detectors.from_settings import DEFAULT_SCORE
+from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
 from streamer.detectors.preparing import fetch
 from streamer.runtime.signals import Interrupts
 from streamer.sources.fingerprint import fingerprint

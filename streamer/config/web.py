@@ -8,6 +8,7 @@ from pydantic import Field
 
 from streamer.config.delivery import Secret
 from streamer.config.fields import Endpoint, FilePath, Names, Settings, Unset
+from streamer.errors import ConfigError
 
 
 class WebOptions(Settings):
@@ -28,3 +29,8 @@ class WebOptions(Settings):
     """File of the certificate, with those that lead to a trusted one: the server speaks https."""
     tls_key: Annotated[FilePath | None, Unset("none")] = None
     """File of its key."""
+
+    def check_tls(self) -> None:
+        """Raise ``ConfigError`` for a certificate without its key, or a key without a certificate."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("tls_cert and tls_key go together", hint="name both files, or neither")

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from streamer.datasets.constant_rate_video import even_size
 from streamer.datasets.dataset import VIDEO, DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame
-from streamer.datasets.waiting_shapes import WaitingShapes
+from streamer.datasets.waiting_shapes import TrackKey, TrackKeys, WaitingShapes
 
 
 class LabelStudioDataset:
@@ -23,28 +23,24 @@ class LabelStudioDataset:
         self.lost: Counter[str] = Counter()
         self._info = info
         self._width, self._height = even_size((info.width, info.height))
-        self._shapes = WaitingShapes[tuple[int, int | None, int]](info.folder)
-        self._scores: dict[tuple[int, int | None, int], float] = {}
+        self._shapes = WaitingShapes[TrackKey](info.folder)
+        self._scores: dict[TrackKey, float] = {}
         self._frames = 0
-        self._untracked = 0
+        self._keys = TrackKeys()
 
     def add(self, frame: StoredFrame) -> None:
         """Keep the rectangles of a frame."""
-        seen: set[tuple[int, int | None, int]] = set()
-        for one in frame.objects:
-            key: tuple[int, int | None, int] = one.class_id, one.track_id, 0
-            if one.track_id is None or key in seen:
-                self._untracked += 1
-                key = one.class_id, None, self._untracked
-                self.lost["a region of one frame each, since they have no track of their own"] += 1
+        alone = self._keys.alone
+        for one, key in self._keys.of(frame.objects):
             if one.mask is not None:
                 self.lost["without their mask"] += 1
-            seen.add(key)
             left, top, right, bottom = one.box_xyxy
             percent = (left / self._width, top / self._height, (right - left) / self._width, (bottom - top) / self._height)
             values = dict(zip(("x", "y", "width", "height"), (round(100 * share, 6) for share in percent), strict=True))
             self._shapes.add(key, self._frames, json.dumps({**values, "rotation": 0}))
             self._scores[key] = max(one.score, self._scores.get(key, 0.0))
+        if self._keys.alone > alone:
+            self.lost["a region of one frame each, since they have no track of their own"] += self._keys.alone - alone
         self._frames += 1
 
     def finish(self) -> None:
@@ -76,7 +72,7 @@ class LabelStudioDataset:
         """Close the file of rectangles."""
         self._shapes.close()
 
-    def _head(self, key: tuple[int, int | None, int]) -> str:
+    def _head(self, key: TrackKey) -> str:
         class_id, track, number = key
         name = f"untracked{number}" if track is None else f"track{track}-class{class_id}"
         made = {"id": name, "type": "videorectangle", "from_name": "box", "to_name": "video", "score": self._scores[key]}

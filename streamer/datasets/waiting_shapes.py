@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from streamer.datasets.stored_frame import StoredObject
+
 K = TypeVar("K", bound=Hashable)
+TrackKey = tuple[int, int | None, int]
+"""Class, track, and a number for what has no track of its own."""
+
+
+class TrackKeys:
+    """Says which objects of the frames of a recording belong together."""
+
+    def __init__(self) -> None:
+        self.alone = 0
+        """Objects that belong to nothing: they have no track, or their frame has another one of it."""
+
+    def of(self, objects: Sequence[StoredObject]) -> Iterator[tuple[StoredObject, TrackKey]]:
+        """The objects of one frame, each with its key."""
+        seen: set[TrackKey] = set()
+        for one in objects:
+            key: TrackKey = one.class_id, one.track_id, 0
+            if one.track_id is None or key in seen:
+                self.alone += 1
+                key = one.class_id, None, self.alone
+            seen.add(key)
+            yield one, key
 
 
 class WaitingShapes(Generic[K]):

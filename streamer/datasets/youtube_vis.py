@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
-from streamer.datasets.waiting_shapes import WaitingShapes
+from streamer.datasets.waiting_shapes import TrackKey, TrackKeys, WaitingShapes
 from streamer.sinks.coco_masks import uncompressed
 from streamer.sinks.stored import run_lengths
 
@@ -31,9 +31,9 @@ class YoutubeVisDataset:
     def __init__(self, info: DatasetInfo) -> None:
         self.lost: Counter[str] = Counter()
         self._info = info
-        self._shapes = WaitingShapes[tuple[int, int | None, int]](info.folder)
+        self._shapes = WaitingShapes[TrackKey](info.folder)
         """By class, track and a number for what has none."""
-        self._untracked = 0
+        self._keys = TrackKeys()
         self._indices, self._pts = array("q"), array("q")
 
     def picture(self, frame: StoredFrame) -> Path:
@@ -42,15 +42,11 @@ class YoutubeVisDataset:
 
     def add(self, frame: StoredFrame) -> None:
         """Keep the shapes of a frame: they are joined to tracks at the end."""
-        seen: set[tuple[int, int | None, int]] = set()
-        for one in frame.objects:
-            key: tuple[int, int | None, int] = one.class_id, one.track_id, 0
-            if one.track_id is None or key in seen:
-                self._untracked += 1
-                key = one.class_id, None, self._untracked
-                self.lost["an annotation of one frame each, since they have no track of their own"] += 1
-            seen.add(key)
+        alone = self._keys.alone
+        for one, key in self._keys.of(frame.objects):
             self._shapes.add(key, len(self._indices), _json(self._shape(one)))
+        if self._keys.alone > alone:
+            self.lost["an annotation of one frame each, since they have no track of their own"] += self._keys.alone - alone
         self._indices.append(frame.index)
         self._pts.append(frame.pts)
 
@@ -98,7 +94,7 @@ class YoutubeVisDataset:
         rle = run_lengths(one.mask)
         return [{"size": rle["size"], "counts": uncompressed(rle)}, box, int(coco_mask.area(rle)), one.score]
 
-    def _in_each_frame(self, key: tuple[int, int | None, int], column: int) -> Iterator[str]:
+    def _in_each_frame(self, key: TrackKey, column: int) -> Iterator[str]:
         frame = 0
         for at, shape in self._shapes.of(key):
             for _ in range(at - frame):

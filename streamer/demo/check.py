@@ -14,8 +14,7 @@ def check(config: DemoConfig) -> None:
     """Raise ``ConfigError`` for a missing extra, a class that there is not, a detector that cannot be."""
     if find_spec("aiortc") is None:
         raise ConfigError("the demo needs aiortc, which sends pictures to browsers", hint='pip install "streamer[web]"')
-    if (config.tls_cert is None) != (config.tls_key is None):
-        raise ConfigError("tls_cert and tls_key go together", hint="name both files, or neither")
+    config.check_tls()
     labels = check_detector(config.detector, config.labels, config.device, config.precision)
     if labels is not None and config.classes is not None:
         class_ids(config.classes, labels, config.detector)

@@ -80,6 +80,11 @@ def load_copies(settings: DetectorSettings, least_score: float, *, alone: bool =
     return [load(settings, least_score, threads=1) for _ in range(copies)]
 
 
+def threads_each(workers: int) -> int:
+    """How many threads each of so many processes should use."""
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
 def score_threshold(settings: SelectionSettings, detector: str) -> float:
     """The least score, 0..1, of what is shown: the settings', or the usual one of the detector of that name."""
     return DEFAULT_SCORE.get(detector, 0.5) if settings.score_threshold is None else settings.score_threshold

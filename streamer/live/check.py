@@ -82,9 +82,8 @@ class _Check:
                 parse_endpoint(self._process.metrics)
                 if self._surroundings:
                     check_endpoint(self._process.metrics)
-        if (self._process.tls_cert is None) != (self._process.tls_key is None):
-            with self._at("tls_cert"):
-                raise ConfigError("tls_cert and tls_key go together", hint="name both files, or neither")
+        with self._at("tls_cert"):
+            self._process.check_tls()
         if self._process.web is not None:
             with self._at("web"):
                 parse_endpoint(self._process.web, "web")
