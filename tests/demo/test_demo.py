@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import signal
 from collections.abc import Iterator
 from importlib.resources import files
@@ -17,44 +15,35 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.chromium import Launch, chromium
 from tests.live.test_end_to_end import Process
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserType, Page
+    from playwright.sync_api import Browser, Page
 
 pytest.importorskip("aiortc")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FAKE = "--use-fake-device-for-media-stream"
 SAMPLE = Path(__file__).parents[2] / "samples" / "pedestrians.mp4"
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[BrowserType]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        if os.environ.get("REQUIRE_ALL"):
-            pytest.fail("chromium is needed")
-        pytest.skip("chromium is needed")
-    with playwright.sync_playwright() as started:
-        yield started.chromium
-
-
-def launched(chromium: BrowserType, *arguments: str) -> Browser:
-    return chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *arguments])
+def launch() -> Iterator[Launch]:
+    with chromium() as launch:
+        yield launch
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: BrowserType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One whose camera shows a grey version of a sample, so that all colour in what comes back was drawn."""
     clip = tmp_path_factory.mktemp("camera") / "grey.mjpeg"
     with av.open(str(SAMPLE)) as sample, clip.open("wb") as file:
         for _, picture in zip(range(15), sample.decode(video=0), strict=False):
             grey = cv2.cvtColor(cv2.resize(picture.to_ndarray(format="gray"), (640, 480)), cv2.COLOR_GRAY2BGR)
             file.write(cv2.imencode(".jpg", grey)[1].tobytes())
-    started = launched(chromium, FAKE, "--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={clip}")
+    started = launch(FAKE, "--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={clip}")
     yield started
     started.close()
 
@@ -182,13 +171,13 @@ def test_a_clip_is_played_and_what_is_none_is_refused(browser: Browser, demo: st
     end(page)
 
 
-def test_without_a_camera_the_page_says_why(chromium: BrowserType, demo: str) -> None:
-    plain = launched(chromium)
+def test_without_a_camera_the_page_says_why(launch: Launch, demo: str) -> None:
+    plain = launch()
     page, _ = opened(plain, demo)
     page.locator("#camera").click()
     page.wait_for_selector("#problem:text('no camera here')")
     plain.close()
-    refusing = launched(chromium, FAKE)
+    refusing = launch(FAKE)
     page, _ = opened(refusing, demo)
     page.locator("#camera").click()
     page.wait_for_selector("#problem:text('was refused')")
