@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.runtime.thread_priority import priority_kept
 from streamer.sources.boxes import find_box
 
 _KINDS = {"libsvtav1": (b"av01", "av1C", b"avif"), "libx265": (b"hvc1", "hvcC", b"heic")}
@@ -32,7 +33,9 @@ def _tile(rgb: NDArray[np.uint8], encoder: str) -> tuple[bytes, bytes]:
         stream = container.add_stream(encoder, rate=1, options=options)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], "yuv420p"
-        for packet in [*stream.encode(av.VideoFrame.from_ndarray(rgb)), *stream.encode(None)]:
+        with priority_kept():
+            packets = [*stream.encode(av.VideoFrame.from_ndarray(rgb)), *stream.encode(None)]
+        for packet in packets:
             packet.pts = packet.dts = 0  # x265 leaves the time of a single frame undefined
             container.mux(packet)
     memory.seek(0)

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceError, StreamerError
 from streamer.frame import UPRIGHT, Color, StreamInfo
+from streamer.runtime.thread_priority import priority_kept
 from streamer.sinks.atomic import PendingFile, check_output
 from streamer.sinks.containers import container_for
 from streamer.sinks.decoding_times import with_true_dts
@@ -252,8 +253,12 @@ class VideoEncoder:
 
     def _encode(self, picture: av.VideoFrame | None) -> list[Packet[Any]]:
         """Packets for ``picture``, or the last ones. The stream that encodes may be another than the output's."""
-        assert self._side_data.encoding is not None
-        return self._side_data.encoding.encode(picture)
+        encoding = self._side_data.encoding
+        assert encoding is not None
+        if encoding.codec_context.is_open:
+            return encoding.encode(picture)
+        with priority_kept():
+            return encoding.encode(picture)
 
     def _rehearsed(self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool) -> Muxer:
         return self._new_muxer(file, self._add_video, samples, plan=plan, fragmented=fragmented)
@@ -266,7 +271,8 @@ class VideoEncoder:
         yield from with_true_dts(self._encode(None), self._info.time_base)
 
     def _add_video(self, output: OutputContainer) -> VideoStream:
-        stream = self._side_data.add_stream(output, self._add_encoder)
+        with priority_kept():  # it may open the encoder
+            stream = self._side_data.add_stream(output, self._add_encoder)
         if self._container.two_steps:
             self._tag(stream)
         return stream
@@ -314,7 +320,8 @@ class VideoEncoder:
         context.pix_fmt = self._pixel_format
         context.time_base, context.framerate = self._info.time_base, self._hint_rate()
         try:
-            context.open()
+            with priority_kept():
+                context.open()
         except _Failures:
             return False
         return True

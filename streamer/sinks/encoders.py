@@ -12,6 +12,7 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 
 from streamer.errors import ConfigError, EncoderUnavailable, OutputRefused
+from streamer.runtime.thread_priority import priority_kept
 from streamer.sinks.containers import CONTAINERS, Container
 from streamer.suggest import nearest
 
@@ -105,7 +106,8 @@ def opens(name: str) -> bool:
         context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
         context.options = ENCODERS[name].options(None, None)
-        context.open()
+        with priority_kept():
+            context.open()
     except (av.error.FFmpegError, ValueError, OSError):
         return False
     return True
