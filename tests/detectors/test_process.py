@@ -14,9 +14,9 @@ from tests.media import ffmpeg
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten frames, then five that are white."""
+    """Ten frames, then five that are white, of a size of which x264 makes the same bytes each time; of 96x64 it does not."""
     path = tmp_path_factory.mktemp("process") / "in.mp4"
-    scenes = "testsrc2=s=96x64:r=10:d=1[a];color=white:s=96x64:r=10:d=0.5[b];[a][b]concat,format=yuv420p"
+    scenes = "testsrc2=s=128x64:r=10:d=1[a];color=white:s=128x64:r=10:d=0.5[b];[a][b]concat,format=yuv420p"
     ffmpeg("-f", "lavfi", "-i", scenes, "-f", "lavfi", "-i", "sine=d=1.5", path)
     return path
 
