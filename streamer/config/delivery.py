@@ -50,6 +50,13 @@ def _http(value: str) -> str:
     return value
 
 
+def _base(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InvalidValue("an http:// or https:// address without user, ? and #, since receivers see it")
+    return value.rstrip("/")
+
+
 def _broker(value: object) -> object:
     """``mqtt://user:password@host:port/topic`` as what a mapping says; ``mqtts://`` with TLS."""
     if not isinstance(value, str):
@@ -160,6 +167,8 @@ class WebhookOptions(Settings):
     """Key of the signature; better from the environment, as `${NAME}`."""
     snapshot: Literal["multipart", "none"] = "none"
     """Whether the snapshot is sent beside the event."""
+    base_url: Annotated[Annotated[HttpAddress, AfterValidator(_base)] | None, Unset("no links")] = None
+    """Where receivers reach the pages of `web`: each event then has links to its page and to its snapshot."""
     timeout: Timeout = 10.0
     """Seconds that an answer may take."""
     ca: Annotated[FilePath | None, Unset("those of the system")] = None

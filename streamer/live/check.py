@@ -84,6 +84,13 @@ class _Check:
                     check_endpoint(self._process.metrics)
         with self._at("tls_cert"):
             self._process.check_tls()
+        webhook = self._process.webhook
+        if webhook is not None and webhook.base_url is not None and self._process.web is None:
+            with self._at("webhook"):
+                raise ConfigError(
+                    "base_url of the webhook makes links to the pages of events, and none are served",
+                    hint="serve them with web, or leave base_url out",
+                )
         if self._process.web is not None:
             with self._at("web"):
                 parse_endpoint(self._process.web, "web")

@@ -56,6 +56,9 @@ def test_the_command_line_wins_and_may_leave_a_target_out(tmp_path: Path) -> Non
         ("mqtt:\n  hots: broker", "run.yaml:2: unknown key 'mqtt.hots'"),
         ("webhook: ftp://host", "run.yaml:1: webhook.url: expected an http:// or https:// address"),
         ("webhook: {url: 'http://h', snapshot: url}", "run.yaml:1: webhook.snapshot: expected multipart or none"),
+        ("webhook: {url: 'http://h', base_url: 'https://u:p@h'}", "run.yaml:1: webhook.base_url: expected an http"),
+        ("webhook: {url: 'http://h', base_url: 'https://h/?a=b'}", "run.yaml:1: webhook.base_url: expected an http"),
+        ("webhook: {url: 'http://h', base_url: h}", "run.yaml:1: webhook.base_url: expected an http"),
         ("delivery: {give_up_after: 0}", "run.yaml:1: delivery.give_up_after: expected seconds"),
     ],
 )

@@ -96,6 +96,10 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         (ONE + "    reconnect_max_delay: 0.1\n", "c.yaml:4: cameras.gate: reconnect_max_delay: expected 0.5 s"),
         ("cameras:\n  'a/b':\n    source: 0\n", "c.yaml:2: cameras: 'a/b' cannot be a name"),
         (ONE + "    detections: c.yaml\n    overwrite: true\n", "c.yaml:4: cameras.gate: c.yaml is the configuration"),
+        (
+            "webhook: {url: 'http://h/', base_url: 'https://h'}\n" + ONE + "    events: new\n",
+            "c.yaml:1: base_url of the webhook makes links to the pages of events, and none are served",
+        ),
         (ONE + "    output: same.mp4\n    detections: ./same.mp4\n", "same.mp4 is the same file as same.mp4"),
     ],
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,11 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.events.event import Event
-from streamer.events.store import EventStore
+from streamer.events.reader import EventReader
+from streamer.events.store import EVENTS_FILE, EventStore, Message
+from streamer.events.targets.webhook import Webhook
 from streamer.web.event_library import THUMBNAIL_WIDTH, EventCamera
 from streamer.web.server import WebServer
 from tests.events.happenings import ended, event
+from tests.events.receiver import Receiver, receiver
 from tests.web.happened import clip_start, served, write_events, write_records
+
+__all__ = ["receiver"]
 
 COUNT = 12
 
@@ -62,6 +69,21 @@ def test_the_newest_come_first_and_a_list_goes_on_where_it_ended(server: WebServ
     told = first.json()["events"][0]
     assert told["end_utc"] is None
     assert not any("/" in str(value) for value in told.values()), "no path of the server is told"
+
+
+def test_the_links_of_a_webhook_lead_to_the_page_and_the_picture(folder: Path, receiver: Receiver) -> None:
+    with served({"gate": EventCamera(folder)}, token="t0ken-to-operate", view_token="t0ken-to-view") as server:
+        with EventReader(folder / EVENTS_FILE) as reader:
+            happened = reader.get(event(3).id)
+        assert happened is not None
+        said = Message(1, "key", "end", json.dumps(happened.as_json()), 0.0)
+        with closing(Webhook(receiver.url, base_url=server.url)) as webhook:
+            webhook.send(said)
+        links = receiver.taken[0].event
+        for link, kind in (("event_url", "text/html"), ("snapshot_url", "image/jpeg")):
+            assert httpx.get(links[link], timeout=30).status_code == 401, "a link holds no credentials"
+            got = httpx.get(links[link], headers={"Authorization": "Bearer t0ken-to-view"}, timeout=30)
+            assert (got.status_code, got.headers["Content-Type"].partition(";")[0]) == (200, kind)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def _webhook(said: WebhookOptions) -> Target:
         said.url,
         secret=said.secret,
         snapshot=said.snapshot,
+        base_url=said.base_url,
         timeout_s=said.timeout,
         ca=said.ca,
         insecure=said.insecure,

@@ -35,6 +35,9 @@ class Webhook:
     The body is the event as JSON; with a snapshot it is a form of two parts, ``event`` and ``snapshot``. Headers: the
     message's key as ``Idempotency-Key``; ``X-Event``, the kind of change; ``X-Timestamp``, seconds since 1970; and, where there
     is a ``secret``, ``X-Signature``: ``sha256=`` and the HMAC-SHA256 of the time stamp, a dot and the body, in hex.
+
+    With ``base_url``, where this process serves its pages, the event also says ``event_url`` and, with a snapshot (else null),
+    ``snapshot_url``. They hold no credentials: who opens them signs in, or sends a token.
     """
 
     name = "webhook"
@@ -45,6 +48,7 @@ class Webhook:
         *,
         secret: str | None = None,
         snapshot: Literal["multipart", "none"] = "none",
+        base_url: str | None = None,
         timeout_s: float = 10.0,
         ca: Path | None = None,
         insecure: bool = False,
@@ -55,6 +59,7 @@ class Webhook:
         self._url = url
         self._secret = None if secret is None else secret.encode()
         self._snapshot = snapshot
+        self._base_url = base_url
         self._timeout_s = timeout_s
         self._verify = _verification(ca, insecure=insecure)
         self._utc = utc
@@ -120,13 +125,22 @@ class Webhook:
             return await self._client.send(request)
 
     def _content(self, message: Message) -> dict[str, Any]:
-        body = message.body.encode()
+        body = self._body(message).encode()
         picture = self._picture(message) if self._snapshot == "multipart" else None
         if picture is None:
             return {"content": body, "headers": {"Content-Type": "application/json"}}
         return {
             "files": {"event": ("event.json", body, "application/json"), "snapshot": ("snapshot.jpg", picture, "image/jpeg")}
         }
+
+    def _body(self, message: Message) -> str:
+        if self._base_url is None:
+            return message.body
+        event = json.loads(message.body)
+        pictured = event["snapshot"] is not None
+        event["event_url"] = f"{self._base_url}/events/{event['id']}"
+        event["snapshot_url"] = f"{self._base_url}/api/events/{event['id']}/snapshot.jpg" if pictured else None
+        return json.dumps(event, ensure_ascii=False)
 
     def _picture(self, message: Message) -> bytes | None:
         path = json.loads(message.body)["snapshot"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -75,6 +76,26 @@ def test_a_snapshot_is_sent_beside_the_event_and_signed(receiver: Receiver, webh
     (post,) = receiver.taken
     assert post.parts["event"] == said.body.encode()
     assert post.parts["snapshot"] == picture.read_bytes()
+    assert post.signed_with("s3cret")
+
+
+@pytest.mark.parametrize("picture", ["a.jpg", None])
+def test_links_to_the_page_and_the_picture_are_added_and_signed(
+    receiver: Receiver, webhook: Open, tmp_path: Path, picture: str | None
+) -> None:
+    said = message(tmp_path, camera="Straße", snapshot=None if picture is None else tmp_path / picture)
+
+    webhook(receiver.url, secret="s3cret", base_url="https://cameras.example/wall").send(said)
+
+    receiver.wait_for(1)
+    (post,) = receiver.taken
+    name = event().id
+    pictured = f"https://cameras.example/wall/api/events/{name}/snapshot.jpg"
+    links = {
+        "event_url": f"https://cameras.example/wall/events/{name}",
+        "snapshot_url": None if picture is None else pictured,
+    }
+    assert post.event == {**json.loads(said.body), **links}
     assert post.signed_with("s3cret")
 
 
