@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,18 @@ def test_the_examples_in_python_run(folder: Path) -> None:
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     assert (folder / "out.mp4").exists()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    notebook = ROOT / "docs/examples/notebook.ipynb"
+    command = [sys.executable, "-m", "tests.notebook_main", str(notebook)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "person" in done.stdout
+    assert (tmp_path / "notebook.mp4").stat().st_size > 10_000
 
 
 def test_every_file_that_it_links_is_there() -> None:
