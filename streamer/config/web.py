@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from streamer.config.delivery import Secret
-from streamer.config.fields import Endpoint, FilePath, Names, Settings, Unset
+from streamer.config.fields import Endpoint, FilePath, Names, Settings, Switch, Unset
 from streamer.errors import ConfigError
 
 
@@ -22,7 +22,9 @@ class WebOptions(Settings):
     web_token: Annotated[Secret | None, Field(repr=False), Unset("made where one is needed")] = None
     """What browsers have to know; better from the environment, as `${NAME}`."""
     web_view_token: Annotated[Secret | None, Field(repr=False), Unset("none")] = None
-    """The same for those who may look only."""
+    """The same for those who may look only: they start no demo."""
+    web_read_only: Switch = False
+    """Let nobody change anything, whatever token they have: all may look only."""
     web_hosts: Annotated[Names, Unset("none", by_none=False)] = None
     """Further names by which browsers find the server, such as that of a proxy."""
     tls_cert: Annotated[FilePath | None, Unset("none")] = None

@@ -12,10 +12,10 @@ from aiohttp import web
 from streamer.config.demo import DemoConfig, load_demo_config
 from streamer.demo.check import check
 from streamer.demo.choice import TREATMENTS, BadChoice
-from streamer.demo.room import CAMERA, BadClip, Room, RoomFull
+from streamer.demo.room import CAMERA, BadClip, Room, RoomFull, SessionFailed
 from streamer.detectors.labels import COCO
 from streamer.live.web import access_of
-from streamer.web.access import Access, guard
+from streamer.web.access import ROLE, Access, Role, guard, needs
 from streamer.web.pages import Pages, add_static
 from streamer.web.peer import BadOffer
 from streamer.web.service import answer, failures
@@ -47,7 +47,7 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
     async def page(request: web.Request) -> web.Response:
         return pages.file(request, "demo.html")
 
-    async def offered(_: web.Request) -> web.Response:
+    async def offered(request: web.Request) -> web.Response:
         detectors = room.detectors
         return answer(
             {
@@ -57,10 +57,12 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
                 "upload_mb": config.upload_mb,
                 "ice_servers": list(config.ice_servers or ()),
                 "signed_in": access.token is not None,
+                "may_start": request[ROLE] >= Role.OPERATE,
             }
         )
 
     async def enter(request: web.Request) -> web.Response:
+        needs(request, Role.OPERATE)
         said = await _json(request)
         offer, source, choice = said.get("sdp"), said.get("source", CAMERA), said.get("choice", {})
         if not isinstance(offer, str) or not isinstance(source, str) or not isinstance(choice, dict):
@@ -74,9 +76,13 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
         return answer({"session": key, "sdp": sdp})
 
     async def status(request: web.Request) -> web.Response:
-        return answer(room.status(request.match_info["session"]))
+        try:
+            return answer(room.status(request.match_info["session"]))
+        except SessionFailed as error:
+            raise _told(410, str(error)) from error
 
     async def choose(request: web.Request) -> web.Response:
+        needs(request, Role.OPERATE)
         try:
             choice = room.choose(request.match_info["session"], await _json(request))
         except BadChoice as error:
@@ -88,6 +94,8 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
         return answer({})
 
     async def bring(request: web.Request) -> web.Response:
+        needs(request, Role.OPERATE)
+
         async def chunks() -> AsyncIterator[bytes]:
             async for chunk in request.content.iter_chunked(1 << 18):
                 yield chunk
@@ -134,7 +142,7 @@ async def _json(request: web.Request) -> dict[str, Any]:
 
 
 def _told(status: int, text: str) -> web.HTTPException:
-    kinds = {400: web.HTTPBadRequest, 404: web.HTTPNotFound, 503: web.HTTPServiceUnavailable}
+    kinds = {400: web.HTTPBadRequest, 404: web.HTTPNotFound, 410: web.HTTPGone, 503: web.HTTPServiceUnavailable}
     if status == 413:
         return web.HTTPRequestEntityTooLarge(max_size=0, actual_size=0, text=text + "\n")
     return kinds[status](text=text + "\n")

@@ -15,6 +15,11 @@ def check(config: DemoConfig) -> None:
     if find_spec("aiortc") is None:
         raise ConfigError("the demo needs aiortc, which sends pictures to browsers", hint='pip install "streamer[web]"')
     config.check_tls()
+    if config.web_read_only:
+        raise ConfigError(
+            f"{config.origin.where(('web_read_only',))}web_read_only leaves nothing of a demo, which is there to be tried",
+            hint="leave it out, or give web_view_token to those who may only look",
+        )
     labels = check_detector(config.detector, config.labels, config.device, config.precision)
     if labels is not None and config.classes is not None:
         class_ids(config.classes, labels, config.detector)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from streamer.errors import StreamerError
 from streamer.frame import Frame
 from streamer.sources.factory import make_source
+
+log = logging.getLogger(__name__)
 
 
 class Player:
@@ -34,5 +37,8 @@ class Player:
                 self._take(frame)
         except StreamerError as error:
             self._failed(error.message)
+        except Exception:
+            log.exception("a clip of the demo is played no longer")
+            self._failed("an unforeseen error, which the log of streamer names")
         finally:
             self._source.close()

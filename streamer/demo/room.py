@@ -24,6 +24,8 @@ from streamer.web.peer import Peer
 log = logging.getLogger(__name__)
 
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg"
+_MOST_FAILED = 100
+_FAILED = "This session was ended by an error of the server, which its log names. Please start again."
 _NO_CLIP = "this is no clip that can be played: bring an MP4, MOV, WebM, MKV or AVI file"
 CAMERA, TEST, CLIP = "camera", "test", "clip:"
 """Where pictures come from: the browser's camera, the test scene, a clip that was brought (``clip:KEY``)."""
@@ -31,6 +33,10 @@ CAMERA, TEST, CLIP = "camera", "test", "clip:"
 
 class RoomFull(Exception):
     """As many as there may be are here already; the message says so kindly."""
+
+
+class SessionFailed(Exception):
+    """An unforeseen error has ended a session; the message tells the viewer."""
 
 
 class BadClip(Exception):
@@ -56,6 +62,9 @@ class Room:
         self._guests: dict[str, _Guest] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-demo-")
         self._clips: dict[str, Path] = {}
+        self._failed: dict[str, None] = {}
+        """Keys of the sessions that an error has ended, the newest last: whoever asks for one is told so."""
+        self._closing: set[asyncio.Task[None]] = set()
 
     def first_choice(self) -> Choice:
         """What is chosen before anybody chooses."""
@@ -87,7 +96,13 @@ class Room:
             log.info("demo: a browser has gone: %s", reason)
             self._let_go(key)
 
-        session = DemoSession(f"demo-{key[:6]}", self.detectors, choice, self._config, put)
+        def failed() -> None:
+            try:
+                loop.call_soon_threadsafe(self._fail, key)
+            except RuntimeError:
+                log.debug("the server was closed meanwhile")
+
+        session = DemoSession(f"demo-{key[:6]}", self.detectors, choice, self._config, put, failed)
         peer = Peer(session.take_picture if source == CAMERA else None, ended, self._config.ice_servers or ())
         guest = self._guests[key] = _Guest(session, peer, clip=source.removeprefix(CLIP) if clip else "")
         try:
@@ -108,7 +123,9 @@ class Room:
         return choice
 
     def status(self, key: str) -> dict[str, Any]:
-        """How somebody's session is doing. Raises ``KeyError``."""
+        """How somebody's session is doing. Raises ``KeyError``, and ``SessionFailed`` for one that an error has ended."""
+        if key in self._failed:
+            raise SessionFailed(_FAILED)
         guest = self._guests[key]
         told = guest.session.status()
         return {**told, "problem": guest.told or told["problem"], "guests": len(self._guests), "most": self._config.sessions}
@@ -153,6 +170,18 @@ class Room:
             guest.session.take(frame)
 
         return Player(source, take, failed)
+
+    def _fail(self, key: str) -> None:
+        """End the session of a browser whose pictures nobody works on any more."""
+        guest = self._guests.get(key)
+        if guest is None:
+            return
+        self._failed[key] = None
+        while len(self._failed) > _MOST_FAILED:
+            del self._failed[next(iter(self._failed))]
+        closing = asyncio.ensure_future(guest.peer.close("its session has failed"))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _let_go(self, key: str) -> None:
         guest = self._guests.pop(key, None)

@@ -50,13 +50,16 @@ class DemoSession:
         choice: Choice,
         config: DemoConfig,
         put: Put,
+        failed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``name`` is for the log. ``config`` says what of all that is found is shown, where ``choice`` does not."""
+        """``name`` is for the log. ``config`` says what of all that is found is shown, where ``choice`` does not. ``failed`` is
+        told, in the session's thread, that an unforeseen error has ended it; the log says which."""
         self.name = name
         self._detectors = detectors
         self._config = config
         self._put = put
+        self._failed = failed
         self._clock = clock
         self._changed = threading.Condition()
         self._choice, self._wanted = choice, choice
@@ -149,6 +152,9 @@ class DemoSession:
                     choice = self._wanted
                 if frame is not None:
                     self._work(frame, choice)
+        except Exception:
+            log.exception("%s: ended by an unforeseen error", self.name)
+            self._failed()
         finally:
             if self._client is not None:
                 self._client.close()

@@ -80,6 +80,7 @@ def access_of(options: WebOptions, address: str) -> Access:
         view_token=options.web_view_token,
         hosts=(*(options.web_hosts or ()), *(() if is_loopback(host) else (socket.gethostname().lower(),))),
         tls=options.tls_cert is not None,
+        read_only=options.web_read_only,
     )
 
 

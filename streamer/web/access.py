@@ -64,6 +64,8 @@ class Access:
     hosts: Sequence[str] = ()
     """Further names of this server, such as that of a proxy in front of it."""
     tls: bool = False
+    read_only: bool = False
+    """Whether nobody may more than look, whatever token they have."""
     clock: Callable[[], float] = time.monotonic
     _sessions: dict[str, tuple[Role, float]] = field(default_factory=dict)
     _wrong: dict[str, list[float]] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Access:
     def role(self, request: web.Request) -> Role:
         """What the sender of a request may do."""
         if self.token is None:
-            return Role.OPERATE
+            return self._most
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         if session is not None and session[1] > self.clock():
             return session[0]
@@ -142,11 +144,18 @@ class Access:
         origin = request.headers.get("Origin")
         return origin is None or origin.partition("://")[2] == request.headers.get("Host", "")
 
+    @property
+    def _most(self) -> Role:
+        """What anybody may do at most."""
+        return Role.VIEW if self.read_only else Role.OPERATE
+
     def _role_of(self, token: str) -> Role:
         # Both are compared each time, in a time that does not tell how much of them was right.
         known = ((self.token, Role.OPERATE), (self.view_token, Role.VIEW))
         said = _bytes(token)
-        roles = [role for secret, role in known if secret is not None and hmac.compare_digest(_bytes(secret), said)]
+        roles = [
+            min(role, self._most) for secret, role in known if secret is not None and hmac.compare_digest(_bytes(secret), said)
+        ]
         return max(roles, default=Role.NOBODY)
 
     def _note_wrong(self, remote: str) -> None:

@@ -27,11 +27,30 @@ def test_it_works_under_any_path() -> None:
     assert asyncio.run(run()) == [200, 200, 200, 200, 404]
 
 
+def test_who_may_look_only_starts_nothing() -> None:
+    async def run() -> list[object]:
+        options = {"detector": "tests.bright:Bright", "web": "127.0.0.1:0", "web_token": "operator", "web_view_token": "viewer"}
+        async with TestClient(TestServer(streamer.web.app(**options))) as client:
+            viewer = {"Authorization": "Bearer viewer"}
+            offered = await (await client.get("/api/demo", headers=viewer)).json()
+            asked = [
+                client.post("/api/demo/sessions", json={"sdp": ""}, headers=viewer),
+                client.post("/api/demo/sessions/key", json={}, headers=viewer),
+                client.post("/api/demo/clips", data=b"", headers=viewer),
+                client.post("/api/demo/sessions", json={"sdp": ""}, headers={"Authorization": "Bearer operator"}),
+            ]
+            return [offered["may_start"], *[(await answer).status for answer in asked]]
+
+    assert asyncio.run(run()) == [False, 403, 403, 403, 400]
+
+
 def test_what_cannot_be_is_said_at_once() -> None:
     with pytest.raises(ConfigError, match="no class 'cta'"):
         streamer.web.app(classes=["cta"])
     with pytest.raises(ConfigError, match="sessions"):
         streamer.web.app(sessions=0)
+    with pytest.raises(ConfigError, match="web_read_only"):
+        streamer.web.app(web_read_only=True)
     with pytest.raises(ConfigError, match="tls_cert and tls_key"):
         streamer.web.app(tls_cert="cert.pem")
 

@@ -136,6 +136,18 @@ def test_others_need_the_token(serve: Callable[..., WebServer]) -> None:
     assert get(server, Cookie=signed_in).status_code == 401
 
 
+@pytest.mark.parametrize("token", [None, "operator-token"])
+def test_read_only_holds_for_whoever_comes_with_whatever_token(serve: Callable[..., WebServer], token: str | None) -> None:
+    server = serve("127.0.0.1:0", token=token, read_only=True)
+    bearer = {"Authorization": f"Bearer {token}"} if token else {}
+    assert get(server, "/api/session", **bearer).json()["role"] == "view"
+    if token:
+        answer = post(server, "/login", {"token": token})
+        assert answer.json() == {"role": "view"}
+        signed_in = f"{COOKIE}={answer.cookies[COOKIE]}"
+        assert get(server, "/api/session", Cookie=signed_in).json()["role"] == "view"
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

@@ -105,8 +105,10 @@ async function start(source) {
       shown.srcObject = new MediaStream([event.track]);
       shown.play().catch(() => {});
     });
-    peer.addEventListener('connectionstatechange', () => {
-      if (connection === peer && ['failed', 'disconnected'].includes(peer.connectionState)) {
+    peer.addEventListener('connectionstatechange', async () => {
+      if (connection !== peer || !['failed', 'disconnected'].includes(peer.connectionState)) return;
+      await look(); // the server may say why
+      if (connection === peer) {
         complain('The connection is lost. Start again.');
         stop();
       }
@@ -220,6 +222,10 @@ async function begin() {
   if (!navigator.mediaDevices) {
     at('camera').disabled = true;
     complain(`Browsers give a camera only to https and to this very machine. Serve this page by https (streamer web --tls-cert FILE --tls-key FILE), or open http://127.0.0.1:${location.port || 80} on the server itself.`);
+  }
+  if (!offered.may_start) {
+    for (const id of ['camera', 'test', 'clip']) at(id).disabled = true;
+    complain('You are signed in to look only: starting needs the other token (web_token).');
   }
   say('ready');
 }
