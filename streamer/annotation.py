@@ -101,6 +101,8 @@ def annotate_with(
             f"workers: {config.workers} cannot share a recording of which the detector sees some frames only",
             hint="leave out --workers or --inference-interval",
         )
+    if config.coco is not None and not config.positions:
+        raise ConfigError("coco results are positions, which are not to be written", hint="leave out --coco or --no-positions")
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
     places = places_of(config)
@@ -127,7 +129,8 @@ def annotate_with(
                 info,
                 detector.labels,
                 detector.name,
-                masks=config.masks,
+                masks=config.recorded_masks,
+                positions=config.positions,
                 overwrite=config.overwrite,
                 about=_about(config, source, tracked=not isinstance(found, EveryFrame)),
                 totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(found, detector), **_counted(scene)},

@@ -15,7 +15,7 @@ from streamer.config.zones import Places
 from streamer.errors import ConfigError, StreamerError
 from streamer.instances import class_name
 from streamer.sinks.counts import write_counts
-from streamer.sinks.records import observed, read_records
+from streamer.sinks.records import observed, read_records, refuse_without_positions
 from streamer.sinks.same_file import refuse_clashes
 
 
@@ -36,7 +36,8 @@ def analyse(
     """Count in the zones and across the lines of ``places`` what the records at ``path`` tell, and write ``counts`` as CSV.
 
     The figures are those of a run with the same places. Raises ``SourceNotFound`` and ``StreamerError`` as ``read_records``
-    does, ``ConfigError`` for records without tracks and for places outside the picture, ``OutputRefused`` for ``counts``.
+    does, ``ConfigError`` for records without tracks or positions and for places outside the picture, ``OutputRefused`` for
+    ``counts``.
     """
     if counts is not None:
         refuse_clashes({"the records": os.fspath(path)}, [Path(counts)])
@@ -44,6 +45,7 @@ def analyse(
     stream = next(lines, None)
     if stream is None:
         raise StreamerError(f"{os.fspath(path)} is empty", hint="the run that wrote it had no frame")
+    refuse_without_positions(path, stream)
     size = int(stream["width"]), int(stream["height"])
     for name, points in places.points():
         try:

@@ -122,6 +122,33 @@ def test_records_without_masks_are_said_to_have_none(tmp_path: Path, walk: Path,
     assert any("have no masks" in note for note in analyse(found, load_places(zones)).notes)
 
 
+def test_records_without_positions_hold_the_same_counts_and_are_refused(tmp_path: Path, walk: Path, zones: Path) -> None:
+    told = {}
+    for name, positions in (("with", True), ("without", False)):
+        annotate(
+            walk,
+            tmp_path / f"{name}.mp4",
+            detector=f"{__name__}:Bright",
+            zones_file=zones,
+            detections=tmp_path / name,
+            privacy={"person": "fill"},
+            positions=positions,
+        )
+        *frames, end = list(read_records(tmp_path / name))[1:]
+        facts = [[frame[kind] for kind in ("crossings", "entries", "exits")] for frame in frames]
+        zoned = [[one["zones"] for one in frame["instances"]] for frame in frames]
+        told[name] = facts, zoned, end
+    assert told["with"] == told["without"]
+    assert "box" not in (tmp_path / "without").read_text()
+    with pytest.raises(ConfigError, match="without does not say where objects were"):
+        analyse(tmp_path / "without", load_places(zones))
+
+
+def test_coco_results_are_positions(tmp_path: Path, walk: Path) -> None:
+    with pytest.raises(ConfigError, match="coco results are positions"):
+        annotate(walk, tmp_path / "out.mp4", detector=f"{__name__}:Bright", coco=tmp_path / "coco.json", positions=False)
+
+
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, zones: Path) -> None:
     (tmp_path / "found.jsonl").touch()
     with pytest.raises(StreamerError, match="is empty"):

@@ -97,11 +97,18 @@ class RecordsOptions(Settings):
     """File of the records: one JSON line for each frame."""
     masks: Literal["rle", "polygon", "none"] = "rle"
     """How the records hold masks."""
+    positions: Switch = True
+    """Say in the records where objects were, by boxes, feet and masks; without, only classes, tracks, zones and crossings."""
+
+    @property
+    def recorded_masks(self) -> Literal["rle", "polygon", "none"]:
+        """How the records hold masks: not at all where they say no positions."""
+        return self.masks if self.positions else "none"
 
     @property
     def records_masks(self) -> bool:
         """Whether there are records that hold masks."""
-        return self.detections is not None and self.masks != "none"
+        return self.detections is not None and self.recorded_masks != "none"
 
 
 class FileOptions(Settings):

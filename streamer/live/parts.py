@@ -223,7 +223,16 @@ class PartsFactory:
             def records(path: Path) -> Records:
                 labels, name = self._detector.labels, self._detector.name
                 totals = None if scene is None else scene.totals.as_dict
-                return Records(path, info, labels, name, masks=config.masks, overwrite=config.overwrite, totals=totals)
+                return Records(
+                    path,
+                    info,
+                    labels,
+                    name,
+                    masks=config.recorded_masks,
+                    positions=config.positions,
+                    overwrite=config.overwrite,
+                    totals=totals,
+                )
 
             path = _made(config.detections.parent) / config.detections.name
             sink = LiveRecords(path, records) if info.live else FileSink(records(path), path)

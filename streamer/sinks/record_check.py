@@ -20,8 +20,11 @@ _NUMBERED = re.compile(r"-?[0-9]{1,19}")
 Check = Callable[[Any], bool]
 
 
-def wrong_in(line: object) -> str:
-    """What is wrong in a line, in words; empty where it can be read. Keys that are not known are left alone."""
+def wrong_in(line: object, *, placed: bool = True) -> str:
+    """What is wrong in a line, in words; empty where it can be read. Keys that are not known are left alone.
+
+    ``placed``: whether it must say where objects were.
+    """
     if not isinstance(line, dict):
         return "it is no object"
     kind = line.get("type")
@@ -37,6 +40,8 @@ def wrong_in(line: object) -> str:
     for row, one in enumerate(line["instances"]):
         if not isinstance(one, dict):
             return f"instance {row} is no object"
+        if placed and "box_xyxy" not in one:
+            return f"instance {row}: it has no box_xyxy"
         if wrong := _wrong_among(one, _INSTANCE):
             return f"instance {row}: {wrong}"
     return ""
@@ -115,6 +120,7 @@ _STREAM: Mapping[str, tuple[bool, Check]] = {
     "time_base": (True, _positive_fraction),
     "detector": (True, _text),
     "masks": (True, lambda value: value in ("rle", "polygon", "none")),
+    "positions": (False, lambda value: type(value) is bool),
     "rate": (False, _or_none(_positive_fraction)),
     "labels": (False, _labels),
     "fingerprint": (False, _or_none(_text)),
@@ -135,7 +141,7 @@ _INSTANCE: Mapping[str, tuple[bool, Check]] = {
     "class": (True, _text),
     "class_id": (True, _whole),
     "score": (True, _number),
-    "box_xyxy": (True, _list_of(4)),
+    "box_xyxy": (False, _list_of(4)),
     "full_box_xyxy": (False, _list_of(4)),
     "foot_xy": (False, _or_none(_list_of(2))),
     "shape": (False, _or_none(_shape)),

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from streamer._version import __version__
 from streamer.analysis.facts import Crossing, Entry, Exit
 from streamer.analysis.observation import CELLS, Observations, observe
-from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.frame import StreamInfo
 from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.render.cover import Cover
@@ -42,6 +42,8 @@ class Records:
     a run that fails earlier leaves no file, and one that was to be replaced stays as it was. A run that fails later leaves
     the lines that it had written, which are true, and no ``end`` line.
 
+    Without ``positions`` it does not say where anything was: no boxes, feet, masks or covered parts; ``masks`` is then
+    ``none``.
     ``about`` are more fields of the ``stream`` line, and ``totals`` is asked at the end for more of the ``end`` line. Raises
     ``OutputRefused`` at construction when the file exists (pipes and devices may) or cannot be written.
     """
@@ -56,6 +58,7 @@ class Records:
         detector_name: str,
         *,
         masks: MaskKind = "rle",
+        positions: bool = True,
         overwrite: bool = False,
         about: Mapping[str, object] | None = None,
         totals: Callable[[], Mapping[str, object]] | None = None,
@@ -64,7 +67,10 @@ class Records:
         self._info = info
         self._labels = labels
         self._detector_name = detector_name
+        if masks != "none" and not positions:
+            raise ValueError(f"masks are positions, got {masks} without positions")
         self._masks = masks
+        self._positions = positions
         self._about = dict(about or {})
         self._totals = totals
         self._frames = 0
@@ -140,6 +146,7 @@ class Records:
                 "rate": None if info.rate is None else f"{info.rate.numerator}/{info.rate.denominator}",
                 "live": info.live,
                 "masks": self._masks,
+                **({} if self._positions else {"positions": False}),
                 "labels": {str(class_id): name for class_id, name in self._labels.items()},
                 **self._about,
             }
@@ -154,31 +161,42 @@ class Records:
             line["cut"] = True
         if item.looked_s is not None:
             line["looked_s"] = item.looked_s
-        if isinstance(item.cover, Cover):
+        if isinstance(item.cover, Cover) and self._positions:
             line["cover"] = pack_cover(item.cover)
-        seen = observe(instances, self._info.width, self._info.height)
         found: list[dict[str, object]] = [
             {
                 "class": class_name(self._labels, class_id),
                 "class_id": class_id,
                 "score": round(score, 4),
-                "box_xyxy": box,
-                "foot_xy": foot,
                 "track_id": None if track_id == NO_TRACK else track_id,
                 "state": "followed" if followed else "inferred",
                 "mask_age_s": round(age, 4),
             }
-            for class_id, score, box, foot, track_id, followed, age in zip(
+            for class_id, score, track_id, followed, age in zip(
                 instances.class_ids.tolist(),
                 instances.scores.tolist(),
-                seen.boxes_xyxy.tolist(),
-                seen.feet_xy.tolist(),
                 instances.track_ids.tolist(),
                 instances.followed.tolist(),
                 instances.mask_age_s.tolist(),
                 strict=True,
             )
         ]
+        if self._positions:
+            self._place(found, instances)
+        if facts is not None:
+            for instance, zones in zip(found, facts.zones, strict=True):
+                instance["zones"] = list(zones)
+            for name in ("crossings", "entries", "exits"):
+                line[name] = [self._fact(fact) for fact in getattr(facts, name)]
+        line["instances"] = found
+        return line
+
+    def _place(self, found: Sequence[dict[str, object]], instances: Instances) -> None:
+        """Say in each of ``found`` where it was."""
+        seen = observe(instances, self._info.width, self._info.height)
+        for instance, box, foot in zip(found, seen.boxes_xyxy.tolist(), seen.feet_xy.tolist(), strict=True):
+            instance["box_xyxy"] = box
+            instance["foot_xy"] = foot
         for instance, full, opacity in zip(found, instances.boxes_xyxy.tolist(), instances.opacity.tolist(), strict=True):
             if (box := [round(edge, 2) for edge in full]) != instance["box_xyxy"]:
                 instance["full_box_xyxy"] = box
@@ -192,13 +210,6 @@ class Records:
                 instance["shape"] = None if mask is None else np.packbits(shape).tobytes().hex()
                 if mask is not None and instances.masks is not None:
                     instance["cells"] = pack_mask(instances.masks[row])
-        if facts is not None:
-            for instance, zones in zip(found, facts.zones, strict=True):
-                instance["zones"] = list(zones)
-            for name in ("crossings", "entries", "exits"):
-                line[name] = [self._fact(fact) for fact in getattr(facts, name)]
-        line["instances"] = found
-        return line
 
     def _fact(self, fact: Crossing | Entry | Exit) -> dict[str, object]:
         return {**asdict(fact), "class": class_name(self._labels, fact.class_id)}
@@ -245,6 +256,7 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise SourceNotFound(f"cannot read records from {os.fspath(path)}: {error.strerror}", hint="check the path") from error
     with file:
+        placed = True
         for number, raw in enumerate(file, start=1):
             try:
                 line = json.loads(raw)
@@ -254,9 +266,24 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
                 raise StreamerError(f"{os.fspath(path)}:{number}: not JSON: {error}", hint="the file is damaged") from error
             if number == 1:
                 _check_first(path, line)
-            if wrong := wrong_in(line):
+                placed = has_positions(line)
+            if wrong := wrong_in(line, placed=placed):
                 raise StreamerError(f"{os.fspath(path)}:{number}: {wrong}", hint="the file is damaged, or was edited")
             yield line
+
+
+def has_positions(stream: Mapping[str, Any]) -> bool:
+    """Whether the records with this ``stream`` line say where objects were."""
+    return stream.get("positions") is not False
+
+
+def refuse_without_positions(path: str | os.PathLike[str], stream: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` for records that do not say where objects were."""
+    if not has_positions(stream):
+        raise ConfigError(
+            f"{os.fspath(path)} does not say where objects were: it was written without positions",
+            hint="what it says, classes, tracks, zones and crossings by time, is for your own programs: see docs/records.md",
+        )
 
 
 def observed(line: Mapping[str, Any], size: tuple[int, int]) -> Observations:

@@ -17,7 +17,7 @@ from streamer.render.cover import Cover
 from streamer.render.masks import pixels_of
 from streamer.sinks.coco_masks import Rle, pixels, pixels_in, pixels_within, refuse_damaged, rle_within
 from streamer.sinks.packed import unpack_cover, unpack_mask
-from streamer.sinks.records import read_records
+from streamer.sinks.records import read_records, refuse_without_positions
 
 _MOST_CELLS = 192
 """Cells a side of a mask that is made from a picture's pixels."""
@@ -27,11 +27,12 @@ class StoredRecords:
     """The stream line of a records file, and its frames one by one: memory does not grow with the file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises as ``read_records`` does, and ``StreamerError`` for an empty file."""
+        """Raises as ``read_records`` does, ``StreamerError`` for an empty file, ``ConfigError`` for one without positions."""
         self.path = os.fspath(path)
         stream = next(read_records(path), None)
         if stream is None:
             raise StreamerError(f"{self.path} is empty", hint="the run that wrote it had no frame")
+        refuse_without_positions(path, stream)
         self.stream: Mapping[str, Any] = stream
         self.schema: int = stream["schema"]
         self.name: str = stream["detector"]

@@ -17,7 +17,7 @@ import av.error
 import cv2
 import numpy as np
 
-from streamer.errors import StreamerError
+from streamer.errors import ConfigError, StreamerError
 from streamer.events.event import Event
 from streamer.events.query import EventQuery
 from streamer.events.reader import EventReader
@@ -148,6 +148,8 @@ class EventLibrary:
             return _nothing("the clip does not say when it began")
         try:
             return _between(camera.records, read.start_utc_s, from_s, min(to_s, from_s + MOST_RECORDS_S))
+        except ConfigError:
+            return _nothing("the records of this camera do not say where objects were")
         except StreamerError as error:
             log.debug("records of %s: %s", event_id, redact(str(error)))
             return _nothing("the records of this camera cannot be read")

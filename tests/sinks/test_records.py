@@ -23,10 +23,13 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from streamer._version import __version__
-from streamer.errors import OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
+from streamer.analysis.facts import Crossing, SceneFacts
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
+from streamer.render.cover import Cover, Shape
 from streamer.sinks.packed import unpack_mask
 from streamer.sinks.records import MaskKind, Records, read_records
+from streamer.sinks.stored import StoredRecords
 from tests import strategies
 from tests.fakes import INFO, LABELS, annotated, person_and_car
 
@@ -144,6 +147,51 @@ def test_no_masks(tmp_path: Path) -> None:
     stream, frame, _ = read_records(sink.path)
     assert stream["masks"] == "none"
     assert all("mask" not in instance and "mask_carried" not in instance for instance in frame["instances"])
+
+
+def test_without_positions_nothing_says_where_an_object_was(tmp_path: Path) -> None:
+    sink = Records(tmp_path / "found.jsonl", INFO, LABELS, "scripted", masks="none", positions=False)
+    item = annotated(0, replace(person_and_car(), track_ids=np.array([7, 8])))
+    item.cover = Cover((Shape(1, 1, np.full((2, 2), 255, np.uint8), "fill", 8),))
+    item.facts = SceneFacts(
+        zones=(("door",), ()), crossings=(Crossing(line="gate", direction="in", track_id=7, class_id=1, time_s=0.0),)
+    )
+    sink.write(item)
+    sink.finish()
+    stream, frame, _ = read_records(sink.path)
+    assert stream["positions"] is False
+    assert stream["masks"] == "none"
+    assert {key: value for key, value in frame.items() if key != "instances"} == {
+        "type": "frame",
+        "frame": 0,
+        "pts": 0,
+        "time_s": 0.0,
+        "crossings": [{"line": "gate", "direction": "in", "track_id": 7, "class_id": 1, "time_s": 0.0, "class": "person"}],
+        "entries": [],
+        "exits": [],
+    }
+    person, car = frame["instances"]
+    assert person == {
+        "class": "person",
+        "class_id": 1,
+        "score": 0.9876,
+        "track_id": 7,
+        "state": "inferred",
+        "mask_age_s": 0.0,
+        "zones": ["door"],
+    }
+    assert set(car) == set(person)
+    with pytest.raises(ConfigError, match="does not say where objects were"):
+        StoredRecords(sink.path)
+
+
+def test_records_that_should_say_where_objects_were_and_do_not_are_damaged(tmp_path: Path) -> None:
+    sink = records(tmp_path / "found.jsonl")
+    sink.write(annotated(0, person_and_car()))
+    sink.finish()
+    sink.path.write_text(sink.path.read_text().replace('"box_xyxy"', '"box"'))
+    with pytest.raises(StreamerError, match=r"found\.jsonl:2: instance 0: it has no box_xyxy"):
+        list(read_records(sink.path))
 
 
 def test_negative_pts_a_hole_in_the_labels_and_more_totals(tmp_path: Path) -> None:
@@ -328,7 +376,7 @@ def test_the_documentation_names_every_field_and_its_examples_run(
     sink.write(annotated(0, person_and_car()[:1], utc_s=0.0))
     sink.finish()
     stream, frame, end = read_records(sink.path)
-    keys = {*stream, *frame, *frame["instances"][0], *end}
+    keys = {"positions", *stream, *frame, *frame["instances"][0], *end}
     assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     with warnings.catch_warnings():

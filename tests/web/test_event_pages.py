@@ -154,6 +154,14 @@ def test_records_are_told_by_the_time_of_the_clip(server: WebServer) -> None:
     assert get(server, f"{at}?from=x").status_code == 400
 
 
+def test_records_without_positions_are_said_to_hold_none(folder: Path, tmp_path: Path) -> None:
+    head, *_ = (folder / "gate.jsonl").read_text().splitlines()
+    (tmp_path / "gate.jsonl").write_text(json.dumps({**json.loads(head), "positions": False}) + "\n")
+    with served({"gate": EventCamera(folder, records=tmp_path / "gate.jsonl")}) as server:
+        told = get(server, f"/api/events/{event(1).id}/records").json()
+        assert told["why_not"] == "the records of this camera do not say where objects were"
+
+
 def test_what_privacy_covers_stays(folder: Path) -> None:
     with served({"gate": EventCamera(folder, covered=True)}) as server:
         told = get(server, f"/api/events/{event(1).id}").json()
