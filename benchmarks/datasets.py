@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 1280, 720
 FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
 """Those that write few files and need no recording."""
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
-READ = ("coco", "cvat", "mot", "mots")
+READ = ("coco", "cvat", "mot", "mots", "youtube-vis")
 _SHAPES = 50
 _TRACK_FRAMES = 300
 

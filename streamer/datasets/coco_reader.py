@@ -11,36 +11,68 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
+from streamer.datasets.json_walk import JsonWalk
+from streamer.datasets.spans_by_frame import SpansByFrame
 from streamer.datasets.stored_frame import frame_of_name
 from streamer.sinks.coco_masks import Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
 
 
 class CocoReader:
-    """The objects of a COCO file by frame. The file is read as a whole: it takes several times its size of memory."""
+    """The objects of a COCO file by frame. Annotations stay in the file until their frame comes."""
 
     by_place = False
     names_empty_frames = True
 
     def __init__(self, path: Path, stored: StoredRecords, _every: int) -> None:
         """Raises ``ValueError``, ``KeyError`` or ``TypeError`` for a file that is none, and ``OSError``."""
-        data = json.loads(path.read_bytes())
         self.lost: Counter[str] = Counter()
         self._size = stored.size
-        self._names: dict[int, str] = {one["id"]: one["name"] for one in data["categories"]}
-        frames = {image["id"]: _frame_of(image) for image in data["images"]}
-        self._by_frame: dict[int, list[Mapping[str, Any]]] = {frame: [] for frame in frames.values()}
-        for one in data["annotations"]:
-            self._by_frame[frames[one["image_id"]]].append(one)
+        self._names: dict[Any, str] = {}
+        self._spans = SpansByFrame(path)
+        # Annotations may come before images: they are noted by a number of their image, whose id may be anything.
+        self._numbers: dict[Any, int] = {}
+        self._images_of: dict[int, list[int]] = {}
+        with path.open("rb") as file:
+            found = self._walk(JsonWalk(file))
+        for key in ("categories", "images", "annotations"):
+            if key not in found:
+                raise KeyError(key)
+        self._spans.finish()
+        known = {number for numbers in self._images_of.values() for number in numbers}
+        for image_id, number in self._numbers.items():
+            if number not in known:
+                raise ValueError(f"annotations are of the image {image_id!r}, which is not in it")
+
+    def _walk(self, walk: JsonWalk) -> set[str]:
+        """Note what the file has, and where; the names of its parts."""
+        found = set()
+        for key in walk.entries():
+            found.add(key)
+            if key == "categories":
+                self._names |= {one["id"]: one["name"] for one in walk.value()}
+            elif key == "images":
+                for _ in walk.elements():
+                    image = walk.value()
+                    self._images_of.setdefault(_frame_of(image), []).append(self._number(image["id"]))
+            elif key == "annotations":
+                for _ in walk.elements():
+                    self._spans.add(self._number(walk.value()["image_id"]), *walk.span)
+        walk.finish()
+        return found
+
+    def _number(self, image_id: Any) -> int:
+        return self._numbers.setdefault(image_id, len(self._numbers))
 
     @property
     def frames(self) -> set[int]:
         """Indices of the frames that the file has, also of those without objects."""
-        return set(self._by_frame)
+        return set(self._images_of)
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
-        made = [self._object(one) for one in self._by_frame.get(frame, ())]
+        pieces = [piece for number in self._images_of.get(frame, ()) for piece in self._spans.pieces(number)]
+        made = [self._object(json.loads(piece.content)) for piece in pieces]
         self.lost[OUTSIDE] += made.count(None)
         return [one for one in made if one is not None]
 

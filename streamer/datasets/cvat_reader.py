@@ -9,17 +9,17 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.cvat_shapes import CvatShapes
 from streamer.frame import Plane
 from streamer.sinks.coco_masks import Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
-
-_SHAPES = ("polygon", "box", "mask")
 
 
 class CvatReader:
     """The objects of a CVAT file by frame: of tracks, and of shapes of single images.
 
-    CVAT writes every frame of a track, also those that it has interpolated. What is outside is not there.
+    CVAT writes every frame of a track, also those that it has interpolated. What is outside is not there. Shapes stay in the
+    file until their frame comes.
     """
 
     by_place = True
@@ -32,51 +32,30 @@ class CvatReader:
         """
         self.lost: Counter[str] = Counter()
         self._size = stored.size
-        self._every = every
-        self._by_frame: dict[int, list[CorrectedObject]] = {}
-        self._tracks = 0
-        depth = 0
-        try:
-            for event, element in ET.iterparse(path, ("start", "end")):
-                if event == "start":
-                    if depth == 0 and element.tag != "annotations":
-                        raise ValueError(f"its root is {element.tag}, not annotations")
-                    depth += 1
-                    continue
-                depth -= 1
-                if element.tag in ("track", "image"):
-                    self._read(element)
-                    element.clear()
-        except ET.ParseError as error:
-            raise ValueError(str(error)) from error
+        found = CvatShapes(path, every)
+        self._spans, self._labels, self._encoding = found.spans, found.labels, found.encoding
+        for kind, count in found.others.items():
+            self.lost[f"left out, since they are of the kind {kind}"] = count
 
     @property
     def frames(self) -> set[int]:
         """Places of frames that have objects: the file does not say which ones were looked at."""
-        return set(self._by_frame)
+        return self._spans.frames
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
-        return self._by_frame.get(frame, [])
-
-    def _read(self, element: ET.Element) -> None:
-        in_track = element.tag == "track"
-        self._tracks += in_track
-        for shape in element:
-            if shape.tag == "tag" or shape.get("outside") == "1":
-                continue
-            if shape.tag not in _SHAPES:
-                self.lost[f"left out, since they are of the kind {shape.tag}"] += 1
-                continue
-            frame = int(str(shape.get("frame") if in_track else element.get("id"))) * self._every
-            label = str(element.get("label") if in_track else shape.get("label"))
-            made = self._object(shape, label, f"track {self._tracks}" if in_track else "")
-            if made is None:
+        made = []
+        for piece in self._spans.pieces(frame):
+            shape = ET.fromstring(piece.content, ET.XMLParser(encoding=self._encoding))
+            label = self._labels[piece.owner]
+            one = self._object(shape, str(shape.get("label")) if label is None else label, piece.owner)
+            if one is None:
                 self.lost[OUTSIDE] += 1
             else:
-                self._by_frame.setdefault(frame, []).append(made)
+                made.append(one)
+        return made
 
-    def _object(self, shape: ET.Element, label: str, track: str) -> CorrectedObject | None:
+    def _object(self, shape: ET.Element, label: str, number: int) -> CorrectedObject | None:
         said = {attribute.get("name"): (attribute.text or "").strip() for attribute in shape.iterfind("attribute")}
         kept = int(said["track_id"]) if said.get("track_id", "").isdecimal() else None
         if shape.tag == "box":
@@ -94,7 +73,7 @@ class CvatReader:
             class_name=label,
             score=float(said.get("score") or 1.0),
             # Our exports give 0 to what had no track.
-            track="" if kept == 0 else track,
+            track="" if kept == 0 or not number else f"track {number}",
             track_id=kept or None,
             box_xyxy=within,
             mask=mask,

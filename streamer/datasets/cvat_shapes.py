@@ -1,0 +1,85 @@
+"""Where a CVAT file has its shapes: read once from end to end, of which only that is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from xml.parsers import expat
+
+from streamer.datasets.spans_by_frame import SpansByFrame
+
+SHAPES = ("polygon", "box", "mask")
+_PIECE = 1 << 14
+"""Bytes that are read at once: few, since the parser hands them out anew at the end of each shape."""
+
+
+class CvatShapes:
+    """The shapes of tracks and images, without those that are outside."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        """A frame of the file is ``every`` frames of the recording. Raises ``ValueError``, ``KeyError`` and ``OSError``."""
+        self.spans = SpansByFrame(path)
+        """Each shape's piece is a whole element, noted with the number of its track, from 1 on; 0 is of an image."""
+        self.labels: list[str | None] = [None]
+        """The classes of the tracks, by their number."""
+        self.others: Counter[str] = Counter()
+        """Shapes of other kinds, by kind."""
+        self.encoding = "utf-8"
+        self._every = every
+        self._depth = 0
+        self._holder: dict[str, str] = {}
+        self._holder_depth: int | None = None
+        self._in_track = False
+        self._frame: int | None = None
+        self._start = 0
+        self._parser = expat.ParserCreate()
+        self._parser.XmlDeclHandler = self._declared
+        self._parser.StartElementHandler = self._begins
+        self._parser.EndElementHandler = self._ends
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    self._parser.Parse(piece, False)
+            self._parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise ValueError(str(error)) from error
+        self.spans.finish()
+
+    def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        self.encoding = encoding or self.encoding
+        if self.encoding.lower().startswith("utf-16"):
+            raise ValueError("it is written in UTF-16: save it as UTF-8")
+
+    def _begins(self, name: str, attributes: dict[str, str]) -> None:
+        if self._depth == 0 and name != "annotations":
+            raise ValueError(f"its root is {name}, not annotations")
+        self._depth += 1
+        if self._holder_depth is None:
+            if name in ("track", "image"):
+                self._holder, self._holder_depth, self._in_track = attributes, self._depth, name == "track"
+                if self._in_track:
+                    self.labels.append(attributes["label"])
+        elif self._depth == self._holder_depth + 1:
+            self._shape_begins(name, attributes)
+
+    def _shape_begins(self, name: str, attributes: dict[str, str]) -> None:
+        self._frame = None
+        if name == "tag" or attributes.get("outside") == "1":
+            return
+        if name not in SHAPES:
+            self.others[name] += 1
+            return
+        self._frame = int(attributes["frame"] if self._in_track else self._holder["id"]) * self._every
+        self._start = self._parser.CurrentByteIndex
+
+    def _ends(self, name: str) -> None:
+        if self._depth == self._holder_depth:
+            self._holder_depth = None
+        elif self._holder_depth is not None and self._depth == self._holder_depth + 1 and self._frame is not None:
+            end = self._parser.CurrentByteIndex
+            # The parser stands before </box>, but behind <box …/>.
+            context = self._parser.GetInputContext() or b""
+            if context.startswith(f"</{name}".encode()):
+                end += context.index(b">") + 1
+            self.spans.add(self._frame, self._start, end - self._start, len(self.labels) - 1 if self._in_track else 0)
+        self._depth -= 1
