@@ -116,7 +116,7 @@ def annotate_with(
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
         source, info, picture_sink = opened(config, output, undo)
-        check_places(places, info)
+        check_places(places, (info.width, info.height))
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
             undo.callback(events.abandon)

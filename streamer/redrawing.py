@@ -79,7 +79,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
             config, output, undo, start_s=stored.stream.get("start_s"), end_s=stored.stream.get("end_s")
         )
         refuse_another_stream(stored, info)
-        check_places(places, info)
+        check_places(places, (info.width, info.height))
         scene = Scene(*places, stored.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.counts is not None and scene is not None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.analysis.places import InvalidPlace, in_pixels
+from streamer.analysis.places import InvalidPlace, Places, in_pixels
 from streamer.analysis.scene import SceneAnalysis
 from streamer.analysis.totals import Totals
-from streamer.config.zones import Places
 from streamer.errors import ConfigError, StreamerError
 from streamer.instances import class_name
 from streamer.sinks.counts import write_counts

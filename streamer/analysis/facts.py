@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from streamer.analysis.places import Places
+
 Direction = Literal["in", "out"]
 
 
@@ -59,3 +61,5 @@ class SceneFacts:
     """For each zone of the analysis how many objects are inside now."""
     crossed: tuple[tuple[int, int], ...] = ()
     """For each line of the analysis how many have crossed so far: in, out."""
+    places: Places | None = None
+    """The zones and lines that this is said of; None where nobody asks for them."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Point = tuple[float, float]
 CountBy = Literal["foot", "centre", "coverage"]
@@ -73,6 +73,21 @@ class Line:
         _check_points(self.points, least=2, what="a line needs two points")
         if len(self.points) != 2:
             raise InvalidPlace(f"a line needs two points, got {len(self.points)}", "use a line for each straight part")
+
+
+class Places(NamedTuple):
+    """The zones and lines of one camera or recording."""
+
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    def points(self) -> Iterator[tuple[str, tuple[Point, ...]]]:
+        """The name and the points of each."""
+        yield from ((zone.name, zone.polygon) for zone in self.zones)
+        yield from ((line.name, line.points) for line in self.lines)
+
+    def __bool__(self) -> bool:
+        return bool(self.zones or self.lines)
 
 
 def relative(points: Sequence[Point]) -> bool:

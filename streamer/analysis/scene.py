@@ -11,7 +11,7 @@ from streamer.analysis.doubles import is_double
 from streamer.analysis.facts import Crossing, Entry, SceneFacts
 from streamer.analysis.geometry import Geometry
 from streamer.analysis.observation import Observations, observe
-from streamer.analysis.places import InvalidPlace, Line, Zone
+from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.analysis.subject import Fact, Sighting, Subject, Watched
 from streamer.instances import NO_TRACK, Bools, Instances
 
@@ -78,11 +78,7 @@ class SceneAnalysis:
     def __init__(
         self, zones: Sequence[Zone] = (), lines: Sequence[Line] = (), class_name: Callable[[int], str] = lambda _: ""
     ) -> None:
-        self.zones, self.lines = tuple(zones), tuple(lines)
-        names = [*(zone.name for zone in self.zones), *(line.name for line in self.lines)]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise InvalidPlace(f"the name {twice!r} is there twice", "give each zone and line a name of its own")
-        self._by_share = any(zone.count == "coverage" for zone in self.zones)
+        self._places = _named_apart(Places(tuple(zones), tuple(lines)))
         self._class_name = class_name
         self._by_class: dict[int, tuple[int, int]] = {}
         self._watched: Watched | None = None
@@ -94,13 +90,48 @@ class SceneAnalysis:
         self._inside = dict.fromkeys([zone.name for zone in self.zones], 0)
         self._crossed = {line.name: [0, 0] for line in self.lines}
 
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """The zones, in the order of ``SceneFacts.inside``."""
+        return self._places.zones
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines, in the order of ``SceneFacts.crossed``."""
+        return self._places.lines
+
+    def change(self, places: Places) -> SceneFacts:
+        """Watch other zones and lines from the next frame on.
+
+        Who is in a zone whose name stays is still in it, though its corners may have moved: the next frame decides. Who is in
+        one that is gone has left it when it was seen last, which is what is returned. Raises ``InvalidPlace``, and goes on as
+        before, where two have one name or one is outside the picture.
+        """
+        places = _named_apart(places)
+        watched = self._watched
+        if watched is not None:
+            size, first = watched.geometry.size, watched.geometry.first_size
+            self._watched = Watched(*places, Geometry(*places, size, first))
+        facts: list[Fact] = []
+        if self._watched is not None:
+            for subject in self._subjects.values():
+                facts += subject.watched_anew(self._watched)
+        told = self._told(facts, ())
+        self._places = places
+        self._by_class.clear()
+        self._newcomers.clear()
+        self._inside = {zone.name: self._inside.get(zone.name, 0) for zone in places.zones}
+        self._crossed = {line.name: self._crossed.get(line.name, [0, 0]) for line in places.lines}
+        return told
+
     def update(self, instances: Instances, time_s: float, frame_size: tuple[int, int], *, cut: bool = False) -> SceneFacts:
         """One more frame, at ``time_s`` (seconds of stream time), displayed at ``frame_size`` (width, height).
 
         ``cut``: it does not continue the picture before.
         """
         width, height = frame_size
-        objects = observe(instances.usable(width, height), width, height, shapes_too=self._by_share)
+        by_share = any(zone.count == "coverage" for zone in self.zones)
+        objects = observe(instances.usable(width, height), width, height, shapes_too=by_share)
         return self.see(objects, time_s, cut=cut)
 
     def see(self, objects: Observations, time_s: float, *, cut: bool = False) -> SceneFacts:
@@ -310,7 +341,16 @@ class SceneAnalysis:
             exits=tuple(exits),
             inside=tuple(self._inside.values()),
             crossed=tuple((into, out) for into, out in self._crossed.values()),
+            places=self._places,
         )
+
+
+def _named_apart(places: Places) -> Places:
+    """``places``. Raises ``InvalidPlace`` where two have one name."""
+    names = [name for name, _ in places.points()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InvalidPlace(f"the name {twice!r} is there twice", "give each zone and line a name of its own")
+    return places
 
 
 def _bits(rows: Bools) -> list[int]:

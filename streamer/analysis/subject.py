@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,6 +84,25 @@ class Subject:
         self.last = self.detected = None
         self._passages = [Passage() for _ in watched.lines]
 
+    def watched_anew(self, watched: Watched) -> list[Fact]:
+        """From now on it is judged by other zones and lines. Returns that it has left those zones that are gone."""
+        before, self._watched = self._watched, watched
+        came_from = {zone.name: index for index, zone in enumerate(before.zones)}
+        zones = [came_from.get(zone.name) for zone in watched.zones]
+        lines = [before.lines.index(line) if line in before.lines else None for line in watched.lines]
+        facts: list[Fact] = []
+        if self.last is not None:
+            for index in sorted(self._stays.keys() - set(zones)):
+                facts += self._facts_of(self._stays[index].end(self.last.time_s), before.zones[index].name, self.last)
+        self._stays = {new: self._stays[old] for new, old in enumerate(zones) if old in self._stays}
+        self._passages = [Passage() if old is None else self._passages[old] for old in lines]
+        self._unsettled = sum(not stay.settled for stay in self._stays.values())
+        self.zones = self._entered()
+        self.last, self.detected = (
+            None if sighting is None else _moved(sighting, zones, lines) for sighting in (self.last, self.detected)
+        )
+        return facts
+
     def see(self, now: Sighting) -> list[Fact]:
         """It was seen again. Returns what became certain."""
         facts: list[Fact] = []
@@ -159,7 +178,10 @@ class Subject:
                 unsettled += 1
         self._unsettled = unsettled
         if changed:
-            self.zones = tuple(self._watched.zones[index].name for index in sorted(self._stays) if self._stays[index].entered)
+            self.zones = self._entered()
+
+    def _entered(self) -> tuple[str, ...]:
+        return tuple(self._watched.zones[index].name for index in sorted(self._stays) if self._stays[index].entered)
 
     def _boundary_s(self, index: int, before: Sighting, now: Sighting) -> float:
         """When it passed the zone's edge between two sightings."""
@@ -208,3 +230,13 @@ class Subject:
             yield Exit(**said, time_s=round(changes.left_s, 6), dwell_s=round(changes.dwell_s, 6))  # type: ignore[arg-type]  # as above
         if changes.again_s is not None:
             yield Entry(**said, time_s=round(changes.again_s, 6))  # type: ignore[arg-type]  # as above
+
+
+def _moved(sighting: Sighting, zones: Sequence[int | None], lines: Sequence[int | None]) -> Sighting:
+    """A sighting as it would be with other zones and lines: for each what it was before, None for one that is new."""
+    return sighting._replace(
+        inside=sum(1 << new for new, old in enumerate(zones) if old is not None and sighting.inside >> old & 1),
+        watched=sum(1 << new for new, old in enumerate(lines) if old is not None and sighting.watched >> old & 1),
+        shares=tuple(0.0 if old is None else sighting.shares[old] for old in zones),
+        distances=tuple(0.0 if old is None else sighting.distances[old] for old in lines),
+    )

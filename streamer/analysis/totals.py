@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from streamer.analysis.facts import SceneFacts
-from streamer.analysis.places import Line, Zone
+from streamer.analysis.places import Line, Places, Zone
 
 MINUTE_S = 60.0
 
@@ -58,10 +58,18 @@ class Totals:
     ) -> None:
         self._class_name = class_name
         self._lock = threading.Lock()
-        self._zones = {zone.name: _Stays() for zone in zones}
-        self._lines: dict[str, dict[str, Counted]] = {line.name: defaultdict(Counted) for line in lines}
+        self._zones: dict[str, _Stays] = defaultdict(_Stays)
+        """Of all zones that there ever were, as are the counts of lines: what happened stays in the table of counts."""
+        self._lines: dict[str, dict[str, Counted]] = defaultdict(lambda: defaultdict(Counted))
+        self._places = Places()
+        self.change(Places(tuple(zones), tuple(lines)))
         self._by_minute = by_minute
         self._minutes: dict[int, dict[tuple[str, str, str], Counted]] = defaultdict(lambda: defaultdict(Counted))
+
+    def change(self, places: Places) -> None:
+        """From now on tell of these zones and lines; those that were there under the same name keep their counts."""
+        with self._lock:
+            self._places = places
 
     def add(self, facts: SceneFacts) -> None:
         """Count what ``facts`` tell."""
@@ -90,8 +98,8 @@ class Totals:
         """Plain values that JSON can hold: ``zones`` and ``lines`` by name."""
         with self._lock:
             return {
-                "zones": {name: _zone_dict(stays) for name, stays in self._zones.items()},
-                "lines": {name: _line_dict(by_class) for name, by_class in self._lines.items()},
+                "zones": {zone.name: _zone_dict(self._zones[zone.name]) for zone in self._places.zones},
+                "lines": {line.name: _line_dict(self._lines[line.name]) for line in self._places.lines},
             }
 
     def take_minutes(self, before: int | None = None) -> list[Row]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from streamer.analysis.places import InvalidPlace, Line, Point, Zone
+from streamer.analysis.places import InvalidPlace, Line, Places, Point, Zone
 from streamer.config.fields import Expected, FilePath, Names, Option, Settings, Unset, number, parse_time
 from streamer.config.validation import load
 from streamer.errors import ConfigError
@@ -119,21 +119,6 @@ class PlacesOptions(PlacesFile):
     """File with ``zones`` and ``lines``, in place of those of the settings; see docs/zones.md."""
     counts: Annotated[FilePath | None, Option(metavar="FILE.csv"), Unset("not written")] = None
     """File of the counts of zones and lines, for each minute and in total."""
-
-
-class Places(NamedTuple):
-    """The zones and lines of one camera or recording."""
-
-    zones: tuple[Zone, ...] = ()
-    lines: tuple[Line, ...] = ()
-
-    def points(self) -> Iterator[tuple[str, tuple[Point, ...]]]:
-        """The name and the points of each."""
-        yield from ((zone.name, zone.polygon) for zone in self.zones)
-        yield from ((line.name, line.points) for line in self.lines)
-
-    def __bool__(self) -> bool:
-        return bool(self.zones or self.lines)
 
 
 def places_of(settings: PlacesOptions, environ: Mapping[str, str] = os.environ) -> Places:

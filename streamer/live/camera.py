@@ -22,6 +22,7 @@ from streamer.live.rates import Rates
 from streamer.live.shared_detector import DetectorClient
 from streamer.live.status import MOST_DAMAGED, CameraStatus, overlay, summary
 from streamer.live.watchdog import Watchdog, silent
+from streamer.perception.analysed import Scene
 from streamer.pipeline import Pipeline, Recording, Render
 from streamer.redact import redact
 from streamer.sources.address import parse_address
@@ -126,6 +127,11 @@ class Camera:
         if (pipeline := self._pipeline) is not None:
             pipeline.abandon()
 
+    @property
+    def scene(self) -> Scene | None:
+        """What zones and lines count; None where none can be."""
+        return self._parts.scene
+
     def status(self) -> CameraStatus:
         """How it is doing now."""
         now = self._clock()
@@ -178,7 +184,7 @@ class Camera:
             latencies=stats.latencies,
             queues={} if pipeline is None else pipeline.queues,
             outputs=self._output_statuses(),
-            places={} if (scene := self._parts.scene) is None else scene.totals.as_dict(),
+            places={} if (scene := self.scene) is None else scene.counted(),
             stuck=self._watchdog.stuck.get(self.name) or self._watchdog.stuck.get(DETECTOR, ""),
         )
         return replace(status, stuck="capture") if not status.stuck and silent(status, _SILENT_S) else status

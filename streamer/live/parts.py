@@ -83,7 +83,9 @@ class PartsFactory:
         """What makes the parts of the camera of that name."""
         recording = None if config.record is None else CopyRecording(camera, config, config.record)
         places = places_of(config)
-        scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if places else None
+        # On a page zones may be drawn where there are none yet.
+        wanted = bool(places) or self._wall is not None
+        scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if wanted else None
         covered = privacy_rules(config, self._detector) is not None
         hub = None if self._wall is None or covered else self._wall.feeds[camera].hub
         return Parts(
@@ -106,13 +108,13 @@ class PartsFactory:
         """What finds objects, with what must be covered and what zones and lines say of them."""
         show = self.selection(config)
         rules = privacy_rules(config, self._detector)
-        if scene is not None:
-            check_places((scene.analysis.zones, scene.analysis.lines), info)
+        if scene is not None and scene.places:
+            check_places(scene.places, (info.width, info.height))
             _refuse_untracked(config, info, "zones and lines")
         perception = self._finding(config, client, info, show if rules is None else widened(show, rules), identities)
         if rules is not None:
             perception = Private(perception, rules, show)
-        return perception if scene is None else Analysed(perception, scene)
+        return Analysed(perception, scene) if scene is not None and _is_tracked(config, info) else perception
 
     def _finding(
         self, config: CameraConfig, client: DetectorClient, info: StreamInfo, select: Selection, identities: Identities
@@ -149,7 +151,7 @@ class PartsFactory:
             self._detector.labels,
             style=Style(draw=config.draw, mask_opacity=config.mask_opacity, show_age=config.show_mask_age),
             sample_aspect_ratio=info.sample_aspect_ratio,
-            places=None if scene is None else PlacesDrawing(scene.analysis.zones, scene.analysis.lines),
+            places=None if scene is None else PlacesDrawing(*scene.places),
         )
 
     def _outputs(
@@ -222,7 +224,7 @@ class PartsFactory:
 
             def records(path: Path) -> Records:
                 labels, name = self._detector.labels, self._detector.name
-                totals = None if scene is None else scene.totals.as_dict
+                totals = None if scene is None else scene.counted
                 return Records(
                     path,
                     info,
@@ -289,6 +291,11 @@ def _tap(copied: CopyRecording | None, hub: PacketTap | None) -> PacketTap | Non
     """What gets the packets of a camera: its recording, those who watch, both, or none."""
     taps = [tap for tap in (None if copied is None else copied.tap(), hub) if tap is not None]
     return Taps(*taps) if len(taps) > 1 else next(iter(taps), None)
+
+
+def _is_tracked(config: CameraConfig, info: StreamInfo) -> bool:
+    """Whether objects have identities, which zones and events need."""
+    return info.live and config.follow
 
 
 def _refuse_untracked(config: CameraConfig, info: StreamInfo, what: str) -> None:

@@ -3,44 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from streamer.analysis.facts import SceneFacts
-from streamer.analysis.places import InvalidPlace, Line, Zone, in_pixels
+from streamer.analysis.places import InvalidPlace, Line, Places, Zone, in_pixels
 from streamer.analysis.scene import SceneAnalysis
 from streamer.analysis.totals import Totals
 from streamer.errors import ConfigError
-from streamer.frame import Frame, StreamInfo
+from streamer.frame import Frame
 from streamer.instances import Instances, class_name
 from streamer.stages import Annotated, CanSkip, Perception
 from streamer.suggest import did_you_mean
 
 
 class Scene:
-    """The zones and lines of one source, what is going on in them, and what was counted."""
+    """The zones and lines of one source, what is going on in them, and what was counted.
+
+    One thread fills frames; :meth:`change` is for any.
+    """
 
     def __init__(
         self, zones: tuple[Zone, ...], lines: tuple[Line, ...], labels: Mapping[int, str], *, by_minute: bool = False
     ) -> None:
         """Raises ``ConfigError`` for a class that the detector's ``labels`` do not have."""
-        wanted = [*((zone.name, zone.classes) for zone in zones), *((line.name, line.classes) for line in lines)]
-        for place, classes in wanted:
-            for name in sorted((classes or frozenset()) - set(labels.values())):
-                raise ConfigError(
-                    f"{place}: the detector knows no class {name!r}", hint=did_you_mean(name, sorted(labels.values()))
-                )
+        self.classes = tuple(sorted(set(labels.values())))
+        """Names of the classes that the detector knows."""
+        self.size: tuple[int, int] | None = None
+        """Width and height of the displayed picture that coordinates in pixels refer to; None before the first frame."""
+        self._wanted = self._known(Places(zones, lines))
 
         def name_of(class_id: int) -> str:
             return class_name(labels, class_id)
 
         self.analysis = SceneAnalysis(zones, lines, name_of)
+        self._watched = self._wanted
+        self._ever = False
+        """Whether anything was watched yet: of what is no more is told, too."""
         self.totals = Totals(zones, lines, name_of, by_minute=by_minute)
 
+    @property
+    def places(self) -> Places:
+        """The zones and lines, those of the next frame."""
+        return self._wanted
+
+    def counted(self) -> dict[str, Any]:
+        """``zones`` and ``lines`` by name with what they counted, as JSON can hold it; empty where there are none."""
+        return self.totals.as_dict() if self.places else {}
+
+    def change(self, places: Places) -> None:
+        """Watch other zones and lines from the next frame on; those that keep their names keep their counts.
+
+        Raises ``ConfigError``, and changes nothing, for an unknown class, a name that is there twice, or a point outside the
+        picture.
+        """
+        known = self._known(places)
+        try:
+            SceneAnalysis(*known)
+        except InvalidPlace as error:
+            raise ConfigError(str(error), hint=error.hint) from error
+        if self.size is not None:
+            check_places(known, self.size)
+        self._wanted = known
+
     def fill(self, item: Annotated) -> Annotated:
-        """``item`` with its facts."""
+        """``item`` with its facts; without any where there are no zones and no lines, and never were."""
         frame = item.frame
-        item.facts = self.analysis.update(item.instances, frame.time_s, (frame.width, frame.height), cut=item.cut)
+        if self.size is None:
+            self.size = (frame.width, frame.height)
+        wanted, left = self._wanted, SceneFacts()
+        if wanted is not self._watched:
+            left = self.analysis.change(wanted)
+            self.totals.change(wanted)
+            self._watched = wanted
+        if wanted:
+            facts = self.analysis.update(item.instances, frame.time_s, (frame.width, frame.height), cut=item.cut)
+        elif self._ever:
+            facts = SceneFacts(zones=((),) * len(item.instances), places=wanted)
+        else:
+            return item
+        self._ever = True
+        item.facts = replace(facts, exits=(*left.exits, *facts.exits)) if left.exits else facts
         self.totals.add(item.facts)
         return item
+
+    def _known(self, places: Places) -> Places:
+        """``places``. Raises ``ConfigError`` for a class that the detector does not know."""
+        wanted = [*((zone.name, zone.classes) for zone in places.zones), *((line.name, line.classes) for line in places.lines)]
+        for place, classes in wanted:
+            for name in sorted((classes or frozenset()) - set(self.classes)):
+                raise ConfigError(f"{place}: the detector knows no class {name!r}", hint=did_you_mean(name, self.classes))
+        return places
 
     def finish(self) -> SceneFacts:
         """No more frames will come: what is said of those that are still inside."""
@@ -49,13 +102,11 @@ class Scene:
         return facts
 
 
-def check_places(places: tuple[tuple[Zone, ...], tuple[Line, ...]], info: StreamInfo) -> None:
-    """Raise ``ConfigError`` for a zone or a line outside the picture of a stream."""
-    zones, lines = places
-    named = [*((zone.name, zone.polygon) for zone in zones), *((line.name, line.points) for line in lines)]
-    for name, points in named:
+def check_places(places: Places, size: tuple[int, int]) -> None:
+    """Raise ``ConfigError`` for a zone or a line outside a displayed picture of ``size`` (width, height)."""
+    for name, points in places.points():
         try:
-            in_pixels(points, (info.width, info.height))
+            in_pixels(points, size)
         except InvalidPlace as error:
             raise ConfigError(f"{name}: {error}", hint=error.hint) from error
 

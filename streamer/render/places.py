@@ -9,27 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.facts import SceneFacts
-from streamer.analysis.places import Line, Point, Zone, in_pixels
+from streamer.analysis.places import Line, Places, Point, Zone, in_pixels
 from streamer.render.canvas import Canvas
 from streamer.render.labels import painted, place, tag
 from streamer.render.masks import Region
 from streamer.render.palette import BLACK, Rgb, Yuv, color, readable_on
 
 _FIRST_COLOR = 1000
-"""Zones and lines have colours of their own, by their order."""
 _SHIFT = 4
 """OpenCV takes points in parts of a pixel: 2^-4."""
 _ARROW_PX = 10.0
 """Length of a line's arrow, times its width."""
 
 
+def colors_of(places: Places) -> list[Rgb]:
+    """The colours of the zones, then those of the lines: by their order, and none that an object has."""
+    return [color(_FIRST_COLOR + index) for index in range(len(places.zones) + len(places.lines))]
+
+
 class PlacesDrawing:
     """Draws the zones and lines of a scene; the arrow at a line shows which way is ``in``."""
 
     def __init__(self, zones: Sequence[Zone], lines: Sequence[Line]) -> None:
-        self._zones = tuple(zones)
-        self._lines = tuple(lines)
-        self._colors = [color(_FIRST_COLOR + index) for index in range(len(self._zones) + len(self._lines))]
+        self.places = Places(tuple(zones), tuple(lines))
+        self._zones, self._lines = self.places
+        self._colors = colors_of(self.places)
 
     def draw(self, canvas: Canvas, yuv: Callable[[Rgb], Yuv], line_px: float) -> None:
         """Draw zones and lines on a canvas, ``line_px`` wide."""

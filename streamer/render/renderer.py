@@ -79,7 +79,7 @@ class Renderer:
     ) -> None:
         """``sample_aspect_ratio`` is the width over the height of a stored pixel: text will show undistorted.
 
-        ``places`` are the zones and lines to draw.
+        ``places`` are the zones and lines to draw, until the facts of a frame name others.
         """
         if sample_aspect_ratio <= 0:
             raise ValueError(f"sample_aspect_ratio: expected a positive ratio, got {sample_aspect_ratio}")
@@ -92,18 +92,34 @@ class Renderer:
         """Set ``item.picture``: a drawn copy, or the picture without drawing when there is nothing to draw."""
         frame = item.frame
         instances = item.instances.usable(frame.width, frame.height)
-        if (len(instances) == 0 or not self._style.draw) and self._places is None:
+        places = self._places_with(item.facts)
+        if (len(instances) == 0 or not self._style.draw) and places is None:
             item.picture = item.clean()
             return
         picture = writable(frame) if item.cover is None else item.clean()
         ratio = self._sample_aspect_ratio
         aspect = float(1 / ratio if frame.orientation.sideways else ratio)
         with upright_canvas(picture, frame.orientation) as canvas:
-            self._draw(canvas, picture, instances, item.facts, aspect)
+            self._draw(canvas, picture, instances, places, item.facts, aspect)
         item.picture = picture
 
+    def _places_with(self, facts: SceneFacts | None) -> PlacesDrawing | None:
+        """What draws the zones and lines that ``facts`` are of, which may be others than before; None where there are none."""
+        places = self._places
+        if places is None:
+            return None
+        if facts is not None and facts.places is not None and facts.places != places.places:
+            places = self._places = PlacesDrawing(*facts.places)
+        return places if places.places else None
+
     def _draw(
-        self, canvas: Canvas, picture: av.VideoFrame, instances: Instances, facts: SceneFacts | None, aspect: float
+        self,
+        canvas: Canvas,
+        picture: av.VideoFrame,
+        instances: Instances,
+        places: PlacesDrawing | None,
+        facts: SceneFacts | None,
+        aspect: float,
     ) -> None:
         style = self._style
         reference = (canvas.width * canvas.height * 9 / 16) ** 0.5  # the height of a 16:9 picture of as many pixels
@@ -112,8 +128,8 @@ class Renderer:
         colors = [color(identity_of(track_id, class_id)) for track_id, class_id in identities]
         yuv = yuv_of(picture)
         text_px = max(SMALLEST_TEXT_PX, min(CRAMPED_TEXT_PX, 0.045 * reference), 4 + 0.0155 * reference)
-        if self._places is not None:
-            self._places.draw(canvas, yuv, line_px)
+        if places is not None:
+            places.draw(canvas, yuv, line_px)
         boxes, opacities = instances.boxes_xyxy.tolist(), instances.opacity.tolist()
         masks: list[Floats | None] = [None] * len(boxes)
         if instances.masks is not None:
@@ -128,8 +144,8 @@ class Renderer:
             if framed or solid is None:
                 _draw_box(canvas, box, sample, opacity, line_px if solid is None else max(1.0, line_px / 2))
         taken: list[Region] = []
-        if self._places is not None:
-            taken = self._places.label(canvas, yuv, facts, text_px=round(text_px * style.scale), stretch=1 / aspect)
+        if places is not None:
+            taken = places.label(canvas, yuv, facts, text_px=round(text_px * style.scale), stretch=1 / aspect)
         if "labels" in style.draw:
             self._draw_labels(canvas, yuv, instances, colors, text_px, aspect, taken)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.frame import StreamInfo
 from streamer.stages import Annotated, OutputStatus, State
-from streamer.web.objects import drawable
+from streamer.web.objects import drawable, drawable_places
 from streamer.web.packets import PacketHub, VideoViewer
 
 log = logging.getLogger(__name__)
@@ -245,6 +245,7 @@ def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], num
         "time_s": round(frame.time_s, 3),
         "camera_pts": frame.camera_pts,
         "instances": drawable(found, labels, zones, (info.width, info.height)),
+        "places": drawable_places(item.facts, (info.width, info.height)),
     }
 
 

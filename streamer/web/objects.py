@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from streamer.analysis.facts import SceneFacts
+from streamer.analysis.places import Point, in_pixels
 from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.render.masks import binary_crop
-from streamer.render.palette import color, identity_of
+from streamer.render.palette import Rgb, color, identity_of
+from streamer.render.places import colors_of
 
 _FINEST = 0.75
 """Pixels by which an outline may be off."""
@@ -26,7 +29,7 @@ def drawable(
             "score": round(score, 2),
             "track_id": None if track_id == NO_TRACK else track_id,
             "box": [round(side, 1) for side in box],
-            "color": "#{:02x}{:02x}{:02x}".format(*color(identity_of(track_id, class_id))),
+            "color": _in_hex(color(identity_of(track_id, class_id))),
             "opacity": round(opacity, 2),
             "mask_age_s": round(age_s, 3),
             "zones": list(inside),
@@ -45,6 +48,33 @@ def drawable(
             )
         )
     ]
+
+
+def drawable_places(facts: SceneFacts | None, size: tuple[int, int]) -> list[dict[str, object]]:
+    """The zones and lines of a picture of ``size`` (width, height) as JSON, with what they count; points are shares of it."""
+    if facts is None or facts.places is None:
+        return []
+    places = facts.places
+    colors = [_in_hex(paint) for paint in colors_of(places)]
+    zones = [
+        {"kind": "zone", "name": zone.name, "color": paint, "points": shares(zone.polygon, size), "inside": inside}
+        for zone, paint, inside in zip(places.zones, colors, facts.inside, strict=False)
+    ]
+    lines = [
+        {"kind": "line", "name": line.name, "color": paint, "points": shares(line.points, size), "in": into, "out": out}
+        for line, paint, (into, out) in zip(places.lines, colors[len(places.zones) :], facts.crossed, strict=False)
+    ]
+    return [*zones, *lines]
+
+
+def shares(points: Sequence[Point], size: tuple[int, int]) -> list[list[float]]:
+    """Points of a zone or a line as shares of the size of the picture. Raises ``InvalidPlace`` for pixels outside of it."""
+    width, height = size
+    return [[round(x / width, 4), round(y / height, 4)] for x, y in in_pixels(points, size)]
+
+
+def _in_hex(paint: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*paint)
 
 
 def _polygons(found: Instances, row: int, size: tuple[int, int]) -> list[list[int]]:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.analysis.places import Line, Zone
+from streamer.analysis.facts import SceneFacts
+from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.analysis.scene import SceneAnalysis
 from streamer.instances import NO_TRACK, Instances
 from tests import strategies
@@ -347,3 +348,91 @@ def test_whatever_a_detector_says_makes_no_odd_facts(data: st.DataObject) -> Non
         assert min(facts.inside) >= 0
         assert all(exit_.dwell_s >= 0 for exit_ in facts.exits)
     assert analysis.finish().inside == (0, 0, 0)
+
+
+HERE = (300.0, 300.0)
+"""In the zone ``door``."""
+
+
+def changed(before: Places, after: Places, at_s: float = 2.0, end_s: float = 4.0) -> tuple[Told, SceneFacts]:
+    """What is told of an object that stands at ``HERE`` while zones and lines are changed."""
+    analysis = SceneAnalysis(*before)
+    told = walk(analysis, {1: along((0, *HERE), (end_s, *HERE))}, [t for t in times(end_s, 25) if t < at_s], ends=False)
+    left = analysis.change(after)
+    told.add(left)
+    walk(analysis, {1: along((0, *HERE), (end_s, *HERE))}, [t for t in times(end_s, 25) if t >= at_s], told)
+    return told, left
+
+
+def test_who_is_in_a_zone_that_stays_is_counted_once_whatever_changes_around_it() -> None:
+    other = Zone(name="other", polygon=((0.0, 0.0), (0.1, 0.0), (0.1, 0.1)))
+    wider = replace(DOOR, polygon=((100.0, 100.0), (500.0, 100.0), (500.0, 450.0), (100.0, 450.0)))
+    for after in (Places((other, DOOR), (GATE,)), Places((wider,)), Places((DOOR,), (GATE,))):
+        told, left = changed(Places((DOOR,)), after)
+        assert left.exits == ()
+        assert [(entry.zone, entry.time_s) for entry in told.entries] == [("door", 0.0)]
+        assert {exit_.zone: exit_.dwell_s for exit_ in told.exits} == {"door": pytest.approx(4.0)}
+        assert len(told.exits) == 1
+
+
+def test_who_is_in_a_zone_that_is_taken_away_has_left_it_and_is_in_the_one_that_is_new() -> None:
+    told, left = changed(Places((DOOR,)), Places((replace(DOOR, name="gone elsewhere"),)))
+    assert {exit_.zone: exit_.time_s for exit_ in left.exits} == {"door": pytest.approx(1.96)}
+    assert {entry.zone: entry.time_s for entry in told.entries} == {"door": 0.0, "gone elsewhere": pytest.approx(2.0, abs=1e-3)}
+    assert (len(told.entries), len(told.exits)) == (2, 2)
+    assert told.frames[-1].inside == (0,)
+
+
+def test_who_is_not_in_a_zone_any_more_that_was_moved_leaves_it() -> None:
+    away = replace(DOOR, polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2)))
+    told, _ = changed(Places((DOOR,)), Places((away,)))
+    assert {exit_.zone: exit_.time_s for exit_ in told.exits} == {"door": pytest.approx(2.0, abs=0.05)}
+
+
+def test_a_line_that_stays_goes_on_counting_and_a_new_one_counts_from_then_on() -> None:
+    analysis = SceneAnalysis(lines=[GATE])
+    second = Line(name="second", points=((0.1, 0.8), (0.9, 0.8)))
+    path = {1: along((0, 300, 120), (4, 300, 440))}
+    told = walk(analysis, path, [t for t in times(4, 25) if t < 1.4], ends=False)  # on the line, nothing is certain yet
+    told.add(analysis.change(Places((), (second, GATE))))
+    walk(analysis, path, [t for t in times(4, 25) if t >= 1.4], told)
+    assert [(crossing.line, crossing.direction) for crossing in told.crossings] == [("gate", "in"), ("second", "in")]
+    assert told.frames[-1].crossed == ((1, 0), (1, 0))
+
+
+def test_a_change_that_cannot_be_changes_nothing() -> None:
+    analysis = SceneAnalysis([DOOR])
+    walk(analysis, {1: along((0, *HERE), (1, *HERE))}, times(1, 25), ends=False)
+    for wrong in (Places((DOOR, DOOR)), Places((replace(DOOR, polygon=((0.0, 0.0), (5000.0, 0.0), (0.0, 50.0))),))):
+        with pytest.raises(InvalidPlace):
+            analysis.change(wrong)
+    assert analysis.zones == (DOOR,)
+    assert analysis.update(scene({1: HERE}), 1.04, SIZE).inside == (1,)
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 4), max_size=5), min_size=2, max_size=6),
+    st.lists(st.tuples(st.floats(0, 640), st.floats(0, 480)), min_size=6, max_size=6),
+    st.integers(1, 30),
+)
+@settings(deadline=None)
+def test_whatever_is_changed_who_is_told_to_be_in_came_in_and_went_out(
+    chosen: list[set[int]], feet: list[tuple[float, float]], every: int
+) -> None:
+    zones = [Zone(name=f"zone {n}", polygon=((0.1 * n, 0.0), (0.1 * n + 0.5, 0.0), (0.1 * n + 0.5, 1.0))) for n in range(4)]
+    analysis, told = SceneAnalysis(), Told()
+    path = {1: along(*[(2.0 * index, x, y) for index, (x, y) in enumerate(feet)])}
+    for number, time_s in enumerate(times(10, 12.5)):
+        if number % every == 0:
+            wanted = chosen[number // every % len(chosen)]
+            lines = (GATE,) if 4 in wanted else ()
+            told.add(analysis.change(Places(tuple(zones[n] for n in sorted(wanted - {4})), lines)))
+        walk(analysis, path, [time_s], told, ends=False)
+        names = [zone.name for zone in analysis.zones]
+        for name, inside in zip(names, told.frames[-1].inside, strict=True):
+            entered = sum(entry.zone == name for entry in told.entries)
+            left = sum(exit_.zone == name for exit_ in told.exits)
+            assert inside == entered - left
+            assert inside in (0, 1)
+    told.add(analysis.finish())
+    assert len(told.entries) == len(told.exits)

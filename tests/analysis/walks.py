@@ -72,10 +72,13 @@ class Told:
         return [crossing.direction for crossing in self.crossings]
 
 
-def walk(analysis: SceneAnalysis, paths: Mapping[int, Path], at: Iterable[float]) -> Told:
-    """Let objects, by track id, walk their paths."""
-    told = Told()
+def walk(
+    analysis: SceneAnalysis, paths: Mapping[int, Path], at: Iterable[float], told: Told | None = None, *, ends: bool = True
+) -> Told:
+    """Let objects, by track id, walk their paths; what is said is added to ``told``."""
+    told = told or Told()
     for time_s in at:
         told.add(analysis.update(scene({track: path(time_s) for track, path in paths.items()}), time_s, SIZE))
-    told.add(analysis.finish())
+    if ends:
+        told.add(analysis.finish())
     return told

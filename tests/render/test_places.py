@@ -7,11 +7,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streamer.analysis.facts import SceneFacts
-from streamer.analysis.places import InvalidPlace, Line, Zone
+from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.frame import UPRIGHT, Frame, Orientation, plane_views
 from streamer.instances import Instances
 from streamer.render.places import PlacesDrawing
@@ -75,6 +75,21 @@ def plane(places: PlacesDrawing, facts: SceneFacts) -> np.ndarray:
     return plane_views(item.picture)[0].copy()
 
 
+def test_the_facts_of_a_frame_say_which_zones_are_drawn() -> None:
+    renderer = Renderer({}, places=PlacesDrawing([DOOR], []))
+
+    def drawn(facts: SceneFacts | None) -> np.ndarray:
+        item = Annotated(gray(640, 360), Instances.empty(), facts=facts)
+        renderer(item)
+        assert item.picture is not None
+        return plane_views(item.picture)[0].copy()
+
+    other = SceneFacts(crossed=((0, 0),), places=Places((), (GATE,)))
+    assert np.array_equal(drawn(other), plane(PlacesDrawing([], [GATE]), other))
+    assert drawn(None).any(), "a frame of which nothing is known shows what was there last"
+    assert (drawn(SceneFacts(places=Places())) == 128).all()
+
+
 def test_without_zones_in_the_style_nothing_is_drawn() -> None:
     frame = gray(64, 48)
     assert not changed(frame, PlacesDrawing([DOOR], [GATE]), style=Style(draw=frozenset({"masks"}))).any()
@@ -98,6 +113,7 @@ def test_any_places_can_be_drawn_on_any_picture(
         lines.append(Line(name="l", points=(first, second)))
     except InvalidPlace:
         pass
+    assume(zones or lines)
     frame = gray(2 * width + odd, 2 * height + odd)
     item = Annotated(frame, Instances.empty(), facts=None)
     Renderer({}, places=PlacesDrawing(zones, lines), sample_aspect_ratio=Fraction(4, 3))(item)

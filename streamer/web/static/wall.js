@@ -1,6 +1,6 @@
 // The wall: a card for each camera, a large view of one.
 
-import { draw, LAYERS } from './drawing.js';
+import { draw, LAYERS, ZONES } from './drawing.js';
 import { Watch } from './watch.js';
 
 const LOOK_MS = 1000;
@@ -8,7 +8,7 @@ const wall = document.getElementById('wall');
 const template = document.getElementById('camera');
 const large = document.getElementById('large');
 const cards = new Map();
-const shown = Object.fromEntries(LAYERS.map((layer) => [layer, layer !== 'boxes']));
+const shown = Object.fromEntries([...LAYERS, ZONES].map((layer) => [layer, layer !== 'boxes']));
 const hidden = new Set();
 const seenClasses = new Set();
 
