@@ -96,6 +96,10 @@ def annotate_with(
     """
     if config.resume:
         raise ConfigError(f"{config.input} is one recording", hint="--resume is for a folder, a pattern or a list")
+    if config.ray is not None:
+        raise ConfigError(
+            f"{config.input} is one recording", hint="--ray is for a folder, a pattern or a list; --workers shares one"
+        )
     if config.workers > 1 and config.inference_interval != 1:
         raise ConfigError(
             f"workers: {config.workers} cannot share a recording of which the detector sees some frames only",

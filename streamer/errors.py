@@ -20,6 +20,7 @@
     ├── SinkError
     │   ├── EncoderUnavailable      this encoder does not open here; choose another (exit code 2)
     │   └── OutputWriteFailed       disk full, peer gone, file not writable
+    ├── ClusterUnavailable          no Ray cluster there, or it went away; check the address and that its head runs
     ├── DeliveryError
     │   ├── TargetUnavailable       a broker or receiver takes nothing now; messages wait and are sent again
     │   └── MessageRefused          it does not want this one message, which is kept as a dead letter
@@ -120,6 +121,10 @@ class EncoderUnavailable(SinkError):
 
 class OutputWriteFailed(SinkError):
     """Writing stopped: disk full, peer gone, permission lost."""
+
+
+class ClusterUnavailable(StreamerError):
+    """The Ray cluster cannot be joined, or has gone."""
 
 
 class DeliveryError(StreamerError):

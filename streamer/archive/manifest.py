@@ -21,7 +21,19 @@ MANIFEST = ".streamer-archive.jsonl"
 JOURNALS = ".streamer-journals"
 """Folder beside it of what detectors have found in recordings that are not finished."""
 _SCHEMA = 1
-_NOT_OF_THE_RESULT = {"input", "output", "detections", "coco", "counts", "events", "overwrite", "quiet", "resume", "workers"}
+_NOT_OF_THE_RESULT = {
+    "input",
+    "output",
+    "detections",
+    "coco",
+    "counts",
+    "events",
+    "overwrite",
+    "quiet",
+    "resume",
+    "workers",
+    "ray",
+}
 
 
 class Manifest:

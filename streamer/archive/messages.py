@@ -47,6 +47,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The worker is no more: said in its place by whoever started it."""
+
+    how: str
+    """What has become of it, in words that follow "the process that worked on it"."""
+    by_work: bool = True
+    """Whether its process has ended for certain, for which its recording may be to blame. Otherwise the machine is lost, and
+    the process may go on where nobody sees it."""
+
+
+Message = Ready | Unusable | Came | Finished | Failed | Gone
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """A recording to be annotated."""
 

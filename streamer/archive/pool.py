@@ -1,22 +1,46 @@
-"""The processes that work on an archive: what each works on, and what becomes of it when one dies."""
+"""Who works on an archive: what each works on, and what becomes of it when one dies."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from typing import Generic, Protocol, TypeVar
 
-from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
-from streamer.config.annotate import AnnotateConfig
-from streamer.errors import DetectorUnavailable
-from streamer.runtime.child import start
+from streamer.archive.messages import Came, Failed, Finished, Gone, Message, Ready, Unusable, Work
+from streamer.errors import DetectorUnavailable, StreamerError
 
 _GLANCE_S = 0.25
 _TRIES = 2
-"""So many processes may die at a recording before it is given up: the first may have died of another's memory."""
+"""So many workers may die at a recording before it is given up: the first may have died of another's memory."""
+_MOVES = 5
+"""So many may be lost with their machines."""
+
+
+class Worker(Protocol):
+    """A process, here or on another machine, that annotates one recording at a time."""
+
+    def send(self, work: Work) -> None:
+        """Hand over a recording; nothing happens when the worker is no more, which ``Workforce.hear`` says."""
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class Workforce(Protocol[W]):
+    """Where workers come from. All is called in one thread."""
+
+    def most(self) -> int:
+        """How many there can be side by side, at present."""
+
+    def start(self) -> W:
+        """One more, which says that it is ready, or why it cannot be."""
+
+    def hear(self, workers: Sequence[W], timeout_s: float) -> Sequence[tuple[W, Message]]:
+        """What some of them say, within so many seconds; of one that has died, ``Gone`` as its last word."""
+
+    def end(self, workers: Sequence[W]) -> Sequence[W]:
+        """Kill them, and return those that have ended for certain."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +49,10 @@ class Job:
 
     name: str
     work: Work
-    tries: int = 0
+    deaths: int = 0
+    """Workers that have died at it."""
+    moves: int = 0
+    """Workers that were lost with their machines."""
     frames: int = 0
     """Frames done by now."""
     of: int | None = None
@@ -33,50 +60,50 @@ class Job:
 
 
 @dataclass(slots=True, eq=False)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    connection: Connection
+class _Place(Generic[W]):
+    worker: W
     ready: bool = False
+    unusable: bool = False
     job: Job | None = None
 
 
 @dataclass(slots=True)
-class Pool:
-    """Hands ``jobs`` to processes, one at a time each, in their order.
+class Pool(Generic[W]):
+    """Hands ``jobs`` to workers, one at a time each, in their order.
 
     All is called in the thread that calls :meth:`run`.
     """
 
-    settings: AnnotateConfig
-    """Of the archive: the detector is loaded by them."""
-    workers: int
+    workforce: Workforce[W]
     jobs: deque[Job]
     on_begin: Callable[[Job], object]
-    """Is called before a recording is handed to a process."""
+    """Is called before a recording is handed to a worker."""
     on_end: Callable[[Job, Finished | Failed], object]
     on_change: Callable[[], object]
     """Is called several times a second."""
-    clean_up: Callable[[Job], object]
-    """Is called when a process has died at a recording."""
+    clean_up: Callable[[Job, bool], object]
+    """Is called when a worker was lost at a recording, with whether it has ended for certain."""
+    on_unusable: Callable[[StreamerError], object] = lambda _: None
+    """Is called when a worker cannot be used while others work."""
     stopped: bool = False
     """Whether :meth:`stop` was called before all had ended."""
-    _at_work: list[_Worker] = field(default_factory=list)
+    _places: list[_Place[W]] = field(default_factory=list)
     _died_loading: int = 0
 
     def run(self) -> None:
         """Return when all jobs have ended. Raises the ``StreamerError`` of a detector that cannot be used.
 
-        However it ends, no process is left, and recordings that were not finished are cleaned up after.
+        However it ends, no worker is left, and recordings that were not finished are cleaned up after.
         """
         try:
             while not self.stopped and (self.jobs or self.under_way()):
-                while len(self._at_work) < min(self.workers, len(self.jobs) + len(self.under_way())):
-                    self._at_work.append(_started(self.settings))
-                for worker in self._at_work:
-                    self._hand_over(worker)
-                ready = wait([worker.connection for worker in self._at_work], _GLANCE_S)
-                for worker in [each for each in self._at_work if each.connection in ready]:
-                    self._hear(worker)
+                while len(self._places) < min(self.workforce.most(), len(self.jobs) + len(self.under_way())):
+                    self._places.append(_Place(self.workforce.start()))
+                for place in list(self._places):
+                    self._hand_over(place)
+                by_worker = {id(place.worker): place for place in self._places}
+                for worker, message in self.workforce.hear([place.worker for place in self._places], _GLANCE_S):
+                    self._hear(by_worker[id(worker)], message)
                 self.on_change()
         finally:
             self._end()
@@ -87,73 +114,55 @@ class Pool:
 
     def under_way(self) -> list[Job]:
         """What is being worked on."""
-        return [worker.job for worker in self._at_work if worker.job is not None]
+        return [place.job for place in self._places if place.job is not None]
 
-    def _hand_over(self, worker: _Worker) -> None:
-        if worker.ready and worker.job is None and self.jobs:
-            worker.job = self.jobs.popleft()
-            worker.job.tries += 1
-            worker.job.frames = 0
-            self.on_begin(worker.job)
-            try:
-                worker.connection.send(worker.job.work)
-            except OSError:
-                self._buried(worker)
+    def _hand_over(self, place: _Place[W]) -> None:
+        if place.ready and place.job is None and self.jobs:
+            place.job = self.jobs.popleft()
+            place.job.frames = 0
+            self.on_begin(place.job)
+            # One that is no more says so when it is heard.
+            place.worker.send(place.job.work)
 
-    def _hear(self, worker: _Worker) -> None:
-        try:
-            message = worker.connection.recv()
-        except (EOFError, OSError):
-            self._buried(worker)
-            return
-        if isinstance(message, Ready):
-            worker.ready = True
+    def _hear(self, place: _Place[W], message: Message) -> None:
+        if isinstance(message, Gone):
+            self._bury(place, message)
+        elif isinstance(message, Ready):
+            place.ready = True
             self._died_loading = 0
         elif isinstance(message, Unusable):
-            raise message.error
-        elif worker.job is not None and isinstance(message, Came):
-            worker.job.frames, worker.job.of = message.frames, message.of
-        elif worker.job is not None:
-            job, worker.job = worker.job, None
+            if not any(other.ready for other in self._places):
+                raise message.error
+            # Where others work it stays, idle: the machine would only be given to the next one, to the same end.
+            place.unusable = True
+            self.on_unusable(message.error)
+        elif place.job is not None and isinstance(message, Came):
+            place.job.frames, place.job.of = message.frames, message.of
+        elif place.job is not None and isinstance(message, Finished | Failed):
+            job, place.job = place.job, None
             self.on_end(job, message)
 
-    def _buried(self, worker: _Worker) -> None:
-        """A process has died: its recording is tried once more, then given up."""
-        self._at_work.remove(worker)
-        worker.connection.close()
-        how = _death(worker.process)
-        job = worker.job
+    def _bury(self, place: _Place[W], gone: Gone) -> None:
+        """A worker has died: its recording is tried again, then given up."""
+        self._places.remove(place)
+        job = place.job
         if job is None:
-            self._died_loading += not worker.ready
+            self._died_loading += gone.by_work and not (place.ready or place.unusable)
             if self._died_loading >= _TRIES:
-                raise DetectorUnavailable(f"the process that loads the detector {how}", hint="see above, or free memory")
+                raise DetectorUnavailable(f"the process that loads the detector {gone.how}", hint="see above, or free memory")
             return
-        self.clean_up(job)
-        if job.tries < _TRIES:
+        self.clean_up(job, gone.by_work)
+        job.deaths += gone.by_work
+        job.moves += not gone.by_work
+        if job.deaths < _TRIES and job.moves < _MOVES:
             self.jobs.appendleft(job)
         else:
-            self.on_end(job, Failed(f"the process that worked on it {how}, twice"))
+            times = "twice" if job.deaths >= _TRIES else f"the last of {job.deaths + job.moves} times"
+            self.on_end(job, Failed(f"the process that worked on it {gone.how}, {times}"))
 
     def _end(self) -> None:
         # Killed, not asked: a detector may be in a call that takes half a minute. What is finished is on the disk.
-        for worker in self._at_work:
-            worker.process.kill()
-        for worker in self._at_work:
-            worker.process.wait()
-            worker.connection.close()
-            if worker.job is not None:
-                self.clean_up(worker.job)
-
-
-def _started(settings: AnnotateConfig) -> _Worker:
-    child = start("streamer.archive.worker")
-    child.connection.send(settings)
-    return _Worker(*child)
-
-
-def _death(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    return f"was killed by {name}" + (" (for want of memory?)" if -code == signal.SIGKILL else "")
+        ended = self.workforce.end([place.worker for place in self._places])
+        for place in self._places:
+            if place.job is not None:
+                self.clean_up(place.job, place.worker in ended)

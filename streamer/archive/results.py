@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +13,24 @@ from streamer.sinks.atomic import remove_partial
 from streamer.sinks.containers import CONTAINERS
 from streamer.sinks.picture import PICTURE_SUFFIXES
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 _ENDINGS = {"detections": ".jsonl", "coco": ".json", "counts": ".csv", "events": ""}
 
 
 def folders(config: AnnotateConfig) -> list[Path]:
-    """The folders that an archive's results go to. Raises ``ConfigError`` where OUTPUT is not given."""
+    """The folders that an archive's results go to. Raises ``ConfigError`` where OUTPUT is not given, or one is no folder."""
     if config.output is None:
         raise ConfigError(
             f"{config.input} is a folder, a pattern or a list, and needs an OUTPUT folder",
             hint="name one with -o, such as -o annotated",
         )
     given = [config.output, *(getattr(config, field) for field in _ENDINGS)]
+    for folder in given:
+        if folder is not None and _ADDRESS.match(str(folder)):
+            raise ConfigError(
+                f"{folder} is an address, and results of an archive go to folders",
+                hint="mount the storage (rclone mount, s3fs, NFS), at the same path on all machines, and name that path",
+            )
     return [folder for folder in given if folder is not None]
 
 
@@ -35,7 +43,7 @@ def settings_for(config: AnnotateConfig, recording: Recording, *, overwrite: boo
     picture = recording.name
     if Path(picture).suffix.lower() not in (*CONTAINERS, *PICTURE_SUFFIXES):
         picture += ".mp4"
-    update: dict[str, object] = {"input": recording.path, "overwrite": overwrite, "resume": False, "workers": 1}
+    update: dict[str, object] = {"input": recording.path, "overwrite": overwrite, "resume": False, "workers": 1, "ray": None}
     update["output"] = None if config.output is None else config.output / picture
     for field, ending in _ENDINGS.items():
         folder = getattr(config, field)

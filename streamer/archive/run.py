@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from streamer.archive.inputs import find
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Work
-from streamer.archive.pool import Job, Pool
+from streamer.archive.pool import Job, Pool, Workforce
+from streamer.archive.processes import Processes
 from streamer.archive.results import folders, remove_unfinished, settings_for, written
 from streamer.config.annotate import AnnotateConfig
 from streamer.config.zones import places_of
@@ -47,11 +51,21 @@ class ArchiveStatus:
         return max(0, self.total - self.skipped - self.done - len(self.failed))
 
 
-def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
+Employ = Callable[[AnnotateConfig, Path], AbstractContextManager[Workforce[Any]]]
+"""Gives those who work, for the settings of the archive and the path of its manifest, until the context ends."""
+
+
+def annotate_archive(
+    config: AnnotateConfig,
+    on_change: Callable[[ArchiveStatus], object] = lambda _: None,
+    *,
+    employ: Employ | None = None,
+) -> ArchiveStatus:
     """Annotate all recordings that the settings' input stands for, and say what became of each.
 
     ``on_change`` is called several times a second, in this thread. One that cannot be annotated does not end the others. Ctrl-C
-    ends within seconds: what is finished stays, what is not is removed.
+    ends within seconds: what is finished stays, what is not is removed. ``employ``: those who work, in place of processes of
+    this machine; one of them that is given up may go on, and then two do the same work.
 
     Raises ``ConfigError`` for wrong settings, and ``DetectorError`` for a detector that cannot be used at all.
     """
@@ -63,9 +77,6 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
         contents: dict[str, str | None] = {}
         jobs: deque[Job] = deque()
         taken: dict[str, str] = {}
-        shared = config.model_copy(update={"workers": 1})
-        if config.workers > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
-            shared = shared.model_copy(update={"threads": threads_each(config.workers)})
 
         def end(job: Job, answer: Finished | Failed) -> None:
             if isinstance(answer, Finished):
@@ -78,18 +89,18 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
                 manifest.failed(job.name, answer.reason)
                 status.failed.append((job.name, answer.reason))
 
-        def change() -> None:
-            status.under_way = pool.under_way()
-            on_change(status)
+        def again(job: Job, ended: bool) -> None:
+            if ended:
+                remove_unfinished(job.work.settings)
+            # It may have died after its last file was in place.
+            job.work = replace(job.work, settings=job.work.settings.model_copy(update={"overwrite": True}))
 
-        def again(job: Job) -> None:
-            remove_unfinished(job.work.settings)
-
-        pool = Pool(shared, config.workers, jobs, lambda job: manifest.begun(job.name), end, change, again)
         try:
             for recording in found.recordings:
                 ours = manifest.is_ours(recording.name)
-                settings = settings_for(shared, recording, overwrite=config.overwrite or ours)
+                replaces = config.overwrite or ours
+                # Two that do the same work replace each other's results, which are equal.
+                settings = settings_for(config, recording, overwrite=replaces or employ is not None)
                 content = contents[recording.name] = fingerprint(recording.path)
                 other = taken.setdefault(str(settings.output), recording.name)
                 if other != recording.name:
@@ -98,7 +109,7 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
                     manifest.remove_journal(recording.name)  # killed between both
                     status.skipped += 1
                     on_change(status)
-                elif not settings.overwrite and (there := [path for path in written(settings) if os.path.lexists(path)]):
+                elif not replaces and (there := [path for path in written(settings) if os.path.lexists(path)]):
                     # Not begun by us: the manifest must not say so, or the next run would take the file for a result.
                     status.failed.append((recording.name, f"{there[0]} exists and is no result of this command; move it away"))
                 else:
@@ -106,12 +117,36 @@ def annotate_archive(config: AnnotateConfig, on_change: Callable[[ArchiveStatus]
                         remove_unfinished(settings)
                     jobs.append(Job(recording.name, Work(settings, manifest.journal(recording.name), manifest.about(content))))
             if jobs:
-                fetch(config)
-                with Interrupts(pool.stop, pool.stop):
-                    pool.run()
+                if employ is None:
+                    fetch(config)
+                with (employ or _processes)(config, manifest.path) as workforce:
+                    pool = Pool(
+                        workforce,
+                        jobs,
+                        on_begin=lambda job: manifest.begun(job.name),
+                        on_end=end,
+                        on_change=lambda: _change(status, pool, on_change),
+                        clean_up=again,
+                        on_unusable=lambda error: status.notes.append(("a worker that is not used", str(error))),
+                    )
+                    with Interrupts(pool.stop, pool.stop):
+                        pool.run()
                 status.interrupted = pool.stopped
         except KeyboardInterrupt:
             status.interrupted = True
     status.under_way = []
     on_change(status)
     return status
+
+
+def _change(status: ArchiveStatus, pool: Pool[Any], on_change: Callable[[ArchiveStatus], object]) -> None:
+    status.under_way = pool.under_way()
+    on_change(status)
+
+
+def _processes(config: AnnotateConfig, _: Path) -> AbstractContextManager[Processes]:
+    """Processes of this machine, as many as the settings say."""
+    settings = config.model_copy(update={"workers": 1})
+    if config.workers > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
+        settings = settings.model_copy(update={"threads": threads_each(config.workers)})
+    return nullcontext(Processes(settings, config.workers))

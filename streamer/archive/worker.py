@@ -10,7 +10,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -29,23 +30,41 @@ from streamer.stats import Stats
 _TELL_S = 0.2
 
 
+class Annotator:
+    """Annotates one recording after the other with detectors that stay loaded."""
+
+    def __init__(self, settings: AnnotateConfig) -> None:
+        """Raises ``StreamerError`` for a detector that cannot be used."""
+        self._settings = settings
+        self._detectors = ready_detectors(settings)
+
+    def annotate(self, work: Work, tell: Callable[[Came], object]) -> Finished | Failed:
+        """What became of a recording. ``tell`` is called several times a second, by the calling thread."""
+        answer, broken = _annotated(work, self._detectors, tell)
+        if broken:
+            # What has failed once inside may be in any state.
+            for detector in self._detectors:
+                detector.close()
+            self._detectors = ready_detectors(self._settings)
+        return answer
+
+
+def unusable(error: StreamerError) -> Unusable:
+    """What is said of a detector that cannot be used, without credentials."""
+    return Unusable(type(error)(redact(error.message), hint=redact(error.hint)))
+
+
 def work(connection: Connection, settings: AnnotateConfig) -> None:
     """Load the detector, then annotate what comes, until the process is killed."""
     try:
-        detectors = ready_detectors(settings)
+        annotator = Annotator(settings)
     except StreamerError as error:
-        connection.send(Unusable(type(error)(redact(error.message), hint=redact(error.hint))))
+        connection.send(unusable(error))
         return
     connection.send(Ready())
     jobs = _received(connection)
     while True:
-        answer, broken = _annotated(jobs.get(), detectors, connection)
-        connection.send(answer)
-        if broken:
-            # What has failed once inside may be in any state.
-            for detector in detectors:
-                detector.close()
-            detectors = ready_detectors(settings)
+        connection.send(annotator.annotate(jobs.get(), connection.send))
 
 
 def _received(connection: Connection) -> SimpleQueue[Any]:
@@ -63,24 +82,26 @@ def _received(connection: Connection) -> SimpleQueue[Any]:
     return jobs
 
 
-def _annotated(work: Work, detectors: Sequence[Detector], connection: Connection) -> tuple[Finished | Failed, bool]:
+def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came], object]) -> tuple[Finished | Failed, bool]:
     """What became of a recording, and whether the detector has failed at it."""
     told = 0.0
 
-    def tell(stats: Stats, total: int | None, now: float) -> None:
+    def on_progress(stats: Stats, total: int | None, now: float) -> None:
         nonlocal told
         if now - told >= _TELL_S:
             told = now
-            connection.send(Came(stats.frames_out, total))
+            tell(Came(stats.frames_out, total))
 
     settings = work.settings
     journal: DetectionJournal | None = None
     try:
         _make_folders(settings)
         if work.journal is not None:
-            journal = DetectionJournal(work.journal, work.about, detectors)
+            # Held by a copy of this work on a machine that was given up, and goes on: then it is done without.
+            with suppress(BlockingIOError):
+                journal = DetectionJournal(work.journal, work.about, detectors)
         detect = detect_in if journal is None else journal.detect
-        summary = annotate_with(settings, on_progress=tell, detectors=detectors, detect=detect)
+        summary = annotate_with(settings, on_progress=on_progress, detectors=detectors, detect=detect)
     except StreamerError as error:
         broken = isinstance(error, StageFailed) and error.stage == "inference"
         return Failed(redact(str(error))), broken

@@ -65,6 +65,7 @@ def root(
             "  streamer annotate talk.mkv -o talk.webm --encoder libvpx-vp9 --start 1:30 --end 2:00 --classes person",
             "  streamer annotate match.mp4 -o out.mp4 --inference-interval 5 --detections out.jsonl --masks none",
             "  streamer annotate videos -o annotated --workers 4 --resume",
+            "  streamer annotate videos -o annotated --ray auto",
             "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 Ctrl-C, 0 SIGTERM (what was done plays).",
         ]
     ),

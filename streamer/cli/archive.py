@@ -63,7 +63,12 @@ class ArchiveProgress:
 def annotate_all(settings: AnnotateConfig) -> int:
     """Annotate an archive, say how it went, and return the exit code: 1 where something could not be done."""
     with ArchiveProgress(quiet=settings.quiet) as progress:
-        status = annotate_archive(settings, progress.update)
+        if settings.ray is None:
+            status = annotate_archive(settings, progress.update)
+        else:
+            from streamer.cluster.workforce import annotate_on_cluster
+
+            status = annotate_on_cluster(settings, progress.update)
     print_archive(status, settings)
     if status.interrupted:
         return exit_code(complete=False)

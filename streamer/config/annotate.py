@@ -18,6 +18,7 @@ from streamer.config.fields import (
     Name,
     Option,
     Quality,
+    RayAddress,
     Seconds,
     Settings,
     Switch,
@@ -125,7 +126,11 @@ class ArchiveOptions(Settings):
     resume: Switch = False
     """Go on with a folder of recordings where an earlier run has ended: what is finished is left as it is."""
     workers: Count = 1
-    """Processes with a detector each, side by side: on the recordings of a folder, or on the frames of one recording."""
+    """Processes with a detector each, side by side: on the recordings of a folder, or on the frames of one recording. With
+    ``ray``: as many as the cluster has cores."""
+    ray: RayAddress = None
+    """Work on the recordings of a folder on the machines of a Ray cluster: ``auto`` (that of this machine), its HOST:PORT, or
+    ``local`` (one that lasts as long as the command)."""
 
 
 class AnnotateConfig(  # pydantic takes the fields of the last base first

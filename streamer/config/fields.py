@@ -279,6 +279,9 @@ Endpoint = Annotated[
         ({"type": "integer", "minimum": 0, "maximum": 65535}, text_schema(_ENDPOINT)),
     ),
 ]
+RayAddress = Annotated[
+    str | None, Field(min_length=1), Expected("auto, local or HOST:PORT", "ADDRESS", (_TEXT,)), Unset("this machine alone")
+]
 Switch = Annotated[
     bool,
     BeforeValidator(_stripped),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -39,7 +40,10 @@ class DetectionJournal:
     """
 
     def __init__(self, path: Path, about: Mapping[str, object], detectors: Sequence[Detector]) -> None:
-        """``about`` says what the answers depend on: a file that says otherwise is begun anew. Raises ``OutputWriteFailed``."""
+        """``about`` says what the answers depend on: a file that says otherwise is begun anew.
+
+        Raises ``OutputWriteFailed``, and ``BlockingIOError`` while another process writes to it.
+        """
         self._remembers = any(isinstance(detector, Remembers) for detector in detectors)
         self._chunks: dict[int, int] = {}
         """For each detector, by ``id``, the chunk of the frame that it saw last."""
@@ -54,7 +58,11 @@ class DetectionJournal:
         except OSError as error:
             raise self._failed(error) from error
         try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._known = self._read(head)
+        except BlockingIOError:
+            self._file.close()
+            raise
         except OSError as error:
             self._file.close()
             raise self._failed(error) from error

@@ -121,3 +121,12 @@ def test_answers_of_other_settings_are_not_taken(tmp_path: Path) -> None:
 def test_a_journal_without_an_answer_is_not_left(tmp_path: Path) -> None:
     DetectionJournal(tmp_path / "journal", {}, []).close()
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_journal_belongs_to_one_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    first = DetectionJournal(path, {}, [])
+    with pytest.raises(BlockingIOError):
+        DetectionJournal(path, {}, [])
+    first.close()
+    DetectionJournal(path, {}, []).close()

@@ -1,0 +1,75 @@
+"""What annotates recordings on a machine of the cluster: a Ray actor around the worker of archives."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+from streamer._version import __version__
+from streamer.archive.messages import Came, Failed, Message, Ready, Unusable, Work
+from streamer.archive.worker import Annotator, unusable
+from streamer.config.annotate import AnnotateConfig
+from streamer.errors import ConfigError, StreamerError, in_one_line
+from streamer.redact import redact
+
+
+class ClusterAnnotator:
+    """Loads a detector, then annotates one recording after the other; each method is a stream of what ``archive`` is told."""
+
+    def __init__(self, settings: AnnotateConfig, manifest: Path, version: str) -> None:
+        """``manifest`` is the archive's, by which this machine shows that it sees the results; ``version`` the driver's."""
+        self._settings = settings
+        self._manifest = manifest
+        self._version = version
+        self._annotator: Annotator | None = None
+
+    def load(self) -> Iterator[Message]:
+        """``Ready`` or ``Unusable``."""
+        yield from _told(self._load)
+
+    def annotate(self, work: Work) -> Iterator[Message]:
+        """``Came`` several times, then ``Finished`` or ``Failed``."""
+        annotator = self._annotator
+        assert annotator is not None
+        yield from _told(lambda tell: annotator.annotate(work, tell))
+
+    def _load(self, _: Callable[[Came], object]) -> Ready | Unusable:
+        try:
+            if self._version != __version__:
+                raise ConfigError(
+                    f"{_here()} has streamer {__version__}, this is {self._version}", hint="install the same version everywhere"
+                )
+            if not self._manifest.exists():
+                raise ConfigError(
+                    f"{_here()} does not see {self._manifest.parent}",
+                    hint="input and OUTPUT must be on storage that all machines have at the same path",
+                )
+            self._annotator = Annotator(self._settings)
+        except StreamerError as error:
+            return unusable(error)
+        return Ready()
+
+
+def _here() -> str:
+    return f"the machine {os.uname().nodename}"
+
+
+def _told(work: Callable[[Callable[[Came], object]], Message]) -> Iterator[Message]:
+    """What ``work`` tells and at last returns. It has a thread of its own: in the main one it would take the signals."""
+    messages: SimpleQueue[Message] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            messages.put(work(messages.put))
+        except BaseException as error:  # noqa: BLE001  # whoever waits must be told
+            messages.put(Failed(redact(in_one_line(error))))
+
+    threading.Thread(target=run, name="annotator", daemon=True).start()
+    while True:
+        message = messages.get()
+        yield message
+        if not isinstance(message, Came):
+            return

@@ -1,0 +1,94 @@
+"""This process as a driver of a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from streamer.errors import ClusterUnavailable, ConfigError, in_one_line
+
+AUTO, LOCAL = "auto", "local"
+NAMESPACE = "streamer"
+_CONNECT_S = 5.0
+_OBJECT_STORE_BYTES = 100 << 20
+"""Nothing large travels through Ray: recordings are read where they are worked on."""
+_KEEPALIVE = {"RAY_grpc_client_keepalive_time_ms": "1000", "RAY_grpc_client_keepalive_timeout_ms": "2000"}
+"""Without these a call to a machine that is cut off waits for ever, although Ray knows that it is gone."""
+
+
+@contextmanager
+def connected(address: str, *, cpus: int | None = None) -> Iterator[Any]:
+    """The module ``ray``, connected to the cluster at ``address``, until the context ends.
+
+    ``auto`` is the cluster of this machine, or the one that ``RAY_ADDRESS`` names; ``local`` is one of this process alone, with
+    ``cpus`` cores, or as many as there are; all else is HOST:PORT of a cluster that this machine belongs to.
+
+    Raises ``ConfigError`` where Ray is not installed or the address cannot be one, and ``ClusterUnavailable``.
+    """
+    _prepare(address)
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError("--ray needs Ray", hint='pip install "streamer[ray]"') from error
+    options: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    handler = signal.getsignal(signal.SIGTERM)
+    # Ray prints the deaths of workers to stdout, at length; whoever works with them is told of each, and says so in a line.
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            try:
+                ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
+            except Exception as error:  # Ray raises all kinds
+                raise ClusterUnavailable(
+                    f"the Ray cluster {address} cannot be joined: {in_one_line(error)}",
+                    hint="run this on a machine of the cluster, with the same Ray, Python and RAY_AUTH_MODE",
+                ) from error
+            finally:
+                _restore(handler)
+            yield ray
+        finally:
+            ray.shutdown()
+            _restore(handler)
+
+
+def _prepare(address: str) -> None:
+    """Set what Ray reads from the environment, and refuse what it would try for long."""
+    environment = os.environ
+    environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    environment.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    for name, value in _KEEPALIVE.items():
+        environment.setdefault(name, value)
+    if "RAY_AUTH_MODE" not in environment:
+        # Never left to Ray: it would write a token into the home folder, by which later clusters differ.
+        if address == LOCAL:
+            environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        given = "RAY_AUTH_TOKEN" in environment or "RAY_AUTH_TOKEN_PATH" in environment
+        environment["RAY_AUTH_MODE"] = "token" if given else "disabled"
+    if address in (AUTO, LOCAL):
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        raise ConfigError(
+            f"ray: expected auto, local or HOST:PORT, got {address!r}",
+            hint="HOST:PORT is what `ray start --head` has shown; a machine joins by `ray start --address HOST:PORT`",
+        )
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterUnavailable(
+            f"nothing answers at {address} ({in_one_line(error)})", hint="check the address, and that the head runs"
+        ) from error
+
+
+def _restore(handler: Any) -> None:
+    """Ray takes SIGTERM for itself."""
+    with contextlib.suppress(ValueError):  # not in the main thread, where Ray does not take it either
+        signal.signal(signal.SIGTERM, handler)

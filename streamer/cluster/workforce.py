@@ -1,0 +1,173 @@
+"""Workers of an archive that are Ray actors: Ray places them, and says when they or their machines are gone."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from streamer._version import __version__
+from streamer.archive.messages import Came, Gone, Message, Work
+from streamer.archive.run import ArchiveStatus, annotate_archive
+from streamer.cluster.annotator import ClusterAnnotator
+from streamer.cluster.connection import connected
+from streamer.config.annotate import AnnotateConfig
+from streamer.detectors.device import gpu_index
+from streamer.detectors.from_settings import DEFAULT_SCORE
+from streamer.errors import ConfigError
+
+_LOOK_S = 1.0
+"""How often the machines of the cluster are looked at."""
+_END_S = 2.0
+_GPU_PARTS = 10_000
+"""Ray counts a GPU in so many parts."""
+_NODE_DIED = "node has died"
+
+
+def annotate_on_cluster(config: AnnotateConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
+    """As :func:`annotate_archive`, on the machines of the Ray cluster that the settings name.
+
+    Raises ``ClusterUnavailable`` besides.
+    """
+    index = gpu_index(config.device)
+    if index is not None and config.device != "cuda":
+        raise ConfigError(f"device: {config.device} names a GPU, which Ray chooses", hint="say --device cuda")
+    return annotate_archive(config, on_change, employ=_on_cluster)
+
+
+@contextmanager
+def _on_cluster(config: AnnotateConfig, manifest: Path) -> Iterator[RayWorkforce]:
+    assert config.ray is not None
+    asked = config.workers if "workers" in config.model_fields_set else None
+    cores = config.threads or 1
+    with connected(config.ray, cpus=None if asked is None else asked * cores) as ray:
+        yield RayWorkforce(ray, config, manifest.absolute(), asked, cores)
+
+
+@dataclass(slots=True, eq=False)
+class RayWorker:
+    """Implements ``pool.Worker`` by an actor."""
+
+    actor: Any
+    stream: Any
+    """What it is about to say."""
+
+    def send(self, work: Work) -> None:
+        """Hand over a recording."""
+        journal = None if work.journal is None else work.journal.absolute()
+        work = replace(work, settings=_absolute(work.settings), journal=journal)
+        self.stream = self.actor.annotate.options(num_returns="streaming").remote(work)
+
+
+@dataclass(slots=True)
+class RayWorkforce:
+    """Implements ``pool.Workforce``. A worker reserves as many cores as its detector has threads, and a GPU for ``cuda``.
+
+    ``asked``: how many workers there shall be; None: as many as the cluster has room for. Where more are asked for than there
+    are GPUs, they share them.
+    """
+
+    ray: Any
+    config: AnnotateConfig
+    manifest: Path
+    asked: int | None
+    cores: int
+    _gpus: float = 0.0
+    """Of a worker."""
+    _room: int = 0
+    _looked_at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        if "cuda" in (self.config.device, self.config.decode):
+            there = float(self.ray.cluster_resources().get("GPU", 0.0))
+            if not there:
+                raise ConfigError("no machine of the cluster has a GPU", hint="ray start --num-gpus 1, or --device cpu")
+            share = 1.0 if self.asked is None else min(1.0, there / self.asked)
+            self._gpus = math.floor(share * _GPU_PARTS) / _GPU_PARTS
+        if not self._look():
+            raise ConfigError(
+                f"no machine of the cluster has {self.cores} cores for a worker",
+                hint="ray start --num-cpus N on the machines that shall work, or fewer --threads",
+            )
+
+    def most(self) -> int:
+        """As many as were asked for, or as there is room for now: machines may come and go."""
+        return self._look() if self.asked is None else self.asked
+
+    def start(self) -> RayWorker:
+        """One more; it comes to be where and when there is room."""
+        settings = _absolute(self.config.model_copy(update={"workers": 1, "threads": self._threads()}))
+        # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
+        kind = self.ray.remote(num_cpus=self.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
+        actor = kind(ClusterAnnotator).remote(settings, self.manifest, __version__)
+        return RayWorker(actor, actor.load.options(num_returns="streaming").remote())
+
+    def hear(self, workers: Sequence[RayWorker], timeout_s: float) -> list[tuple[RayWorker, Message]]:
+        """What they say."""
+        talking = {id(worker.stream): worker for worker in workers if worker.stream is not None}
+        streams = [worker.stream for worker in talking.values()]
+        if not streams or not self.ray.wait(streams, num_returns=1, timeout=timeout_s)[0]:
+            return []
+        ready, _ = self.ray.wait(streams, num_returns=len(streams), timeout=0)
+        return [(talking[id(stream)], self._next(talking[id(stream)])) for stream in ready]
+
+    def end(self, workers: Sequence[RayWorker]) -> list[RayWorker]:
+        """Kill them."""
+        last_calls = {}
+        for worker in workers:
+            self.ray.kill(worker.actor)
+            last_calls[worker.actor.load.remote()] = worker
+        ended, _ = self.ray.wait(list(last_calls), num_returns=len(workers), timeout=_END_S) if workers else ([], [])
+        return [last_calls[call] for call in ended]
+
+    def _next(self, worker: RayWorker) -> Message:
+        errors = self.ray.exceptions
+        try:
+            message: Message = self.ray.get(next(worker.stream))
+        except errors.RayActorError as error:
+            worker.stream = None
+            told = str(error)
+            lost = isinstance(error, errors.ActorUnavailableError) or _NODE_DIED in told
+            with suppress(Exception):  # it may be there still, cut off
+                self.ray.kill(worker.actor)
+            return Gone("was lost with its machine" if lost else "was killed or crashed", by_work=not lost)
+        except errors.OutOfMemoryError:
+            worker.stream = None
+            return Gone("was killed for want of memory")
+        if not isinstance(message, Came):
+            worker.stream = None
+        return message
+
+    def _threads(self) -> int | None:
+        """Of the detector: those of the built-in one take all cores where nothing is said."""
+        return self.cores if self.config.detector in DEFAULT_SCORE else self.config.threads
+
+    def _look(self) -> int:
+        """For how many workers there is room on all machines, taken or not; looked up once a second at most."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            resources = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            self._room = sum(self._fit(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in resources)
+        return self._room
+
+    def _fit(self, cores: float, gpus: float) -> int:
+        by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf
+        return int(min(cores // self.cores, by_gpu))
+
+
+def _absolute(settings: AnnotateConfig) -> AnnotateConfig:
+    """The same from any folder; the detector may be a file as well as a name."""
+    update: dict[str, object] = {"input": os.path.abspath(settings.input), "ray": None}  # noqa: PTH100  # a Path leaves .. in it
+    for name in ("output", "detections", "coco", "counts", "events", "labels", "zones_file"):
+        path = getattr(settings, name)
+        if path is not None and (name != "labels" or path.exists()):
+            update[name] = path.absolute()
+    if os.path.exists(settings.detector):  # noqa: PTH110  # as above
+        update["detector"] = os.path.abspath(settings.detector)  # noqa: PTH100  # as above
+    return settings.model_copy(update=update)

@@ -1,0 +1,121 @@
+"""The pool with workers that are only played."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable, Work
+from streamer.archive.pool import Job, Pool
+from streamer.config.annotate import load_annotate_config
+from streamer.errors import ConfigError, DetectorUnavailable, StreamerError
+
+WORK = Work(load_annotate_config(None, {"input": "in.mp4"}))
+
+
+@dataclass(eq=False)
+class Player:
+    """Says its lines, one at a time; after the first one, each is an answer to a recording."""
+
+    lines: deque[Message]
+    asked: int = 1
+
+    def send(self, _: Work) -> None:
+        self.asked += 1
+
+
+@dataclass
+class Cast:
+    """Workers that play ``parts``, one part each, in the order in which they are started."""
+
+    parts: deque[list[Message]]
+    most_: int = 2
+    ended: list[Player] = field(default_factory=list)
+
+    def most(self) -> int:
+        return self.most_
+
+    def start(self) -> Player:
+        return Player(deque(self.parts.popleft()))
+
+    def hear(self, workers: Sequence[Player], timeout_s: float) -> list[tuple[Player, Message]]:
+        assert timeout_s > 0
+        heard: list[tuple[Player, Message]] = []
+        for worker in workers:
+            if worker.asked and worker.lines:
+                worker.asked -= 1
+                heard.append((worker, worker.lines.popleft()))
+        return heard
+
+    def end(self, workers: Sequence[Player]) -> Sequence[Player]:
+        self.ended += workers
+        return workers
+
+
+DONE = Finished(1, (), ())
+LOST = Gone("was lost with its machine", by_work=False)
+DIED = Gone("was killed")
+AWAY = Unusable(ConfigError("the machine does not see OUTPUT"))
+
+
+def played(names: str, *parts: list[Message], most: int = 2) -> tuple[dict[str, Finished | Failed], list[str], list[bool]]:
+    """What became of the recordings, what was told of workers that cannot be used, and which recordings' ends were certain."""
+    ends: dict[str, Finished | Failed] = {}
+    told: list[str] = []
+    certain: list[bool] = []
+
+    def unusable(error: StreamerError) -> None:
+        told.append(str(error))
+
+    pool = Pool(
+        Cast(deque(parts), most),
+        deque(Job(name, WORK) for name in names),
+        on_begin=lambda _: None,
+        on_end=lambda job, answer: ends.update({job.name: answer}),
+        on_change=lambda: None,
+        clean_up=lambda _, ended: certain.append(ended),
+        on_unusable=unusable,
+    )
+    pool.run()
+    return ends, told, certain
+
+
+def test_a_lost_machine_is_not_held_against_the_recording() -> None:
+    ends, _, certain = played("a", [Ready(), LOST], [Ready(), LOST], [Ready(), DIED], [Ready(), DONE], most=1)
+    assert ends == {"a": DONE}
+    assert certain == [False, False, True]
+
+
+def test_a_recording_that_takes_machines_along_is_given_up() -> None:
+    lost: list[list[Message]] = [[Ready(), LOST] for _ in range(5)]
+    ends, _, _ = played("ab", *lost, [Ready(), DONE], most=1)
+    assert ends == {"a": Failed("the process that worked on it was lost with its machine, the last of 5 times"), "b": DONE}
+
+
+def test_a_recording_at_which_two_workers_die_is_given_up() -> None:
+    ends, _, _ = played("ab", [Ready(), DIED], [Ready(), DIED], [Ready(), DONE], most=1)
+    assert ends == {"a": Failed("the process that worked on it was killed, twice"), "b": DONE}
+
+
+def test_a_worker_that_cannot_be_used_stays_idle_while_others_work() -> None:
+    ends, told, _ = played("abc", [Ready(), DONE, DONE, DONE], [AWAY])
+    assert ends == {"a": DONE, "b": DONE, "c": DONE}
+    assert told == ["the machine does not see OUTPUT"]
+
+
+def test_where_none_can_be_used_the_run_ends() -> None:
+    with pytest.raises(ConfigError, match="does not see"):
+        played("abc", [AWAY], [AWAY])
+    # The last one that worked is gone.
+    with pytest.raises(ConfigError, match="does not see"):
+        played("abc", [Ready(), DIED], [AWAY], [AWAY])
+
+
+def test_machines_that_go_while_the_detector_is_loaded_say_nothing_of_it() -> None:
+    ends, _, _ = played("a", [LOST], [LOST], [LOST], [Ready(), DONE], most=1)
+    assert ends == {"a": DONE}
+    with pytest.raises(DetectorUnavailable, match="was killed"):
+        played("a", [DIED], [DIED], most=1)

@@ -1,0 +1,55 @@
+"""A Ray cluster on this machine: a head that does no work, and nodes that can be killed like machines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OBJECT_STORE = 80 << 20
+QUICK = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 1000,
+    "health_check_failure_threshold": 3,
+}
+
+
+class Machines:
+    """The cluster; :attr:`address` is what ``--ray`` is given."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False, "_system_config": QUICK}
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        self.address = str(self._cluster.address)
+
+    def add(self, cores: int) -> Any:
+        """A machine with so many cores."""
+        return self._cluster.add_node(num_cpus=cores, object_store_memory=OBJECT_STORE)
+
+    def kill(self, machine: Any) -> None:
+        """As if its power went."""
+        self._cluster.remove_node(machine, allow_graceful=False)
+
+    def stop(self) -> None:
+        self._cluster.shutdown()
+
+
+@contextmanager
+def machines(environment: Mapping[str, str]) -> Iterator[Machines]:
+    """A cluster whose processes have ``environment``, as this one has meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+        for name, value in {**known, "PYTHONPATH": str(Path.cwd()), **environment}.items():
+            patch.setenv(name, value)
+        running = Machines()
+        try:
+            yield running
+        finally:
+            running.stop()
