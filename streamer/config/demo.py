@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from streamer.config.fields import Count, Endpoint, Names, Settings, Unset
+from streamer.config.fields import Count, Endpoint, Settings
 from streamer.config.shared import DetectorOptions, SelectionOptions
 from streamer.config.validation import load
 from streamer.config.web import WebOptions
@@ -23,8 +23,6 @@ class DemoOptions(Settings):
     """Browsers that may try it at the same time; more are asked to come back."""
     upload_mb: Annotated[Count, Field(le=10_000)] = 200
     """Largest clip in megabytes that somebody without a camera may bring."""
-    ice_servers: Annotated[Names, Unset("none: only addresses of this machine are offered", by_none=False)] = None
-    """STUN servers that help through a NAT, such as ``stun:stun.example:3478``; they learn who asks."""
 
 
 class DemoConfig(DemoOptions, WebOptions, SelectionOptions, DetectorOptions):

@@ -14,7 +14,7 @@ def check(config: DemoConfig) -> None:
     """Raise ``ConfigError`` for a missing extra, a class that there is not, a detector that cannot be."""
     if find_spec("aiortc") is None:
         raise ConfigError("the demo needs aiortc, which sends pictures to browsers", hint='pip install "streamer[web]"')
-    config.check_tls()
+    config.check_web()
     if config.web_read_only:
         raise ConfigError(
             f"{config.origin.where(('web_read_only',))}web_read_only leaves nothing of a demo, which is there to be tried",

@@ -83,7 +83,7 @@ class _Check:
                 if self._surroundings:
                     check_endpoint(self._process.metrics)
         with self._at("tls_cert"):
-            self._process.check_tls()
+            self._process.check_web()
         webhook = self._process.webhook
         if webhook is not None and webhook.base_url is not None and self._process.web is None:
             with self._at("webhook"):

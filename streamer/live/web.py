@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from streamer.config.live import CameraConfig, ProcessOptions
@@ -21,6 +22,7 @@ from streamer.web.address import is_loopback, parse_endpoint, url_of
 from streamer.web.event_library import EventCamera
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
+from streamer.web.whep import NOT_INSTALLED, is_installed
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +49,11 @@ def shown_in_browsers(
     def of_cameras() -> list[Mapping[str, object]]:
         return [status.as_dict() for status in statuses()]
 
+    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or ())
+    if not is_installed():
+        log.info("browsers get video by MSE: %s", NOT_INSTALLED)
     try:
-        with WebServer(process.web, lambda: wall_app(wall, access, told, of_cameras, events), tls=tls_of(process)) as server:
+        with WebServer(process.web, make_app, tls=tls_of(process)) as server:
             log.info("cameras at %s", server.url)
             if process.web_token is None and access.token is not None:
                 # Not in the log, which is kept and sent on.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from streamer.frame import StreamInfo
 from streamer.stages import Annotated, OutputStatus, State
 from streamer.web.objects import drawable, drawable_places
-from streamer.web.packets import PacketHub, VideoViewer
+from streamer.web.packets import PacketHub
+from streamer.web.relay import call
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,14 @@ class Viewer:
         return self._newest
 
 
+class Reader(Protocol):
+    """Somebody who plays a video, and wants to know what is in each picture. Used in the server's loop."""
+
+    def tell(self, text: str) -> None:
+        """JSON: what is in a picture, or a notice; never waits."""
+        ...
+
+
 class Feed:
     """Takes the frames of one camera, and gives them to all who watch.
 
@@ -85,8 +95,8 @@ class Feed:
         self._info: StreamInfo | None = None
         self._labels: Mapping[int, str] = {}
         self._viewers: dict[Viewer, asyncio.AbstractEventLoop] = {}
-        self._readers: dict[VideoViewer, asyncio.AbstractEventLoop] = {}
-        """Who plays the packets, and wants to know only what is in each picture."""
+        self._readers: dict[Reader, asyncio.AbstractEventLoop] = {}
+        """Who plays a video, and wants to know only what is in each picture."""
         self._notice = ""
         """Why no frames come; empty while they do."""
         self._told = ""
@@ -135,7 +145,7 @@ class Feed:
         with self._lock:
             self._viewers.pop(viewer, None)
 
-    def read(self, viewer: VideoViewer) -> None:
+    def read(self, viewer: Reader) -> None:
         """From the server's loop: begin to tell what is in each picture."""
         with self._lock:
             self._readers[viewer] = asyncio.get_running_loop()
@@ -143,7 +153,7 @@ class Feed:
                 viewer.tell(json.dumps({"notice": self._notice}))
             self._lock.notify()
 
-    def read_no_more(self, viewer: VideoViewer) -> None:
+    def read_no_more(self, viewer: Reader) -> None:
         """From the server's loop: tell no longer."""
         with self._lock:
             self._readers.pop(viewer, None)
@@ -259,17 +269,11 @@ def _jpeg(item: Annotated, *, drawn: bool) -> bytes:
     return data.tobytes()
 
 
-def _tell(readers: Mapping[VideoViewer, asyncio.AbstractEventLoop], text: str) -> None:
+def _tell(readers: Mapping[Reader, asyncio.AbstractEventLoop], text: str) -> None:
     for reader, loop in readers.items():
-        try:
-            loop.call_soon_threadsafe(reader.tell, text)
-        except RuntimeError:  # the server was closed meanwhile
-            log.debug("a viewer was there no more")
+        call(loop, reader.tell, text)
 
 
 def _give(viewers: Mapping[Viewer, asyncio.AbstractEventLoop], what: Shown | str) -> None:
     for viewer, loop in viewers.items():
-        try:
-            loop.call_soon_threadsafe(viewer.put, what)
-        except RuntimeError:  # the server was closed meanwhile
-            log.debug("a viewer was there no more")
+        call(loop, viewer.put, what)

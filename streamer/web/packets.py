@@ -1,4 +1,4 @@
-"""A camera's own H.264 on its way to browsers, as fragments of MP4: nothing is decoded or encoded for looking."""
+"""A camera's own H.264 on its way to browsers, as it is or as fragments of MP4: nothing is decoded or encoded for looking."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from av.packet import Packet
 from streamer.errors import StreamerError, in_one_line
 from streamer.recording.times import PacketTimes
 from streamer.recording.tracks import Tracks
+from streamer.sources.annexb import AnnexB
 from streamer.sources.live_timestamps import TIME_BASE
 from streamer.sources.packets import CameraPacket, CameraStreams
 from streamer.sources.whole_pictures import parameter_sets
+from streamer.web.relay import Relay
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -29,14 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 16 * 2**20
-"""A group of pictures that is larger is not kept: who comes then waits for the next key frame."""
-MOST_PICTURES = 2000
-"""The same, in pictures."""
 MOST_WAITING = 50
 """Pictures that may wait for one viewer, two seconds of most cameras; then it is cut over to the next key frame."""
-AWAY_S = 2.0
-"""Without a packet for so long a camera is away."""
+REORDERED = "its pictures are sent in another order than they are shown, which WebRTC does not carry"
 _PROFILES = {66: "Baseline", 77: "Main", 100: "High"}
 """What browsers play: 8 bit, 4:2:0."""
 _MP4 = {"movflags": "frag_every_frame+empty_moov+default_base_moof+skip_trailer", "flush_packets": "1"}
@@ -44,8 +41,21 @@ _HEAD = struct.Struct(">dd?")
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """One picture as WebRTC carries it."""
+
+    data: bytes
+    """H.264 with start codes, parameter sets before key frames."""
+    ticks: int
+    """Its time in the video, in ticks of ``TIME_BASE``; each is later than the one before."""
+    stamp: int | None
+    """The camera's own time stamp, if it has one."""
+    key: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Fragment:
-    """One picture as it is sent."""
+    """One picture as it is sent by WebSocket."""
 
     data: bytes
     """Two big-endian doubles (its time in the video, in seconds; the camera's own time stamp, NaN where there is none), a byte
@@ -53,8 +63,17 @@ class Fragment:
     key: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Mp4Head:
+    """What a player of fragments has to know beforehand."""
+
+    codec: str
+    """As browsers name it, such as ``avc1.42c01f``."""
+    data: bytes
+
+
 class VideoViewer:
-    """A browser that plays the packets of a camera. Used in the server's loop."""
+    """A browser that plays fragments of MP4. Used in the server's loop."""
 
     def __init__(self) -> None:
         self.cuts = 0
@@ -65,27 +84,31 @@ class VideoViewer:
         self._until_key = False
         self._there = asyncio.Event()
 
-    def begin(self, codec: str, head: bytes, group: tuple[Fragment, ...] = ()) -> None:
+    def begin(self, head: Mp4Head, group: tuple[Fragment, ...] = ()) -> None:
         """Another video: its codec as browsers name it, the head of its MP4, and what there is of it already."""
         self._waiting.clear()
-        self._waiting += (json.dumps({"codec": codec}), head, *group)
+        self._waiting += (json.dumps({"codec": head.codec}), head.data, *group)
         self._fragments = len(group)
         self._most = MOST_WAITING + len(group)
         self._until_key = not group
         self._there.set()
 
-    def put(self, fragment: Fragment) -> None:
+    def put(self, picture: Fragment) -> None:
         """The next picture; a viewer that is too slow gets none up to the next key frame."""
         if self._fragments >= self._most:
             self._waiting = deque(each for each in self._waiting if not isinstance(each, Fragment))
             self._fragments, self._most, self._until_key = 0, MOST_WAITING, True
             self.cuts += 1
-        if self._until_key and not fragment.key:
+        if self._until_key and not picture.key:
             return
         self._until_key = False
-        self._waiting.append(fragment)
+        self._waiting.append(picture)
         self._fragments += 1
         self._there.set()
+
+    def refuse(self, why: str) -> None:
+        """No more pictures come."""
+        self.tell(json.dumps({"refused": why}))
 
     def tell(self, text: str) -> None:
         """JSON: what is in a picture, or a notice. It is left out where as many wait as pictures may."""
@@ -106,29 +129,27 @@ class VideoViewer:
 
 
 class PacketHub:
-    """Implements ``PacketTap``: makes one MP4 of a camera's packets for all who watch, and keeps its last group of pictures.
+    """Implements ``PacketTap``: hands a camera's packets to all who watch, one MP4 of them to those who play that.
 
     Packets come from the connection's thread, which never waits and never fails here; viewers live in the server's loop.
     """
 
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
-        self._clock = clock
+        self.pictures: Relay[str, EncodedPicture] = Relay(clock=clock)
+        """The packets for WebRTC; begins with the codec as browsers name it."""
+        self.fragments: Relay[Mp4Head, Fragment] = Relay(clock=clock)
         self._lock = threading.Lock()
-        self._viewers: dict[VideoViewer, asyncio.AbstractEventLoop] = {}
         self._codec = ""
         self._why_not = "no picture has come yet"
-        self._head = b""
-        self._group: list[Fragment] = []
-        self._group_bytes = 0
-        self._newest_s = 0.0
-        """Monotonic seconds when the newest packet came."""
+        self._reordered = False
         self._told = ""
         # What follows belongs to the connection's thread.
         self._streams: CameraStreams | None = None
         self._times: PacketTimes | None = None
         self._tracks: Tracks | None = None
         self._muxer: _Muxer | None = None
+        self._annexb: AnnexB | None = None
 
     @property
     def codec(self) -> str:
@@ -142,10 +163,16 @@ class PacketHub:
         with self._lock:
             return self._why_not
 
+    @property
+    def why_not_webrtc(self) -> str:
+        """Why no packets are sent by WebRTC; empty where they are."""
+        with self._lock:
+            return self._why_not or (REORDERED if self._reordered else "")
+
     def begin(self, streams: CameraStreams) -> None:
         """A connection is open."""
         self._streams = replace(streams, audio=None)
-        self._times, self._tracks, self._muxer = PacketTimes(streams.video.rate), None, None
+        self._times, self._tracks, self._muxer, self._annexb = PacketTimes(streams.video.rate), None, None, None
         if streams.video.codec != "h264":
             self._refuse(f"the camera sends {streams.video.codec}, which browsers do not play")
 
@@ -162,32 +189,22 @@ class PacketHub:
             placed = times.place(packet)
             if self._tracks is None:
                 return
-            if self._muxer is None:
+            if self._muxer is None or self._annexb is None:
                 if not packet.key:
                     return
+                self._annexb = AnnexB(streams.video.extradata)
                 self._muxer = _Muxer(self._tracks, placed.dts)
-                self._begin(_codec_of(streams, packet), self._muxer.head)
+                self._begin(Mp4Head(_codec_of(streams, packet), self._muxer.head), reordered=self._tracks.depth > 0)
+            if self._tracks.depth == 0:
+                data = self._annexb.picture(packet.data, key=packet.key)
+                self.pictures.send(EncodedPicture(data, placed.pts, packet.pts, packet.key), packet.arrived_s)
             done = self._muxer.push(packet, placed.pts, placed.dts)
         except (av.error.FFmpegError, StreamerError, ValueError) as error:
-            self._tracks = self._muxer = None
+            self._tracks = self._muxer = self._annexb = None
             self._refuse(f"the camera's packets cannot be sent: {in_one_line(error)}")
             return
-        self._newest_s = packet.arrived_s
         if done is not None:
-            self._send(done)
-
-    def join(self, viewer: VideoViewer) -> None:
-        """From the server's loop: begin to watch."""
-        with self._lock:
-            self._viewers[viewer] = asyncio.get_running_loop()
-            if self._codec:
-                is_away = self._clock() - self._newest_s > AWAY_S  # old pictures would look as if they were of now
-                viewer.begin(self._codec, self._head, () if is_away else tuple(self._group))
-
-    def leave(self, viewer: VideoViewer) -> None:
-        """From the server's loop: watch no longer."""
-        with self._lock:
-            self._viewers.pop(viewer, None)
+            self.fragments.send(done, packet.arrived_s)
 
     def _look_at(self, streams: CameraStreams, key: CameraPacket) -> None:
         self._tracks = self._muxer = None
@@ -199,38 +216,24 @@ class PacketHub:
             return
         self._tracks = Tracks(streams, key)
 
-    def _begin(self, codec: str, head: bytes) -> None:
+    def _begin(self, head: Mp4Head, *, reordered: bool) -> None:
         with self._lock:
-            self._codec, self._why_not, self._head = codec, "", head
-            self._group, self._group_bytes = [], 0
-            viewers = dict(self._viewers)
+            self._codec, self._why_not, self._reordered = head.codec, "", reordered
         self._told = ""
-        for viewer, loop in viewers.items():
-            _call(loop, viewer.begin, codec, head)
-
-    def _send(self, fragment: Fragment) -> None:
-        with self._lock:
-            if fragment.key:
-                self._group, self._group_bytes = [], 0
-            if fragment.key or self._group:
-                self._group.append(fragment)
-                self._group_bytes += len(fragment.data)
-                if self._group_bytes > MOST_BYTES or len(self._group) > MOST_PICTURES:
-                    self._group, self._group_bytes = [], 0
-            viewers = dict(self._viewers)
-        for viewer, loop in viewers.items():
-            _call(loop, viewer.put, fragment)
+        self.fragments.begin(head)
+        if reordered:
+            self.pictures.end(REORDERED)
+        else:
+            self.pictures.begin(head.codec)
 
     def _refuse(self, why: str) -> None:
         with self._lock:
-            self._codec, self._why_not, self._head = "", why, b""
-            self._group, self._group_bytes = [], 0
-            viewers = dict(self._viewers)
+            self._codec, self._why_not = "", why
         if why != self._told:
             self._told = why
             log.info("%s: browsers get JPEG pictures: %s", self.name, why, extra={"source": self.name})
-        for viewer, loop in viewers.items():
-            _call(loop, viewer.tell, json.dumps({"refused": why}))
+        self.fragments.end(why)
+        self.pictures.end(why)
 
 
 class _Muxer:
@@ -284,10 +287,3 @@ def _sps(streams: CameraStreams, key: CameraPacket) -> bytes:
 
 def _codec_of(streams: CameraStreams, key: CameraPacket) -> str:
     return f"avc1.{_sps(streams, key)[1:4].hex()}"
-
-
-def _call(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *what: object) -> None:
-    try:
-        loop.call_soon_threadsafe(call, *what)
-    except RuntimeError:  # the server was closed meanwhile
-        log.debug("a viewer was there no more")

@@ -1,4 +1,4 @@
-"""A WebRTC connection to a browser: pictures come, pictures go. The one file that knows aiortc, an extra (``web``).
+"""A WebRTC connection to a browser: pictures come, pictures go. Besides it only ``video_peer.py`` knows aiortc, an extra.
 
 Nothing is asked of the internet: without ``ice_servers`` only addresses of this machine are offered, in milliseconds.
 """
@@ -30,6 +30,7 @@ CONNECT_S = 15.0
 """A browser that has not connected by then never will: nothing else would notice, its offers have no end of candidates."""
 SILENT_S = 10.0
 """A browser that is to send pictures and sends none for so long is gone, or its tab sleeps."""
+H264 = "video/H264"
 MOST_SDP = 64 * 1024
 """Characters of a session description; browsers send some 6,000."""
 _BIT_RATES = {"DEFAULT_BITRATE": 2_500_000, "MIN_BITRATE": 400_000, "MAX_BITRATE": 6_000_000}
@@ -76,37 +77,37 @@ class Outgoing(MediaStreamTrack):
         self._there.set()
 
 
-class Peer:
-    """One connection. All of it runs in the server's loop; ``ended`` is called once, with the reason."""
+class Connection:
+    """One connection, which sends ``track``. All of it runs in the server's loop; ``ended`` is called once, with the reason."""
 
     def __init__(
-        self,
-        taken: Callable[[av.VideoFrame], None] | None,
-        ended: Callable[[str], None],
-        ice_servers: Sequence[str] = (),
+        self, track: MediaStreamTrack, ended: Callable[[str], None], ice_servers: Sequence[str] = (), *, others: bool = True
     ) -> None:
-        """``taken`` is called with each picture that comes; None: none is wanted. ``ice_servers`` are URLs, ``stun:…``."""
+        """``ice_servers`` are URLs, ``stun:…``; ``others``: a browser without H.264 may get another codec."""
         _raise_bit_rates()
         servers = [RTCIceServer(urls=url) for url in ice_servers]
-        self.outgoing = Outgoing()
-        self._taken = taken
         self._ended = ended
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._over = False
+        self._closing: asyncio.Future[None] | None = None
+        # Before anything can happen of which nobody would hear.
+        self._connection.on("connectionstatechange", self._changed)
+        self._track = track
+        self.sender = self._connection.addTrack(track)
+        for transceiver in self._connection.getTransceivers():
+            capabilities = RTCRtpSender.getCapabilities("video").codecs
+            # The browser's first choice may be VP8, which takes longer here and blurs more.
+            codecs = sorted(capabilities, key=lambda codec: codec.mimeType != H264)
+            transceiver.setCodecPreferences([codec for codec in codecs if others or codec.mimeType in (H264, "video/rtx")])
+
+    @property
+    def connected(self) -> bool:
+        """Whether the browser is there."""
+        return bool(self._connection.connectionState == "connected")
 
     async def answer(self, offer: str) -> str:
         """The answer to a browser's offer, both as SDP. Raises ``BadOffer``."""
         connection = self._connection
-        # Before anything can happen of which nobody would hear.
-        connection.on("connectionstatechange", self._changed)
-        connection.on("track", self._track)
-        sender = connection.addTrack(self.outgoing)
-        for transceiver in connection.getTransceivers():
-            if transceiver.sender is sender:
-                capabilities = RTCRtpSender.getCapabilities("video").codecs
-                # The browser's first choice may be VP8, which takes longer here and blurs more.
-                transceiver.setCodecPreferences(sorted(capabilities, key=lambda codec: codec.mimeType != "video/H264"))
         if len(offer) > MOST_SDP:
             raise BadOffer("the offer is too long")
         try:
@@ -123,17 +124,50 @@ class Peer:
         return connection.localDescription.sdp
 
     async def close(self, reason: str = "closed") -> None:
-        """End it. May be called twice."""
-        if not self._over:
-            self._over = True
-            self.outgoing.stop()
-            for task in self._tasks:
-                if task is not asyncio.current_task():
-                    task.cancel()
-            await self._connection.close()
-            self._ended(reason)
+        """End it, also where whoever asks for it is cancelled meanwhile. May be called twice."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close(reason))
+        await asyncio.shield(self._closing)
 
-    def _track(self, track: MediaStreamTrack) -> None:
+    async def _close(self, reason: str) -> None:
+        self._track.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self._connection.close()
+        self._ended(reason)
+
+    async def _give_up_in(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if not self.connected:
+            await self.close(f"no connection within {seconds:.0f} s")
+
+    def _changed(self) -> None:
+        state = self._connection.connectionState
+        if state in ("failed", "closed"):
+            self._spawn(self.close("the browser is gone"))
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # of a coroutine
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Peer(Connection):
+    """A browser that sends pictures and gets some back."""
+
+    def __init__(
+        self,
+        taken: Callable[[av.VideoFrame], None] | None,
+        ended: Callable[[str], None],
+        ice_servers: Sequence[str] = (),
+    ) -> None:
+        """``taken`` is called with each picture that comes; None: none is wanted."""
+        self.outgoing = Outgoing()
+        super().__init__(self.outgoing, ended, ice_servers)
+        self._taken = taken
+        self._connection.on("track", self._comes)
+
+    def _comes(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._taken is not None:
             self._spawn(self._take(track, self._taken))
         else:
@@ -152,21 +186,6 @@ class Peer:
             await self.close(f"no picture has come for {patience_s:.0f} s")
         except MediaStreamError:
             await self.close("the browser has ended it")
-
-    async def _give_up_in(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        if self._connection.connectionState != "connected":
-            await self.close(f"no connection within {seconds:.0f} s")
-
-    def _changed(self) -> None:
-        state = self._connection.connectionState
-        if state in ("failed", "closed"):
-            self._spawn(self.close("the browser is gone"))
-
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # of a coroutine
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _raise_bit_rates() -> None:

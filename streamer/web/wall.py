@@ -19,6 +19,7 @@ from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
 from streamer.web.sign_in import add_sign_in
+from streamer.web.whep import NOT_INSTALLED, add_whep, is_installed, prepare
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,10 @@ def wall_app(
     service: Service,
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     events: Mapping[str, EventCamera] = MappingProxyType({}),
+    ice_servers: Sequence[str] = (),
 ) -> web.Application:
     """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each, ``events``
-    those that make events."""
+    those that make events; ``ice_servers`` help WebRTC through a NAT."""
     app = web.Application(client_max_size=_BODY_BYTES)
     guard(app, access)
     app.middlewares.append(failures)
@@ -64,16 +66,20 @@ def wall_app(
     add_static(app, pages)
     add_service(app, service)
     add_sign_in(app, access, pages)
-    _add_pictures(app, wall)
+    _add_pictures(app, wall, ice_servers)
     add_events(app, pages, EventLibrary(events))
 
+    preparing: asyncio.Future[None] | None = None
+
     async def page(request: web.Request) -> web.Response:
+        nonlocal preparing
+        preparing = preparing or asyncio.ensure_future(prepare())  # somebody looks, and soon asks for pictures
         return pages.file(request, "wall.html")
 
     async def state(_: web.Request) -> web.Response:
         found = await asyncio.to_thread(cameras)
         told = [{**camera, **_shown_by(wall.feeds.get(camera["name"]))} for camera in found]
-        return answer({"cameras": told, "signed_in": access.token is not None})
+        return answer({"cameras": told, "ice_servers": list(ice_servers), "signed_in": access.token is not None})
 
     app.router.add_get("/", page)
     app.router.add_get("/api/cameras", state)
@@ -81,15 +87,23 @@ def wall_app(
 
 
 def _shown_by(feed: Feed | None) -> dict[str, object]:
-    """How a page can show a camera: ``video`` is the codec of its packets, or empty, and ``why_not`` the reason."""
+    """How a page can show a camera: ``video`` is the codec of its packets, or empty, and ``why_not`` the reason; and why not by
+    WebRTC."""
     if feed is None:
-        return {"has_pictures": False, "video": "", "why_not": "it is only recorded"}
+        return {"has_pictures": False, "video": "", "why_not": "it is only recorded", "why_not_webrtc": "it is only recorded"}
     if feed.hub is None:
-        return {"has_pictures": True, "video": "", "why_not": "privacy covers something, which packets would show"}
-    return {"has_pictures": True, "video": feed.hub.codec, "why_not": feed.hub.why_not}
+        why = "privacy covers something, which packets would show"
+        return {"has_pictures": True, "video": "", "why_not": why, "why_not_webrtc": why}
+    why_not_webrtc = feed.hub.why_not_webrtc or ("" if is_installed() else NOT_INSTALLED)
+    return {
+        "has_pictures": True,
+        "video": feed.hub.codec,
+        "why_not": feed.hub.why_not,
+        "why_not_webrtc": why_not_webrtc,
+    }
 
 
-def _add_pictures(app: web.Application, wall: Wall) -> None:
+def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) -> None:
     def feed_of(request: web.Request) -> Feed:
         feed = wall.feeds.get(request.match_info["camera"])
         if feed is None:
@@ -126,7 +140,7 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
         socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
         await socket.prepare(request)
         viewer = VideoViewer()
-        feed.hub.join(viewer)
+        feed.hub.fragments.join(viewer)
         feed.read(viewer)
         sending = asyncio.ensure_future(_play(socket, viewer))
         try:
@@ -134,7 +148,7 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
                 pass
         finally:
             feed.read_no_more(viewer)
-            feed.hub.leave(viewer)
+            feed.hub.fragments.leave(viewer)
             sending.cancel()
         return socket
 
@@ -170,6 +184,7 @@ def _add_pictures(app: web.Application, wall: Wall) -> None:
             feed.leave(viewer)
         return web.Response(body=shown.drawn if drawn else shown.clean, content_type="image/jpeg")
 
+    add_whep(app, feed_of, room, ice_servers)
     app.router.add_get("/api/cameras/{camera}/pictures", pictures)
     app.router.add_get("/api/cameras/{camera}/video", video)
     app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)

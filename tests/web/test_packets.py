@@ -5,47 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 
-from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream
-from streamer.web.packets import MOST_WAITING, PacketHub, VideoViewer
-from tests.camera import RATE, encode_video
+from streamer.web.packets import MOST_WAITING, REORDERED, PacketHub, VideoViewer
+from tests.camera import RATE
+from tests.web.sent import packets, streams
 
 HEAD = 17
-
-
-def streams(codec: str = "h264") -> CameraStreams:
-    return CameraStreams(video=EncodedStream(codec=codec, extradata=None, rate=Fraction(RATE), header=None))
-
-
-def packets(folder: Path, *, seconds: float = 2, gop: int = 25) -> list[CameraPacket]:
-    """What a camera sends; its time stamps begin anywhere."""
-    path = folder / "video.units"
-    encode_video(path, seconds=seconds, gop=gop)
-    data = path.read_bytes()
-    found: list[CameraPacket] = []
-    while data:
-        size = int.from_bytes(data[:4], "big")
-        at = 777_000 + 3600 * len(found)
-        found.append(
-            CameraPacket(
-                kind="video",
-                data=data[4 : 4 + size],
-                pts=at,
-                dts=at,
-                time_base=Fraction(1, 90_000),
-                key=len(found) % gop == 0,
-                arrived_s=len(found) / RATE,
-                utc_s=1e9 + len(found) / RATE,
-                camera_clock=False,
-            )
-        )
-        data = data[4 + size :]
-    return found
 
 
 async def waiting(viewer: VideoViewer) -> list[str | bytes]:
@@ -68,7 +37,7 @@ def test_who_comes_late_gets_the_pictures_since_the_last_key_frame(tmp_path: Pat
 
     async def watch() -> list[str | bytes]:
         viewer = VideoViewer()
-        hub.join(viewer)
+        hub.fragments.join(viewer)
         return await waiting(viewer)
 
     codec, head, *group = asyncio.run(watch())
@@ -92,8 +61,8 @@ def test_a_viewer_that_takes_nothing_goes_on_at_a_key_frame_and_costs_the_others
 
     async def watch() -> tuple[int, list[str | bytes], VideoViewer]:
         slow, quick = VideoViewer(), VideoViewer()
-        hub.join(slow)
-        hub.join(quick)
+        hub.fragments.join(slow)
+        hub.fragments.join(quick)
         taken = 0
         for packet in sent:
             hub.take(packet)
@@ -123,3 +92,13 @@ def test_what_browsers_do_not_play_is_not_sent(tmp_path: Path) -> None:
     for packet in packets(tmp_path, seconds=1):
         hub.take(packet)
     assert hub.why_not == ""
+
+
+def test_pictures_in_another_order_go_as_mp4_but_not_by_webrtc(tmp_path: Path) -> None:
+    hub = PacketHub("gate")
+    hub.begin(streams())
+    for packet in packets(tmp_path, "h264, reordered", seconds=1):
+        hub.take(packet)
+    assert hub.codec
+    assert hub.why_not == ""
+    assert hub.why_not_webrtc == REORDERED

@@ -99,10 +99,24 @@ def opened(browser: Browser, url: str, name: str, script: str = "") -> tuple[Pag
     return page, complaints
 
 
-@pytest.mark.parametrize("name", ["plain", "reordered"])
-def test_what_is_drawn_is_of_the_very_picture_that_is_shown(browser: Browser, wall: str, name: str) -> None:
-    page, complaints = opened(browser, wall, name)
-    assert page.locator("#way").text_content() == "video"
+NO_WEBRTC = "delete window.RTCPeerConnection;"
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "way"),
+    [
+        ("plain", "", "WebRTC"),
+        ("plain", "delete window.VideoFrame", "WebRTC"),
+        ("plain", NO_WEBRTC, "MSE (this browser has no WebRTC, or it is switched off)"),
+        ("reordered", "", "MSE (its pictures are sent in another order than they are shown, which WebRTC does not carry)"),
+    ],
+    ids=["WebRTC", "WebRTC by plain http", "MSE", "reordered"],
+)
+def test_what_is_drawn_is_of_the_very_picture_that_is_shown(
+    browser: Browser, wall: str, name: str, script: str, way: str
+) -> None:
+    page, complaints = opened(browser, wall, name, script)
+    assert page.locator("#way").text_content() == way
     for layer in ("Masks", "Outlines", "Labels"):  # they would lie over the number
         page.get_by_role("button", name=layer).click()
     found = page.evaluate(READ, {"canvas": "#large canvas", "count": 40})
@@ -119,10 +133,14 @@ def test_what_is_drawn_is_of_the_very_picture_that_is_shown(browser: Browser, wa
 @pytest.mark.parametrize(
     ("name", "script", "why"),
     [
-        ("plain", "delete window.MediaSource", "this browser has no Media Source Extensions"),
-        ("plain", "MediaSource.isTypeSupported = () => false", "this browser does not play avc1"),
-        ("plain", "SourceBuffer.prototype.appendBuffer = () => { throw Error('full') }", "it cannot be played: full"),
-        ("plain", "SourceBuffer.prototype.appendBuffer = () => {}", "its video did not begin within 3 s"),
+        ("plain", NO_WEBRTC + "delete window.MediaSource", "this browser has no Media Source Extensions"),
+        ("plain", NO_WEBRTC + "MediaSource.isTypeSupported = () => false", "this browser does not play avc1"),
+        (
+            "plain",
+            NO_WEBRTC + "SourceBuffer.prototype.appendBuffer = () => { throw Error('full') }",
+            "it cannot be played: full",
+        ),
+        ("plain", NO_WEBRTC + "SourceBuffer.prototype.appendBuffer = () => {}", "its video did not begin within 3 s"),
         ("covered", "", "privacy covers something"),
     ],
     ids=["no MSE", "no codec", "refused", "silent", "privacy"],

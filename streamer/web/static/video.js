@@ -1,11 +1,12 @@
 // The video of one camera as it sends it, played by the browser, with what is in each picture.
 
+import { Objects } from './objects.js';
+
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
 const PATIENCE_MS = 3000; // without a first picture for so long, another way is taken
 const BEHIND_S = 0.3;
 const HEAD_BYTES = 17;
-const MOST_KNOWN = 500; // pictures of which the time, and what is in them, is remembered
 const KEPT_S = 20;
 
 // Why this browser cannot play a codec; empty where it can.
@@ -54,7 +55,7 @@ export class Video {
       if (said.codec) this.begin(said.codec);
       else if (said.refused) this.fail(said.refused);
       else if (said.notice !== undefined) this.waitFor(said.notice);
-      else this.know(said);
+      else if (this.video) this.objects.know(said);
     };
     socket.onclose = ({ code }) => {
       if (this.closed) return;
@@ -75,10 +76,8 @@ export class Video {
     this.waitForPicture();
     this.expectsHead = true;
     this.queue = [];
-    this.timeOf = new Map(); // seconds in the video by the camera's time stamp
-    this.objectsOf = new Map(); // what is in a picture, by the same
+    this.objects = new Objects();
     this.keys = [];
-    this.newest = -1; // time of the newest picture of which is known what is in it
     this.mayJumpAt = 0;
     const source = new MediaSource();
     const video = document.createElement('video');
@@ -112,23 +111,11 @@ export class Video {
     } else {
       const head = new DataView(data);
       const time = head.getFloat64(0);
-      const stamp = head.getFloat64(8);
       if (head.getUint8(16)) this.keys.push(time);
-      if (!Number.isNaN(stamp)) remember(this.timeOf, stamp, time);
-      this.match(stamp);
+      this.objects.place(head.getFloat64(8), time);
       this.queue.push(new Uint8Array(data, HEAD_BYTES));
     }
     this.append();
-  }
-
-  know(objects) {
-    if (!this.video || objects.camera_pts === null) return;
-    remember(this.objectsOf, objects.camera_pts, objects);
-    this.match(objects.camera_pts);
-  }
-
-  match(stamp) {
-    if (this.objectsOf.has(stamp) && this.timeOf.has(stamp)) this.newest = Math.max(this.newest, this.timeOf.get(stamp));
   }
 
   append() {
@@ -166,8 +153,8 @@ export class Video {
     const { buffered } = video;
     if (!buffered.length) return;
     const end = buffered.end(buffered.length - 1);
-    const known = this.newest > end - 2;
-    const lag = (known ? this.newest : end) - video.currentTime;
+    const { newest } = this.objects;
+    const lag = (newest > end - 2 ? newest : end) - video.currentTime;
     const now = performance.now();
     if ((lag > BEHIND_S || video.currentTime < buffered.start(0)) && !video.seeking && now > this.mayJumpAt) {
       video.currentTime = Math.max(buffered.start(buffered.length - 1), video.currentTime + lag - 0.05);
@@ -187,26 +174,10 @@ export class Video {
     picture.width = video.videoWidth;
     picture.height = video.videoHeight;
     const time = window.VideoFrame ? picture.timestamp / 1e6 : mediaTime;
-    const nothing = { number: '', camera_pts: null, width: video.videoWidth, height: video.videoHeight, instances: [] };
-    const [stamp] = [...this.timeOf].find(([, known]) => Math.abs(known - time) < 0.001) ?? [null];
-    this.onPicture(picture, { ...(this.objectsAt(time) ?? nothing), picture_pts: stamp });
+    this.onPicture(picture, this.objects.at(time, video.videoWidth, video.videoHeight));
     if (picture !== video) picture.close();
     this.onNotice('');
     this.steer();
-  }
-
-  // What is in the picture of that time, or in the one before it that was looked at last.
-  objectsAt(mediaTime) {
-    let best = null;
-    let bestTime = mediaTime - 0.5;
-    for (const [stamp, objects] of this.objectsOf) {
-      const time = this.timeOf.get(stamp);
-      if (time > bestTime && time < mediaTime + 0.001) {
-        best = objects;
-        bestTime = time;
-      }
-    }
-    return best;
   }
 
   fail(reason) {
@@ -234,9 +205,4 @@ export class Video {
     else this.socket.close();
     this.end();
   }
-}
-
-function remember(map, key, value) {
-  map.set(key, value);
-  if (map.size > MOST_KNOWN) map.delete(map.keys().next().value);
 }

@@ -11,6 +11,7 @@ const cards = new Map();
 const shown = Object.fromEntries([...LAYERS, ZONES].map((layer) => [layer, layer !== 'boxes']));
 const hidden = new Set();
 const seenClasses = new Set();
+let iceServers = [];
 
 class Card {
   constructor(name) {
@@ -53,6 +54,7 @@ class Card {
       const way = this.element.querySelector('[data-figure="way"]');
       this.pictures = new Watch(
         this.camera,
+        iceServers,
         this.canvas,
         (bitmap, objects) => this.show(bitmap, objects),
         (text) => this.say(text),
@@ -101,6 +103,7 @@ const view = {
     for (const card of cards.values()) card.watch();
     this.pictures = new Watch(
       cards.get(name).camera,
+      iceServers,
       this.canvas,
       (bitmap, objects) => this.show(bitmap, objects),
       (text) => { this.notice.textContent = text; },
@@ -232,7 +235,8 @@ async function look() {
   try {
     const answer = await fetch('/api/cameras');
     if (answer.status === 401) location.replace('/login');
-    const { cameras, signed_in: signedIn } = await answer.json();
+    const { cameras, ice_servers: helpers, signed_in: signedIn } = await answer.json();
+    iceServers = helpers;
     problem.textContent = '';
     document.getElementById('sign-out').hidden = !signedIn;
     const well = cameras.filter((camera) => !camera.problems.length).length;

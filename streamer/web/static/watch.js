@@ -1,14 +1,16 @@
-// One camera on the page, by the best way that there is: its own video, else JPEG pictures.
+// One camera on the page, by the best way that there is: WebRTC, else video over a WebSocket, else JPEG pictures.
 
 import { Pictures } from './pictures.js';
 import { canPlay, Video } from './video.js';
+import { canPlay as canPlayWebRtc, WebRtc } from './webrtc.js';
 
-const failed = new Map(); // by camera and codec, why its video was given up
+const failed = new Map(); // by camera, codec and way, why it was given up
 
 export class Watch {
-  // `onWay(text, why)` is told how the pictures come, and why not as video.
+  // `onWay(text, why)` is told how the pictures come, and why not in a better way.
   // A video lies under `canvas`, on which its pictures are drawn.
-  constructor(camera, canvas, onPicture, onNotice, onWay) {
+  constructor(camera, iceServers, canvas, onPicture, onNotice, onWay) {
+    this.iceServers = iceServers;
     this.canvas = canvas;
     this.onPicture = onPicture;
     this.onNotice = onNotice;
@@ -18,25 +20,43 @@ export class Watch {
 
   // To be called whenever more is known of the camera: the way may change.
   choose(camera) {
-    const key = `${camera.name} ${camera.video}`;
-    const why = camera.video ? (failed.get(key) ?? canPlay(camera.video)) : camera.why_not;
-    const way = why ? 'JPEG' : camera.video;
-    if (this.way === way && this.why === why) return;
-    const changed = this.way !== way;
-    this.way = way;
+    const { way, why } = wayOf(camera);
+    const whole = `${way} ${camera.video}`;
+    if (this.whole === whole && this.why === why) return;
+    const changed = this.whole !== whole;
+    this.whole = whole;
     this.why = why;
-    this.onWay(why ? 'JPEG' : 'video', why);
+    this.onWay(way, why);
     if (!changed) return;
     this.source?.close();
-    this.source = why
-      ? new Pictures(camera.name, this.onPicture, this.onNotice)
-      : new Video(camera.name, this.canvas, this.onPicture, this.onNotice, (reason) => {
-        failed.set(key, reason);
-        this.choose(camera);
-      });
+    const onFailed = (reason) => {
+      failed.set(keyOf(camera, way), reason);
+      this.choose(camera);
+    };
+    if (way === 'WebRTC') {
+      this.source = new WebRtc(camera.name, this.canvas, this.iceServers, this.onPicture, this.onNotice, onFailed);
+    } else if (way === 'MSE') {
+      this.source = new Video(camera.name, this.canvas, this.onPicture, this.onNotice, onFailed);
+    } else {
+      this.source = new Pictures(camera.name, this.onPicture, this.onNotice);
+    }
   }
 
   close() {
     this.source.close();
   }
+}
+
+// The best way for a camera, and why not a better one.
+function wayOf(camera) {
+  if (!camera.video) return { way: 'JPEG', why: camera.why_not };
+  const noWebRtc = camera.why_not_webrtc || failed.get(keyOf(camera, 'WebRTC')) || canPlayWebRtc();
+  if (!noWebRtc) return { way: 'WebRTC', why: '' };
+  const noMse = failed.get(keyOf(camera, 'MSE')) ?? canPlay(camera.video);
+  if (!noMse) return { way: 'MSE', why: noWebRtc };
+  return { way: 'JPEG', why: noWebRtc === noMse ? noMse : `${noWebRtc}; ${noMse}` };
+}
+
+function keyOf(camera, way) {
+  return `${way} ${camera.name} ${camera.video}`;
 }

@@ -1,0 +1,135 @@
+"""Hands the encoded pictures of a camera to all who watch, and keeps those since the last key frame for who comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 16 * 2**20
+"""A group of pictures that is larger is not kept: who comes then waits for the next key frame."""
+MOST_PICTURES = 2000
+"""The same, in pictures."""
+AWAY_S = 2.0
+"""Without a picture for so long a camera is away."""
+
+
+class Item(Protocol):
+    """One encoded picture, in whatever form it is sent."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def key(self) -> bool: ...
+
+
+Head = TypeVar("Head", contravariant=True)
+Picture = TypeVar("Picture", bound=Item, contravariant=True)
+
+
+class Watching(Protocol[Head, Picture]):
+    """Somebody who watches. Its methods are called in the server's loop, and never wait."""
+
+    def begin(self, head: Head, group: tuple[Picture, ...] = ()) -> None:
+        """Another video: what has to be known of it, and what there is of it already, from a key frame on."""
+        ...
+
+    def put(self, picture: Picture) -> None:
+        """The next picture."""
+        ...
+
+    def refuse(self, why: str) -> None:
+        """No more pictures come."""
+        ...
+
+
+H = TypeVar("H")
+P = TypeVar("P", bound=Item)
+
+
+class Relay(Generic[H, P]):
+    """Pictures come from one thread, which never waits and never fails here; viewers live in the server's loop."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._viewers: dict[Watching[H, P], asyncio.AbstractEventLoop] = {}
+        self._head: H | None = None
+        self._group: list[P] = []
+        self._group_bytes = 0
+        self._newest_s = 0.0
+
+    @property
+    def viewers(self) -> int:
+        """How many watch."""
+        with self._lock:
+            return len(self._viewers)
+
+    def begin(self, head: H) -> None:
+        """Another video begins."""
+        with self._lock:
+            self._head = head
+            self._group, self._group_bytes = [], 0
+            viewers = dict(self._viewers)
+        for viewer, loop in viewers.items():
+            call(loop, viewer.begin, head)
+
+    def send(self, picture: P, arrived_s: float) -> None:
+        """The next picture, which came at ``arrived_s`` (monotonic seconds)."""
+        with self._lock:
+            self._newest_s = arrived_s
+            if picture.key:
+                self._group, self._group_bytes = [], 0
+            if picture.key or self._group:
+                self._group.append(picture)
+                self._group_bytes += len(picture.data)
+                if self._group_bytes > MOST_BYTES or len(self._group) > MOST_PICTURES:
+                    self._group, self._group_bytes = [], 0
+            viewers = dict(self._viewers)
+        for viewer, loop in viewers.items():
+            call(loop, viewer.put, picture)
+
+    def end(self, why: str) -> None:
+        """No more pictures come, until another video begins."""
+        with self._lock:
+            self._head, self._group, self._group_bytes = None, [], 0
+            viewers = dict(self._viewers)
+        for viewer, loop in viewers.items():
+            call(loop, viewer.refuse, why)
+
+    def join(self, viewer: Watching[H, P]) -> None:
+        """From the server's loop: begin to watch."""
+        with self._lock:
+            self._viewers[viewer] = asyncio.get_running_loop()
+            head, group = self._head, self._present()
+        if head is not None:
+            viewer.begin(head, group)
+
+    def again(self, viewer: Watching[H, P]) -> None:
+        """From the server's loop: what came since the last key frame once more, for a viewer that has lost something of it."""
+        with self._lock:
+            head, group = self._head, self._present()
+        if head is not None and group:
+            viewer.begin(head, group)
+
+    def leave(self, viewer: Watching[H, P]) -> None:
+        """From the server's loop: watch no longer."""
+        with self._lock:
+            self._viewers.pop(viewer, None)
+
+    def _present(self) -> tuple[P, ...]:
+        is_away = self._clock() - self._newest_s > AWAY_S  # old pictures would look as if they were of now
+        return () if is_away else tuple(self._group)
+
+
+def call(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *arguments: object) -> None:
+    """Have ``what`` called in the server's loop."""
+    try:
+        loop.call_soon_threadsafe(what, *arguments)
+    except RuntimeError:  # the server was closed meanwhile
+        log.debug("a viewer was there no more")

@@ -1,0 +1,54 @@
+// What is in each picture of a video: pictures have a time in the video, what is in them comes by the camera's time stamp.
+
+const MOST_KNOWN = 500; // pictures of which the time, and what is in them, is remembered
+const NEAR_S = 0.001;
+const OLD_S = 0.5; // what was found longer ago is not drawn
+
+export class Objects {
+  constructor() {
+    this.timeOf = new Map(); // seconds in the video by the camera's time stamp
+    this.objectsOf = new Map(); // what is in a picture, by the same
+    this.newest = -1; // time of the newest picture of which is known what is in it
+  }
+
+  // The picture with that time stamp of the camera is at `time` of the video.
+  place(stamp, time) {
+    if (stamp === null || Number.isNaN(stamp)) return;
+    remember(this.timeOf, stamp, time);
+    this.match(stamp);
+  }
+
+  know(objects) {
+    if (objects.camera_pts === null) return;
+    remember(this.objectsOf, objects.camera_pts, objects);
+    this.match(objects.camera_pts);
+  }
+
+  match(stamp) {
+    if (this.objectsOf.has(stamp) && this.timeOf.has(stamp)) this.newest = Math.max(this.newest, this.timeOf.get(stamp));
+  }
+
+  stampAt(time) {
+    const [stamp] = [...this.timeOf].find(([, known]) => Math.abs(known - time) < NEAR_S) ?? [null];
+    return stamp;
+  }
+
+  // What is in the picture at that time, or in the one before it that was looked at last; of nothing that is known, nothing.
+  at(time, width, height) {
+    let best = { number: '', camera_pts: null, width, height, instances: [] };
+    let bestTime = time - OLD_S;
+    for (const [stamp, objects] of this.objectsOf) {
+      const known = this.timeOf.get(stamp);
+      if (known > bestTime && known < time + NEAR_S) {
+        best = objects;
+        bestTime = known;
+      }
+    }
+    return { ...best, picture_pts: this.stampAt(time) };
+  }
+}
+
+function remember(map, key, value) {
+  map.set(key, value);
+  if (map.size > MOST_KNOWN) map.delete(map.keys().next().value);
+}

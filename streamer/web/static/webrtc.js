@@ -1,0 +1,242 @@
+// The video of one camera by WebRTC: each picture is shown as soon as it is there, with what is in it.
+
+import { Objects } from './objects.js';
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8000;
+const PATIENCE_MS = 3000; // without a first picture, or with none of those that were sent, for so long, another way is taken
+const GATHER_MS = 500;
+const TICKS = 90_000;
+const HOLD_MS = 100; // a picture waits for so long for what is in it
+const MOST_HELD = 3;
+
+// Why this browser cannot play video by WebRTC; empty where it can.
+export function canPlay() {
+  if (!window.RTCPeerConnection) return 'this browser has no WebRTC, or it is switched off';
+  if (!HTMLVideoElement.prototype.requestVideoFrameCallback) return 'this browser does not tell which picture it shows';
+  const { codecs } = RTCRtpReceiver.getCapabilities('video') ?? { codecs: [] };
+  return codecs.some(({ mimeType }) => mimeType === 'video/H264') ? '' : 'this browser plays no H.264 by WebRTC';
+}
+
+export class WebRtc {
+  // As for Video; `iceServers` are addresses such as stun:….
+  constructor(camera, canvas, iceServers, onPicture, onNotice, onFailed) {
+    this.camera = camera;
+    this.canvas = canvas;
+    this.iceServers = iceServers;
+    this.onPicture = onPicture;
+    this.onNotice = onNotice;
+    this.onFailed = onFailed;
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.open();
+  }
+
+  async open() {
+    const peer = new RTCPeerConnection({ iceServers: this.iceServers.map((urls) => ({ urls })) });
+    this.peer = peer;
+    this.objects = new Objects();
+    this.held = [];
+    this.last = null; // time stamp of RTP that was seen last, without its wraps
+    this.shownAt = this.shownMs = 0; // time in the video of the newest picture that came, and when that was
+    this.waitForPicture('its video did not begin within 3 s: UDP may not pass');
+    peer.addTransceiver('video', { direction: 'recvonly' });
+    peer.addEventListener('track', ({ track, receiver }) => {
+      receiver.jitterBufferTarget = 0;
+      this.play(track);
+    });
+    try {
+      await peer.setLocalDescription();
+      // Through a NAT the server has to know this browser's addresses; else it learns them when they are tried.
+      if (this.iceServers.length) await gathered(peer);
+      if (this.peer !== peer) return;
+      const answer = await fetch(`/api/cameras/${encodeURIComponent(this.camera)}/whep`, {
+        method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: peer.localDescription.sdp,
+      }).catch(() => null);
+      const text = await answer?.text().catch(() => '');
+      if (this.peer !== peer) {
+        if (answer?.ok) fetch(answer.headers.get('Location'), { method: 'DELETE' }).catch(() => {});
+      } else if (!answer) {
+        this.again('no connection to the server, trying again');
+      } else if (answer.status === 503) {
+        this.again(text);
+      } else if (!answer.ok) {
+        this.fail(text.trim());
+      } else {
+        this.listen(answer.headers.get('Location'));
+        await peer.setRemoteDescription({ type: 'answer', sdp: text });
+      }
+    } catch (error) {
+      if (this.peer === peer) this.fail(`WebRTC does not work here: ${error.message}`);
+    }
+  }
+
+  // What is said beside the pictures; the server ends the session when this is closed.
+  listen(path) {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${location.host}${path}`);
+    this.socket = socket;
+    socket.onmessage = ({ data }) => {
+      if (this.socket !== socket) return;
+      const said = JSON.parse(data);
+      if (said.rtp !== undefined) this.sent(said.rtp, said.stamp);
+      else if (said.refused) this.fail(said.refused);
+      else if (said.notice !== undefined) this.waitFor(said.notice);
+      else this.know(said);
+    };
+    socket.onclose = () => {
+      if (this.socket === socket) this.again('no connection to the server, trying again');
+    };
+  }
+
+  again(notice) {
+    this.end();
+    this.waitFor(notice);
+    this.timer = setTimeout(() => this.open(), this.pauseMs);
+    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
+  }
+
+  waitForPicture(why) {
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.fail(why), PATIENCE_MS);
+  }
+
+  // Nothing comes for a reason that another way would not change.
+  waitFor(notice) {
+    clearTimeout(this.patience);
+    this.onNotice(notice);
+  }
+
+  sent(rtp, stamp) {
+    const time = this.timeOf(rtp);
+    this.objects.place(stamp, time);
+    if (this.shownMs && time > this.shownAt && performance.now() - this.shownMs > PATIENCE_MS) {
+      this.fail('pictures that were sent have not come for 3 s');
+    }
+    this.show();
+  }
+
+  know(objects) {
+    this.objects.know(objects);
+    this.show();
+  }
+
+  // Seconds in the video: time stamps of RTP begin anew after 2^32.
+  timeOf(rtp) {
+    if (this.last === null) this.last = rtp + 2 ** 32;
+    const time = this.last + ((rtp - (this.last % 2 ** 32)) | 0);
+    this.last = Math.max(this.last, time);
+    return time / TICKS;
+  }
+
+  play(track) {
+    const video = document.createElement('video');
+    this.video = video;
+    video.className = 'under';
+    video.setAttribute('aria-hidden', 'true');
+    this.canvas.before(video);
+    video.muted = true;
+    video.playsInline = true;
+    video.srcObject = new MediaStream([track]);
+    video.play().catch((error) => error.name === 'AbortError' || this.fail(`it is not played: ${error.message}`));
+    const shown = (now, { rtpTimestamp }) => {
+      if (this.video !== video) return;
+      if (rtpTimestamp === undefined) {
+        this.fail('this browser does not tell which picture it shows');
+        return;
+      }
+      this.hold(video, this.timeOf(rtpTimestamp));
+      video.requestVideoFrameCallback(shown);
+    };
+    video.requestVideoFrameCallback(shown);
+  }
+
+  // Keeps a picture until it is known what is in it, but not for long.
+  async hold(video, time) {
+    clearTimeout(this.patience);
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.shownAt = time;
+    this.shownMs = performance.now();
+    const picture = frameOf(video) ?? await createImageBitmap(video).catch(() => null);
+    if (!picture) return;
+    if (this.video !== video) {
+      picture.close();
+      return;
+    }
+    this.held.push({ picture, time, until: performance.now() + HOLD_MS });
+    setTimeout(() => this.show(), HOLD_MS + 1);
+    this.show();
+  }
+
+  // Draws the newest picture of which is known what is in it, or that has waited for long enough.
+  show() {
+    const now = performance.now();
+    const { newest } = this.objects;
+    const isReady = ({ time, until }) => time <= newest + 0.001 || time - newest > 1 || now >= until;
+    let ready = null;
+    while (this.held.length && (isReady(this.held[0]) || this.held.length > MOST_HELD)) {
+      ready?.picture.close();
+      ready = this.held.shift();
+    }
+    if (!ready) return;
+    const { picture, time } = ready;
+    const width = picture.displayWidth ?? picture.width;
+    const height = picture.displayHeight ?? picture.height;
+    picture.width ??= width;
+    picture.height ??= height;
+    this.onPicture(picture, this.objects.at(time, width, height));
+    picture.close();
+    this.onNotice('');
+  }
+
+  fail(reason) {
+    if (this.closed) return;
+    this.close();
+    this.onFailed(reason);
+  }
+
+  end() {
+    const { peer, socket, video } = this;
+    this.peer = this.socket = this.video = null;
+    clearTimeout(this.patience);
+    for (const { picture } of this.held) picture.close();
+    this.held = [];
+    peer?.close();
+    // A connection that is closed while it is made makes browsers complain.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
+    if (video) {
+      video.remove();
+      video.srcObject = null;
+    }
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.end();
+  }
+}
+
+// The picture that is shown, without a copy; null where it has gone meanwhile. Browsers have VideoFrame over https and on the
+// machine itself.
+function frameOf(video) {
+  try {
+    return window.VideoFrame ? new VideoFrame(video) : null;
+  } catch {
+    return null;
+  }
+}
+
+// All addresses of this machine in one go; none of them takes long.
+function gathered(peer) {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, GATHER_MS);
+    const look = () => {
+      if (peer.iceGatheringState !== 'complete') return;
+      clearTimeout(late);
+      resolve();
+    };
+    peer.addEventListener('icegatheringstatechange', look);
+    look();
+  });
+}
