@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,6 +19,7 @@ NO_TRACK = -1
 """Track id of an instance that is not tracked."""
 MIN_SIDE_PX = 0.01
 """Least width and height of what is seen of an object in the picture: records are written that exactly."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -131,12 +133,37 @@ class Instances:
         0..1. A box that reaches further over an edge than the picture is large ends there, and its mask with it. Whatever
         takes instances from outside asks for this first, so that nothing else has to. The same object when all is well.
         """
+        if self._is_sane(width, height):
+            return self
         picture = np.array([width, height], np.float64)
         finite = np.isfinite(self.boxes_xyxy).all(axis=1) & np.isfinite(self.scores)
         boxes = np.where(finite[:, None], self.boxes_xyxy, np.float32(0.0)).astype(np.float64)
         inside = np.minimum(boxes[:, 2:], picture) - np.maximum(boxes[:, :2], 0.0)
         good = finite & (inside >= MIN_SIDE_PX).all(axis=1)
         return _limited(self if good.all() else self[good], picture)
+
+    def _is_sane(self, width: int, height: int) -> bool:
+        """Whether :meth:`usable` has nothing to do: asked for each frame in many places, it must not cost much."""
+        if not len(self.scores):
+            return True
+        left, top, right, bottom = self.boxes_xyxy.astype(np.float64).T
+        # Written so that a number that is none makes it false.
+        return (
+            bool((np.minimum(right, width) - np.maximum(left, 0.0)).min() >= MIN_SIDE_PX)
+            and bool((np.minimum(bottom, height) - np.maximum(top, 0.0)).min() >= MIN_SIDE_PX)
+            and _within(left, -width, math.inf)
+            and _within(top, -height, math.inf)
+            and _within(right, -math.inf, 2 * width)
+            and _within(bottom, -math.inf, 2 * height)
+            and _within(self.scores, 0.0, 1.0)
+            and _within(self.opacity, 0.0, 1.0)
+            and _within(self.mask_age_s, 0.0, _LARGEST)
+            and (self.masks is None or _within(self.masks, 0.0, 1.0))
+        )
+
+
+def _within(values: NDArray[Any], low: float, high: float) -> bool:
+    return not values.size or bool(values.min() >= low and values.max() <= high)
 
 
 def _limited(found: Instances, picture: NDArray[np.float64]) -> Instances:

@@ -16,8 +16,6 @@ _RASTER = 1024
 """Most columns or rows of the raster that shapes are looked up in."""
 _INSET_PX = 0.01
 """What stands on the picture's edge is inside a zone that ends there."""
-_WORD = 32
-"""Zones that one raster can hold."""
 _FRACTION_BITS = 8
 
 
@@ -60,9 +58,12 @@ class Geometry:
         rise = self._y1 - self._y0
         self._slope = (following[..., 0] - self._x0) / np.where(rise == 0.0, 1.0, rise)
         self._by_centre = np.array([zone.count == "centre" for zone in zones], np.bool_)
-        self._least = np.array([zone.coverage for zone in zones])
-        self._covered = [row for row, zone in enumerate(zones) if zone.count == "coverage"]
-        self._rasters = self._rasterised([np.array(polygons[row]) for row in self._covered])
+        self._by_share = np.array([zone.count == "coverage" for zone in zones], np.bool_)
+        self.counts_shares = bool(self._by_share.any())
+        """Whether a zone counts by coverage: else all shares are 0."""
+        self._least = np.array([zone.coverage for zone in zones]) - 1e-9
+        if self.counts_shares:
+            self._divide()
         self._starts = np.array([line[0] for line in ends]).reshape(-1, 2)
         along = np.array([line[1] for line in ends]).reshape(-1, 2) - self._starts
         self._lengths = np.hypot(along[:, 0], along[:, 1])
@@ -71,26 +72,29 @@ class Geometry:
 
     def see(self, objects: Observations) -> Seen:
         """Where each object is."""
-        boxes = objects.boxes_xyxy
-        centres = (boxes[:, :2] + boxes[:, 2:]) * 0.5
-        points = np.where(self._by_centre[None, :, None], centres[:, None], objects.feet_xy[:, None])
-        inside = self.contains(points)
-        shares = np.zeros(inside.shape)
-        if self._covered:
-            shares[:, self._covered] = self._shares(objects)
-            inside[:, self._covered] = shares[:, self._covered] >= self._least[self._covered] - 1e-9
-        points = np.where(self._line_by_centre[None, :, None], centres[:, None], objects.feet_xy[:, None])
-        away = points - self._starts
+        boxes, feet = objects.boxes_xyxy, objects.feet_xy[:, None]
+        centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5)[:, None]
+        inside = self.contains(_chosen(self._by_centre, centres, feet))
+        if self.counts_shares:
+            shares = self._shares(objects)
+            inside = np.where(self._by_share, shares >= self._least, inside)
+        else:
+            shares = np.zeros(inside.shape)
+        away = _chosen(self._line_by_centre, centres, feet) - self._starts
         distances = self._along[:, 0] * away[..., 1] - self._along[:, 1] * away[..., 0]
         return Seen(inside=inside, shares=shares, distances=distances)
 
     def contains(self, points: Doubles) -> Bools:
-        """Whether points (N, zones, 2), one for each zone, are within the zones: bool (N, zones), by the even-odd rule."""
+        """Whether points (N, zones, 2), or one for all zones (N, 1, 2), are within the zones: bool (N, zones).
+
+        By the even-odd rule.
+        """
         width, height = self.size
-        x = np.clip(points[..., 0], _INSET_PX, width - _INSET_PX)[..., None]
-        y = np.clip(points[..., 1], _INSET_PX, height - _INSET_PX)[..., None]
-        met = ((self._y0 > y) != (self._y1 > y)) & (x < self._x0 + self._slope * (y - self._y0))
-        return np.asarray(np.count_nonzero(met, axis=-1) & 1, np.bool_)
+        within = np.minimum(np.maximum(points, _INSET_PX), (width - _INSET_PX, height - _INSET_PX))
+        x, y = within[..., 0, None], within[..., 1, None]
+        met = (self._y0 > y) ^ (self._y1 > y)
+        met &= x < self._x0 + self._slope * (y - self._y0)
+        return np.asarray(np.logical_xor.reduce(met, axis=-1), np.bool_)
 
     def change(self, zone: int, start: Point, end: Point, steps: int) -> float:
         """The share of the way from ``start`` to ``end``, one within ``zone`` and one not, at which its edge is met."""
@@ -109,37 +113,48 @@ class Geometry:
         place = float(along[0] * (x - start[0]) + along[1] * (y - start[1]))
         return -1e-6 <= place <= float(self._lengths[line]) + 1e-6
 
-    def _rasterised(self, polygons: Sequence[Doubles]) -> list[np.ndarray]:
-        """Small pictures of which each bit is a zone: looking shapes up there costs the same for one zone and for many."""
+    def _divide(self) -> None:
+        """Divide the picture into regions, each in all or none of each zone: shapes are looked up once for all zones."""
         width, height = self.size
         self._scale = min(1.0, _RASTER / max(width, height))
         shape = max(1, round(height * self._scale)), max(1, round(width * self._scale))
-        rasters = []
-        for first in range(0, len(polygons), _WORD):
-            raster = np.zeros(shape, np.uint32)
-            for bit, polygon in enumerate(polygons[first : first + _WORD]):
-                drawn = np.zeros(shape, np.uint8)
-                corners = np.round((polygon * self._scale - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
-                cv2.fillPoly(drawn, [corners[:, None]], 1, shift=_FRACTION_BITS)
-                raster |= drawn.astype(np.uint32) << np.uint32(bit)
-            rasters.append(raster)
-        return rasters
+        regions = np.zeros(shape, np.int32)
+        members = np.zeros((1, len(self._polygons)))
+        for zone in np.flatnonzero(self._by_share).tolist():
+            drawn = np.zeros(shape, np.uint8)
+            polygon = np.array(self._polygons[zone]) * self._scale
+            corners = np.round((polygon - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
+            cv2.fillPoly(drawn, [corners[:, None]], 1, shift=_FRACTION_BITS)
+            regions += drawn * np.int32(len(members))
+            members = np.concatenate([members, members])
+            members[len(members) // 2 :, zone] = 1.0
+            there = np.bincount(regions.ravel(), minlength=len(members)) > 0
+            regions = (np.cumsum(there, dtype=np.int32) - 1)[regions]
+            members = members[there]
+        self._regions = regions
+        """int32 (rows, columns) of a small picture: numbers of regions."""
+        self._members: Doubles = members
+        """float64 (regions, zones): 1 where a region is in a zone that counts by coverage."""
 
     def _shares(self, objects: Observations) -> Doubles:
-        """The share of each shape that is in each zone that counts by it: float64 (N, such zones)."""
-        boxes = objects.boxes_xyxy * self._scale
+        """The share of each shape that is in each zone that counts by it: float64 (N, zones); 0 for other zones."""
+        boxes, n = objects.boxes_xyxy * self._scale, len(objects)
         middles = (np.arange(CELLS) + 0.5) / CELLS
-        height, width = self._rasters[0].shape
-        x = np.minimum((boxes[:, 0:1] + middles * (boxes[:, 2:3] - boxes[:, 0:1])).astype(np.intp), width - 1)
-        y = np.minimum((boxes[:, 1:2] + middles * (boxes[:, 3:4] - boxes[:, 1:2])).astype(np.intp), height - 1)
-        whole = np.count_nonzero(objects.shapes, axis=(1, 2))
-        shares = np.empty((len(boxes), len(self._covered)))
-        for column in range(len(self._covered)):
-            if column % _WORD == 0:
-                bits = np.where(objects.shapes, self._rasters[column // _WORD][y[:, :, None], x[:, None, :]], np.uint32(0))
-            set_ = (bits >> np.uint32(column % _WORD)) & np.uint32(1)
-            shares[:, column] = np.count_nonzero(set_.reshape(len(boxes), -1), axis=1) / whole
-        return shares
+        rows, columns = self._regions.shape
+        x = np.minimum((boxes[:, 0:1] + middles * (boxes[:, 2:3] - boxes[:, 0:1])).astype(np.intp), columns - 1)
+        y = np.minimum((boxes[:, 1:2] + middles * (boxes[:, 3:4] - boxes[:, 1:2])).astype(np.intp), rows - 1)
+        cells = self._regions.ravel().take((y * columns)[:, :, None] + x[:, None, :])
+        cells += (np.arange(n, dtype=np.int32) * np.int32(len(self._members)))[:, None, None]
+        least = n * len(self._members)
+        counts = np.bincount(cells.ravel(), weights=objects.shapes.ravel(), minlength=least).reshape(n, -1)
+        return np.asarray(counts @ self._members / counts.sum(axis=1)[:, None], np.float64)
+
+
+def _chosen(by_centre: Bools, centres: Doubles, feet: Doubles) -> Doubles:
+    """The point that each zone or line goes by, (N, places, 2), or (N, 1, 2) where all go by the same; from (N, 1, 2)."""
+    if not by_centre.any():
+        return feet
+    return centres if by_centre.all() else np.where(by_centre[None, :, None], centres, feet)
 
 
 def _scaled(points: Sequence[Point], scale: tuple[float, float]) -> tuple[Point, ...]:

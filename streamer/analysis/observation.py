@@ -51,25 +51,25 @@ def observe(instances: Instances, width: int, height: int, *, shapes_too: bool =
     """
     boxes = instances.boxes_xyxy.astype(np.float64)
     edges = np.array([width, height, width, height], np.float64)
-    within: Doubles = np.round(np.clip(boxes, 0.0, edges), 2).astype(np.float64, copy=False)
-    feet = np.stack([(within[:, 0] + within[:, 2]) * 0.5, within[:, 3]], axis=1)
-    shapes = np.ones((len(boxes), CELLS, CELLS), np.bool_)
-    rows = np.flatnonzero(instances.has_mask)
-    if instances.masks is not None and len(rows):
-        masks = instances.masks if len(rows) == len(boxes) else instances.masks[rows]
-        low, found = _feet(masks, boxes[rows], width, height)
-        feet[rows[found]] = np.clip(low[found], within[rows[found], :2], within[rows[found], 2:])
+    within: Doubles = np.minimum(np.maximum(boxes, 0.0), edges).round(2)
+    feet: Doubles = np.stack([(within[:, 0] + within[:, 2]) * 0.5, within[:, 3]], axis=1)
+    shapes: Bools = np.ones((len(boxes), CELLS, CELLS), np.bool_)
+    if instances.masks is not None and (has_mask := instances.has_mask).any():
+        # Rows without a mask go along: picking the others out would take longer.
+        low, found = _feet(instances.masks, boxes, width, height)
+        low = np.minimum(np.maximum(low, within[:, :2]), within[:, 2:])
+        feet = np.where((found & has_mask)[:, None], low, feet)
         if shapes_too:
-            sampled = _sampled(masks, boxes[rows], within[rows])
-            some = sampled.any(axis=(1, 2))
-            shapes[rows[some]] = sampled[some]
+            sampled = _sampled(instances.masks, boxes, within)
+            some = has_mask & sampled.any(axis=(1, 2))
+            shapes = sampled if some.all() else np.where(some[:, None, None], sampled, shapes)
     return Observations(
         size=(width, height),
         class_ids=instances.class_ids,
         track_ids=instances.track_ids,
-        mask_age_s=np.round(instances.mask_age_s.astype(np.float64), 4).astype(np.float64, copy=False),
+        mask_age_s=instances.mask_age_s.astype(np.float64).round(4),
         boxes_xyxy=within,
-        feet_xy=np.round(feet, 2).astype(np.float64, copy=False),
+        feet_xy=feet.round(2),
         shapes=shapes,
     )
 
@@ -77,31 +77,29 @@ def observe(instances: Instances, width: int, height: int, *, shapes_too: bool =
 def _feet(masks: NDArray[np.float32], boxes: Doubles, width: int, height: int) -> tuple[Doubles, Bools]:
     """Where each mask is lowest within the picture (n, 2), and whether (n,) anything of it is there."""
     n, m, _ = masks.shape
-    cells = np.arange(m)
+    cells, index = np.arange(m), np.arange(n)
     step = (boxes[:, 2:] - boxes[:, :2]) / m
     middles_x = boxes[:, 0:1] + (cells + 0.5) * step[:, 0:1]
-    middles_y = boxes[:, 1:2] + (cells + 0.5) * step[:, 1:2]
     solid: Bools = np.asarray(masks >= MASK_LEVEL, np.bool_)
-    if (boxes[:, :2] < 0.0).any() or (boxes[:, 2] > width).any() or (boxes[:, 3] > height).any():
+    if boxes[:, :2].min() < 0.0 or boxes[:, 2].max() > width or boxes[:, 3].max() > height:
+        middles_y = boxes[:, 1:2] + (cells + 0.5) * step[:, 1:2]
         solid &= ((middles_x >= 0.0) & (middles_x <= width))[:, None, :]
         solid &= ((middles_y >= 0.0) & (middles_y <= height))[:, :, None]
     filled: Bools = np.asarray(solid.any(axis=2), np.bool_)
-    found = filled.any(axis=1)
-    top = np.argmax(filled, axis=1)
-    last = m - 1 - np.argmax(filled[:, ::-1], axis=1)
+    top = filled.argmax(axis=1)
+    last = m - 1 - filled[:, ::-1].argmax(axis=1)
     # Between the last row of the mask and the one under it, where the probability falls through the level: smoother than rows.
-    index = np.arange(n)
     inner = masks[index, last].max(axis=1).astype(np.float64)
     under = masks[index, np.minimum(last + 1, m - 1)].max(axis=1).astype(np.float64)
     under = np.where(last + 1 < m, np.minimum(under, MASK_LEVEL), 0.0)
-    beyond = np.clip((inner - MASK_LEVEL) / np.maximum(inner - under, 1e-6), 0.0, 0.5)
+    beyond = np.minimum(np.maximum((inner - MASK_LEVEL) / np.maximum(inner - under, 1e-6), 0.0), 0.5)
     y = boxes[:, 1] + (last + 0.5 + beyond) * step[:, 1]
     lowest = np.ceil((last + 1 - top) * LOWEST_SHARE)
     up = np.arange(math.ceil(m * LOWEST_SHARE))
     part = solid[index[:, None], np.maximum(last[:, None] - up, 0)] & (up < lowest[:, None])[:, :, None]
-    columns = np.count_nonzero(part, axis=1)
+    columns = part.sum(axis=1)
     x = (columns * middles_x).sum(axis=1) / np.maximum(columns.sum(axis=1), 1e-9)
-    return np.stack([x, y], axis=1), np.asarray(found, np.bool_)
+    return np.stack([x, y], axis=1), filled[index, last]
 
 
 def _sampled(masks: NDArray[np.float32], boxes: Doubles, within: Doubles) -> Bools:
@@ -110,6 +108,7 @@ def _sampled(masks: NDArray[np.float32], boxes: Doubles, within: Doubles) -> Boo
     middles = (np.arange(CELLS) + 0.5) / CELLS
     scale = m / np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
     places = within[:, None, :2] + middles[None, :, None] * (within[:, None, 2:] - within[:, None, :2])
-    cells = np.clip(((places - boxes[:, None, :2]) * scale[:, None]).astype(np.intp), 0, m - 1)
-    rows = np.arange(n)[:, None, None]
-    return np.asarray(masks[rows, cells[:, :, None, 1], cells[:, None, :, 0]] >= MASK_LEVEL, np.bool_)
+    cells = np.minimum(np.maximum(((places - boxes[:, None, :2]) * scale[:, None]).astype(np.intp), 0), m - 1)
+    rows = np.arange(0, n * m, m)[:, None] + cells[..., 1]
+    # Where a cell is among all of them: NumPy takes three times as long to pick by three indices.
+    return np.asarray(masks.ravel().take((rows * m)[:, :, None] + cells[:, None, :, 0]) >= MASK_LEVEL, np.bool_)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from streamer.analysis.doubles import is_double
 from streamer.analysis.facts import Crossing, Entry, SceneFacts
 from streamer.analysis.geometry import Geometry
-from streamer.analysis.observation import Observations, observe
+from streamer.analysis.observation import Doubles, Observations, observe
 from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.analysis.subject import Fact, Sighting, Subject, Watched
 from streamer.instances import NO_TRACK, Bools, Instances
@@ -189,20 +190,18 @@ class SceneAnalysis:
             return {}
         seen = geometry.see(objects)
         boxes = objects.boxes_xyxy
-        sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
-        centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5).tolist()
         here: dict[int, Sighting] = {}
         for track, class_id, age, foot, centre, box, size, inside, shares, distances in zip(
             objects.track_ids.tolist(),
             objects.class_ids.tolist(),
             objects.mask_age_s.tolist(),
-            objects.feet_xy.tolist(),
-            centres,
-            boxes.tolist(),
-            sizes,
+            _tuples(objects.feet_xy),
+            _tuples((boxes[:, :2] + boxes[:, 2:]) * 0.5),
+            _tuples(boxes),
+            (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist(),
             _bits(seen.inside),
-            seen.shares.tolist(),
-            seen.distances.tolist(),
+            _tuples(seen.shares) if geometry.counts_shares else [(0.0,) * len(self.zones)] * len(boxes),
+            _tuples(seen.distances),
             strict=True,
         ):
             if track == NO_TRACK or track in here:
@@ -213,14 +212,14 @@ class SceneAnalysis:
                 time_s - age,
                 track,
                 class_id,
-                tuple(foot),
-                tuple(centre),
-                tuple(box),
+                foot,
+                centre,
+                box,
                 size,
                 inside & in_zones,
                 on_lines,
-                tuple(shares),
-                tuple(distances),
+                shares,
+                distances,
             )
         return here
 
@@ -238,8 +237,8 @@ class SceneAnalysis:
             (track, subject, sighting)
             for track, sighting in here.items()
             if (subject := self._subjects.get(track)) is not None
-            and subject.last is not None
-            and _distance(subject.last.foot, sighting.foot) > JUMP * sighting.size
+            and (last := subject.last) is not None
+            and math.dist(last.foot, sighting.foot) > JUMP * sighting.size
         ]
         for place, (track, subject, sighting) in enumerate(jumped):
             for other, other_subject, other_sighting in jumped[place + 1 :]:
@@ -250,8 +249,8 @@ class SceneAnalysis:
                 near = 0.5 * JUMP * min(sighting.size, other_sighting.size)
                 if (
                     subject.last.class_id == other_subject.last.class_id
-                    and _distance(subject.last.foot, other_sighting.foot) < near
-                    and _distance(other_subject.last.foot, sighting.foot) < near
+                    and math.dist(subject.last.foot, other_sighting.foot) < near
+                    and math.dist(other_subject.last.foot, sighting.foot) < near
                 ):
                     self._subjects[track], self._subjects[other] = other_subject, subject
 
@@ -292,12 +291,12 @@ class SceneAnalysis:
             there = newcomer.at(last.time_s)
             absent_s = min(max(0.0, there.time_s - last.time_s), STITCH_S)
             larger, smaller = max(last.size, there.size), min(last.size, there.size)
-            away = _distance(last.foot, there.foot)
+            away = math.dist(last.foot, there.foot)
             if subject.before_cut:
                 reach, growth = CUT_REACH * larger, 1.0 + CUT_REACH
             else:
                 reach, growth = (STITCH_REACH + STITCH_SPEED * absent_s) * larger, STITCH_GROWTH
-                away = min(away, _distance(subject.place_at(there.time_s), there.foot))
+                away = min(away, math.dist(subject.place_at(there.time_s), there.foot))
             if larger > growth * smaller:
                 continue
             if away <= reach and (best is None or away < best[0]):
@@ -360,9 +359,10 @@ def _bits(rows: Bools) -> list[int]:
     return [int.from_bytes(data[row * size : (row + 1) * size], "little") for row in range(len(packed))]
 
 
+def _tuples(rows: Doubles) -> list[Any]:
+    """Each row of a float64 (N, n) as a tuple of n numbers."""
+    return list(map(tuple, rows.tolist()))
+
+
 def _wanting(places: Sequence[Zone | Line], name: str) -> int:
     return sum(1 << index for index, place in enumerate(places) if place.classes is None or name in place.classes)
-
-
-def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return math.hypot(a[0] - b[0], a[1] - b[1])

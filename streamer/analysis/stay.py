@@ -20,7 +20,8 @@ class Changes(NamedTuple):
     """Whether there is nothing left to wait for: it is outside."""
 
 
-_NOTHING = Changes()
+NOTHING = Changes()
+"""What most frames change."""
 
 
 class Stay:
@@ -52,7 +53,7 @@ class Stay:
         if not self.entered and time_s - self._since_s >= self._enter_after_s:
             self.entered = True
             return Changes(entered_s=self._since_s)
-        return _NOTHING
+        return NOTHING
 
     def without(self, time_s: float, since_s: float) -> Changes:
         """It is outside; where it was inside before, since ``since_s``."""

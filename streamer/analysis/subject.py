@@ -11,7 +11,7 @@ from streamer.analysis.facts import Crossing, Entry, Exit
 from streamer.analysis.geometry import Geometry
 from streamer.analysis.passage import LEAST_MARGIN_PX, MARGIN, Crossed, Passage
 from streamer.analysis.places import Line, Zone
-from streamer.analysis.stay import Changes, Stay
+from streamer.analysis.stay import NOTHING, Changes, Stay
 
 _BISECTIONS = 12
 
@@ -70,6 +70,7 @@ class Subject:
         self._watched = watched
         self._stays: dict[int, Stay] = {}
         self._unsettled = 0
+        """Bit *i*: whether it counts as in zone *i* waits for what comes."""
         self._passages = [Passage() for _ in watched.lines]
 
     def place_at(self, time_s: float) -> tuple[float, float]:
@@ -96,7 +97,7 @@ class Subject:
                 facts += self._facts_of(self._stays[index].end(self.last.time_s), before.zones[index].name, self.last)
         self._stays = {new: self._stays[old] for new, old in enumerate(zones) if old in self._stays}
         self._passages = [Passage() if old is None else self._passages[old] for old in lines]
-        self._unsettled = sum(not stay.settled for stay in self._stays.values())
+        self._unsettled = sum(1 << index for index, stay in self._stays.items() if not stay.settled)
         self.zones = self._entered()
         self.last, self.detected = (
             None if sighting is None else _moved(sighting, zones, lines) for sighting in (self.last, self.detected)
@@ -155,28 +156,32 @@ class Subject:
                     yield self._crossing(index, crossed, self.last)
 
     def _see_zones(self, now: Sighting, before: Sighting | None, facts: list[Fact]) -> None:
-        unsettled, rest, changed = 0, now.inside, False
-        candidates = set(self._stays)
+        # In which zones it is and certainly was before, nothing happens: only what changes, or waits, is looked at.
+        if before is None:
+            rest = now.inside | sum(1 << index for index in self._stays)
+        else:
+            rest = self._unsettled | (now.inside ^ before.inside)
+        changed = False
         while rest:
-            lowest = rest & -rest
-            candidates.add(lowest.bit_length() - 1)
-            rest ^= lowest
-        for index in sorted(candidates):
+            bit = rest & -rest
+            rest ^= bit
+            index = bit.bit_length() - 1
             zone, stay = self._watched.zones[index], self._stays.get(index)
-            inside = bool(now.inside >> index & 1)
-            was_inside = before is not None and bool(before.inside >> index & 1)
+            inside = bool(now.inside & bit)
+            was_inside = before is not None and bool(before.inside & bit)
             since_s = now.time_s if before is None or inside == was_inside else self._boundary_s(index, before, now)
             if stay is None:
                 stay = self._stays[index] = Stay(since_s, zone.enter_after_s, zone.leave_after_s)
             changes = stay.within(now.time_s, since_s) if inside else stay.without(now.time_s, since_s)
-            new = list(self._facts_of(changes, zone.name, now))
-            facts += new
-            changed |= bool(new)
+            self._unsettled &= ~bit
+            if changes is not NOTHING:
+                told = len(facts)
+                facts += self._facts_of(changes, zone.name, now)
+                changed |= len(facts) > told
             if changes.over:
                 del self._stays[index]
             elif not stay.settled:
-                unsettled += 1
-        self._unsettled = unsettled
+                self._unsettled |= bit
         if changed:
             self.zones = self._entered()
 
