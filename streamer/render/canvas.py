@@ -14,39 +14,46 @@ from streamer.render.palette import Yuv
 
 
 class Layer(NamedTuple):
-    """Paint with its strength, for each plane: a sample becomes ``sample * kept / 255 + paint``; uint8, even sizes."""
+    """Paint with its strength, ready to lay over a picture: a sample becomes ``sample * kept / 255 + paint``.
+
+    Both arrays are uint8 (1, h * w * 3 / 2): luma (h, w), then cb and cr (h / 2, w / 2); ``w`` and ``h`` are even. In one row,
+    so that all planes are reckoned at once: a tag is so small that each call costs more than its samples.
+    """
 
     kept: Plane
-    """How much of the luma stays."""
-    kept_chroma: Plane
-    """How much of the chroma stays."""
-    luma: Plane
-    cb: Plane
-    cr: Plane
+    """How much of the samples stays."""
+    paint: Plane
+    width: int
+    height: int
 
     @classmethod
     def of(cls, kept: Plane, color: Yuv) -> Layer:
-        """One colour, laid on where little of the picture is ``kept`` (0..255)."""
+        """One colour, laid on where little of the picture is ``kept`` (h, w), 0..255."""
         half = halved(kept)
-        return cls(kept, half, _paint(kept, color.y), _paint(half, color.u), _paint(half, color.v))
+        paints = (_paint(part, sample).ravel() for part, sample in zip((kept, half, half), color, strict=True))
+        kepts = np.concatenate([kept.ravel(), half.ravel(), half.ravel()])[None]
+        return cls(kepts, np.concatenate(list(paints))[None], kept.shape[1], kept.shape[0])
 
     def over(self, below: Layer) -> Layer:
-        """The paint of both, this one on top."""
-        kept = _mixed(self.kept, below.kept)
-        kept_chroma = _mixed(self.kept_chroma, below.kept_chroma)
-        return Layer(
-            kept,
-            kept_chroma,
-            np.asarray(cv2.add(_mixed(self.kept, below.luma), self.luma), np.uint8),
-            np.asarray(cv2.add(_mixed(self.kept_chroma, below.cb), self.cb), np.uint8),
-            np.asarray(cv2.add(_mixed(self.kept_chroma, below.cr), self.cr), np.uint8),
-        )
+        """The paint of both, this one on top; they are of one size."""
+        paint = np.asarray(cv2.add(_mixed(self.kept, below.paint), self.paint), np.uint8)
+        return self._replace(kept=_mixed(self.kept, below.kept), paint=paint)
 
     def faded(self, opacity: float) -> Layer:
         """The same paint, 0..1 as strong."""
-        paints = (np.asarray(cv2.convertScaleAbs(paint, alpha=opacity), np.uint8) for paint in self[2:])
-        kepts = (np.asarray(cv2.convertScaleAbs(k, alpha=opacity, beta=255 * (1 - opacity)), np.uint8) for k in self[:2])
-        return Layer(*kepts, *paints)
+        kept = np.asarray(cv2.convertScaleAbs(self.kept, alpha=opacity, beta=255 * (1 - opacity)), np.uint8)
+        return self._replace(kept=kept, paint=np.asarray(cv2.convertScaleAbs(self.paint, alpha=opacity), np.uint8))
+
+    def planes(self, samples: Plane) -> tuple[Plane, Plane, Plane]:
+        """Luma, cb and cr of such a row of samples, on its own memory."""
+        half = self.height // 2, self.width // 2
+        luma, chroma = self.width * self.height, half[0] * half[1]
+        row = samples[0]
+        return (
+            row[:luma].reshape(self.height, self.width),
+            row[luma : luma + chroma].reshape(half),
+            row[luma + chroma :].reshape(half),
+        )
 
 
 class Canvas(NamedTuple):
@@ -109,9 +116,17 @@ class Canvas(NamedTuple):
     def lay(self, layer: Layer, x0: int, y0: int) -> None:
         """Lay prepared paint over the picture, its top left at an aligned (x0, y0)."""
         x, y = (x0 + self.shift_x) // 2, (y0 + self.shift_y) // 2
-        _lay(self.luma, layer.kept, layer.luma, x0, y0)
-        _lay(self.cb, layer.kept_chroma, layer.cb, x, y)
-        _lay(self.cr, layer.kept_chroma, layer.cr, x, y)
+        mixed = np.zeros_like(layer.paint)
+        planes = []
+        for plane, near, left, top in zip(self[:3], layer.planes(mixed), (x0, x, x), (y0, y, y), strict=True):
+            target, part = _under(plane, near.shape, left, top)
+            near = near[part]
+            near[...] = target
+            planes.append((target, near))
+        cv2.multiply(mixed, layer.kept, dst=mixed, scale=1 / 255)
+        cv2.add(mixed, layer.paint, dst=mixed)
+        for target, near in planes:
+            target[...] = near
 
     def frame(self, region: Region, line_px: int, color: Yuv, opacity: float) -> None:
         """Draw a rectangular frame along the inner side of an aligned region, 0..1 strong; ``line_px`` is even."""
@@ -135,17 +150,13 @@ def halved(plane: Plane) -> Plane:
     return np.asarray(cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _lay(plane: Plane, kept: Plane, paint: Plane, x0: int, y0: int) -> None:
-    target, part = _under(plane, kept.shape, x0, y0)
-    if target.size:
-        cv2.add(_times(target, kept[part]), paint[part], dst=target)
-
-
 def _blend(plane: Plane, kept: Plane, sample: int, x0: int, y0: int) -> None:
     target, part = _under(plane, kept.shape, x0, y0)
     if target.size:
         kept = kept[part]
-        cv2.addWeighted(_times(target, kept), 1, kept, -sample / 255, sample, dst=target)
+        near = target.copy()  # short rows from afar: fetched in one sweep, not within the arithmetic
+        cv2.multiply(near, kept, dst=near, scale=1 / 255)
+        cv2.addWeighted(near, 1, kept, -sample / 255, sample, dst=target)
 
 
 _WHOLE = slice(None), slice(None)
@@ -159,11 +170,6 @@ def _under(plane: Plane, shape: tuple[int, ...], x0: int, y0: int) -> tuple[Plan
     top, left = max(0, -y0), max(0, -x0)
     rows, columns = slice(top, max(top, min(shape[0], height - y0))), slice(left, max(left, min(shape[1], width - x0)))
     return plane[y0 + top : y0 + rows.stop, x0 + left : x0 + columns.stop], (rows, columns)
-
-
-def _times(samples: Plane, kept: Plane) -> Plane:
-    near = samples.copy()  # short rows from afar: fetched in one sweep, not within the arithmetic
-    return np.asarray(cv2.multiply(near, kept, dst=near, scale=1 / 255), np.uint8)
 
 
 def _frame(plane: Plane, region: Region, line: int, sample: int, opacity: float) -> None:

@@ -131,15 +131,13 @@ def _hides(spot: Region, small: Region) -> bool:
 
 def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Region]:
     """The places for a tag of w x h pixels, best first."""
-    aligned = (box.x0, box.x1 - w)
-    above, below = [(x, box.y0 - h) for x in aligned], [(x, box.y1) for x in aligned]
-    top, bottom = [(x, box.y0) for x in aligned], [(x, box.y1 - h) for x in aligned]
-    if is_low(box, h):
+    low = is_low(box, h)
+    columns = [max(0, min(x, width - w)) for x in (box.x0, box.x1 - w)]
+    rows = (box.y0 - h, box.y1) if low else (box.y0 - h, box.y0, box.y1, box.y1 - h)
+    corners = [(x, y) for y in rows if 0 <= y <= height - h for x in columns]
+    if low:
         middle = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
-        beside = [(x, middle) for x in (box.x1, box.x0 - w) if 0 <= x <= width - w]
-        corners = [*above, *below, *beside]
-    else:
-        corners = [*above, *top, *below, *bottom]
-    for x, y in [(x, y) for x, y in corners if 0 <= y <= height - h] or [(box.x0, max(0, min(box.y0, height - h)))]:
-        left = max(0, min(x, width - w))
-        yield Region(left, y, left + w, y + h)
+        if 0 <= middle <= height - h:
+            corners += [(x, middle) for x in (box.x1, box.x0 - w) if 0 <= x <= width - w]
+    for x, y in corners or [(columns[0], max(0, min(box.y0, height - h)))]:
+        yield Region(x, y, x + w, y + h)

@@ -97,9 +97,9 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
     """Signed distance from each pixel of ``region`` to the outline, positive inside.
 
     int16 (h, w): ``FIELD_END`` / ``reach_px`` for a pixel of distance, saturated. The distance is to first order,
-    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Where cells are large it is taken every second or
-    fourth pixel, at least five times in two cells, and interpolated between: bilinear in bilinear, exact but for the kinks
-    at cells' centres.
+    (probability - 0.5) / slope, which is what an anti-aliased edge needs. Where cells are large it is taken every few pixels
+    only, at least five times in two cells, and interpolated between: bilinear in bilinear, exact but for the kinks at cells'
+    centres.
     """
     left, top, right, bottom = map(float, box_xyxy)
     step_x, step_y = _step((right - left) / mask.shape[1]), _step((bottom - top) / mask.shape[0])
@@ -107,9 +107,8 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
     around = Region(x0 - 2 * step_x, y0 - 2 * step_y, x1 + 2 * step_x, y1 + 2 * step_y)  # with the samples beside
     above = _sample(mask - np.float32(THRESHOLD), box_xyxy, around, step_x, step_y, -THRESHOLD)
     run = cv2.subtract(above[1:-1, 2:], above[1:-1, :-2])
-    rise = cv2.subtract(above[2:, 1:-1], above[:-2, 1:-1])
-    if step_x != step_y:
-        rise = np.multiply(rise, np.float32(step_x / step_y))
+    scale = step_x / step_y
+    rise = cv2.addWeighted(above[2:, 1:-1], scale, above[:-2, 1:-1], -scale, 0)
     slope = cv2.magnitude(run, rise, run)  # over 2 step_x pixels
     slope = cv2.max(slope, _FLATTEST_PER_PX * 2 * step_x, dst=slope)  # type: ignore[call-overload]  # it takes numbers
     per_px = FIELD_END / reach_px
@@ -121,7 +120,7 @@ def edge_field(mask: Floats, box_xyxy: Box, region: Region, reach_px: float = 8.
 
 def _step(cell_px: float) -> int:
     """How many pixels apart samples may lie."""
-    return 4 if cell_px >= 12 else 2 if cell_px >= 5 else 1
+    return min(5, int(cell_px / 3)) if cell_px >= 9 else 2 if cell_px >= 5 else 1
 
 
 def _sample(mask: Floats, box_xyxy: Box, region: Region, step_x: int = 1, step_y: int = 1, outside: float = 0.0) -> Floats:

@@ -41,11 +41,12 @@ def test_letters_with_accents_and_descenders_keep_the_height_of_the_tag() -> Non
 def test_paint_shows_the_colours_of_tag_and_text() -> None:
     body, letters = Yuv(100, 90, 200), Yuv(235, 128, 128)
     layer, label = painted(("person", 40, 1.0), body, letters), tag("person", 40)
-    assert set(layer.luma[label.text == 255].tolist()) == {letters.y}
+    luma, cb, _ = layer.planes(layer.paint)
+    assert set(luma[label.text == 255].tolist()) == {letters.y}
     inside = (label.text == 0) & (label.body == 255)
-    assert set(layer.luma[inside].tolist()) == {body.y}
-    assert layer.kept[inside].max() == 0
-    middle = layer.cb[layer.cb.shape[0] // 2, 1]
+    assert set(luma[inside].tolist()) == {body.y}
+    assert layer.planes(layer.kept)[0][inside].max() == 0
+    middle = cb[cb.shape[0] // 2, 1]
     assert abs(int(middle) - body.u) <= 1
 
 
