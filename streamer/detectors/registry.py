@@ -15,6 +15,7 @@ from streamer.detectors.hub_cache import MASK_RCNN
 from streamer.detectors.installed import installed, target_of
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
+from streamer.detectors.other_files import BY_NAME, UNKNOWN
 from streamer.detectors.precision import FULL, MIXED
 from streamer.detectors.user_class import check_class, load_class
 from streamer.errors import ConfigError
@@ -43,27 +44,6 @@ SPECS = (
 )
 EXPORTED = (".onnx", ".tflite")
 """How the names of files of exported networks end."""
-
-_TORCH = (
-    "a file of PyTorch, a pickle that may run any code when it is opened",
-    "export it where it was made: yolo export model=FILE format=onnx, model.export() of RF-DETR, or torch.onnx.export",
-)
-_KERAS = ("a file of Keras", "export it, model.export(FOLDER), and name that folder")
-_OTHER_RUNTIME = ("a file of another runtime", "export the model to ONNX, and name that file")
-OTHER_FILES: Mapping[str, tuple[str, str]] = {
-    ".pt": _TORCH,
-    ".pth": _TORCH,
-    ".ckpt": _TORCH,
-    ".torchscript": _TORCH,
-    ".safetensors": ("weights without a network", _TORCH[1]),
-    ".keras": _KERAS,
-    ".h5": _KERAS,
-    ".engine": _OTHER_RUNTIME,
-    ".mlmodel": _OTHER_RUNTIME,
-    ".xml": _OTHER_RUNTIME,
-    ".pb": ("a file of TensorFlow", "name the folder of the SavedModel that it lies in"),
-}
-"""Files that are none that streamer opens, by the end of their names: what they are, and what to do."""
 
 _CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -170,9 +150,8 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
     """Raise ``ConfigError`` unless ``spec`` is built in or names a class, and has no label file."""
     if spec not in BUILT_IN and not _CLASS_SPEC.fullmatch(spec):
         if Path(spec).is_file():
-            if (other := OTHER_FILES.get(Path(spec).suffix.lower())) is not None:
-                raise ConfigError(f"the detector {spec} is {other[0]}", hint=other[1])
-            raise ConfigError(f"the detector {spec} is a file", hint=f"name the SavedModel's folder: {Path(spec).parent}")
+            other = BY_NAME.get(Path(spec).suffix.lower(), UNKNOWN)
+            raise ConfigError(f"the detector {spec} is {other.what}", hint=other.hint)
         if Path(spec).suffix.lower() in EXPORTED:
             files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED and path.exists()]
             near = nearest(spec, files, most=1)

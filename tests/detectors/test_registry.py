@@ -100,7 +100,7 @@ def test_nanodet_by_name_with_its_settings() -> None:
         ("", "no detector ''"),
         ("hub:", "no detector 'hub:'"),
         ("./nowhere/model", "no detector './nowhere/model'"),
-        ("lamps.py", "is a file"),
+        ("lamps.py", "is a file of Python"),
         ("lamps:Brigt", "no class Brigt; did you mean lamps:Bright\\?"),
         ("lapms:Bright", "there is no module lapms"),
         ("lamps.inner:Bright", "there is no module lamps.inner"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streamer.detectors.device import AUTO, gpu_index
 from streamer.detectors.exported.description import Description, Tensor
 from streamer.detectors.litert import interpreter
+from streamer.detectors.other_files import by_content
 from streamer.errors import DetectorError, DetectorUnavailable, in_one_line
 
 MARK = b"TFL3"
@@ -41,7 +42,8 @@ class LiteRtFile:
         except OSError as error:
             raise DetectorUnavailable(f"{file} cannot be read: {error.strerror}", hint="check the path") from error
         if content[4:8] != MARK:
-            raise DetectorUnavailable(f"{file} is no LiteRT file", hint="it may be cut short: copy or export it again")
+            what, hint = by_content(file, MARK) or ("of another format", "it may be cut short: copy or export it again")
+            raise DetectorUnavailable(f"{file} is no LiteRT file: it is {what}", hint=hint)
         self._interpreter: Any = interpreter(content, threads or os.cpu_count() or 1, str(file), _HINT)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = {str(each["name"]): int(each["index"]) for each in inputs}

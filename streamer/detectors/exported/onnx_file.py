@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamer.detectors.device import AUTO, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.exported.description import Description, Tensor
+from streamer.detectors.other_files import by_content
 from streamer.errors import DetectorError, DetectorUnavailable, in_one_line
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ class OnnxFile:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = _providers(onnxruntime, device)
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers)
+            # Falling back from the CPU to the CPU would only print to standard output.
+            fallback = len(providers) > 1
+            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers, enable_fallback=fallback)
         except Exception as error:  # its errors have no common type but Exception
             raise _does_not_load(file, error) from error
         self.device = "CPU" if self._session.get_providers()[0] == CPU else "CUDA"
@@ -65,12 +68,15 @@ class OnnxFile:
                 f"the device {device} cannot be used: ONNX Runtime could not begin there",
                 hint="install the CUDA and cuDNN that this onnxruntime-gpu was built for, or use --device cpu",
             )
-        self.description = Description(
-            file,
-            [_tensor(each) for each in self._session.get_inputs()],
-            [_tensor(each) for each in self._session.get_outputs()],
-            dict(self._session.get_modelmeta().custom_metadata_map),
-        )
+        try:
+            self.description = Description(
+                file,
+                [_tensor(each) for each in self._session.get_inputs()],
+                [_tensor(each) for each in self._session.get_outputs()],
+                dict(self._session.get_modelmeta().custom_metadata_map),
+            )
+        except UnicodeDecodeError as error:
+            raise _does_not_load(file, error) from error
         self._binding: Any = None
         self._outputs: list[NDArray[Any]] = []
 
@@ -142,6 +148,12 @@ def _said(error: BaseException) -> str:
 
 
 def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
+    if (other := by_content(file)) is not None:
+        return DetectorUnavailable(f"{file} is no ONNX file: it is {other.what}", hint=other.hint)
+    if isinstance(error, UnicodeDecodeError):
+        return DetectorUnavailable(
+            f"{file} does not load: a name or a text in it is not UTF-8", hint="it may be damaged: copy or export it again"
+        )
     said = _said(error)
     low = said.lower()
     if "external" in low or "file_size" in low or ("no such file" in low and str(file) not in said):

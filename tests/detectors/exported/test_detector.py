@@ -103,7 +103,7 @@ def test_odd_pictures(tmp_path: Path, size: tuple[int, int]) -> None:
     ("content", "words"),
     [
         (Path(__file__).read_bytes, "is no ONNX file that loads"),
-        (bytes, "is no ONNX file that loads"),
+        (bytes, "is no ONNX file: it is empty"),
     ],
 )
 def test_what_is_no_onnx_file(tmp_path: Path, content: Callable[[], bytes], words: str) -> None:
@@ -111,6 +111,15 @@ def test_what_is_no_onnx_file(tmp_path: Path, content: Callable[[], bytes], word
     file.write_bytes(content())
     with pytest.raises(DetectorUnavailable, match=words):
         load_detector(str(file), score_threshold=0.5)
+
+
+@pytest.mark.parametrize("part", [b"output0", b"names", b"person"])
+def test_damaged_text(tmp_path: Path, capfd: pytest.CaptureFixture[str], part: bytes) -> None:
+    file = tiny_networks.yolo(tmp_path / "model.onnx")
+    file.write_bytes(file.read_bytes().replace(part, b"\xde" + part[1:]))
+    with pytest.raises(DetectorUnavailable, match="a name or a text in it is not UTF-8; it may be damaged"):
+        load_detector(str(file), score_threshold=0.5)
+    assert capfd.readouterr().out == ""
 
 
 def simple(file: Path, *, operation: str = "Identity", opset: int = 17, ir: int = 9, inputs: int = 1) -> Path:
