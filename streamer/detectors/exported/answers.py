@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Arrays, Floats, Found, Rows, best_first, unbatched
-from streamer.detectors.exported.grid_masks import from_maps
+from streamer.detectors.exported.grid_masks import cells_for, from_maps
 from streamer.detectors.exported.picture_input import Fit, Preparation
 from streamer.detectors.exported.recognition import Miss, Place
 
+TORCHVISION = "torchvision"
+CELLS_FOR_PIXEL = 2.0
+"""Cells of a mask for one pixel of the object: maps of few cells have to be kept as they are to be pasted alike."""
 BOX_CELLS_MOST = 64
 """Masks with as many cells a side as this, or fewer, are of the box and not of the picture."""
 
@@ -59,7 +62,8 @@ class Answers:
         maps = _maps(outputs[self.masks_at])
 
         def masks(picked: Rows) -> Floats:
-            return _masks(maps[at[picked]], boxes[picked], in_picture[picked], fit)
+            made = _pasted if self.family == TORCHVISION and max(maps.shape[1:]) <= BOX_CELLS_MOST else _masks
+            return made(maps[at[picked]], boxes[picked], in_picture[picked], fit)
 
         return Found(in_picture, scores[at], classes, masks)
 
@@ -90,6 +94,24 @@ def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> F
     scale = np.tile(np.array([width, height]) / sides, 2)
     in_cells = (seen - np.tile(start, 2)) * scale
     return from_maps(values, in_cells, (width, height), logits=logits)
+
+
+def _pasted(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> Floats:
+    """Masks of maps (N, M, M) as torchvision pastes them, relative to their boxes.
+
+    It pastes a map, with a border of one empty cell, into whole pixels: from the box's left, made larger by that border and
+    rounded down, to the pixel of its right. So cells lie up to a pixel beside where the box has them. What it pastes beside
+    the box is left out.
+    """
+    cells = maps.shape[-1]
+    bordered = np.pad(maps.astype(np.float32), ((0, 0), (1, 1), (1, 1)))
+    centre = (boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:].astype(np.float64) - boxes[:, :2]) / 2 * (cells + 2) / cells
+    start, end = np.trunc(centre - half), np.trunc(centre + half)
+    scale = (cells + 2) / np.maximum(end - start + 1, 1)
+    in_cells = (fit.from_picture(in_picture) - np.tile(start, 2)) * np.tile(scale, 2)
+    enough = cells_for(in_picture.astype(np.float64), CELLS_FOR_PIXEL)
+    return from_maps(bordered, in_cells, (cells + 2, cells + 2), logits=False, cells=enough)
 
 
 OWN_SIZE = Preparation("none")
@@ -124,7 +146,7 @@ def match(description: Description, place: Place) -> Answers | Miss:
     sized = any(tensor.name != place.tensor.name for tensor in description.inputs)
     if batched or sized:
         return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, STRETCHED)
-    return Answers("torchvision", boxes[0], scores[0], classes[0], masks, OWN_SIZE)
+    return Answers(TORCHVISION, boxes[0], scores[0], classes[0], masks, OWN_SIZE)
 
 
 def _litert(names: list[str], place: Place) -> Answers:

@@ -19,11 +19,11 @@ _FURTHEST = 30.0
 """Logits beyond this are 0 or 1."""
 
 
-def cells_for(boxes: NDArray[np.float64]) -> int:
-    """Cells a side for objects with these boxes (N, 4), in cells of the map."""
+def cells_for(boxes: NDArray[np.float64], for_one: float = CELLS_FOR_ONE) -> int:
+    """Cells a side for objects with these boxes (N, 4), in units of which each is ``for_one`` cells: cells of the map."""
     sides = boxes[:, 2:] - boxes[:, :2]
     longest = float(sides.max(initial=0.0, where=np.isfinite(sides)))
-    return int(np.clip(np.ceil(longest * CELLS_FOR_ONE), LEAST_CELLS, MOST_CELLS))
+    return int(np.clip(np.ceil(longest * for_one), LEAST_CELLS, MOST_CELLS))
 
 
 def grids(
@@ -32,13 +32,14 @@ def grids(
     size: tuple[int, int],
     *,
     logits: bool = True,
+    cells: int | None = None,
 ) -> Floats:
-    """Masks (N, M, M), probabilities, of boxes (N, 4) in cells of maps of ``size`` (width, height).
+    """Masks (N, M, M), probabilities, of boxes (N, 4) in cells of maps of ``size`` (width, height); M is ``cells`` if given.
 
     ``part_of(row, left, top, right, bottom)`` is the map of one object inside those bounds. Where the maps hold logits, these
     are interpolated and not the probabilities, as the frameworks do. A box that is none, or beside the map, has an empty mask.
     """
-    cells = cells_for(boxes)
+    cells = cells or cells_for(boxes)
     made = np.full((len(boxes), cells, cells), -_FURTHEST if logits else 0.0, np.float32)
     width, height = size
     # Plain numbers: NumPy takes longer for four of them than for the mask.
@@ -85,10 +86,16 @@ def from_prototypes(
     return grids(part_of, in_cells, (width, height))
 
 
-def from_maps(maps: Floats, boxes: NDArray[np.float64], input_size: tuple[int, int], *, logits: bool) -> Floats:
+def from_maps(
+    maps: Floats, boxes: NDArray[np.float64], input_size: tuple[int, int], *, logits: bool, cells: int | None = None
+) -> Floats:
     """Masks (N, M, M) of maps (N, h, w), one for each object and each of the whole input; boxes (N, 4) in pixels of it."""
     _, height, width = maps.shape
     in_cells = boxes * np.array([width / input_size[0], height / input_size[1]] * 2)
     return grids(
-        lambda row, left, top, right, bottom: maps[row, top:bottom, left:right], in_cells, (width, height), logits=logits
+        lambda row, left, top, right, bottom: maps[row, top:bottom, left:right],
+        in_cells,
+        (width, height),
+        logits=logits,
+        cells=cells,
     )

@@ -107,7 +107,9 @@ class PictureInput:
         if resize == "stretch":
             return Fit(target, target, 0, 0, (width, height))
         gain = min(target[0] / width, target[1] / height)
-        used = max(1, round(width * gain)), max(1, round(height * gain))
+        # Those that fit pictures into the corner cut sides to whole pixels; the others round them.
+        whole = int if resize == "corner" else round
+        used = max(1, whole(width * gain)), max(1, whole(height * gain))
         if self._size is None:
             spare = [(side - part) % self._stride for side, part in zip(target, used, strict=True)]
             target = used[0] + spare[0], used[1] + spare[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,10 +16,11 @@ from streamer.detectors.exported.class_names import class_names
 from streamer.detectors.exported.description import Description, Tensor
 from streamer.detectors.exported.families import recognise
 from streamer.detectors.exported.found import Found, Reader
-from streamer.detectors.exported.picture_input import PictureInput
+from streamer.detectors.exported.picture_input import Fit, PictureInput
 from streamer.detectors.exported.recognition import Place, picture_place
 from streamer.errors import ConfigError, DetectorContractError
 from streamer.instances import Instances
+from streamer.render.masks import binary_crop
 
 FILE = Path("model.onnx")
 SIDE = 96
@@ -188,6 +190,41 @@ def test_masks_of_28_cells_are_of_the_box() -> None:
     mask = found.masks(np.array([0]))[0]
     assert mask[:, : len(mask) // 2 - 2].min() > 0.9
     assert mask[:, len(mask) // 2 + 2 :].max() < 0.1
+
+
+def pasted(mask: NDArray[np.float32], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
+    """As torchvision's ``paste_masks_in_image`` does it."""
+    cells = len(mask)
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * (cells + 2) / cells
+    x0, y0, x1, y1 = (int(side) for side in (*(centre - half), *(centre + half)))
+    made = cv2.resize(np.pad(mask, 1), (max(x1 - x0 + 1, 1), max(y1 - y0 + 1, 1)), interpolation=cv2.INTER_LINEAR)
+    whole = np.zeros((height, width), np.float32)
+    rows, columns = slice(max(y0, 0), min(y1 + 1, height)), slice(max(x0, 0), min(x1 + 1, width))
+    whole[rows, columns] = made[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
+    return whole > 0.5
+
+
+@pytest.mark.parametrize(("side", "least"), [(24, 0.9), (60, 0.97), (120, 0.98), (300, 0.98)])
+def test_masks_are_pasted_as_torchvision_does(side: int, least: float) -> None:
+    random = np.random.default_rng(side)
+    y, x = np.mgrid[-1:1:28j, -1:1:28j]
+    size = 400, 320
+    for _ in range(10):
+        width, height = side * random.uniform(0.6, 1.0, 2)
+        left, top = random.uniform(0, size[0] - width), random.uniform(0, size[1] - height)
+        boxes, labels, scores, masks = zeros("torchvision")
+        boxes[0] = left, top, left + width, top + height
+        scores[0] = 0.9
+        blob = cv2.GaussianBlur(random.normal(0, 3, (28, 28)), (0, 0), 2.5) + 1.5 - 1.5 * np.hypot(x, y)
+        masks[0, 0] = np.clip(blob, 0, 1)
+        reader, _ = reader_of(FAMILIES["torchvision"])
+        found = reader.read([boxes, labels, scores, masks], Fit(size, size, 0, 0, size), 0.5)
+        assert found.masks is not None
+        x0, y0, crop = binary_crop(found.masks(np.array([0]))[0], found.boxes_xyxy[0].tolist(), *size)
+        ours = np.zeros(size[::-1], bool)
+        ours[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] = crop
+        theirs = pasted(masks[0, 0], boxes[0].astype(np.float64), *size)
+        assert np.count_nonzero(ours & theirs) >= least * np.count_nonzero(ours | theirs)
 
 
 def test_rows_beyond_the_count_do_not_count() -> None:

@@ -24,7 +24,7 @@ def made(preparation: Preparation, size: tuple[int, int] | None = (64, 64), **mo
     ("resize", "size", "expected"),
     [
         ("letterbox", (64, 64), ((64, 64), (64, 43), 0, 10)),
-        ("corner", (64, 64), ((64, 64), (64, 43), 0, 0)),
+        ("corner", (64, 64), ((64, 64), (64, 42), 0, 0)),
         ("stretch", (64, 64), ((64, 64), (64, 64), 0, 0)),
         ("letterbox", None, ((64, 64), (64, 43), 0, 10)),
         ("none", None, ((90, 60), (90, 60), 0, 0)),
