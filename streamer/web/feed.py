@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from streamer.frame import StreamInfo
 from streamer.stages import Annotated, OutputStatus, State
+from streamer.web.encoded_video import EncodedVideo, pts_of
 from streamer.web.objects import drawable, drawable_places
 from streamer.web.packets import PacketHub
 from streamer.web.relay import call
@@ -26,8 +27,10 @@ log = logging.getLogger(__name__)
 MOST_FPS = 15.0
 """Pictures a second that are encoded, at most."""
 MOST_WIDTH = 1280
-"""Wider pictures are made smaller."""
+"""Wider pictures are made smaller, in pixels."""
+PRIVATE = "privacy covers something, which the camera's own video would show"
 _QUALITY = 80
+_BROKEN = "pictures cannot be encoded; the log of streamer says why"
 _WAIT_S = 0.5
 _AGAIN_S = 1.0
 """After a picture that could not be encoded, the next one is not tried sooner."""
@@ -89,6 +92,8 @@ class Feed:
         self.name = name
         self.hub = PacketHub(name) if packets else None
         """What sends the camera's packets; None where they stay here."""
+        self.encoded = EncodedVideo(name, MOST_WIDTH, clock=clock)
+        """The same pictures, encoded here."""
         self._clock = clock
         self._lock = threading.Condition()
         self._newest: Annotated | None = None
@@ -111,6 +116,18 @@ class Feed:
         """How many watch."""
         with self._lock:
             return len(self._viewers) + len(self._readers)
+
+    @property
+    def video(self) -> PacketHub:
+        """What sends the best video that there is of the camera: its own packets, or what is encoded here."""
+        return self.encoded.hub if self.why_encoded else self.hub or self.encoded.hub
+
+    @property
+    def why_encoded(self) -> str:
+        """Why the camera's packets are not sent as they are; empty where they are, or where it will show."""
+        if self.hub is None:
+            return PRIVATE
+        return "" if self.hub.codec or self.hub.is_waiting else self.hub.why_not
 
     def begin(self, info: StreamInfo, labels: Mapping[int, str]) -> None:
         """Frames of a stream will come."""
@@ -171,6 +188,8 @@ class Feed:
             with self._lock:
                 while not self._closed and not (self._newest is not None and (self._viewers or self._readers)):
                     self._lock.wait(_WAIT_S)
+                    if not self.encoded.watched:
+                        self.encoded.rest()
                 if self._closed:
                     return
                 wait_s = due - self._clock()
@@ -189,13 +208,18 @@ class Feed:
                 self._number += 1
                 objects = json.dumps(objects_of(item, info, labels, self._number))
                 _tell(readers, objects)
+                if self.encoded.watched:
+                    self.encoded.encode(item, info)
+                else:
+                    self.encoded.rest()
                 shown = encoded(item, objects, self._number, drawn=any(viewer.drawn for viewer in viewers)) if viewers else None
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 if reason != self._told:  # not for each frame
                     self._told = reason
                     log.exception("%s: a picture cannot be encoded for the web", self.name)
-                _give(viewers, "pictures cannot be encoded; the log of streamer says why")
+                _give(viewers, _BROKEN)
+                _tell(readers, json.dumps({"notice": _BROKEN}))
                 due = self._clock() + _AGAIN_S
                 continue
             self._told = ""
@@ -254,6 +278,7 @@ def objects_of(item: Annotated, info: StreamInfo, labels: Mapping[int, str], num
         "pixel_aspect": float(info.sample_aspect_ratio if not info.orientation.sideways else 1 / info.sample_aspect_ratio),
         "time_s": round(frame.time_s, 3),
         "camera_pts": frame.camera_pts,
+        "pts": pts_of(item),
         "instances": drawable(found, labels, zones, (info.width, info.height)),
         "places": drawable_places(item.facts, (info.width, info.height)),
     }

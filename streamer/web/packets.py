@@ -64,12 +64,15 @@ class Fragment:
 
 
 @dataclass(frozen=True, slots=True)
-class Mp4Head:
-    """What a player of fragments has to know beforehand."""
+class VideoHead:
+    """What has to be known of a video beforehand."""
 
     codec: str
     """As browsers name it, such as ``avc1.42c01f``."""
-    data: bytes
+    stamps: str
+    """Which time of what is told of a picture (``feed.objects_of``) its stamp is: ``camera_pts`` or ``pts``."""
+    mp4: bytes = b""
+    """The head of its MP4, for those who play fragments."""
 
 
 class VideoViewer:
@@ -84,10 +87,10 @@ class VideoViewer:
         self._until_key = False
         self._there = asyncio.Event()
 
-    def begin(self, head: Mp4Head, group: tuple[Fragment, ...] = ()) -> None:
+    def begin(self, head: VideoHead, group: tuple[Fragment, ...] = ()) -> None:
         """Another video: its codec as browsers name it, the head of its MP4, and what there is of it already."""
         self._waiting.clear()
-        self._waiting += (json.dumps({"codec": head.codec}), head.data, *group)
+        self._waiting += (json.dumps({"codec": head.codec, "stamps": head.stamps}), head.mp4, *group)
         self._fragments = len(group)
         self._most = MOST_WAITING + len(group)
         self._until_key = not group
@@ -134,15 +137,26 @@ class PacketHub:
     Packets come from the connection's thread, which never waits and never fails here; viewers live in the server's loop.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        stamps: str = "camera_pts",
+        make_key: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``make_key`` asks for a key frame, and can be called by any thread; None: it would not be heard."""
         self.name = name
-        self.pictures: Relay[str, EncodedPicture] = Relay(clock=clock)
-        """The packets for WebRTC; begins with the codec as browsers name it."""
-        self.fragments: Relay[Mp4Head, Fragment] = Relay(clock=clock)
+        self.pictures: Relay[VideoHead, EncodedPicture] = Relay(clock=clock)
+        """The packets for WebRTC."""
+        self.fragments: Relay[VideoHead, Fragment] = Relay(clock=clock)
+        """The same as fragments of MP4."""
+        self.make_key = make_key
+        self._stamps = stamps
         self._lock = threading.Lock()
         self._codec = ""
-        self._why_not = "no picture has come yet"
-        self._reordered = False
+        self._why_not = "no packets of it have come"
+        self._reordered = self._is_open = self._refused = False
         self._told = ""
         # What follows belongs to the connection's thread.
         self._streams: CameraStreams | None = None
@@ -156,6 +170,23 @@ class PacketHub:
         """The codec as browsers name it, such as ``avc1.42c01f``; empty where they get no packets."""
         with self._lock:
             return self._codec
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether packets come that may be sent, of which nothing more is known yet."""
+        with self._lock:
+            return self._is_open and not self._codec and not self._refused
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether none are sent, for the reason of :attr:`why_not`."""
+        with self._lock:
+            return self._refused
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self.pictures.viewers or self.fragments.viewers)
 
     @property
     def why_not(self) -> str:
@@ -173,8 +204,10 @@ class PacketHub:
         """A connection is open."""
         self._streams = replace(streams, audio=None)
         self._times, self._tracks, self._muxer, self._annexb = PacketTimes(streams.video.rate), None, None, None
+        with self._lock:
+            self._is_open, self._refused = True, False
         if streams.video.codec != "h264":
-            self._refuse(f"the camera sends {streams.video.codec}, which browsers do not play")
+            self.refuse(f"the camera sends {streams.video.codec}, which browsers do not play")
 
     def take(self, packet: CameraPacket) -> None:
         """The next packet."""
@@ -194,14 +227,15 @@ class PacketHub:
                     return
                 self._annexb = AnnexB(streams.video.extradata)
                 self._muxer = _Muxer(self._tracks, placed.dts)
-                self._begin(Mp4Head(_codec_of(streams, packet), self._muxer.head), reordered=self._tracks.depth > 0)
+                head = VideoHead(_codec_of(streams, packet), self._stamps, self._muxer.head)
+                self._begin(head, reordered=self._tracks.depth > 0)
             if self._tracks.depth == 0:
                 data = self._annexb.picture(packet.data, key=packet.key)
                 self.pictures.send(EncodedPicture(data, placed.pts, packet.pts, packet.key), packet.arrived_s)
             done = self._muxer.push(packet, placed.pts, placed.dts)
         except (av.error.FFmpegError, StreamerError, ValueError) as error:
             self._tracks = self._muxer = self._annexb = None
-            self._refuse(f"the camera's packets cannot be sent: {in_one_line(error)}")
+            self.refuse(f"the camera's packets cannot be sent: {in_one_line(error)}")
             return
         if done is not None:
             self.fragments.send(done, packet.arrived_s)
@@ -212,11 +246,11 @@ class PacketHub:
         if len(said) < 4:
             return  # parameters come with a later key frame
         if said[1] not in _PROFILES:
-            self._refuse(f"the camera sends H.264 of profile {said[1]}, which browsers do not play")
+            self.refuse(f"the camera sends H.264 of profile {said[1]}, which browsers do not play")
             return
         self._tracks = Tracks(streams, key)
 
-    def _begin(self, head: Mp4Head, *, reordered: bool) -> None:
+    def _begin(self, head: VideoHead, *, reordered: bool) -> None:
         with self._lock:
             self._codec, self._why_not, self._reordered = head.codec, "", reordered
         self._told = ""
@@ -224,14 +258,15 @@ class PacketHub:
         if reordered:
             self.pictures.end(REORDERED)
         else:
-            self.pictures.begin(head.codec)
+            self.pictures.begin(head)
 
-    def _refuse(self, why: str) -> None:
+    def refuse(self, why: str) -> None:
+        """From the thread that packets come from: say why none are sent."""
         with self._lock:
-            self._codec, self._why_not = "", why
+            self._codec, self._why_not, self._refused = "", why, True
         if why != self._told:
             self._told = why
-            log.info("%s: browsers get JPEG pictures: %s", self.name, why, extra={"source": self.name})
+            log.info("%s: browsers get no such video: %s", self.name, why, extra={"source": self.name})
         self.fragments.end(why)
         self.pictures.end(why)
 

@@ -22,7 +22,7 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
-from streamer.web.packets import MOST_WAITING, EncodedPicture
+from streamer.web.packets import MOST_WAITING, EncodedPicture, VideoHead
 from streamer.web.peer import CLOCK, Connection
 from streamer.web.rtp_times import RtpTimes
 
@@ -44,12 +44,18 @@ class PacketTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, sent: Callable[[int, int | None], None], refused: Callable[[str], None]) -> None:
-        """``sent`` is told of each picture its time stamp as the browser sees it (``rtpTimestamp``) and the camera's own."""
+    def __init__(
+        self,
+        begun: Callable[[VideoHead], None],
+        sent: Callable[[int, int | None], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        """``sent`` is told of each picture its time stamp as the browser sees it (``rtpTimestamp``) and its own."""
         super().__init__()
         self.cuts = 0
         """How often it was too slow, and pictures were left out up to the next key frame."""
         self.sender: RTCRtpSender | None = None
+        self._begun = begun
         self._sent = sent
         self._refused = refused
         self._queue: deque[EncodedPicture] = deque()
@@ -63,8 +69,9 @@ class PacketTrack(MediaStreamTrack):
         self._last: tuple[int, int | None] | None = None
         """Ticks and stamp of the picture that was handed over last."""
 
-    def begin(self, head: str, group: tuple[EncodedPicture, ...] = ()) -> None:  # noqa: ARG002  # part of the protocol
-        """Another video, of codec ``head``."""
+    def begin(self, head: VideoHead, group: tuple[EncodedPicture, ...] = ()) -> None:
+        """Another video."""
+        self._begun(head)
         self._queue = deque(group)
         self._most = MOST_WAITING + len(group)
         self._behind_since_s, self._behind_bits = time.monotonic() if group else None, 0

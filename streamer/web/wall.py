@@ -27,6 +27,8 @@ STALLED_S = 10.0
 """A viewer that takes no picture for so long is sent away."""
 MOST_VIEWERS = 100
 """Pictures are sent to so many at once; more are asked to come back."""
+USUAL_CODEC = "avc1.640028"
+"""What is encoded here, as browsers name it, before the first picture is."""
 _SNAPSHOT_S = 10.0
 _BODY_BYTES = 64 * 1024
 
@@ -87,19 +89,18 @@ def wall_app(
 
 
 def _shown_by(feed: Feed | None) -> dict[str, object]:
-    """How a page can show a camera: ``video`` is the codec of its packets, or empty, and ``why_not`` the reason; and why not by
-    WebRTC."""
+    """How a page can show a camera: the codec of its video, whether it is ``encoded`` here and why, and why there is none."""
     if feed is None:
-        return {"has_pictures": False, "video": "", "why_not": "it is only recorded", "why_not_webrtc": "it is only recorded"}
-    if feed.hub is None:
-        why = "privacy covers something, which packets would show"
-        return {"has_pictures": True, "video": "", "why_not": why, "why_not_webrtc": why}
-    why_not_webrtc = feed.hub.why_not_webrtc or ("" if is_installed() else NOT_INSTALLED)
+        return {"has_pictures": False}
+    video, why = feed.video, feed.why_encoded
+    is_encoded = video is feed.encoded.hub
+    why_not = video.why_not if video.is_refused or not is_encoded else ""
     return {
         "has_pictures": True,
-        "video": feed.hub.codec,
-        "why_not": feed.hub.why_not,
-        "why_not_webrtc": why_not_webrtc,
+        "video": video.codec or (USUAL_CODEC if is_encoded and not why_not else ""),
+        "encoded": why,
+        "why_not": why_not,
+        "why_not_webrtc": ("" if is_installed() else NOT_INSTALLED) or ("" if is_encoded else video.why_not_webrtc),
     }
 
 
@@ -132,15 +133,14 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
         return socket
 
     async def video(request: web.Request) -> web.StreamResponse:
-        """The camera's packets as fragments of MP4, and JSON with what is in each picture; see ``packets.Fragment``."""
+        """The camera's video as fragments of MP4, and JSON with what is in each picture; see ``packets.Fragment``."""
         feed = feed_of(request)
-        if feed.hub is None or not feed.hub.codec:
-            raise web.HTTPNotFound(text="the packets of this camera are not sent\n")
+        hub = feed.video
         room()
         socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
         await socket.prepare(request)
         viewer = VideoViewer()
-        feed.hub.fragments.join(viewer)
+        hub.fragments.join(viewer)
         feed.read(viewer)
         sending = asyncio.ensure_future(_play(socket, viewer))
         try:
@@ -148,7 +148,7 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
                 pass
         finally:
             feed.read_no_more(viewer)
-            feed.hub.fragments.leave(viewer)
+            hub.fragments.leave(viewer)
             sending.cancel()
         return socket
 

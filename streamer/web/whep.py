@@ -18,7 +18,7 @@ from streamer.web.feed import Feed
 from streamer.web.offer import for_viewer, has_h264, without_names
 
 if TYPE_CHECKING:
-    from streamer.web.packets import PacketHub
+    from streamer.web.packets import PacketHub, VideoHead
     from streamer.web.video_peer import PacketTrack, VideoPeer
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,10 @@ class Session:
             self._messages.append(text)
             self._there.set()
 
+    def begun(self, head: VideoHead) -> None:
+        """Another video begins: which time of what is told of a picture its stamp is."""
+        self.tell(json.dumps({"stamps": head.stamps}))
+
     def sent(self, rtp: int, stamp: int | None) -> None:
         """A picture has gone out: its time stamp as the page sees it, and the camera's."""
         self.tell(json.dumps({"rtp": rtp, "stamp": stamp}))
@@ -80,8 +84,11 @@ class Session:
         self.tell(json.dumps({"refused": why}))
 
     def wants_key(self) -> None:
-        """The browser has lost something: what came since the last key frame again, as a camera makes none when asked to."""
-        self.hub.pictures.again(self.track)
+        """The browser has lost something. A camera makes no key frame when asked to: what came since its last comes again."""
+        if self.hub.make_key is None:
+            self.hub.pictures.again(self.track)
+        else:
+            self.hub.make_key()
 
     def end(self, reason: str) -> None:
         """It ends."""
@@ -115,8 +122,9 @@ class Sessions:
 
         Raises ``WhepError``.
         """
-        if feed.hub is None or (why := feed.hub.why_not_webrtc):
-            raise WhepError(409, "the packets of this camera are not sent" if feed.hub is None else why)
+        hub = feed.video
+        if hub is feed.hub and (why := hub.why_not_webrtc):
+            raise WhepError(409, why)
         if not has_h264(offer):
             raise WhepError(406, "this browser plays no H.264 by WebRTC")
         if not is_installed():
@@ -126,7 +134,7 @@ class Sessions:
         from streamer.web.video_peer import PacketTrack, VideoPeer
 
         key = secrets.token_urlsafe(16)
-        session = self._open[key] = Session(feed, feed.hub)
+        session = self._open[key] = Session(feed, hub)
 
         def ended(reason: str) -> None:
             log.info("%s: a viewer by WebRTC has gone: %s", feed.name, reason, extra={"source": feed.name})
@@ -135,7 +143,7 @@ class Sessions:
             feed.read_no_more(session)
             session.end(reason)
 
-        session.track = PacketTrack(session.sent, session.refused)
+        session.track = PacketTrack(session.begun, session.sent, session.refused)
         session.peer = VideoPeer(session.track, ended, self._ice_servers, wants_key=session.wants_key)
         try:
             answer = await session.peer.answer(without_names(offer))

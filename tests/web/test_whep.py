@@ -24,11 +24,12 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from streamer.sources.packets import CameraPacket
 from streamer.web import video_peer
 from streamer.web.access import Access
+from streamer.web.packets import REORDERED
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 from tests.camera import RATE
 from tests.waiting import wait_until
-from tests.web.sent import packets, sending
+from tests.web.sent import packets, sending, streams
 from tests.web.test_access import NOTHING
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -45,8 +46,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[CameraPacket]:
 
 @pytest.fixture
 def served(found: list[CameraPacket]) -> Iterator[tuple[str, Wall]]:
-    """A wall with a camera that sends these, and one of which nothing has come."""
-    wall = Wall(["gate", "silent"])
+    """A wall with a camera that sends these."""
+    wall = Wall(["gate"])
     hub = wall.feeds["gate"].hub
     assert hub is not None
     access = Access(host="127.0.0.1")
@@ -130,6 +131,7 @@ def test_who_comes_in_the_middle_sees_all_from_the_key_frame_on_and_is_told_whic
                 picture = await viewer.picture()
                 seen.append(number_in(picture))
                 times.append(picture.pts or 0)
+            assert json.loads((await told.receive(30)).data) == {"stamps": "camera_pts"}
             while len(said) < 40:
                 said.append(json.loads((await told.receive(30)).data))
         return seen, said, times
@@ -201,7 +203,6 @@ def test_a_viewer_that_stalls_is_sent_away_and_told(served: tuple[str, Wall], mo
         ("gate", "application/sdp", "v=0\r\na=rtpmap:96 H264/90000\r\nm=nonsense", 400),
         ("gate", "application/sdp; charset=none", "v=0", 400),
         ("gate", "application/sdp", "a=rtpmap:96 H264/90000\r\n" * 3000, 413),
-        ("silent", "application/sdp", "v=0", 409),
         ("nobody", "application/sdp", "v=0", 404),
     ],
 )
@@ -213,6 +214,25 @@ def test_what_cannot_be_is_refused_with_a_reason(
     assert answer.status_code == status
     assert answer.text.strip()
     assert wall.viewers == 0
+
+
+def test_pictures_in_another_order_are_refused_and_the_page_goes_on_by_mse(tmp_path: Path) -> None:
+    wall = Wall(["gate"])
+    hub = wall.feeds["gate"].hub
+    assert hub is not None
+    hub.begin(streams())
+    for packet in packets(tmp_path, "h264, reordered", seconds=1):
+        hub.take(packet)
+    access = Access(host="127.0.0.1")
+    with WebServer("0", lambda: wall_app(wall, access, NOTHING, lambda: [{"name": "gate"}])) as server:
+        offer = "v=0\r\na=rtpmap:96 H264/90000\r\n"
+        path = f"{server.url}/api/cameras/gate/whep"
+        answer = httpx.post(path, content=offer, headers={"Content-Type": "application/sdp"})
+        (camera,) = httpx.get(f"{server.url}/api/cameras").json()["cameras"]
+    wall.close()
+    assert (answer.status_code, answer.text) == (409, REORDERED + "\n")
+    assert camera["why_not_webrtc"] == REORDERED
+    assert camera["video"].startswith("avc1.")
 
 
 def test_sessions_that_are_not_there_are_not_found(served: tuple[str, Wall]) -> None:

@@ -1,17 +1,19 @@
-// What is in each picture of a video: pictures have a time in the video, what is in them comes by the camera's time stamp.
+// What is in each picture of a video: pictures have a time in the video and a stamp, what is in them comes by the stamp.
 
 const MOST_KNOWN = 500; // pictures of which the time, and what is in them, is remembered
 const NEAR_S = 0.001;
 const OLD_S = 0.5; // what was found longer ago is not drawn
 
 export class Objects {
-  constructor() {
-    this.timeOf = new Map(); // seconds in the video by the camera's time stamp
+  // `stamps` names the member of what is told of a picture that is its stamp.
+  constructor(stamps = 'camera_pts') {
+    this.stamps = stamps;
+    this.timeOf = new Map(); // seconds in the video by the stamp
     this.objectsOf = new Map(); // what is in a picture, by the same
     this.newest = -1; // time of the newest picture of which is known what is in it
   }
 
-  // The picture with that time stamp of the camera is at `time` of the video.
+  // The picture with that stamp is at `time` of the video.
   place(stamp, time) {
     if (stamp === null || Number.isNaN(stamp)) return;
     remember(this.timeOf, stamp, time);
@@ -19,9 +21,10 @@ export class Objects {
   }
 
   know(objects) {
-    if (objects.camera_pts === null) return;
-    remember(this.objectsOf, objects.camera_pts, objects);
-    this.match(objects.camera_pts);
+    const stamp = objects[this.stamps];
+    if (stamp === null) return;
+    remember(this.objectsOf, stamp, objects);
+    this.match(stamp);
   }
 
   match(stamp) {
@@ -35,7 +38,7 @@ export class Objects {
 
   // What is in the picture at that time, or in the one before it that was looked at last; of nothing that is known, nothing.
   at(time, width, height) {
-    let best = { number: '', camera_pts: null, width, height, instances: [] };
+    let best = { number: '', width, height, instances: [] };
     let bestTime = time - OLD_S;
     for (const [stamp, objects] of this.objectsOf) {
       const known = this.timeOf.get(stamp);
@@ -44,7 +47,7 @@ export class Objects {
         bestTime = known;
       }
     }
-    return { ...best, picture_pts: this.stampAt(time) };
+    return { ...best, picture_stamp: this.stampAt(time), stamp: best[this.stamps] };
   }
 }
 

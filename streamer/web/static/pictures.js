@@ -32,7 +32,7 @@ export class Pictures {
       try {
         const bitmap = await createImageBitmap(data);
         if (this.socket === socket) {
-          this.onPicture(bitmap, objects);
+          this.onPicture(bitmap, { ...objects, stamp: objects.pts, picture_stamp: objects.pts });
           this.onNotice('');
         }
         bitmap.close();

@@ -45,24 +45,28 @@ export class Video {
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {
-      if (this.closed) return;
-      this.pauseMs = FIRST_PAUSE_MS;
+      if (this.closed || this.socket !== socket) return;
       if (typeof data !== 'string') {
         this.take(data);
         return;
       }
       const said = JSON.parse(data);
-      if (said.codec) this.begin(said.codec);
-      else if (said.refused) this.fail(said.refused);
+      if (said.codec) this.begin(said);
+      else if (said.refused) this.again(said.refused);
       else if (said.notice !== undefined) this.waitFor(said.notice);
       else if (this.video) this.objects.know(said);
     };
     socket.onclose = ({ code }) => {
       if (this.closed) return;
-      this.waitFor(code === 4000 ? 'too slow for this video, trying again' : 'no connection to the server, trying again');
-      this.timer = setTimeout(() => this.open(), this.pauseMs);
-      this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
+      this.again(code === 4000 ? 'too slow for this video, trying again' : 'no connection to the server, trying again');
     };
+  }
+
+  again(notice) {
+    this.waitFor(notice);
+    this.disconnect();
+    this.timer = setTimeout(() => this.open(), this.pauseMs);
+    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
   }
 
   // Nothing comes for a reason that another way would not change.
@@ -71,12 +75,12 @@ export class Video {
     this.onNotice(notice);
   }
 
-  begin(codec) {
+  begin({ codec, stamps }) {
     this.end();
     this.waitForPicture();
     this.expectsHead = true;
     this.queue = [];
-    this.objects = new Objects();
+    this.objects = new Objects(stamps);
     this.keys = [];
     this.mayJumpAt = 0;
     const source = new MediaSource();
@@ -167,6 +171,7 @@ export class Video {
 
   show(mediaTime) {
     clearTimeout(this.patience);
+    this.pauseMs = FIRST_PAUSE_MS;
     const { video } = this;
     // A late page may find a newer picture than it was called for. A VideoFrame says which one it is; browsers have it over
     // https and on the machine itself.
@@ -200,9 +205,15 @@ export class Video {
     this.closed = true;
     clearTimeout(this.patience);
     clearTimeout(this.timer);
-    // A connection that is closed while it is made makes browsers complain.
-    if (this.socket.readyState === WebSocket.CONNECTING) this.socket.onopen = () => this.socket.close();
-    else this.socket.close();
+    this.disconnect();
     this.end();
+  }
+
+  disconnect() {
+    const { socket } = this;
+    socket.onclose = null;
+    // A connection that is closed while it is made makes browsers complain.
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   }
 }

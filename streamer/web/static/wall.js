@@ -162,8 +162,8 @@ function stateOf(camera) {
 // For programs that look at the page: which picture is drawn.
 function note(canvas, objects) {
   canvas.dataset.number = objects.number;
-  canvas.dataset.cameraPts = objects.camera_pts ?? '';
-  canvas.dataset.picturePts = objects.picture_pts ?? objects.camera_pts ?? '';
+  canvas.dataset.stamp = objects.stamp ?? '';
+  canvas.dataset.pictureStamp = objects.picture_stamp ?? '';
 }
 
 function noteClass(name) {

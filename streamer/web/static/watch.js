@@ -7,7 +7,7 @@ import { canPlay as canPlayWebRtc, WebRtc } from './webrtc.js';
 const failed = new Map(); // by camera, codec and way, why it was given up
 
 export class Watch {
-  // `onWay(text, why)` is told how the pictures come, and why not in a better way.
+  // `onWay(text, why)` is told how the pictures come, and why not better.
   // A video lies under `canvas`, on which its pictures are drawn.
   constructor(camera, iceServers, canvas, onPicture, onNotice, onWay) {
     this.iceServers = iceServers;
@@ -21,12 +21,12 @@ export class Watch {
   // To be called whenever more is known of the camera: the way may change.
   choose(camera) {
     const { way, why } = wayOf(camera);
-    const whole = `${way} ${camera.video}`;
+    const whole = keyOf(camera, way);
     if (this.whole === whole && this.why === why) return;
     const changed = this.whole !== whole;
     this.whole = whole;
     this.why = why;
-    this.onWay(way, why);
+    this.onWay(way !== 'JPEG' && camera.encoded ? `${way}, encoded` : way, why);
     if (!changed) return;
     this.source?.close();
     const onFailed = (reason) => {
@@ -50,13 +50,18 @@ export class Watch {
 // The best way for a camera, and why not a better one.
 function wayOf(camera) {
   if (!camera.video) return { way: 'JPEG', why: camera.why_not };
+  const { way, whyNot } = playable(camera);
+  return { way, why: [camera.encoded, ...whyNot].filter(Boolean).join('; ') };
+}
+
+function playable(camera) {
   const noWebRtc = camera.why_not_webrtc || failed.get(keyOf(camera, 'WebRTC')) || canPlayWebRtc();
-  if (!noWebRtc) return { way: 'WebRTC', why: '' };
+  if (!noWebRtc) return { way: 'WebRTC', whyNot: [] };
   const noMse = failed.get(keyOf(camera, 'MSE')) ?? canPlay(camera.video);
-  if (!noMse) return { way: 'MSE', why: noWebRtc };
-  return { way: 'JPEG', why: noWebRtc === noMse ? noMse : `${noWebRtc}; ${noMse}` };
+  if (!noMse) return { way: 'MSE', whyNot: [noWebRtc] };
+  return { way: 'JPEG', whyNot: noWebRtc === noMse ? [noMse] : [noWebRtc, noMse] };
 }
 
 function keyOf(camera, way) {
-  return `${way} ${camera.name} ${camera.video}`;
+  return `${way} ${camera.name} ${camera.encoded ? 'encoded' : camera.video}`;
 }

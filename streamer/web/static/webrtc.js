@@ -37,7 +37,7 @@ export class WebRtc {
     this.objects = new Objects();
     this.held = [];
     this.last = null; // time stamp of RTP that was seen last, without its wraps
-    this.shownAt = this.shownMs = 0; // time in the video of the newest picture that came, and when that was
+    this.shownAt = 0; // time in the video of the newest picture that came
     this.waitForPicture('its video did not begin within 3 s: UDP may not pass');
     peer.addTransceiver('video', { direction: 'recvonly' });
     peer.addEventListener('track', ({ track, receiver }) => {
@@ -78,14 +78,20 @@ export class WebRtc {
     socket.onmessage = ({ data }) => {
       if (this.socket !== socket) return;
       const said = JSON.parse(data);
-      if (said.rtp !== undefined) this.sent(said.rtp, said.stamp);
-      else if (said.refused) this.fail(said.refused);
+      if (said.stamps) this.begin(said.stamps);
+      else if (said.rtp !== undefined) this.sent(said.rtp, said.stamp);
+      else if (said.refused) this.again(said.refused);
       else if (said.notice !== undefined) this.waitFor(said.notice);
       else this.know(said);
     };
     socket.onclose = () => {
       if (this.socket === socket) this.again('no connection to the server, trying again');
     };
+  }
+
+  // Another video, or the same once more.
+  begin(stamps) {
+    if (stamps !== this.objects.stamps) this.objects = new Objects(stamps);
   }
 
   again(notice) {
@@ -96,22 +102,25 @@ export class WebRtc {
   }
 
   waitForPicture(why) {
-    clearTimeout(this.patience);
+    this.waitNoMore();
     this.patience = setTimeout(() => this.fail(why), PATIENCE_MS);
+  }
+
+  waitNoMore() {
+    clearTimeout(this.patience);
+    this.patience = 0;
   }
 
   // Nothing comes for a reason that another way would not change.
   waitFor(notice) {
-    clearTimeout(this.patience);
+    this.waitNoMore();
     this.onNotice(notice);
   }
 
   sent(rtp, stamp) {
     const time = this.timeOf(rtp);
     this.objects.place(stamp, time);
-    if (this.shownMs && time > this.shownAt && performance.now() - this.shownMs > PATIENCE_MS) {
-      this.fail('pictures that were sent have not come for 3 s');
-    }
+    if (!this.patience && time > this.shownAt) this.waitForPicture('pictures that were sent have not come for 3 s');
     this.show();
   }
 
@@ -152,10 +161,9 @@ export class WebRtc {
 
   // Keeps a picture until it is known what is in it, but not for long.
   async hold(video, time) {
-    clearTimeout(this.patience);
+    this.waitNoMore();
     this.pauseMs = FIRST_PAUSE_MS;
     this.shownAt = time;
-    this.shownMs = performance.now();
     const picture = frameOf(video) ?? await createImageBitmap(video).catch(() => null);
     if (!picture) return;
     if (this.video !== video) {
@@ -197,7 +205,7 @@ export class WebRtc {
   end() {
     const { peer, socket, video } = this;
     this.peer = this.socket = this.video = null;
-    clearTimeout(this.patience);
+    this.waitNoMore();
     for (const { picture } of this.held) picture.close();
     this.held = [];
     peer?.close();
