@@ -84,6 +84,24 @@ class DetectsWanted(Protocol):
 
 
 @runtime_checkable
+class DetectsSelected(Protocol):
+    """A detector in another process or on another machine, which has to be told what is wanted."""
+
+    def detect_selected(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        score_threshold: float,
+        class_ids: frozenset[int] | None,
+        max_instances: int | None,
+        masks: bool,
+    ) -> Instances:
+        """As ``Detector.detect``, of what has that score (0..1) and more, of those classes (None: all), and at most so many,
+        best first (None: all); without masks where none are needed. It may give more than that."""
+        ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """A detector that remembers what it saw in earlier pictures."""
 

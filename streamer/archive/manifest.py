@@ -14,6 +14,7 @@ from typing import Any, Self
 from streamer._version import __version__
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
+from streamer.redact import redact
 from streamer.sources.fingerprint import fingerprint
 
 MANIFEST = ".streamer-archive.jsonl"
@@ -151,6 +152,7 @@ class Manifest:
 def settings_digest(config: AnnotateConfig) -> str:
     """SHA-256 of all settings that a result depends on, with the content of the files that they name."""
     values = config.model_dump(exclude=_NOT_OF_THE_RESULT)
+    values["detector"] = redact(config.detector)  # another token is not another detector
     values["asked"] = [name for name in ("detections", "coco", "counts", "events") if getattr(config, name) is not None]
     values["content"] = [_content(file) for file in (config.labels, config.zones_file, config.detector)]
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).hexdigest()

@@ -19,6 +19,8 @@ from streamer.cli.importing import import_annotations
 from streamer.cli.live import add_to
 from streamer.cli.models import models_app
 from streamer.cli.options import ConfigFile, given, with_options_of
+from streamer.cli.serve import EPILOG as SERVE_EPILOG
+from streamer.cli.serve import serve
 from streamer.cli.web import EPILOG as WEB_EPILOG
 from streamer.cli.web import web
 from streamer.runtime.own_thread import end_process
@@ -194,6 +196,9 @@ app.command(
 )(compare)
 add_to(app)
 app.command(cls=with_options_of("streamer.config.demo:DemoConfig"), epilog="\n\n".join(WEB_EPILOG))(web)
+app.command(cls=with_options_of("streamer.config.serve:ServeConfig"), no_args_is_help=True, epilog="\n\n".join(SERVE_EPILOG))(
+    serve
+)
 
 
 def main() -> None:

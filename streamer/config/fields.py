@@ -20,7 +20,20 @@ _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels", "zones")
 """What can be drawn of an instance."""
-PANELS = ("Source", "Output", "Detector", "Picture", "Privacy", "Zones", "Events", "Encoding", "Records", "Web", "Process")
+PANELS = (
+    "Source",
+    "Output",
+    "Detector",
+    "Picture",
+    "Privacy",
+    "Zones",
+    "Events",
+    "Encoding",
+    "Records",
+    "Web",
+    "Server",
+    "Process",
+)
 """Headings that settings stand under, in their order; a class of settings names its own as ``panel``."""
 
 

@@ -32,6 +32,7 @@ from streamer.config.shared import (
     DetectorOptions,
     DrawingOptions,
     FileOptions,
+    LogOptions,
     PrivacyOptions,
     RecordsOptions,
     SelectionOptions,
@@ -165,6 +166,7 @@ class CameraOptions(
     PlacesOptions,
     RecordsOptions,
     FileOptions,
+    LogOptions,
     OutputOptions,
     OverlayOptions,
     PrivacyOptions,
@@ -203,15 +205,11 @@ class CameraConfig(CameraOptions):
         return self.record is not None and not (self.records or self.show or self.publish)
 
 
-class ServiceOptions(Settings):
+class ServiceOptions(LogOptions):
     """What is said once, for the whole process."""
-
-    panel: ClassVar[str] = "Process"
 
     metrics: Annotated[Endpoint | None, Unset("not served")] = None
     """Serve /metrics, /healthz and /status there; the address is 127.0.0.1 where only a port is named."""
-    log_format: Literal["human", "json"] = "human"
-    """How the log is written."""
     quiet: Annotated[Switch, Option(short="-q")] = False
     """No live table, and only warnings in the log."""
 

@@ -8,6 +8,7 @@ from streamer.config.description import Description, descriptions
 from streamer.config.fields import PANELS, Settings
 from streamer.config.live import LiveConfig, ProcessOptions
 from streamer.config.render import RenderConfig
+from streamer.config.serve import ServeConfig
 
 _COMMANDS: dict[str, type[Settings]] = {
     "annotate": AnnotateConfig,
@@ -15,6 +16,7 @@ _COMMANDS: dict[str, type[Settings]] = {
     "live": LiveConfig,
     "run": ProcessOptions,
     "web": DemoConfig,
+    "serve": ServeConfig,
 }
 
 _INTRODUCTION = """\

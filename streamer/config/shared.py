@@ -29,9 +29,10 @@ class DetectorOptions(Settings):
 
     panel: ClassVar[str] = "Detector"
 
-    detector: Annotated[Text, Option(metavar="NAME")] = "nanodet"
+    detector: Annotated[Text, Option(metavar="NAME"), Field(repr=False)] = "nanodet"  # an address may hold a token
     """``nanodet``, ``nanodet:large``, ``mask-rcnn``, ``hub:HANDLE``, ``kaggle:HANDLE``, the path of a SavedModel or of an ONNX
-    or LiteRT file, the name of a detector that a package brings, or ``package.module:Class`` (or a function)."""
+    or LiteRT file, ``kserve://HOST:PORT/MODEL`` for one on a server, the name of a detector that a package brings, or
+    ``package.module:Class`` (or a function)."""
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel or an ONNX file: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label
     map. Or COCO's names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
@@ -43,6 +44,15 @@ class DetectorOptions(Settings):
     a CPU that has instructions for it (bfloat16). Faster, and nearly as exact."""
     threads: Annotated[Count | None, Unset("as many as it finds good")] = None
     """Threads of the detector on a CPU."""
+
+
+class LogOptions(Settings):
+    """What the process says."""
+
+    panel: ClassVar[str] = "Process"
+
+    log_format: Literal["human", "json"] = "human"
+    """How the log is written."""
 
 
 class SelectionOptions(Settings):

@@ -10,8 +10,9 @@ from streamer.config.demo import DemoConfig
 from streamer.detectors.from_settings import least_score, load
 from streamer.detectors.preparing import times_of
 from streamer.detectors.registry import BUILT_IN
-from streamer.live.run import warmed_up
+from streamer.live.run import anew
 from streamer.live.shared_detector import DetectorClient, SharedDetector
+from streamer.redact import redact
 from streamer.stages import Detector
 
 log = logging.getLogger(__name__)
@@ -26,21 +27,29 @@ class Detectors:
         self._shared: dict[str, SharedDetector] = {}
 
     @property
+    def own(self) -> str:
+        """The name of the settings' own, without a token."""
+        return redact(self._config.detector)
+
+    @property
     def names(self) -> Sequence[str]:
         """Those that are offered: the settings' own first."""
-        return tuple(dict.fromkeys((self._config.detector, *BUILT_IN)))
+        return tuple(dict.fromkeys((self.own, *BUILT_IN)))
 
     def get(self, name: str) -> SharedDetector:
         """The detector of that name, loaded now if nobody wanted it before. Raises as loading it does."""
         with self._lock:
             if (shared := self._shared.get(name)) is None:
-                settings = self._config.model_copy(update={"detector": name} | _as_it_is(self._config, name))
+                # Built-in detectors have their own labels, and run on the CPU with full precision.
+                other = {"detector": name, "labels": None, "device": "auto", "precision": "full"}
+                settings = self._config.model_copy(update={} if name == self.own else other)
                 least = least_score(settings, name, tracked=True)
 
                 def load_cold() -> Detector:
                     return load(settings, least, live=True)
 
-                shared = SharedDetector(load_cold(), load=lambda: warmed_up(load_cold()), cold=True, times=times_of(settings))
+                detector = load_cold()
+                shared = SharedDetector(detector, load=anew(detector, load_cold), cold=True, times=times_of(settings))
                 self._shared[name] = shared
             return shared
 
@@ -57,8 +66,3 @@ class Detectors:
                 except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the process ends anyway
                     log.warning("the detector %s cannot be closed: %s", name, error)
             self._shared.clear()
-
-
-def _as_it_is(config: DemoConfig, name: str) -> dict[str, object]:
-    """Built-in detectors have their own labels, and run on the CPU with full precision."""
-    return {} if name == config.detector else {"labels": None, "device": "auto", "precision": "full"}

@@ -68,7 +68,7 @@ class Room:
 
     def first_choice(self) -> Choice:
         """What is chosen before anybody chooses."""
-        return Choice(self._config.detector, self._config.classes)
+        return Choice(self.detectors.own, self._config.classes)
 
     async def enter(self, offer: str, source: str, said: Mapping[str, Any]) -> tuple[str, str]:
         """Begin a session for a browser's offer. Returns its key and the answer, SDP.

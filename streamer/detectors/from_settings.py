@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from streamer.detectors.remote.address import is_remote
 from streamer.stages import Detector
 
 DEFAULT_SCORE = {"nanodet": 0.4, "nanodet:large": 0.4}
@@ -16,6 +17,8 @@ COVERED_SCORE = 0.2
 """Least score of an object that is covered: an object too many costs less than one that is seen."""
 
 _MOST_COPIES = 8
+_ASKED_AT_ONCE = 2
+"""Pictures of a recording that are with a server at the same time."""
 
 
 class DetectorSettings(Protocol):
@@ -71,9 +74,11 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
 def load_copies(settings: DetectorSettings, least_score: float, *, alone: bool = False) -> list[Detector]:
     """As many copies of the detector as can work side by side on a recording; ``alone``: one.
 
-    For the small built-in networks one single thread for each core beats several threads in each; every other detector
-    comes alone, since it uses all cores itself.
+    For the small built-in networks one single thread for each core beats several threads in each. A server is asked by two:
+    while it works on one picture, the next one travels. Every other detector comes alone, since it uses all cores itself.
     """
+    if is_remote(settings.detector) and not alone:
+        return [load(settings, least_score) for _ in range(_ASKED_AT_ONCE)]
     if settings.detector not in DEFAULT_SCORE or alone:
         return [load(settings, least_score)]
     copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)

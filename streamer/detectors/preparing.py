@@ -51,7 +51,7 @@ def times_of(settings: DetectorSettings) -> UsualTimes:
     """What the settings' detector took the last time, on the device and with the precision that they ask for."""
     on = "" if settings.device == AUTO else f" on {settings.device}"
     with_precision = "" if settings.precision == FULL else f" with {settings.precision} precision"
-    return UsualTimes(f"{settings.detector}{on}{with_precision}")
+    return UsualTimes(f"{redact(settings.detector)}{on}{with_precision}")
 
 
 def fetch(settings: DetectorSettings, tell: Tell = tell_nobody) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamer.detectors.from_settings import DetectorSettings
 from streamer.errors import DetectorError, DetectorUnavailable, StreamerError
 from streamer.instances import Instances
+from streamer.redact import redact
 from streamer.runtime.child import start
 
 
@@ -31,7 +32,7 @@ class DetectorProcess:
 
     def __init__(self, settings: DetectorSettings, least_score: float, threads: int | None) -> None:
         """Start the process; :meth:`wait` ends once the detector is loaded."""
-        self._spec = settings.detector
+        self._spec = redact(settings.detector)
         self._child = start("streamer.detectors.process_main")
         self._child.connection.send((settings, least_score, threads))
         self.name = self._spec

@@ -17,6 +17,8 @@ from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.detectors.other_files import BY_NAME, UNKNOWN
 from streamer.detectors.precision import FULL, MIXED
+from streamer.detectors.remote.address import is_remote
+from streamer.detectors.remote.address import parse as parse_remote
 from streamer.detectors.user_class import check_class, load_class
 from streamer.errors import ConfigError
 from streamer.redact import redact
@@ -29,18 +31,19 @@ TABLE: Mapping[str, str] = {
     "mask-rcnn": "streamer.detectors.hub:HubDetector",
     "hub": "streamer.detectors.hub:HubDetector",
     "exported": "streamer.detectors.exported.detector:ExportedDetector",
+    "kserve": "streamer.detectors.remote.detector:RemoteDetector",
 }
 """Name to ``module:Class``; imported when used."""
 
 BUILT_IN = ("nanodet", "nanodet:large")
 """Detectors whose weights come with the package."""
 
-OWN_NAMES = frozenset([*BUILT_IN, "mask-rcnn", "hub", "kaggle"])
+OWN_NAMES = frozenset([*BUILT_IN, "mask-rcnn", "hub", "kaggle", "kserve"])
 """Names that no package can give a detector."""
 
 SPECS = (
     "nanodet, nanodet:large, mask-rcnn, hub:HANDLE, kaggle:HANDLE, the PATH of a SavedModel folder or of an ONNX or LiteRT "
-    "file, the name of an installed detector, package.module:Class"
+    "file, kserve://HOST:PORT/MODEL, the name of an installed detector, package.module:Class"
 )
 EXPORTED = (".onnx", ".tflite")
 """How the names of files of exported networks end."""
@@ -75,8 +78,11 @@ def load_detector(
         raise ConfigError(f"threads must be at least 1, got {threads}")
     if not re.fullmatch(PATTERN, device):
         raise ConfigError(f"there is no device {device!r}", hint="take auto, cpu, cuda or cuda:N")
-    model = saved_model_of(spec)
     _check_precision(spec, precision)
+    if is_remote(spec):
+        _check_cpu(spec, device)
+        return _made(_resolve(TABLE["kserve"]), spec, score_threshold=score_threshold, labels_path=labels_path, live=live)
+    model = saved_model_of(spec)
     if model is not None:
         return _made(
             _resolve(TABLE["hub"]),
@@ -122,8 +128,12 @@ def check_detector(
 
     Returns the class names by id where they are known so far, else None.
     """
-    model = saved_model_of(spec)
     _check_precision(spec, precision)
+    if is_remote(spec):
+        _check_cpu(spec, device)
+        parse_remote(spec)
+        return None if labels_path is None else read_labels(labels_path)
+    model = saved_model_of(spec)
     if model is not None:
         from streamer.detectors import hub
 
@@ -162,7 +172,9 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
 
 
 def _check_cpu(spec: str, device: str) -> None:
-    """Raise ``ConfigError`` for a built-in detector that is to run on a GPU."""
+    """Raise ``ConfigError`` for a built-in detector, or one of a server, that is to run on a GPU of this machine."""
+    if is_remote(spec) and gpu_index(device) is not None:
+        raise ConfigError(f"the detector {redact(spec)} runs on its server", hint="leave --device away")
     if spec in BUILT_IN and gpu_index(device) is not None:
         raise ConfigError(f"the detector {spec} runs on the CPU only", hint="leave --device away, or name a SavedModel")
 

@@ -14,7 +14,7 @@ from streamer.errors import MessageRefused, OutputWriteFailed, StreamerError, Ta
 from streamer.events.store import EventStore, Message
 from streamer.events.target import Target
 from streamer.redact import redact
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 from streamer.stats import Latency
 
 log = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ from streamer.live.watchdog import Watchdog, silent
 from streamer.perception.analysed import Scene
 from streamer.pipeline import Pipeline, Recording, Render
 from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
 from streamer.sources.address import parse_address
-from streamer.sources.backoff import Backoff
 from streamer.sources.rate_limit import CAUSE, RateLimited
 from streamer.sources.state import SourceStats, StateChange
 from streamer.stages import Annotated, OutputStatus, Perception, Source, State, View

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from streamer.errors import in_one_line
 from streamer.redact import redact
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 
 _RECOVERED_AFTER = 10
 _RECOVERED_AFTER_S = 2.0

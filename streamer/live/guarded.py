@@ -12,7 +12,7 @@ from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.pipeline import Render
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 from streamer.stages import Annotated, CanSkip, Cover, Perception
 
 log = logging.getLogger(__name__)

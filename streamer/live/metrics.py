@@ -126,11 +126,12 @@ def _latencies(cameras: Sequence[CameraStatus]) -> Iterable[Metric]:
         family = HistogramMetricFamily(f"streamer_{stage}_latency_seconds", texts[stage], labels=("source",))
         for camera in cameras:
             if latency := camera.latencies.get(stage):
-                family.add_metric([camera.name], _buckets(latency), sum_value=latency.total_s)
+                family.add_metric([camera.name], buckets(latency), sum_value=latency.total_s)
         yield family
 
 
-def _buckets(latency: Latency) -> list[tuple[str, float]]:
+def buckets(latency: Latency) -> list[tuple[str, float]]:
+    """The buckets of a histogram, by their upper bounds."""
     bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
     return list(zip(bounds, map(float, latency.counts_within(BOUNDS_S)), strict=True))
 
@@ -207,5 +208,5 @@ def _delivered(deliveries: Sequence[tuple[str, DeliveryStatus]]) -> Iterable[Met
         failures.add_metric(own, each.failures)
         given_up.add_metric(own, each.given_up)
         dropped.add_metric(own, each.dropped)
-        latency.add_metric(own, _buckets(each.latency), sum_value=each.latency.total_s)
+        latency.add_metric(own, buckets(each.latency), sum_value=each.latency.total_s)
     return waiting, behind, failing, dead, sent, failures, given_up, dropped, latency

@@ -170,7 +170,12 @@ def load_detector(
     except BaseException:
         detector.close()
         raise
-    return SharedDetector(detector, load=lambda: warmed_up(load_cold()), cold=True, times=times), parts
+    return SharedDetector(detector, load=anew(detector, load_cold), cold=True, times=times), parts
+
+
+def anew(detector: Detector, load_cold: Callable[[], Detector]) -> Callable[[], Detector] | None:
+    """How ``detector`` is loaded again when it keeps failing; None for one that recovers by itself."""
+    return None if getattr(detector, "recovers", False) else lambda: warmed_up(load_cold())
 
 
 def warmed_up(detector: Detector) -> Detector:

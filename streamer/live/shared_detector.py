@@ -18,8 +18,8 @@ from streamer.live.detector_pace import PATIENT_S, SILENT_S, DetectorPace
 from streamer.live.fair_share import FairShare
 from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
 from streamer.runtime.own_thread import leave_behind
-from streamer.sources.backoff import Backoff
 from streamer.stages import Detector
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.web import WebOptions
@@ -95,7 +96,16 @@ def sign_in_url(access: Access, port: int) -> str:
     return f"{url_of(name, port, tls=access.tls)}/login#token={access.token}"
 
 
-def tls_of(process: WebOptions) -> ssl.SSLContext | None:
+class Certified(Protocol):
+    """The settings of a certificate."""
+
+    @property
+    def tls_cert(self) -> Path | None: ...
+    @property
+    def tls_key(self) -> Path | None: ...
+
+
+def tls_of(process: Certified) -> ssl.SSLContext | None:
     """The certificate for https; None where there is none. Raises ``ConfigError`` for one that cannot be used."""
     if process.tls_cert is None or process.tls_key is None:
         return None

@@ -14,7 +14,7 @@ from streamer.detectors.from_settings import SelectionSettings, score_threshold
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.stages import Detector, DetectsWanted
+from streamer.stages import Detector, DetectsSelected, DetectsWanted
 from streamer.suggest import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,7 @@ def detect_in(detector: Detector, frame: Frame, wanted: Selection | None = None)
     if detector.input_size is not None:
         size = min(width, detector.input_size[0]), min(height, detector.input_size[1])
     picture = frame.rgb(size)
-    if wanted is not None and isinstance(detector, DetectsWanted):
-        given = detector.detect_wanted(picture, wanted.rows, masks=wanted.masks)
-    else:
-        given = detector.detect(picture)
+    given = detected(detector, picture, wanted)
     found = given.usable(*size)
     if found is not given and detector.name not in _told:
         _tell(detector.name, given, found)
@@ -45,6 +42,23 @@ def detect_in(detector: Detector, frame: Frame, wanted: Selection | None = None)
         return found
     # Rounding may carry a box on the limit a hair beyond it.
     return found.scaled(width / size[0], height / size[1]).usable(width, height)
+
+
+def detected(detector: Detector, picture: NDArray[np.uint8], wanted: Selection | None = None) -> Instances:
+    """What ``detector`` finds in an RGB picture, uint8 (height, width, 3), as it says it; see :func:`detect_in`."""
+    if wanted is None:
+        return detector.detect(picture)
+    if isinstance(detector, DetectsSelected):
+        return detector.detect_selected(
+            picture,
+            score_threshold=wanted.score_threshold,
+            class_ids=wanted.class_ids,
+            max_instances=wanted.max_instances,
+            masks=wanted.masks,
+        )
+    if isinstance(detector, DetectsWanted):
+        return detector.detect_wanted(picture, wanted.rows, masks=wanted.masks)
+    return detector.detect(picture)
 
 
 def _tell(name: str, given: Instances, found: Instances) -> None:

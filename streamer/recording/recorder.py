@@ -22,9 +22,9 @@ from streamer.recording.preroll import Placed, Preroll
 from streamer.recording.segment_file import SegmentFile
 from streamer.recording.times import PacketTimes
 from streamer.recording.tracks import Tracks
+from streamer.runtime.backoff import Backoff
 from streamer.sinks.disk import usable, why
 from streamer.sinks.retention import Retention, file_stem, segment_name
-from streamer.sources.backoff import Backoff
 from streamer.sources.live_timestamps import TIME_BASE
 from streamer.sources.packets import CameraPacket, CameraStreams
 from streamer.stages import OutputStatus, State

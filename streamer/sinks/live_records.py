@@ -10,8 +10,8 @@ from pathlib import Path
 
 from streamer.errors import StreamerError
 from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
 from streamer.sinks.records import Records
-from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus, State
 
 log = logging.getLogger(__name__)

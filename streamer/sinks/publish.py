@@ -14,11 +14,11 @@ from streamer.errors import ConfigError
 from streamer.frame import UPRIGHT, Orientation, StreamInfo
 from streamer.redact import HIDDEN, redact, remember, split_userinfo
 from streamer.runtime import tls
+from streamer.runtime.backoff import Backoff
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder, upright_even
 from streamer.sinks.output_timestamps import OutputTimestamps
 from streamer.sinks.overlay import status_picture
 from streamer.sinks.publish_process import ConnectionGone, Interrupted, PublishProcess
-from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus, State
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from pathlib import Path
 from streamer.errors import ConfigError
 from streamer.frame import StreamInfo
 from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
 from streamer.sinks.disk import usable, why
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
 from streamer.sinks.mp4_file import Mp4File
 from streamer.sinks.retention import Retention, file_stem, segment_name
-from streamer.sources.backoff import Backoff
 from streamer.stages import Annotated, OutputStatus, State
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from streamer.errors import SourceError, SourceLost, SourceTimeout, SourceUnavailable, in_one_line
 from streamer.frame import Frame, StreamInfo
+from streamer.runtime.backoff import Backoff
 from streamer.sources.address import Address, parse_address
-from streamer.sources.backoff import Backoff
 from streamer.sources.connection import Connection, Timeouts
 from streamer.sources.conversion import Converter
 from streamer.sources.live_timestamps import TIME_BASE, LiveTimeline

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from streamer.errors import SourceAuthFailed, SourceError, SourceLost, SourceTimeout
 from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
 from streamer.sources.address import Address, parse_address
-from streamer.sources.backoff import Backoff
 from streamer.sources.connection import Connection, Timeouts
 from streamer.sources.open_options import Transport
 from streamer.sources.packets import CameraPacket, CameraStreams, PacketTap

@@ -10,7 +10,7 @@ import hmac
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -115,11 +115,14 @@ class Access:
         session = self._sessions.get(request.cookies.get(COOKIE, ""))
         if session is not None and session[1] > self.clock():
             return session[0]
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return Role.NOBODY
-        remote = request.remote or ""
-        if self.is_barred(remote):
+        return self.role_by(request.headers.get("Authorization", ""), request.remote or "")
+
+    def role_by(self, authorization: str, remote: str) -> Role:
+        """What somebody at the address ``remote`` may do, by the header ``Authorization``."""
+        if self.token is None:
+            return Role.OPERATE
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token or self.is_barred(remote):
             return Role.NOBODY
         role = self._role_of(token.strip())
         if role is Role.NOBODY:
@@ -164,12 +167,15 @@ class Access:
         self._wrong.setdefault(remote, []).append(self.clock())
 
 
-def guard(app: web.Application, access: Access) -> None:
-    """Turn away from an application who may not, and send the headers that keep pages to themselves."""
+def guard(app: web.Application, access: Access, open_paths: Collection[str] = ()) -> None:
+    """Turn away from an application who may not, and send the headers that keep pages to themselves.
+
+    ``open_paths`` are for all who know the server's name, without a token: those of a probe, for instance.
+    """
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = _refused(access, request)
+        refused = _refused(access, request, open_paths)
         return await handler(request) if refused is None else refused
 
     async def seal(_: web.Request, response: web.StreamResponse) -> None:
@@ -189,14 +195,15 @@ def needs(request: web.Request, role: Role) -> None:
 ROLE = web.RequestKey("role", Role)
 
 
-def _refused(access: Access, request: web.Request) -> web.StreamResponse | None:
+def _refused(access: Access, request: web.Request, open_paths: Collection[str]) -> web.StreamResponse | None:
     if not access.knows_host(request.headers.get("Host", "")):
         return web.Response(status=403, text="this server is not known by that name; name it with web_hosts\n")
     asks_to_change = request.method not in _SAFE or request.headers.get("Upgrade", "").lower() == "websocket"
     if asks_to_change and not access.is_own_origin(request):
         return web.Response(status=403, text="this comes from a page of another site\n")
     request[ROLE] = access.role(request)
-    if request[ROLE] is not Role.NOBODY or request.path == "/login" or request.path.startswith("/static/"):
+    is_open = request.path == "/login" or request.path.startswith("/static/") or request.path in open_paths
+    if request[ROLE] is not Role.NOBODY or is_open:
         return None
     if access.is_barred(request.remote or ""):
         return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})

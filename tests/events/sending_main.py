@@ -20,7 +20,7 @@ from streamer.events.store import EventStore
 from streamer.events.target import Target
 from streamer.events.targets.mqtt import Broker, Mqtt
 from streamer.events.targets.webhook import Webhook
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 from tests.events.happenings import event
 
 CAMERAS = ("gate", "yard")

@@ -11,7 +11,7 @@ from streamer.events.delivery import Delivery
 from streamer.events.states import WatchedCamera, WatchedZone
 from streamer.events.store import EventStore
 from streamer.events.targets.mqtt import Broker, Mqtt
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 from tests.events.broker import StartMosquitto, mosquitto, subscribed
 from tests.events.happenings import ended, event
 from tests.waiting import wait_until

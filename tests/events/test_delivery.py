@@ -12,7 +12,7 @@ import pytest
 from streamer.errors import MessageRefused, TargetUnavailable
 from streamer.events.delivery import Delivery
 from streamer.events.store import EventStore, Message
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 from tests.events.happenings import ended, event
 from tests.events.scripted_target import ScriptedTarget
 from tests.waiting import wait_until

@@ -6,7 +6,7 @@ import pytest
 
 from streamer.errors import DetectorError
 from streamer.live.circuit_breaker import CircuitBreaker
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 
 
 def breaker() -> CircuitBreaker:

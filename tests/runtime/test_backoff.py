@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.sources.backoff import Backoff
+from streamer.runtime.backoff import Backoff
 
 
 def attempts(away_s: float, *, random: float = 0.0) -> list[float]:

@@ -1,0 +1,279 @@
+"""A detector on a server."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detectors.label_file import read_labels
+from streamer.detectors.labels import COCO
+from streamer.detectors.picture import refuse_other_than_rgb
+from streamer.detectors.remote.address import RemoteAddress, parse
+from streamer.detectors.remote.connection import connect
+from streamer.detectors.remote.failure import Failure, Kind
+from streamer.detectors.remote.model import RemoteModel, model_of
+from streamer.detectors.remote.shared_picture import SharedPicture
+from streamer.detectors.remote.transport import Transport
+from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
+from streamer.instances import Instances
+from streamer.kserve.contract import Told, Wish
+from streamer.kserve.messages import SHARED_MEMORY, InferRequest, InferResponse
+from streamer.kserve.tensors import BadMessage, Tensor
+from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_OPEN_S = 10.0
+"""What asking for metadata may take at least; a call of the model has a limit of its own."""
+_WARM_UP_S = 120.0
+"""What the first call may take: a server may load or build the model for it."""
+_BACKOFF = Backoff(initial_s=0.1, max_s=5.0)
+_PASSING = (Kind.AWAY, Kind.SLOW, Kind.BUSY)
+"""Failures that a recording waits out."""
+
+
+class RemoteDetector:
+    """Asks a model on a server, by the protocol that the address names. Calls from any one thread at a time.
+
+    For cameras (``live``) a question that fails is not asked again: the next frame is newer. For recordings it is, for as long
+    as the address says (``patience``), since no frame may be left out.
+    """
+
+    recovers = True
+    """A server that comes back is used again: loading the detector anew would gain nothing."""
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        score_threshold: float = 0.5,
+        labels_path: Path | None = None,
+        live: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Connect, and read what the model takes and gives.
+
+        Raises ``ConfigError`` for an address that is none, ``DetectorUnavailable`` where the server does not answer, does not
+        know the model or refuses the token, and ``DetectorContractError`` for a model that is no detector.
+        """
+        self._address: RemoteAddress = parse(spec)
+        self.name = self._address.model
+        self._patience_s = 0.0 if live else self._address.patience_s
+        self._score_threshold = score_threshold
+        self._clock = clock
+        self._closed = threading.Event()
+        self._shared: SharedPicture | None = None
+        self._transport: Transport = connect(self._address)
+        try:
+            self._model, told = self._opened()
+        except BaseException:
+            self._transport.close()
+            raise
+        self.labels: Mapping[int, str] = (
+            read_labels(labels_path) if labels_path is not None else COCO if told.labels is None else told.labels
+        )
+        if told.default_classes is not None:
+            self.default_classes = told.default_classes
+        self.input_size: tuple[int, int] | None = self._model.fixed_size or told.input_size
+        self._images = self._way()
+        self.device = f"{self._address.protocol.replace('grpc', 'gRPC').replace('http', 'HTTP')} server {self._address.server}"
+        self.device_told = f"{self.device}, pictures {self._images}"
+        self.family = self._model.family
+        log.info("the detector %s: asked by %s", self._address, self.device_told)
+
+    @property
+    def contract(self) -> Mapping[str, str]:
+        """Inputs and outputs, as the server declares them."""
+        return self._contract
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        """Find objects in an RGB picture, uint8 (height, width, 3); boxes in pixels of that very array.
+
+        Raises ``DetectorUnavailable`` where the server does not answer, ``DetectorTimeout`` where it takes too long,
+        ``DetectorContractError`` for an answer that is none, and ``DetectorError`` where it cannot work on the picture.
+        """
+        return self._detect(image, Wish(score_threshold=self._score_threshold))
+
+    def detect_selected(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        score_threshold: float,
+        class_ids: frozenset[int] | None,
+        max_instances: int | None,
+        masks: bool,
+    ) -> Instances:
+        """See ``stages.DetectsSelected``."""
+        least = max(score_threshold, self._score_threshold)
+        wish = Wish(score_threshold=least, class_ids=class_ids, max_instances=max_instances, masks=masks)
+        return self._detect(image, wish)
+
+    def warm_up(self) -> None:
+        """Have the server answer once, on a black picture: the first answer may take it long."""
+        width, height = self.input_size or (640, 360)
+        self._detect(np.zeros((height, width, 3), np.uint8), Wish(), timeout_s=max(_WARM_UP_S, self._address.timeout_s))
+
+    def close(self) -> None:
+        """End the connection; a call under way ends with an error."""
+        self._closed.set()
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.close()
+        self._transport.close()
+
+    def _opened(self) -> tuple[RemoteModel, Told]:
+        timeout_s = max(_OPEN_S, self._address.timeout_s)
+        try:
+            metadata = self._transport.model(timeout_s)
+            model = model_of(metadata, str(self._address))
+            properties = metadata.properties or self._transport.configuration(timeout_s)
+            told = Told.from_properties(properties)
+            self._extensions = self._transport.server(timeout_s).extensions
+        except Failure as failure:
+            raise self._raised(failure) from failure
+        except BadMessage as error:
+            raise self._unfit(error) from error
+        self._contract = {spec.name: str(spec) for spec in (*metadata.inputs, *metadata.outputs)}
+        return model, told
+
+    def _way(self) -> str:
+        """How pictures travel. Raises ``DetectorContractError`` where the model does not take them so."""
+        wanted = self._address.images
+        offered = {"raw": self._model.image is not None, "jpeg": self._model.jpeg is not None}
+        offered["shared"] = offered["raw"] and SHARED_MEMORY in self._extensions
+        if wanted == "auto":
+            if self._address.is_here and offered["shared"]:
+                return "shared"
+            # On this machine a picture is copied faster than it is compressed.
+            return "raw" if offered["raw"] and (self._address.is_here or not offered["jpeg"]) else "jpeg"
+        if not offered[wanted]:
+            there = ", ".join(name for name, is_there in offered.items() if is_there)
+            raise DetectorContractError(f"the model {self._address} takes no pictures as {wanted}", hint=f"it takes: {there}")
+        return wanted
+
+    def _detect(self, image: NDArray[np.uint8], wish: Wish, timeout_s: float | None = None) -> Instances:
+        refuse_other_than_rgb(image)
+        height, width = image.shape[:2]
+        size = self._model.fixed_size or (width, height)
+        if size != (width, height):
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        response = self._patiently(lambda: self._asked(image, wish, timeout_s or self._address.timeout_s))
+        try:
+            found = self._model.read(response.outputs, size, wish.score_threshold, wish.masks)
+        except BadMessage as error:
+            raise self._unfit(error) from error
+        return found if size == (width, height) else found.scaled(width / size[0], height / size[1])
+
+    def _asked(self, image: NDArray[np.uint8], wish: Wish, timeout_s: float) -> InferResponse:
+        begun = self._clock()
+        request = InferRequest(
+            model=self._address.model,
+            version=self._address.version,
+            id="1",  # KServe's own server demands one by HTTP
+            inputs=[self._picture(image, timeout_s)],
+            outputs=[out for out in self._model.outputs if wish.masks or out not in self._model.mask_outputs],
+            parameters=wish.to_parameters() if self._model.family == "streamer" else {},
+        )
+        try:
+            return self._transport.infer(request, max(0.001, timeout_s - (self._clock() - begun)))
+        except Failure:
+            # A server that was started anew knows nothing of the memory: the next question tells it again.
+            self._forget_shared()
+            raise
+
+    def _picture(self, image: NDArray[np.uint8], timeout_s: float) -> Tensor:
+        """The picture, in the way that was chosen."""
+        if self._images == "jpeg":
+            assert self._model.jpeg is not None
+            # OpenCV writes BGR.
+            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._address.quality])
+            shape = (1,) * max(1, len(self._model.jpeg.shape))
+            return Tensor.of_texts(self._model.jpeg.name, [data.tobytes()], shape)
+        assert self._model.image is not None
+        picture = image[None] if len(self._model.image.shape) == 4 else image
+        if self._images == "shared" and (shared := self._memory(image.nbytes, timeout_s)) is not None:
+            return shared.put(self._model.image.name, picture)
+        return Tensor.of(self._model.image.name, picture)
+
+    def _memory(self, size: int, timeout_s: float) -> SharedPicture | None:
+        if self._shared is not None and self._shared.size < size:
+            self._forget_shared()
+        if self._shared is None:
+            try:
+                self._shared = SharedPicture(self._transport, size, timeout_s)
+            except (Failure, OSError) as error:
+                if isinstance(error, Failure) and error.kind is not Kind.BAD:
+                    raise
+                # It is on this machine, but in a container, of another user, or out of memory.
+                self._images = "raw"
+                log.warning("%s takes no shared memory, pictures are sent to it: %s", self._address, redact(str(error)))
+        return self._shared
+
+    def _forget_shared(self) -> None:
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.close()
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """What ``ask`` returns, asked again for as long as the patience lasts. Raises a ``DetectorError``."""
+        failing_since: float | None = None
+        again_at_once = self._shared is not None
+        while True:
+            try:
+                answer = ask()
+            except Failure as failure:
+                now = self._clock()
+                if again_at_once and failure.kind in (Kind.BAD, Kind.NO_MODEL):
+                    # It may have been started anew between two questions, and know nothing of the memory.
+                    again_at_once = False
+                    continue
+                if failing_since is None:
+                    failing_since = now
+                away_s = now - failing_since
+                if failure.kind not in _PASSING or away_s >= self._patience_s or self._closed.is_set():
+                    raise self._raised(failure) from failure
+                if away_s == 0.0:
+                    text = "%s does not answer, asking again for %.0f s: %s"
+                    log.warning(text, self._address, self._patience_s, redact(str(failure)))
+                self._closed.wait(_BACKOFF.delay_s(away_s, random.random))
+            except BadMessage as error:
+                raise self._unfit(error) from error
+            else:
+                if failing_since is not None:
+                    log.warning("%s answers again", self._address)
+                return answer
+
+    def _unfit(self, error: BadMessage) -> DetectorContractError:
+        return DetectorContractError(f"the model {self._address}: {redact(str(error))}")
+
+    def _raised(self, failure: Failure) -> DetectorError:
+        """The error of streamer's for a failure."""
+        where, text = str(self._address), redact(str(failure))
+        if failure.kind is Kind.SLOW:
+            hint = "a slow model needs more: …?timeout=60"
+            return DetectorTimeout(f"the model {where} did not answer within {self._address.timeout_s:g} s", hint=hint)
+        if failure.kind is Kind.REFUSED:
+            hint = "give …?ca=FILE" if "certificate" in text else "the token stands before the host, with an @ between them"
+            return DetectorUnavailable(f"the server {self._address.server} refuses: {text}", hint=hint)
+        if failure.kind is Kind.NO_MODEL:
+            return DetectorUnavailable(
+                f"the server {self._address.server} has no model {self._address.model}: {text}", hint="check name and version"
+            )
+        if failure.kind is Kind.BUSY:
+            return DetectorUnavailable(f"the server {self._address.server} is busy: {text}", hint="try again later")
+        if failure.kind is Kind.AWAY:
+            hint = "does it run there, with this protocol and with TLS or without?"
+            return DetectorUnavailable(f"the server {self._address.server} does not answer: {text}", hint=hint)
+        return DetectorError(f"the model {where} failed: {text}", hint="see the server's log")

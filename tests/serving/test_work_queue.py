@@ -1,0 +1,153 @@
+"""Requests of many clients: bounded, fair, and nothing done that nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from queue import SimpleQueue
+
+import pytest
+
+from streamer.serving.failures import Busy
+from streamer.serving.work_queue import WorkQueue
+from streamer.stages import Detector
+from tests.fakes import FakeDetector
+from tests.waiting import wait_until
+
+
+class Gate:
+    """One detector, whose calls a test lets go one by one; who was served is in ``served``."""
+
+    def __init__(self, most_waiting: int = 20, most_of_a_client: int = 4) -> None:
+        self.detector = FakeDetector()
+        self.queue: WorkQueue[str] = WorkQueue([self.detector], most_waiting=most_waiting, most_of_a_client=most_of_a_client)
+        self.served: list[str] = []
+        self.begun: SimpleQueue[str] = SimpleQueue()
+        self.let_go: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self, client: str) -> Future[str]:
+        def work(_: Detector) -> str:
+            self.begun.put(client)
+            self.let_go.get(timeout=30)
+            self.served.append(client)
+            return client
+
+        return self.queue.submit(client, work)
+
+    def one(self) -> str:
+        """Let the call under way end; the client of it."""
+        client = self.begun.get(timeout=30)
+        self.let_go.put(None)
+        return client
+
+
+def test_a_greedy_client_waits_for_its_share() -> None:
+    gate = Gate()
+    greedy = [gate.ask("greedy") for _ in range(4)]
+    gate.begun.get(timeout=30)  # its first one is being worked on
+    greedy.append(gate.ask("greedy"))
+    modest = gate.ask("modest"), gate.ask("other")
+    gate.let_go.put(None)
+    order = [gate.one() for _ in range(6)]
+    for future in (*greedy, *modest):
+        future.result(30)
+    assert set(order[:2]) == {"modest", "other"}
+    assert order[2:] == ["greedy"] * 4
+    gate.queue.close()
+    assert gate.detector.closed == 1
+
+
+def test_one_that_asks_again_after_each_answer_starves_nobody() -> None:
+    gate = Gate()
+    backlog = [gate.ask("backlog") for _ in range(4)]
+    single = gate.ask("single")
+    order = []
+    for _ in range(8):
+        order.append(gate.one())
+        if order[-1] == "single":
+            single.result(30)
+            single = gate.ask("single")
+    assert order.count("backlog") >= 3
+    for _ in range(5 - order.count("backlog") + 1):
+        if not gate.queue.waiting and gate.begun.empty():
+            break
+        gate.one()
+    for future in backlog:
+        future.result(30)
+    gate.queue.close()
+
+
+def test_what_there_is_no_room_for_is_refused_and_said() -> None:
+    gate = Gate(most_waiting=3, most_of_a_client=2)
+    futures = [gate.ask("a")]
+    gate.begun.get(timeout=30)
+    futures += [gate.ask("a"), gate.ask("a")]
+    with pytest.raises(Busy, match="of this client"):
+        gate.ask("a")
+    futures.append(gate.ask("b"))
+    with pytest.raises(Busy, match="of all clients"):
+        gate.ask("c")
+    assert (gate.queue.refused, gate.queue.waiting, gate.queue.clients) == (2, 3, 2)
+    # What is taken back makes room.
+    futures.pop(1).cancel()
+    futures.append(gate.ask("a"))
+    gate.let_go.put(None)
+    for _ in range(3):
+        gate.one()
+    for future in futures:
+        future.result(30)
+    assert gate.queue.left_out == 1
+    gate.queue.close()
+
+
+def test_what_nobody_waits_for_is_not_done() -> None:
+    gate = Gate()
+    first = gate.ask("a")
+    gate.begun.get(timeout=30)
+    left = gate.ask("b")
+    assert left.cancel()
+    gate.let_go.put(None)
+    first.result(30)
+    wait_until(lambda: gate.queue.left_out == 1)
+    assert gate.served == ["a"]
+    gate.queue.close()
+
+
+def test_a_failure_is_the_client_s_own_and_the_queue_goes_on() -> None:
+    gate = Gate()
+
+    def fail(_: Detector) -> str:
+        raise MemoryError("no more")
+
+    with pytest.raises(MemoryError):
+        gate.queue.submit("a", fail).result(30)
+    after = gate.ask("a")
+    gate.one()
+    assert after.result(30) == "a"
+    assert gate.queue.failures == 1
+    gate.queue.close()
+
+
+def test_at_the_end_nobody_is_left_waiting() -> None:
+    gate = Gate()
+    first, second = gate.ask("a"), gate.ask("a")
+    gate.begun.get(timeout=30)
+    closing = threading.Thread(target=gate.queue.close, args=(30.0,))
+    closing.start()
+    with pytest.raises(Busy, match="ending"):
+        second.result(30)
+    gate.let_go.put(None)
+    assert first.result(30) == "a"
+    closing.join(30)
+    assert gate.detector.closed == 1
+    with pytest.raises(Busy, match="ending"):
+        gate.ask("b")
+
+
+def test_clients_that_came_and_went_are_forgotten() -> None:
+    gate = Gate()
+    for number in range(1000):
+        gate.let_go.put(None)
+        gate.ask(f"client {number}").result(30)
+    assert len(gate.queue._waiting) <= 257
+    gate.queue.close()
