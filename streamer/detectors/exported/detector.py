@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.device import AUTO
+from streamer.detectors.exported.beside import described
 from streamer.detectors.exported.class_names import class_names
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.families import recognise
@@ -71,6 +72,7 @@ class ExportedDetector:
         """
         self._network: NetworkFile | None = opened(file, threads, device)
         network = self._network
+        network.description = described(network.description)
         self.name = file.name
         self.device = network.device
         self._place = place_of(network.description)

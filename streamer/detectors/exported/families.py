@@ -18,6 +18,9 @@ MATCHES: Mapping[str, Match] = {
     "answers": answers.match,
 }
 """In this order: what is more particular comes first."""
+LIBREYOLO = ("yolox", "yolo9", "yolo9_p2", "rfdetr", *queries.SIGMOID)
+"""Families of LibreYOLO, which names them in the metadata, that are known here. Others may have the shapes of a known one, and
+mean something else."""
 OTHER_TASKS = {
     "classify": "a classification model, which says what a picture shows but not where",
     "pose": "a pose model, which answers with joints",
@@ -43,6 +46,12 @@ def recognise(description: Description, place: Place, only: str | None = None) -
         raise DetectorContractError(
             f"{description.file} looks like a classification model: its only output is {description.outputs[0]}",
             hint="streamer needs one that detects or segments objects",
+        )
+    of_libreyolo = description.metadata.get("model_family", "")
+    if of_libreyolo and only is None and of_libreyolo not in LIBREYOLO:
+        raise DetectorContractError(
+            f"{description.file} is of LibreYOLO's family {of_libreyolo}, which is not known here",
+            hint=f"{description.file.with_suffix('.yaml').name} beside it may say what its outputs are",
         )
     misses: list[Miss] = []
     for match in MATCHES.values() if only is None else [MATCHES[only]]:

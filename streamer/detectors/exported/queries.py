@@ -5,7 +5,8 @@ Each query has a box (centre and size as fractions of the picture), a score for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -41,6 +42,9 @@ class Queries:
         """See :class:`Reader`."""
         given = unbatched(outputs[self.scores_at]).astype(np.float32, copy=False)
         scores = _probabilities(given, self.scores)
+        if self.scores == "softmax":
+            # Of one class in all: a query is of its best one only.
+            scores = np.where(np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None], scores, -1.0)
         flat: Floats = scores.reshape(-1).astype(np.float32, copy=False)
         at = np.flatnonzero(flat >= least_score)
         at = at[best_first(flat[at], min(MOST_KEPT, len(scores)))]
@@ -67,6 +71,19 @@ def _probabilities(given: Floats, kind: Scores) -> Floats:
     return np.asarray(odds[:, :-1] / odds.sum(axis=1, keepdims=True), np.float32)
 
 
+STRETCHED = Preparation("stretch", averaged=True)
+SIGMOID = {
+    "rt_detr": "RT-DETR",
+    "rt_detr_v2": "RT-DETR",
+    "rtdetr": "RT-DETR",
+    "rtdetrv2": "RT-DETR",
+    "rtdetrv4": "RT-DETR",
+    "d_fine": "D-FINE",
+    "dfine": "D-FINE",
+    "deim": "DEIM",
+}
+"""Families by the names that Transformers (``model_type``) and LibreYOLO (``model_family``) have for them."""
+
 _BOXES = ("dets", "box")
 _SCORES = ("labels", "logits", "scores", "classes")
 
@@ -86,9 +103,28 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
     if maps and found[maps[0]][0] != rows[boxes[0]][0]:
         return Miss("RF-DETR", 2, "its masks are not as many as its boxes")
     name = description.outputs[scores[0]].name.lower()
+    at = boxes[0], scores[0], maps[0] if maps else None
+    classes = rows[scores[0]][1]
+    kind = description.metadata.get("model_type") or description.metadata.get("model_family", "")
+    if kind in SIGMOID:
+        return Queries(*at, classes, "sigmoid", _preparation(description), SIGMOID[kind])
     if name.startswith(("pred_", "logits")):
         # The same shapes come from networks whose last class is "nothing": the file does not say which it is.
         return Miss("RF-DETR", 3, f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said")
-    return Queries(
-        boxes[0], scores[0], maps[0] if maps else None, rows[scores[0]][1], "probabilities" if "scores" in name else "sigmoid"
-    )
+    return Queries(*at, classes, "probabilities" if "scores" in name else "sigmoid")
+
+
+def _preparation(description: Description) -> Preparation:
+    """As the file's metadata say: stretched, with the mean and deviation that stand there, in 0..1, if any do."""
+    mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
+    if mean is None or deviation is None:
+        return STRETCHED
+    return replace(STRETCHED, mean=mean, deviation=deviation)
+
+
+def _three(text: str) -> tuple[float, float, float] | None:
+    try:
+        red, green, blue = (255.0 * float(value) for value in json.loads(text))
+    except (ValueError, TypeError):
+        return None
+    return red, green, blue

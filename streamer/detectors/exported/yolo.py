@@ -5,7 +5,7 @@ Written after the shapes of such files: no code of theirs is used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,8 @@ IOU = 0.7
 """Overlap above which Ultralytics suppresses boxes of one class."""
 OBJECTNESS_IOU = 0.45
 """The same of YOLOv5."""
+LIBREYOLO_IOU = 0.45
+"""The same of LibreYOLO."""
 
 LETTERBOX = Preparation("letterbox", padding=114)
 STRETCHED = Preparation("stretch")
@@ -47,6 +49,8 @@ class Yolo:
     """Whether boxes are fractions of the input instead of pixels."""
     centres: bool = False
     """RT-DETR: final boxes, too, are centre and size, and all boxes fractions; nothing is suppressed."""
+    xyxy: bool = False
+    """LibreYOLO: boxes that are not final, too, are left, top, right, bottom."""
     preparation: Preparation = LETTERBOX
     iou: float | None = None
     """Overlap above which boxes of one class are suppressed; None for the family's own."""
@@ -105,7 +109,8 @@ class Yolo:
         at = np.flatnonzero((scores >= least_score) & (scores > 0))
         at = at[best_first(scores[at])]
         picked = columns[:, at].astype(np.float32)
-        boxes = Boxes(corners(picked[:4].T), scores[at], picked[first:last].argmax(axis=0))
+        sides = picked[:4].T if self.xyxy else corners(picked[:4].T)
+        boxes = Boxes(sides, scores[at], picked[first:last].argmax(axis=0))
         return boxes, np.ascontiguousarray(picked[last:].T)
 
 
@@ -138,7 +143,8 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     if "rtdetr" in description.metadata.get("description", "").lower():
         # Of the same shape, but boxes are centre and size as fractions, and none covers another.
         return Yolo("final" if columns == 6 else "rows", at, None, names or columns - 4, preparation=STRETCHED, centres=True)
-    form = _form(rows, columns, coefficients, names, place)
+    libre = description.metadata.get("model_family", "").startswith("yolo9")
+    form = "columns" if libre else _form(rows, columns, coefficients, names, place)
     if form is None:
         return Miss("YOLO", 2, f"its output {rows} x {columns} fits no number of places of the input, or no number of classes")
     classes = {
@@ -149,6 +155,10 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     }[form]
     if form != "final" and names and names != classes:
         return Miss("YOLO", 3, f"its metadata name {names} classes, its output has {classes}")
+    if libre:
+        centred = description.metadata.get("letterbox_pad") == "center"
+        preparation = LETTERBOX if centred else replace(LETTERBOX, resize="corner")
+        return Yolo(form, at, prototypes_at, classes, coefficients, last, xyxy=True, preparation=preparation, iou=LIBREYOLO_IOU)
     # Ultralytics divides boxes by the input's size for LiteRT, but final ones only in files with channels last.
     fractions = description.litert and (form != "final" or place.channels_last)
     return Yolo(form, at, prototypes_at, classes, coefficients, last, fractions)

@@ -17,6 +17,7 @@ from streamer.detectors.exported.description import Description, Tensor
 from streamer.detectors.exported.families import recognise
 from streamer.detectors.exported.found import Found, Reader
 from streamer.detectors.exported.picture_input import Fit, PictureInput
+from streamer.detectors.exported.queries import Queries
 from streamer.detectors.exported.recognition import Place, picture_place
 from streamer.errors import ConfigError, DetectorContractError
 from streamer.instances import Instances
@@ -243,6 +244,24 @@ def test_rt_detr_of_ultralytics_has_the_shape_of_a_yolo() -> None:
         "YOLO, end to end, detect", [rows], (640, 320), description="Ultralytics rtdetr-l model", names="['a','b','c']"
     )
     np.testing.assert_allclose(found.boxes_xyxy, [[160, 120, 480, 200]])
+
+
+@pytest.mark.parametrize(("pad", "expected"), [("topleft", [20, 40, 80, 160]), ("center", [20, 0, 80, 96])])
+def test_boxes_of_libreyolos_yolov9_are_corners(pad: str, expected: list[float]) -> None:
+    rows = np.zeros((1, 7, CELLS), np.float32)
+    rows[0, :, 5] = (10, 20, 40, 80, 0.1, 0.9, 0.0)
+    said = {"model_family": "yolo9", "letterbox_pad": pad, "names": "['a','b','c']"}
+    found = read("YOLO, detect", [rows], (192, 96 if pad == "center" else 192), 0.5, **said)
+    np.testing.assert_allclose(found.boxes_xyxy, [expected])
+    np.testing.assert_allclose(found.scores, [0.9])
+
+
+def test_a_query_of_one_class_in_all_is_of_its_best_class() -> None:
+    reader = Queries(0, 1, None, 2, "softmax")
+    logits = np.log(np.array([[[0.5, 0.4, 0.1], [0.05, 0.05, 0.9]]], np.float32))
+    found = reader.read([np.full((1, 2, 4), 0.5, np.float32), logits], Fit((9, 9), (9, 9), 0, 0, (9, 9)), 0.01)
+    assert found.classes.tolist() == [0, 0]
+    np.testing.assert_allclose(found.scores, [0.5, 0.05], atol=1e-6)
 
 
 @pytest.mark.parametrize(
