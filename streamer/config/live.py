@@ -112,7 +112,8 @@ class FollowingOptions(Settings):
     detect_fps: Annotated[Positive | None, Unset("as many as it can")] = None
     """Most frames a second that the detector is asked about; all are decoded and shown."""
     motion_gate: Switch = False
-    """Ask the detector only while something moves before the fixed camera, and every three seconds."""
+    """Ask the detector only while something moves before the fixed camera, and every three seconds, or twice in
+    ``max_mask_age``."""
     follow: Switch = True
     """Show every frame with masks that are carried along; false: wait for the detector on each frame that is shown."""
     max_mask_age: Annotated[Timeout | None, Unset("the follower's own choice")] = None
@@ -269,6 +270,12 @@ def check(camera: CameraOptions, where: Callable[[str], str]) -> None:
     for key in ("detect_fps", "motion_gate"):
         if getattr(camera, key) and not camera.follow:
             raise ConfigError(f"{where(key)}{key} needs follow", hint="leave out follow: false (--no-follow)")
+    if camera.detect_fps is not None and camera.max_mask_age is not None and camera.detect_fps * camera.max_mask_age < 1:
+        raise ConfigError(
+            f"{where('max_mask_age')}max_mask_age: masks would be hidden after {camera.max_mask_age:g} s, and the detector is "
+            f"asked every {1 / camera.detect_fps:g} s (detect_fps)",
+            hint="raise one of them, or leave max_mask_age out: then masks live as long as they have to",
+        )
     recorded = camera.record is not None or camera.record_annotated is not None
     for key in ("keep_hours", "keep_gb"):
         if not recorded and getattr(camera, key) is not None:

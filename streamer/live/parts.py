@@ -20,8 +20,7 @@ from streamer.live.events import EventFiles
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
 from streamer.live.shared_detector import DetectorClient
 from streamer.perception.analysed import Analysed, Scene, check_places
-from streamer.perception.detection_gate import DetectionGate, GatedDetector, GatedPerception
-from streamer.perception.motion_gate import MotionGate
+from streamer.perception.detection_gate import GatedDetector, GatedPerception, gate_for
 from streamer.perception.privacy import UNKNOWN, Private, privacy_rules, widened
 from streamer.perception.selection import Selection, selection
 from streamer.perception.waiting import Waiting
@@ -123,7 +122,7 @@ class PartsFactory:
         client.wanted = select.to_follow if info.live and config.follow else select
         gate = None
         if config.detect_fps is not None or config.motion_gate:
-            gate = DetectionGate(config.detect_fps, MotionGate() if config.motion_gate else None)
+            gate = gate_for(config.detect_fps, motion=config.motion_gate, max_mask_age_s=config.max_mask_age)
         if not info.live:
             waiting = Waiting(client, select, patient=True)
             return waiting if gate is None else GatedPerception(waiting, gate)

@@ -19,16 +19,17 @@ _LONGEST_S = 3.0
 
 class DetectionGate:
     """Says which frames the detector is asked about: at most ``fps`` a second, as evenly as the frames allow, and with
-    ``motion`` only while something moves and every three seconds. Pure: time is the frames' own.
+    ``motion`` only while something moves and every ``longest_s`` seconds. Pure: time is the frames' own.
     """
 
-    def __init__(self, fps: float | None, motion: MotionGate | None = None) -> None:
+    def __init__(self, fps: float | None, motion: MotionGate | None = None, *, longest_s: float = _LONGEST_S) -> None:
         if fps is not None and not fps > 0:
             raise ValueError(f"fps: expected more than 0, got {fps:g}")
         self.held_back = 0
         """Frames that the detector was not asked about."""
         self._interval_s = 0.0 if fps is None else 1.0 / fps
         self._motion = motion
+        self._longest_s = longest_s
         self._due: float | None = None
         self._open_until = -math.inf
         self._looked_s = -math.inf
@@ -36,7 +37,7 @@ class DetectionGate:
     @property
     def longest_pause_s(self) -> float:
         """Seconds between two looks, at most, as far as the frames come."""
-        return max(self._interval_s, _LONGEST_S if self._motion is not None else 0.0)
+        return max(self._interval_s, self._longest_s if self._motion is not None else 0.0)
 
     def wants(self, frame: Frame) -> bool:
         """Whether the next frame is one of them."""
@@ -53,7 +54,7 @@ class DetectionGate:
             return False
         if self._motion.moves(frame):
             self._open_until = now + _OPEN_S
-        return now > self._open_until and 0 <= now - self._looked_s < _LONGEST_S
+        return now > self._open_until and 0 <= now - self._looked_s < self._longest_s
 
     def _is_due(self, now: float) -> bool:
         interval_s, due = self._interval_s, self._due
@@ -63,6 +64,14 @@ class DetectionGate:
         # From when it was due, not from when it came: of 25 frames a second, 10 are 10, not 8.
         self._due = now + interval_s if due is None or abs(now - due) > interval_s else due + interval_s
         return True
+
+
+def gate_for(fps: float | None, *, motion: bool, max_mask_age_s: float | None) -> DetectionGate:
+    """A gate behind which masks that are hidden after ``max_mask_age_s`` do not vanish from a still scene between two looks."""
+    if max_mask_age_s is None:
+        return DetectionGate(fps, MotionGate() if motion else None)
+    # Masks begin to fade after three quarters of their time; an answer takes some of it, too.
+    return DetectionGate(fps, MotionGate() if motion else None, longest_s=min(_LONGEST_S, 0.5 * max_mask_age_s))
 
 
 class GatedDetector:

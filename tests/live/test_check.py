@@ -91,6 +91,10 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         (CAMERA + "    record: a\n    record_annotated: ./a\n", "c.yaml:5: cameras.gate: record and record_annotated are"),
         (CAMERA + "    record_source: rtsp://192.0.2.1/2\n", "c.yaml:4: cameras.gate: record_source needs record"),
         (ONE + "    show: true\n", "c.yaml:4: cameras.gate: "),
+        (
+            ONE + "    detect_fps: 0.5\n    max_mask_age: 1.5\n",
+            "c.yaml:5: cameras.gate: max_mask_age: masks would be hidden after 1.5 s, and the detector is asked every 2 s",
+        ),
         (ONE + "    keep_hours: 5\n", "c.yaml:4: cameras.gate: keep_hours and keep_gb need record"),
         ("defaults:\n  keep_gb: 5\n" + ONE, "c.yaml:2: cameras.gate: keep_hours and keep_gb need record"),
         (ONE + "    reconnect_max_delay: 0.1\n", "c.yaml:4: cameras.gate: reconnect_max_delay: expected 0.5 s"),

@@ -62,6 +62,14 @@ def test_time_that_goes_back_or_stands_still_for_long_does_not_close_it() -> Non
     assert all(gate.wants(fakes.frame(index, pts=90_000 * at)) for index, at in enumerate(times))
 
 
+def test_a_still_scene_is_looked_at_as_often_as_is_asked_for() -> None:
+    gate = DetectionGate(None, MotionGate(), longest_s=0.75)
+    found = [index for index in range(10 * FPS) if gate.wants(frame(index, noisy(SCENE, 3.0)))]
+    later = [index for index in found if index > 3 * FPS]
+    assert set(np.diff(later)) == {8}
+    assert gate.longest_pause_s == 0.75
+
+
 @pytest.mark.parametrize("sigma", [0.0, 3.0, 10.0])
 def test_a_still_scene_is_looked_at_every_three_seconds(sigma: float) -> None:
     found = looks([noisy(SCENE, sigma) for _ in range(30 * FPS)])

@@ -17,6 +17,7 @@ from streamer.follow.identities import Identities
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.shared_detector import SharedDetector
+from streamer.perception.detection_gate import GatedDetector, gate_for
 from streamer.perception.following import Following
 from streamer.perception.selection import Selection
 from tests import strategies
@@ -214,6 +215,25 @@ def test_masks_outlive_the_pauses_of_a_detector_that_is_asked_seldom() -> None:
         for frame_ in still[2:]:
             instances = shown(following, frame_)
         assert len(instances) == shown_after, "three seconds after the last look"
+
+
+@pytest.mark.parametrize("max_mask_age_s", [None, 1.0, 5.0])
+def test_masks_of_a_still_scene_live_until_the_motion_gate_lets_the_next_look_through(max_mask_age_s: float | None) -> None:
+    service, gate = Elsewhere(), gate_for(None, motion=True, max_mask_age_s=max_mask_age_s)
+    following = Following(
+        GatedDetector(service, gate),
+        Selection(score_threshold=0.5),
+        max_mask_age_s=max_mask_age_s,
+        longest_pause_s=gate.longest_pause_s,
+    )
+    counts = []
+    for index in range(120):
+        counts.append(len(shown(following, scene(index, (9, 40.0, 60.0)))))
+        if service.newest is not service.begun:
+            service.begin()
+            service.answer(found((40.0, 60.0, 0.9)))
+    assert set(counts[2:]) == {1}
+    assert gate.held_back > 60, "the gate is closed for most of the time"
 
 
 def seen_by(following: Following, service: Elsewhere, first: int) -> int:
