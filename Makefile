@@ -18,10 +18,11 @@ test: setup-test ## run all tests
 test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: ## all of that, none skipped, the command on each Python, and what takes minutes to install: judges of datasets
+test-all: ## all of that, none skipped, the command on each Python, and what takes minutes to install: judges of datasets, Triton
 	REQUIRE_ALL=1 $(MAKE) test
 	$(MAKE) smoke
 	tools/judge-datasets "$(PYTHON)"
+	tools/judge-serving $(BIN)/python
 
 check: setup-test ## lint, types, and which module may import which
 	$(BIN)/ruff format --check .

@@ -178,6 +178,7 @@ def print_models(known: Iterable[KnownModel]) -> None:
     table.add_row("kaggle:HANDLE", escape("such a model of Kaggle, kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"))
     table.add_row("PATH", "the folder of such a SavedModel")
     table.add_row("FILE.onnx", "a network of a known family that you exported")
+    table.add_row("kserve://HOST:PORT/MODEL", "a detector on a server: Triton, or streamer serve")
     table.add_row("package.module:Class", "a class of your own with labels and detect(image), or a function of a picture")
     Console().print(table, highlight=False)
 

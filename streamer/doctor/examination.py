@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Check] = {
     "FFmpeg": surroundings.ffmpeg,
     "protocols": surroundings.protocols,
     "TensorFlow": software.tensorflow,
+    "detector servers": software.servers,
     "GPU driver": gpu.driver,
     "CUDA": gpu.libraries,
     "GPU code": gpu.architecture,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -110,3 +111,17 @@ def runtime() -> Iterable[Finding]:
     name = "outlines/selfie_segmentation.tflite"
     litert.Network(weights.verified(name), 1, name)
     yield ok("LiteRT", "runs the built-in models")
+
+
+def servers(memory: Path = Path("/dev/shm")) -> Iterable[Finding]:
+    """Whether detectors on servers can be asked, and served."""
+    from streamer.kserve.grpc_messages import request_from_bytes, request_to_bytes
+    from streamer.kserve.messages import InferRequest
+
+    request_from_bytes(request_to_bytes(InferRequest(model="doctor", inputs=[])))
+    versions = f"gRPC {_installed('grpcio')}, protobuf {_installed('protobuf')}"
+    if os.access(memory, os.W_OK):
+        yield ok("detector servers", f"{versions}; on one machine pictures go by shared memory (kserve://…, streamer serve)")
+    else:
+        remedy = "in a container, mount /dev/shm; or do without, pictures are sent then"
+        yield missing("detector servers", f"{versions}; {memory} cannot be written to", remedy)

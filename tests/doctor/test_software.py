@@ -47,3 +47,12 @@ def test_models_are_compared_with_their_checksums(tmp_path: Path) -> None:
     assert all(finding.fatal for finding in findings)
     assert first in findings[0].text
     assert second in findings[1].text
+
+
+def test_whether_detectors_on_servers_can_be_used(tmp_path: Path) -> None:
+    (here,) = software.servers()
+    (without,) = software.servers(tmp_path / "none")
+    assert (here.verdict, without.verdict) == (Verdict.OK, Verdict.MISSING)
+    assert "gRPC 1." in here.text
+    assert without.remedy
+    assert not without.fatal
