@@ -86,6 +86,10 @@ class Places(NamedTuple):
         yield from ((zone.name, zone.polygon) for zone in self.zones)
         yield from ((line.name, line.points) for line in self.lines)
 
+    def by_name(self) -> dict[str, Zone | Line]:
+        """All of them by their names: two are the same where these are, whatever their order."""
+        return {zone.name: zone for zone in self.zones} | {line.name: line for line in self.lines}
+
     def __bool__(self) -> bool:
         return bool(self.zones or self.lines)
 

@@ -25,7 +25,7 @@ class WebOptions(Settings):
     web_token: Annotated[Secret | None, Field(repr=False), Unset("made where one is needed")] = None
     """What browsers have to know; better from the environment, as `${NAME}`."""
     web_view_token: Annotated[Secret | None, Field(repr=False), Unset("none")] = None
-    """The same for those who may look only: they start no demo."""
+    """The same for those who may look only: they change no zones and start no demo."""
     web_read_only: Switch = False
     """Let nobody change anything, whatever token they have: all may look only."""
     web_hosts: Annotated[Names, Unset("none", by_none=False)] = None

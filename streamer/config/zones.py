@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from streamer.analysis.places import InvalidPlace, Line, Places, Point, Zone
 from streamer.config.fields import Expected, FilePath, Names, Option, Settings, Unset, number, parse_time
-from streamer.config.validation import load
+from streamer.config.validation import build, load
 from streamer.errors import ConfigError
 
 _POINT: dict[str, Any] = {"type": "array", "items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
@@ -128,10 +128,20 @@ def places_of(settings: PlacesOptions, environ: Mapping[str, str] = os.environ) 
     """
     file = settings.zones_file
     places = _made(settings) if file is None else load_places(file, environ)
+    check_counts(settings, places)
+    return places
+
+
+def check_counts(settings: PlacesOptions, places: Places) -> None:
+    """Raise ``ConfigError`` where there is nothing to count."""
     if not places and settings.counts is not None:
         where = settings.origin.where(("counts",))
         raise ConfigError(f"{where}counts: there are no zones and no lines", hint="name a file of them with --zones")
-    return places
+
+
+def parse_places(said: Mapping[str, object]) -> Places:
+    """Zones and lines from ``{"zones": {NAME: {…}}, "lines": {NAME: {…}}}``, as a file holds them. Raises ``ConfigError``."""
+    return _made(build(PlacesFile, None, said))
 
 
 def load_places(path: Path, environ: Mapping[str, str] = os.environ) -> Places:

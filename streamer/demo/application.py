@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -18,7 +16,7 @@ from streamer.live.web import access_of
 from streamer.web.access import ROLE, Access, Role, guard, needs
 from streamer.web.pages import Pages, add_static
 from streamer.web.peer import BadOffer
-from streamer.web.service import answer, failures
+from streamer.web.service import answer, failures, json_of
 from streamer.web.sign_in import add_sign_in
 
 log = logging.getLogger(__name__)
@@ -63,7 +61,7 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
 
     async def enter(request: web.Request) -> web.Response:
         needs(request, Role.OPERATE)
-        said = await _json(request)
+        said = await json_of(request)
         offer, source, choice = said.get("sdp"), said.get("source", CAMERA), said.get("choice", {})
         if not isinstance(offer, str) or not isinstance(source, str) or not isinstance(choice, dict):
             raise _told(400, "expected sdp, source and choice")
@@ -84,7 +82,7 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
     async def choose(request: web.Request) -> web.Response:
         needs(request, Role.OPERATE)
         try:
-            choice = room.choose(request.match_info["session"], await _json(request))
+            choice = room.choose(request.match_info["session"], await json_of(request))
         except BadChoice as error:
             raise _told(400, str(error)) from error
         return answer({"detector": choice.detector, "classes": choice.classes, "draw": sorted(choice.draw)})
@@ -128,17 +126,6 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
     app.router.add_post("/api/demo/clips", bring)
     app.on_cleanup.append(close)
     return app
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    """The body, a JSON object. Raises ``HTTPBadRequest``."""
-    try:
-        said = json.loads(await request.text())
-    except (ValueError, LookupError, RecursionError) as error:  # no JSON, no UTF-8, an encoding that there is not
-        raise _told(400, "expected JSON") from error
-    if not isinstance(said, dict):
-        raise _told(400, "expected a JSON object")
-    return said
 
 
 def _told(status: int, text: str) -> web.HTTPException:

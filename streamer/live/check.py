@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamer.analysis.places import Places
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.validation import joined
 from streamer.config.zones import places_of
@@ -134,7 +135,7 @@ class _Check:
             if camera.event_classes is not None and labels is not None:
                 class_ids(camera.event_classes, labels, self._process.detector)
         with self._at("event_zones", name):
-            _check_event_zones(camera)
+            check_event_zones(camera, places_of(camera))
         with self._at("output", name):
             if camera.output is not None:
                 container_for(camera.output)
@@ -183,9 +184,9 @@ class _Check:
             self._found.append(kind(f"{where}{error.message}", hint=error.hint))
 
 
-def _check_event_zones(camera: CameraConfig) -> None:
-    """Events may only ask for zones that there are."""
-    known = [zone.name for zone in places_of(camera)[0]]
+def check_event_zones(camera: CameraConfig, places: Places) -> None:
+    """Events may only ask for zones that there are: raises ``ConfigError`` for others."""
+    known = [zone.name for zone in places.zones]
     for name in camera.event_zones or ():
         if name not in known:
             raise ConfigError(

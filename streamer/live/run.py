@@ -21,6 +21,7 @@ from streamer.live.service import Deliveries, service
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.supervisor import Cameras, Observer, has_files_or_streams
+from streamer.perception.analysed import Scene
 from streamer.redact import redact
 from streamer.runtime.signals import exit_code
 from streamer.sources.address import parse_address
@@ -63,6 +64,9 @@ def run_cameras(
             return running[0].statuses()
         return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
 
+    def scene(camera: str) -> Scene | None:
+        return running[0].scene(camera) if running else None
+
     opened: list[EventFiles] = []
 
     def deliveries() -> Mapping[str, Sequence[DeliveryStatus]]:
@@ -70,7 +74,7 @@ def run_cameras(
 
     with (
         _served(process.metrics, statuses, deliveries),
-        _shown_in_browsers(cameras, process, statuses, deliveries, tell) as wall,
+        _shown_in_browsers(cameras, process, statuses, deliveries, tell, scene, single=single) as wall,
         EventFiles(cameras, process) as events,
     ):
         opened.append(events)
@@ -97,13 +101,18 @@ def _shown_in_browsers(
     statuses: Callable[[], Sequence[CameraStatus]],
     deliveries: Deliveries,
     tell: Callable[[str], None],
+    scene: Callable[[str], Scene | None],
+    *,
+    single: bool,
 ) -> AbstractContextManager[Wall | None]:
     """Serve the wall, if there is to be one. Raises ``ConfigError``."""
     if process.web is None:
         return nullcontext()
+    from streamer.live.place_editor import PlaceEditor
     from streamer.live.web import shown_in_browsers
 
-    return shown_in_browsers(cameras, process, statuses, deliveries, tell)
+    places = PlaceEditor(cameras, process.origin.document, scene, single=single)
+    return shown_in_browsers(cameras, process, statuses, deliveries, tell, places)
 
 
 @contextmanager

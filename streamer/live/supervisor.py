@@ -17,6 +17,7 @@ from streamer.live.parts import Parts
 from streamer.live.shared_detector import SharedDetector
 from streamer.live.status import CameraStatus
 from streamer.live.watchdog import Watchdog
+from streamer.perception.analysed import Scene
 from streamer.redact import redact
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts, SighupHandler
@@ -104,6 +105,10 @@ class Cameras:
     def statuses(self) -> list[CameraStatus]:
         """How all cameras are doing, in their order."""
         return [camera.status() for camera in self.cameras]
+
+    def scene(self, camera: str) -> Scene | None:
+        """What the zones and lines of a camera count; None for one that has none, or that there is not."""
+        return next((each.scene for each in self.cameras if each.name == camera and isinstance(each, Camera)), None)
 
     def run(self) -> None:
         """Work until every camera has ended; what failed is in ``failures``."""

@@ -15,6 +15,7 @@ from typing import Protocol
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.web import WebOptions
 from streamer.errors import ConfigError
+from streamer.live.place_editor import PlaceEditor
 from streamer.live.service import Deliveries, service
 from streamer.live.status import CameraStatus
 from streamer.perception.privacy import privacy_in_words
@@ -35,6 +36,7 @@ def shown_in_browsers(
     statuses: Callable[[], Sequence[CameraStatus]],
     deliveries: Deliveries,
     tell: Callable[[str], None],
+    places: PlaceEditor,
 ) -> Iterator[Wall]:
     """Serve the wall; ``tell`` shows a token that was made, once.
 
@@ -50,7 +52,7 @@ def shown_in_browsers(
     def of_cameras() -> list[Mapping[str, object]]:
         return [status.as_dict() for status in statuses()]
 
-    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or ())
+    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or (), places)
     if not is_installed():
         log.info("browsers get video by MSE: %s", NOT_INSTALLED)
     try:

@@ -57,14 +57,18 @@ class Scene:
         Raises ``ConfigError``, and changes nothing, for an unknown class, a name that is there twice, or a point outside the
         picture.
         """
-        known = self._known(places)
+        self.check(places)
+        self._wanted = places
+
+    def check(self, places: Places) -> None:
+        """Raise what :meth:`change` would raise."""
+        self._known(places)
         try:
-            SceneAnalysis(*known)
+            SceneAnalysis(*places)
         except InvalidPlace as error:
             raise ConfigError(str(error), hint=error.hint) from error
         if self.size is not None:
-            check_places(known, self.size)
-        self._wanted = known
+            check_places(places, self.size)
 
     def fill(self, item: Annotated) -> Annotated:
         """``item`` with its facts; without any where there are no zones and no lines, and never were."""

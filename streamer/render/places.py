@@ -24,7 +24,12 @@ _ARROW_PX = 10.0
 
 def colors_of(places: Places) -> list[Rgb]:
     """The colours of the zones, then those of the lines: by their order, and none that an object has."""
-    return [color(_FIRST_COLOR + index) for index in range(len(places.zones) + len(places.lines))]
+    return first_colors(len(places.zones) + len(places.lines))
+
+
+def first_colors(count: int) -> list[Rgb]:
+    """The colours of as many zones and lines."""
+    return [color(_FIRST_COLOR + index) for index in range(count)]
 
 
 class PlacesDrawing:

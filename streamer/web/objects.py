@@ -12,8 +12,9 @@ from streamer.analysis.places import Point, in_pixels
 from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.render.masks import binary_crop
 from streamer.render.palette import Rgb, color, identity_of
-from streamer.render.places import colors_of
+from streamer.render.places import colors_of, first_colors
 
+_COLORS = 32
 _FINEST = 0.75
 """Pixels by which an outline may be off."""
 
@@ -65,6 +66,11 @@ def drawable_places(facts: SceneFacts | None, size: tuple[int, int]) -> list[dic
         for line, paint, (into, out) in zip(places.lines, colors[len(places.zones) :], facts.crossed, strict=False)
     ]
     return [*zones, *lines]
+
+
+def palette() -> list[str]:
+    """The colours of zones and lines, by their order; the first again after the last."""
+    return [_in_hex(paint) for paint in first_colors(_COLORS)]
 
 
 def shares(points: Sequence[Point], size: tuple[int, int]) -> list[list[float]]:

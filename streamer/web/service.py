@@ -59,6 +59,17 @@ def answer(content: Mapping[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=text.encode(), headers=headers)
 
 
+async def json_of(request: web.Request) -> dict[str, Any]:
+    """The body of a request, a JSON object. Raises ``HTTPBadRequest``."""
+    try:
+        said = json.loads(await request.text())
+    except (ValueError, LookupError, RecursionError) as error:  # no JSON, no UTF-8, an encoding that there is not
+        raise web.HTTPBadRequest(text="expected JSON\n") from error
+    if not isinstance(said, dict):
+        raise web.HTTPBadRequest(text="expected a JSON object\n")
+    return said
+
+
 @web.middleware
 async def failures(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
     """Answer 404 with the paths that there are, and a failure of ours with 500; its reason is in the log only."""

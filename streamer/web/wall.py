@@ -20,6 +20,7 @@ from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
 from streamer.web.sign_in import add_sign_in
 from streamer.web.whep import NOT_INSTALLED, add_whep, is_installed, prepare
+from streamer.web.zone_pages import Places, add_zones
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,11 @@ def wall_app(
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     events: Mapping[str, EventCamera] = MappingProxyType({}),
     ice_servers: Sequence[str] = (),
+    places: Places | None = None,
 ) -> web.Application:
     """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each, ``events``
-    those that make events; ``ice_servers`` help WebRTC through a NAT."""
+    those that make events; ``ice_servers`` help WebRTC through a NAT; ``places`` are the zones and lines, where these can be
+    drawn."""
     app = web.Application(client_max_size=_BODY_BYTES)
     guard(app, access)
     app.middlewares.append(failures)
@@ -70,6 +73,8 @@ def wall_app(
     add_sign_in(app, access, pages)
     _add_pictures(app, wall, ice_servers)
     add_events(app, pages, EventLibrary(events))
+    if places is not None:
+        add_zones(app, pages, places)
 
     preparing: asyncio.Future[None] | None = None
 

@@ -1,0 +1,7 @@
+// Where the server is: pages may lie under a path of a proxy, so that no address begins with "/".
+
+const root = new URL('..', import.meta.url);
+
+export function at(path) {
+  return new URL(path, root).href;
+}
