@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import posixpath
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -28,6 +29,9 @@ ATTEMPTS = 10
 """Wrong tokens from one address within ``ATTEMPTS_S``; after them none is looked at."""
 ATTEMPTS_S = 60.0
 MOST_ADDRESSES = 10_000
+SIGN_IN_PAGE, SIGN_IN, STATIC = "sign_in_page", "sign_in", "static"
+"""Names of the routes that are open to all who know the server's name."""
+_OPEN = frozenset({SIGN_IN_PAGE, SIGN_IN, STATIC})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HEADERS = {
@@ -175,7 +179,7 @@ def guard(app: web.Application, access: Access, open_paths: Collection[str] = ()
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refused = _refused(access, request, open_paths)
+        refused = _refused(access, request, app, open_paths)
         return await handler(request) if refused is None else refused
 
     async def seal(_: web.Request, response: web.StreamResponse) -> None:
@@ -195,21 +199,28 @@ def needs(request: web.Request, role: Role) -> None:
 ROLE = web.RequestKey("role", Role)
 
 
-def _refused(access: Access, request: web.Request, open_paths: Collection[str]) -> web.StreamResponse | None:
+def _refused(
+    access: Access, request: web.Request, app: web.Application, open_paths: Collection[str]
+) -> web.StreamResponse | None:
     if not access.knows_host(request.headers.get("Host", "")):
         return web.Response(status=403, text="this server is not known by that name; name it with web_hosts\n")
     asks_to_change = request.method not in _SAFE or request.headers.get("Upgrade", "").lower() == "websocket"
     if asks_to_change and not access.is_own_origin(request):
         return web.Response(status=403, text="this comes from a page of another site\n")
     request[ROLE] = access.role(request)
-    is_open = request.path == "/login" or request.path.startswith("/static/") or request.path in open_paths
+    is_open = request.match_info.route.name in _OPEN or request.path in open_paths
     if request[ROLE] is not Role.NOBODY or is_open:
         return None
     if access.is_barred(request.remote or ""):
         return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        return web.Response(status=303, headers={"Location": "/login"})
+        return web.Response(status=303, headers={"Location": _way(request.path, app.router[SIGN_IN_PAGE].url_for().path)})
     return web.Response(status=401, text="a token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _way(start: str, end: str) -> str:
+    """From one path to another: a proxy may have put a path of its own in front of both, and taken it away again."""
+    return posixpath.relpath(end, posixpath.dirname(start))
 
 
 def _bytes(text: str) -> bytes:

@@ -8,6 +8,8 @@ from importlib.resources import files
 
 from aiohttp import web
 
+from streamer.web.access import STATIC
+
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
@@ -44,4 +46,4 @@ def add_static(app: web.Application, pages: Pages) -> None:
             raise web.HTTPNotFound(text="there is no such page\n")
         return pages.file(request, name)
 
-    app.router.add_get("/static/{name}", static)
+    app.router.add_get("/static/{name}", static, name=STATIC)

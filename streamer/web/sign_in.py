@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from streamer.web.access import COOKIE, ROLE, SESSION_S, Access
+from streamer.web.access import COOKIE, ROLE, SESSION_S, SIGN_IN, SIGN_IN_PAGE, Access
 from streamer.web.pages import Pages
 from streamer.web.service import answer
+
+_PATH = ""
+"""A browser takes the path that it knows this server by, which a proxy may have put in front."""
 
 
 def add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
@@ -28,20 +31,20 @@ def add_sign_in(app: web.Application, access: Access, pages: Pages) -> None:
             return web.Response(status=401, text="this is not the token\n")
         response = answer({"role": session[1].name.lower()})
         response.set_cookie(
-            COOKIE, session[0], max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=access.tls, path="/"
+            COOKIE, session[0], max_age=int(SESSION_S), httponly=True, samesite="Strict", secure=access.tls, path=_PATH
         )
         return response
 
     async def sign_out(request: web.Request) -> web.Response:
         access.sign_out(request.cookies.get(COOKIE, ""))
         response = answer({})
-        response.del_cookie(COOKIE, path="/")
+        response.del_cookie(COOKIE, path=_PATH)
         return response
 
     async def session(request: web.Request) -> web.Response:
         return answer({"role": request[ROLE].name.lower(), "signed_in": access.token is not None})
 
     app.router.add_get("/api/session", session)
-    app.router.add_get("/login", page)
-    app.router.add_post("/login", sign_in)
+    app.router.add_get("/login", page, name=SIGN_IN_PAGE)
+    app.router.add_post("/login", sign_in, name=SIGN_IN)
     app.router.add_post("/logout", sign_out)

@@ -41,10 +41,11 @@ cameras:
     lines:
       middle: {points: [[0.5, 0.2], [0.5, 1.0]]}   # the line
   # the second
-  test: {source: 'test:'}   # no camera
+  test: {source: 'test:'}   # none
 # the end
 """
 GATE = ("cameras", "gate")
+OLD = "{old: {polygon: [[0, 0], [1, 0], [1, 1]]}}"
 LEFT = Zone(name="left", polygon=((0.05, 0.3), (0.45, 0.3), (0.45, 0.95)), classes=frozenset({"person"}))
 BAY = Zone(name="bay", polygon=((1, 2), (30, 40), (30, 50)), count="coverage")
 MIDDLE = Line(name="middle", points=((0.5, 0.2), (0.5, 1.0)))
@@ -125,8 +126,8 @@ def test_only_what_is_other_is_written(places: Places, expected: list[str]) -> N
 
 def test_a_camera_on_one_line_gets_its_zones_there() -> None:
     assert changed(Places((NEW,)), location=("cameras", "test")) == [
-        "-  test: {source: 'test:'}   # no camera",
-        "+  test: {source: 'test:', zones: {new: {polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.25]], enter_after: 2}}}   # no camera",
+        "-  test: {source: 'test:'}   # none",
+        "+  test: {source: 'test:', zones: {new: {polygon: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.25]], enter_after: 2}}}   # none",
     ]
 
 
@@ -144,7 +145,7 @@ def test_the_first_zones_of_a_camera_stand_under_it_in_the_indentation_of_the_fi
 
 
 def test_a_camera_may_have_other_zones_than_the_defaults_or_none() -> None:
-    text = "defaults:\n  zones: {old: {polygon: [[0, 0], [1, 0], [1, 1]]}}\ncameras:\n  gate:\n    source: 0"
+    text = f"defaults:\n  zones: {OLD}\ncameras:\n  gate:\n    source: 0"
     old = places_in(text, GATE, "wall.yaml")
     assert changed(old, text) == []
     assert changed(Places(), text)[-1] == "+    zones: {}"
@@ -166,9 +167,9 @@ def test_a_file_of_zones_may_be_empty_or_of_other_systems(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "cameras:\n  yard: {source: 1, zones: &shared {a: {polygon: [[0, 0], [1, 0], [1, 1]]}}}\n  gate: {source: 0, zones: *shared}\n",
-        "cameras:\n  yard: &yard\n    source: 1\n    zones: {a: {polygon: [[0, 0], [1, 0], [1, 1]]}}\n  gate: *yard\n",
-        "cameras:\n  gate: &gate\n    source: 1\n    zones:\n      a: {polygon: [[0, 0], [1, 0], [1, 1]]}\n  yard: *gate\n",
+        f"cameras:\n  yard: {{source: 1, zones: &shared {OLD}}}\n  gate: {{source: 0, zones: *shared}}\n",
+        f"cameras:\n  yard: &yard\n    source: 1\n    zones: {OLD}\n  gate: *yard\n",
+        f"cameras:\n  gate: &gate\n    source: 1\n    zones: {OLD}\n  yard: *gate\n",
         "cameras: {yard: {source: 1}}\n",
     ],
 )
@@ -178,7 +179,7 @@ def test_what_is_shared_is_not_changed_for_all(text: str) -> None:
 
 
 def test_a_camera_with_merged_settings_gets_zones_of_its_own() -> None:
-    text = "base: &base\n  source: 1\n  zones: {a: {polygon: [[0, 0], [1, 0], [1, 1]]}}\ncameras:\n  gate:\n    <<: *base\n    source: 2\n"
+    text = f"base: &base\n  source: 1\n  zones: {OLD}\ncameras:\n  gate:\n    <<: *base\n    source: 2\n"
     assert changed(Places((NEW,)), text)[0] == "+    zones:"
 
 

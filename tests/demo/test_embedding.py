@@ -27,6 +27,20 @@ def test_it_works_under_any_path() -> None:
     assert asyncio.run(run()) == [200, 200, 200, 200, 404]
 
 
+def test_under_a_path_signing_in_works_too() -> None:
+    async def run() -> list[object]:
+        main = web.Application()
+        main.add_subapp("/demo/", streamer.web.app(detector="tests.bright:Bright", web="127.0.0.1:0", web_token="operator"))
+        async with TestClient(TestServer(main)) as client:
+            sent = await client.get("/demo/", headers={"Accept": "text/html"}, allow_redirects=False)
+            page, script = await client.get("/demo/login"), await client.get("/demo/static/login.js")
+            entered = await client.post("/demo/login", data={"token": "operator"})
+            offered = await client.get("/demo/api/demo")
+            return [sent.headers["Location"], page.status, script.status, entered.status, offered.status]
+
+    assert asyncio.run(run()) == ["login", 200, 200, 200, 200]
+
+
 def test_who_may_look_only_starts_nothing() -> None:
     async def run() -> list[object]:
         options = {"detector": "tests.bright:Bright", "web": "127.0.0.1:0", "web_token": "operator", "web_view_token": "viewer"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -68,14 +67,13 @@ def running(tmp_path: Path) -> Running:
 def test_what_is_drawn_is_watched_at_once_and_stands_in_the_file_beside_its_comments(running: Running) -> None:
     told = running.editor.told("gate")
     assert (told["file"], told["why_not"], told["why_not_saved"], told["classes"]) == ("wall.yaml", "", "", ["car", "person"])
-    os.chmod(running.file, 0o600)  # it may hold passwords
+    running.file.chmod(0o600)  # it may hold passwords
     running.change("gate", zones=[*told["zones"], DOOR])
     door = running.scenes["gate"].places.zones[1]
     assert (door.name, door.classes, door.enter_after_s) == ("door", frozenset({"person"}), 1.5)
     text = running.file.read_text(encoding="utf-8")
     assert "# the webcam" in text
-    assert "# in pixels\n      bay: {polygon: [[1, 2], [30, 4], [30, 40]]}\n" not in text or "door" in text
-    assert "[[1, 2], [30, 4], [30, 40]]" in text, "what was not moved is not converted"
+    assert "# in pixels\n      bay: {polygon: [[1, 2], [30, 4], [30, 40]]}\n      door:\n" in text, "what was not moved stays"
     assert stat.S_IMODE(running.file.stat().st_mode) == 0o600
     assert places_of(load_run_config(running.file).resolved()["gate"]) == running.scenes["gate"].places
     assert not running.editor.told("gate")["unsaved"]
@@ -202,8 +200,7 @@ def test_whatever_is_sent_is_taken_or_refused_in_words(zones: Any, lines: Any) -
     said = {"version": editor.told("gate")["version"], "zones": zones, "lines": lines}
     try:
         editor.change("gate", said, save=False)
-    except StreamerError as error:
-        assert str(error)
+    except StreamerError:
         assert counted.places == Places()
     else:
         assert editor.told("gate")["why_not"] == ""

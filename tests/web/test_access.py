@@ -117,7 +117,7 @@ def test_others_need_the_token(serve: Callable[..., WebServer]) -> None:
     server = serve("0.0.0.0:0", token="operator-token", view_token="viewer-token")
     assert get(server).status_code == 401
     assert get(server, "/metrics").status_code == 401
-    assert get(server, "/", Accept="text/html").headers["Location"] == "/login"
+    assert get(server, "/", Accept="text/html").headers["Location"] == "login"
     assert get(server, "/login").status_code == 200
     assert get(server, "/static/style.css").status_code == 200
     assert get(server, Authorization="Bearer operator-token").status_code == 200

@@ -1,5 +1,6 @@
 // One event: its clip with what was found drawn over it, its picture, and what is known of it.
 
+import { at } from './base.js';
 import { drawObjects, LAYERS } from './drawing.js';
 import { fullTime, length, sizeOf } from './moments.js';
 import { Records } from './records.js';
@@ -8,7 +9,7 @@ import { session } from './session.js';
 const LOOK_MS = 2000;
 const FINE = 1280;
 const id = location.pathname.split('/').pop();
-const at = `/api/events/${encodeURIComponent(id)}`;
+const address = at(`api/events/${encodeURIComponent(id)}`);
 const video = document.querySelector('#player video');
 const canvas = document.querySelector('#player canvas');
 const notice = document.getElementById('clip-notice');
@@ -47,7 +48,7 @@ let pictured = null;
 function picture(event) {
   pictured = event;
   const clean = element('drawn').getAttribute('aria-pressed') !== 'true';
-  const source = `${at}/snapshot.jpg?of=${event.end_utc ?? event.seen_utc ?? ''}${clean ? '&clean=1' : ''}`;
+  const source = `${address}/snapshot.jpg?of=${event.end_utc ?? event.seen_utc ?? ''}${clean ? '&clean=1' : ''}`;
   const image = element('snapshot');
   if (image.getAttribute('src') !== source) image.src = source;
   image.alt = `${element('what').textContent} before the camera ${event.camera}`;
@@ -88,14 +89,14 @@ function load(number) {
   notice.textContent = '';
   element('parts').querySelectorAll('button').forEach((button, index) => button.setAttribute('aria-pressed', String(index + 1 === number)));
   records?.close();
-  records = new Records(at, number, (why) => {
+  records = new Records(address, number, (why) => {
     if (!video.error) notice.textContent = why ? `Nothing is drawn: ${why}.` : '';
     element('layers').disabled = why !== '';
     paint();
   });
-  video.src = `${at}/clip?part=${number}`;
+  video.src = `${address}/clip?part=${number}`;
   const save = element('save-clip');
-  save.href = `${at}/clip?part=${number}&download=1`;
+  save.href = `${address}/clip?part=${number}&download=1`;
   save.textContent = `Download the clip (${sizeOf(parts[number - 1].bytes)})`;
 }
 
@@ -160,8 +161,8 @@ let tag = '';
 async function look() {
   let done = false;
   try {
-    const answer = await fetch(at, { headers: tag ? { 'If-None-Match': tag } : {}, cache: 'no-store' });
-    if (answer.status === 401) location.replace('/login');
+    const answer = await fetch(address, { headers: tag ? { 'If-None-Match': tag } : {}, cache: 'no-store' });
+    if (answer.status === 401) location.replace(at('login'));
     if (answer.status === 404) {
       element('problem').textContent = 'There is no such event: it may have been removed since.';
       done = true;

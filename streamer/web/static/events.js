@@ -1,5 +1,6 @@
 // The events, newest first. What is asked for stands in the address, so that it can be sent to others.
 
+import { at } from './base.js';
 import { localTime, length, fieldOf, momentOf } from './moments.js';
 import { session } from './session.js';
 
@@ -26,7 +27,7 @@ class Card {
     this.id = event.id;
     this.element = template.content.firstElementChild.cloneNode(true);
     this.element.dataset.id = event.id;
-    this.find('.event').href = `/events/${event.id}`;
+    this.find('.event').href = at(`events/${event.id}`);
     this.image = this.find('img');
     this.image.addEventListener('error', () => this.picture(''));
   }
@@ -46,7 +47,7 @@ class Card {
     when.dateTime = when.title = event.start_time;
     this.find('.length').textContent = event.end_utc === null ? '' : length(event.end_utc - event.start_utc);
     // A better picture may come while it goes on.
-    this.picture(event.has_snapshot ? `/api/events/${event.id}/thumbnail.jpg?of=${event.end_utc ?? event.seen_utc ?? ''}` : '');
+    this.picture(event.has_snapshot ? at(`api/events/${event.id}/thumbnail.jpg?of=${event.end_utc ?? event.seen_utc ?? ''}`) : '');
   }
 
   picture(source) {
@@ -74,11 +75,11 @@ function say(problems) {
 }
 
 async function ask(more, known = '') {
-  const answer = await fetch(`/api/events?${new URLSearchParams([...wanted(), ...Object.entries(more)])}`, {
+  const answer = await fetch(at(`api/events?${new URLSearchParams([...wanted(), ...Object.entries(more)])}`), {
     headers: known ? { 'If-None-Match': known } : {},
     cache: 'no-store',
   });
-  if (answer.status === 401) location.replace('/login');
+  if (answer.status === 401) location.replace(at('login'));
   if (answer.status === 304) return null;
   if (!answer.ok) throw new Error((await answer.text()).trim());
   return { ...(await answer.json()), tag: answer.headers.get('ETag') };
@@ -173,7 +174,7 @@ addEventListener('popstate', () => {
 });
 
 async function offer() {
-  const answer = await fetch('/api/events/names');
+  const answer = await fetch(at('api/events/names'));
   if (!answer.ok) return;
   const names = await answer.json();
   for (const [key, values] of [['camera', names.cameras], ['class', names.classes], ['zone', names.zones]]) {

@@ -1,5 +1,7 @@
 // The pictures of one camera: each with what is in it, so that both are always of the same moment.
 
+import { socketAt } from './base.js';
+
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
 
@@ -14,8 +16,7 @@ export class Pictures {
   }
 
   open() {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    this.socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${encodeURIComponent(this.camera)}/pictures`);
+    this.socket = new WebSocket(socketAt(`api/cameras/${encodeURIComponent(this.camera)}/pictures`));
     this.socket.binaryType = 'blob';
     let objects = null;
     this.socket.onmessage = async ({ data }) => {

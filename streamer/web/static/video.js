@@ -1,5 +1,6 @@
 // The video of one camera as it sends it, played by the browser, with what is in each picture.
 
+import { socketAt } from './base.js';
 import { Objects } from './objects.js';
 
 const FIRST_PAUSE_MS = 500;
@@ -40,8 +41,7 @@ export class Video {
   }
 
   open() {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}/api/cameras/${encodeURIComponent(this.camera)}/video`);
+    const socket = new WebSocket(socketAt(`api/cameras/${encodeURIComponent(this.camera)}/video`));
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onmessage = ({ data }) => {

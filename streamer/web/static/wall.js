@@ -1,5 +1,6 @@
 // The wall: a card for each camera, a large view of one.
 
+import { at } from './base.js';
 import { draw, LAYERS, ZONES } from './drawing.js';
 import { Watch } from './watch.js';
 
@@ -226,15 +227,15 @@ document.addEventListener('visibilitychange', () => {
 });
 
 document.getElementById('sign-out').addEventListener('click', async () => {
-  await fetch('/logout', { method: 'POST' });
-  location.replace('/login');
+  await fetch(at('logout'), { method: 'POST' });
+  location.replace(at('login'));
 });
 
 async function look() {
   const problem = document.getElementById('problem');
   try {
-    const answer = await fetch('/api/cameras');
-    if (answer.status === 401) location.replace('/login');
+    const answer = await fetch(at('api/cameras'));
+    if (answer.status === 401) location.replace(at('login'));
     const { cameras, ice_servers: helpers, signed_in: signedIn } = await answer.json();
     iceServers = helpers;
     problem.textContent = '';

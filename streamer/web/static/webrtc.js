@@ -1,5 +1,6 @@
 // The video of one camera by WebRTC: each picture is shown as soon as it is there, with what is in it.
 
+import { at, socketAt } from './base.js';
 import { Objects } from './objects.js';
 
 const FIRST_PAUSE_MS = 500;
@@ -49,12 +50,12 @@ export class WebRtc {
       // Through a NAT the server has to know this browser's addresses; else it learns them when they are tried.
       if (this.iceServers.length) await gathered(peer);
       if (this.peer !== peer) return;
-      const answer = await fetch(`/api/cameras/${encodeURIComponent(this.camera)}/whep`, {
+      const answer = await fetch(at(`api/cameras/${encodeURIComponent(this.camera)}/whep`), {
         method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: peer.localDescription.sdp,
       }).catch(() => null);
       const text = await answer?.text().catch(() => '');
       if (this.peer !== peer) {
-        if (answer?.ok) fetch(answer.headers.get('Location'), { method: 'DELETE' }).catch(() => {});
+        if (answer?.ok) fetch(at(answer.headers.get('Location').slice(1)), { method: 'DELETE' }).catch(() => {});
       } else if (!answer) {
         this.again('no connection to the server, trying again');
       } else if (answer.status === 503) {
@@ -72,8 +73,7 @@ export class WebRtc {
 
   // What is said beside the pictures; the server ends the session when this is closed.
   listen(path) {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}${path}`);
+    const socket = new WebSocket(socketAt(path.slice(1)));
     this.socket = socket;
     socket.onmessage = ({ data }) => {
       if (this.socket !== socket) return;
