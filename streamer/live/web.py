@@ -22,6 +22,7 @@ from streamer.perception.privacy import privacy_in_words
 from streamer.web.access import Access
 from streamer.web.address import is_loopback, parse_endpoint, url_of
 from streamer.web.event_library import EventCamera
+from streamer.web.footage import FootageCamera
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 from streamer.web.whep import NOT_INSTALLED, is_installed
@@ -49,10 +50,12 @@ def shown_in_browsers(
     told = service(statuses, deliveries)
     events = {name: known for name, camera in cameras.items() if (known := _events_of(camera)) is not None}
 
+    footage = {name: _footage_of(camera) for name, camera in cameras.items()}
+
     def of_cameras() -> list[Mapping[str, object]]:
         return [status.as_dict() for status in statuses()]
 
-    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or (), places)
+    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or (), places, footage)
     if not is_installed():
         log.info("browsers get video by MSE: %s", NOT_INSTALLED)
     try:
@@ -71,6 +74,17 @@ def _events_of(camera: CameraConfig) -> EventCamera | None:
     if camera.events is None:
         return None
     return EventCamera(Path(os.path.realpath(camera.events)), covered=bool(privacy_in_words(camera)), records=camera.detections)
+
+
+def _footage_of(camera: CameraConfig) -> FootageCamera:
+    """Where pages find what was recorded of a camera: what it sends itself, unless something of it must not be seen."""
+    covered = bool(privacy_in_words(camera))
+    folder = camera.record_annotated if covered or camera.record is None else camera.record
+    if folder is not None:
+        return FootageCamera(Path(os.path.realpath(folder)))
+    if camera.record is not None:
+        return FootageCamera(None, "The recordings show what privacy covers: they stay on the machine of streamer.")
+    return FootageCamera(None, "Nothing of this camera is recorded: record in the settings does so.")
 
 
 def access_of(options: WebOptions, address: str) -> Access:

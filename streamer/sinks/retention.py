@@ -46,7 +46,7 @@ def segment_name(stem: str, start: datetime, again: int = 0, suffix: str = ".mp4
 
 def recordings(folder: Path, stem: str) -> list[Recording]:
     """The segments named after ``stem`` in ``folder``, oldest first; whatever else is there is none of our business."""
-    pattern = re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:_(\d+))?\.(?:mp4|mov)")
+    pattern = _pattern(stem)
     found = []
     for path in folder.iterdir():
         named = pattern.fullmatch(path.name)
@@ -59,6 +59,17 @@ def recordings(folder: Path, stem: str) -> list[Recording]:
             continue
         found.append((start, int(named[2] or 0), Recording(path, start, size_bytes)))
     return [recording for _, _, recording in sorted(found, key=lambda entry: entry[:2])]
+
+
+def recording(folder: Path, stem: str, name: str) -> Path | None:
+    """The segment of that name among those named after ``stem``; None where there is none."""
+    path = folder / name
+    known = _pattern(stem).fullmatch(name) is not None
+    return path if known and not path.is_symlink() and path.is_file() else None
+
+
+def _pattern(stem: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(stem)}-(\d{{8}}T\d{{6}}Z)(?:_(\d+))?\.(?:mp4|mov)", re.ASCII)
 
 
 def to_remove(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from aiohttp import web
 from streamer.errors import ConfigError, StreamerError
 from streamer.events.query import EventQuery, parse_moment
 from streamer.web.event_library import EventLibrary, Picture
+from streamer.web.files import FRESH, file_answer, number_of
 from streamer.web.pages import Pages
 from streamer.web.service import answer
 
@@ -25,9 +25,6 @@ _THREADS = 2
 """For reading from the disk: threads of their own, so that a slow one holds nothing else up."""
 MOST_AT_ONCE = 200
 _AT_ONCE = 48
-_TYPES = {".mp4": "video/mp4", ".mov": "video/quicktime", ".mkv": "video/x-matroska", ".jpg": "image/jpeg"}
-_FRESH = "private, no-cache"
-"""A browser may keep it, and asks each time whether it is still the same."""
 
 
 def add_events(app: web.Application, pages: Pages, library: EventLibrary) -> None:
@@ -74,11 +71,11 @@ def add_events(app: web.Application, pages: Pages, library: EventLibrary) -> Non
         return _unless_known(request, web.Response(body=image, content_type="image/jpeg"))
 
     async def clip(request: web.Request) -> web.StreamResponse:
-        part = int(_number(request, "part", 1))
+        part = int(number_of(request, "part", 1))
         return _file(request, await in_thread(library.clip, request.match_info["id"], part))
 
     async def records(request: web.Request) -> web.Response:
-        part, from_s, to_s = int(_number(request, "part", 1)), _number(request, "from", 0.0), _number(request, "to", 5.0)
+        part, from_s, to_s = int(number_of(request, "part", 1)), number_of(request, "from", 0.0), number_of(request, "to", 5.0)
         found = await in_thread(library.records, request.match_info["id"], part, from_s, to_s)
         if found is None:
             raise web.HTTPNotFound(text="there is no such clip\n")
@@ -110,18 +107,7 @@ def _query(request: web.Request) -> tuple[EventQuery, int]:
         until_utc=until,
         before_id=said.get("before"),
     )
-    return query, max(1, min(int(_number(request, "limit", _AT_ONCE)), MOST_AT_ONCE))
-
-
-def _number(request: web.Request, key: str, otherwise: float) -> float:
-    """A number that is asked with. Raises ``HTTPBadRequest`` for one that is none."""
-    try:
-        number = float(request.query.get(key, otherwise))
-        if math.isfinite(number) and abs(number) < 1e9:
-            return number
-    except ValueError:
-        pass
-    raise web.HTTPBadRequest(text=f"{key} is no number\n")
+    return query, max(1, min(int(number_of(request, "limit", _AT_ONCE)), MOST_AT_ONCE))
 
 
 def _unless_known(request: web.Request, response: web.Response) -> web.Response:
@@ -129,7 +115,7 @@ def _unless_known(request: web.Request, response: web.Response) -> web.Response:
     body = response.body
     assert isinstance(body, bytes)
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": _FRESH}
+    headers = {"ETag": tag, "Cache-Control": FRESH}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
     response.headers.update(headers)
@@ -137,12 +123,5 @@ def _unless_known(request: web.Request, response: web.Response) -> web.Response:
 
 
 def _file(request: web.Request, path: Path | None) -> web.StreamResponse:
-    """A file, or the part of it that is asked for; with ``?download=1`` to be saved."""
-    if path is None:
-        raise web.HTTPNotFound(text="there is no such file\n")
-    headers = {"Content-Type": _TYPES[path.suffix], "Cache-Control": _FRESH}
-    if request.query.get("download") == "1":
-        headers["Content-Disposition"] = (
-            f'attachment; filename="{path.parent.name.encode("ascii", "replace").decode()}-{path.name}"'
-        )
-    return web.FileResponse(path, headers=headers)
+    """A file of an event; saved under the camera's name, too."""
+    return file_answer(request, path, None if path is None else f"{path.parent.name}-{path.name}")

@@ -15,6 +15,8 @@ from streamer.web.access import Access, guard
 from streamer.web.event_library import EventCamera, EventLibrary
 from streamer.web.event_pages import add_events
 from streamer.web.feed import Feed, Shown, Viewer
+from streamer.web.footage import FootageCamera, FootageLibrary
+from streamer.web.footage_pages import add_footage
 from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
@@ -60,10 +62,11 @@ def wall_app(
     events: Mapping[str, EventCamera] = MappingProxyType({}),
     ice_servers: Sequence[str] = (),
     places: Places | None = None,
+    footage: Mapping[str, FootageCamera] = MappingProxyType({}),
 ) -> web.Application:
     """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each, ``events``
     those that make events; ``ice_servers`` help WebRTC through a NAT; ``places`` are the zones and lines, where these can be
-    drawn."""
+    drawn; ``footage`` says where recordings are."""
     app = web.Application(client_max_size=_BODY_BYTES)
     guard(app, access)
     app.middlewares.append(failures)
@@ -73,6 +76,7 @@ def wall_app(
     add_sign_in(app, access, pages)
     _add_pictures(app, wall, ice_servers)
     add_events(app, pages, EventLibrary(events))
+    add_footage(app, pages, FootageLibrary(footage))
     if places is not None:
         add_zones(app, pages, places)
 

@@ -34,3 +34,18 @@ export function momentOf(field) {
 export function sizeOf(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
+
+export function clockTime(utc, seconds = true) {
+  return new Date(1000 * utc).toLocaleTimeString([], seconds ? SECONDS : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+}
+
+// The day of a moment in the browser's time zone, and when it begins and ends: not all have 24 hours.
+export function dayOf(utc) {
+  const moment = new Date(1000 * utc);
+  return [moment.getFullYear(), moment.getMonth() + 1, moment.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
+}
+
+export function midnights(day) {
+  const [year, month, date] = day.split('-').map(Number);
+  return [0, 1].map((more) => new Date(year, month - 1, date + more).getTime() / 1000);
+}
