@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.config.annotate import AnnotateConfig, EncodingSettings, RecordingSettings, load_annotate_config
 from streamer.config.zones import places_of
-from streamer.detectors.device import gpu_index
-from streamer.detectors.from_settings import least_score, load_copies, threads_each
+from streamer.detectors.device import each, gpu_index
+from streamer.detectors.from_settings import least_score, threads_each
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
+from streamer.detectors.process import load_side_by_side
 from streamer.errors import ConfigError, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances, class_name
@@ -100,10 +101,10 @@ def annotate_with(
         raise ConfigError(
             f"{config.input} is one recording", hint="--ray is for a folder, a pattern or a list; --workers shares one"
         )
-    if config.workers > 1 and config.inference_interval != 1:
+    if (workers := len(worker_devices(config))) > 1 and config.inference_interval != 1:
         raise ConfigError(
-            f"workers: {config.workers} cannot share a recording of which the detector sees some frames only",
-            hint="leave out --workers or --inference-interval",
+            f"{workers} detectors cannot share a recording of which the detector sees some frames only",
+            hint="leave out --workers, name one --device, or leave out --inference-interval",
         )
     if config.coco is not None and not config.positions:
         raise ConfigError("coco results are positions, which are not to be written", hint="leave out --coco or --no-positions")
@@ -319,20 +320,14 @@ def ready_detectors(config: AnnotateConfig, on_wait: Tell = tell_nobody) -> list
 
 def _detectors(config: AnnotateConfig, score: float, *, tracked: bool) -> list[Detector]:
     """As many as the settings' workers, each in a process; without more than one, in this process."""
-    if config.workers == 1:
-        return load_copies(config, score, alone=tracked)
-    from streamer.detectors.process import DetectorProcess
+    devices = worker_devices(config)
+    return load_side_by_side(config, score, devices, threads=config.threads or threads_each(len(devices)), alone=tracked)
 
-    threads = config.threads or threads_each(config.workers)
-    processes = [DetectorProcess(config, score, threads) for _ in range(config.workers)]
-    try:
-        for process in processes:
-            process.wait()
-    except BaseException:
-        for process in processes:
-            process.close()
-        raise
-    return list(processes)
+
+def worker_devices(config: AnnotateConfig) -> list[str]:
+    """The device of each of the settings' workers: at least one for each device. Raises ``DetectorUnavailable``."""
+    devices = each(config.device)
+    return [devices[worker % len(devices)] for worker in range(max(config.workers, len(devices)))]
 
 
 def _tracked(config: AnnotateConfig) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -286,8 +286,8 @@ class DetectorService(Protocol):
     """A detector that works elsewhere: in a thread of its own, perhaps for many cameras."""
 
     @property
-    def begun(self) -> Frame | None:
-        """The frame that was begun last, answered or not."""
+    def begun(self) -> Sequence[Frame]:
+        """The frames that were begun last, answered or not: as many as may be under way at once."""
         ...
 
     def submit(self, frame: Frame) -> None:

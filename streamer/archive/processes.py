@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from streamer.archive.messages import Gone, Message, Work
@@ -20,6 +20,7 @@ class WorkerProcess:
 
     process: subprocess.Popen[bytes]
     connection: Connection
+    device: str
 
     def send(self, work: Work) -> None:
         """Hand over a recording."""
@@ -29,25 +30,33 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Implements ``pool.Workforce``: ``count`` processes, each with the detector of ``settings``."""
+    """Implements ``pool.Workforce``: processes with the detector of ``settings``, one for each of ``devices``."""
 
     settings: AnnotateConfig
-    count: int
+    devices: Sequence[str]
+    _free: list[str] = field(init=False, default_factory=list)
+    """Devices that a process is still wanted for."""
+
+    def __post_init__(self) -> None:
+        self._free.extend(self.devices)
 
     def most(self) -> int:
         """How many there can be."""
-        return self.count
+        return len(self.devices)
 
     def start(self) -> WorkerProcess:
         """One more."""
+        device = self._free.pop(0)
         child = start("streamer.archive.worker")
-        child.connection.send(self.settings)
-        return WorkerProcess(*child)
+        child.connection.send(self.settings.model_copy(update={"device": device}))
+        return WorkerProcess(*child, device)
 
     def hear(self, workers: Sequence[WorkerProcess], timeout_s: float) -> list[tuple[WorkerProcess, Message]]:
         """What they say."""
         ready = wait([worker.connection for worker in workers], timeout_s)
-        return [(worker, _heard(worker)) for worker in workers if worker.connection in ready]
+        heard = [(worker, _heard(worker)) for worker in workers if worker.connection in ready]
+        self._free.extend(worker.device for worker, message in heard if isinstance(message, Gone))
+        return heard
 
     def end(self, workers: Sequence[WorkerProcess]) -> Sequence[WorkerProcess]:
         """Kill them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from streamer.annotation import worker_devices
 from streamer.archive.inputs import find
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Work
@@ -146,7 +147,8 @@ def _change(status: ArchiveStatus, pool: Pool[Any], on_change: Callable[[Archive
 
 def _processes(config: AnnotateConfig, _: Path) -> AbstractContextManager[Processes]:
     """Processes of this machine, as many as the settings say."""
+    devices = worker_devices(config)
     settings = config.model_copy(update={"workers": 1})
-    if config.workers > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
-        settings = settings.model_copy(update={"threads": threads_each(config.workers)})
-    return nullcontext(Processes(settings, config.workers))
+    if len(devices) > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
+        settings = settings.model_copy(update={"threads": threads_each(len(devices))})
+    return nullcontext(Processes(settings, devices))

@@ -6,15 +6,13 @@ not all. It ends with the process that started it, however that one ends: a conn
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from typing import Any
 
 from streamer.annotation import annotate_with, ready_detectors
 from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
@@ -23,7 +21,7 @@ from streamer.errors import StageFailed, StreamerError, in_one_line
 from streamer.perception.journal import DetectionJournal
 from streamer.perception.selection import detect_in
 from streamer.redact import redact
-from streamer.runtime.child import connection_to_parent
+from streamer.runtime.child import connection_to_parent, received
 from streamer.stages import Detector
 from streamer.stats import Stats
 
@@ -40,7 +38,9 @@ class Annotator:
 
     def annotate(self, work: Work, tell: Callable[[Came], object]) -> Finished | Failed:
         """What became of a recording. ``tell`` is called several times a second, by the calling thread."""
-        answer, broken = _annotated(work, self._detectors, tell)
+        # Of several devices it is this worker's that decodes the pictures, too.
+        settings = work.settings.model_copy(update={"device": self._settings.device})
+        answer, broken = _annotated(replace(work, settings=settings), self._detectors, tell)
         if broken:
             # What has failed once inside may be in any state.
             for detector in self._detectors:
@@ -62,24 +62,9 @@ def work(connection: Connection, settings: AnnotateConfig) -> None:
         connection.send(unusable(error))
         return
     connection.send(Ready())
-    jobs = _received(connection)
+    jobs = received(connection)
     while True:
         connection.send(annotator.annotate(jobs.get(), connection.send))
-
-
-def _received(connection: Connection) -> SimpleQueue[Any]:
-    """What comes, in a queue: the thread that waits for it also sees that the other side has gone, and ends the process."""
-    jobs: SimpleQueue[Any] = SimpleQueue()
-
-    def receive() -> None:
-        try:
-            while True:
-                jobs.put(connection.recv())
-        except (EOFError, OSError):
-            os._exit(1)
-
-    threading.Thread(target=receive, name="jobs", daemon=True).start()
-    return jobs
 
 
 def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came], object]) -> tuple[Finished | Failed, bool]:

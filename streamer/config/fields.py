@@ -13,7 +13,7 @@ from pydantic.annotated_handlers import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from streamer.config.document import Document, Location
-from streamer.detectors.device import PATTERN
+from streamer.detectors.device import PATTERN, SEVERAL_PATTERN
 
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -207,7 +207,15 @@ def _endpoint(value: object) -> object:
 
 
 def _device(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(PATTERN, value.strip(), re.ASCII):
+    return _matching(PATTERN, value)
+
+
+def _devices(value: object) -> object:
+    return _matching(SEVERAL_PATTERN, value)
+
+
+def _matching(pattern: str, value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value.strip(), re.ASCII):
         raise ValueError("no device")
     return value.strip()
 
@@ -277,6 +285,11 @@ DeviceName = Annotated[
     str,
     BeforeValidator(_device),
     Expected("auto, cpu, cuda or cuda:N", "auto|cpu|cuda[:N]", (text_schema(PATTERN),)),
+]
+DeviceNames = Annotated[
+    str,
+    BeforeValidator(_devices),
+    Expected("auto, cpu, cuda, cuda:N, cuda:N,M or cuda:all", "auto|cpu|cuda[:N,…]", (text_schema(SEVERAL_PATTERN),)),
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), Expected("a path", "FILE", (_TEXT,))]
 Text = Annotated[str, Field(min_length=1), Expected("a text", "TEXT", (_TEXT,))]

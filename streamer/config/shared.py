@@ -9,7 +9,7 @@ from pydantic import Field
 from streamer.config.fields import (
     Count,
     Covered,
-    DeviceName,
+    DeviceNames,
     Drawn,
     FilePath,
     Names,
@@ -36,9 +36,10 @@ class DetectorOptions(Settings):
     labels: Annotated[FilePath | None, Unset("the detector's own")] = None
     """File of class names for a SavedModel or an ONNX file: one name a line, lines ``1 ball``, CSV, JSON or a ``.pbtxt`` label
     map. Or COCO's names, as ``coco`` (ids 1 to 90), ``coco-from-0``, ``coco80`` (0 to 79) or ``coco80-from-1``."""
-    device: DeviceName = "auto"
+    device: DeviceNames = "auto"
     """Where a SavedModel, an ONNX file, or a class that takes ``device``, computes: ``auto`` takes the first GPU that can be
-    used, else the CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing."""
+    used, else the CPU; ``cuda`` or ``cuda:N`` is that GPU, or an error that says what is missing. ``cuda:0,1`` is one detector
+    on each of these, ``cuda:all`` one on every GPU."""
     precision: Literal["full", "mixed"] = "full"
     """How exactly a SavedModel computes: ``mixed`` is with 16 bits where TensorFlow holds that to be harmless, on a GPU, or on
     a CPU that has instructions for it (bfloat16). Faster, and nearly as exact."""

@@ -7,13 +7,12 @@ import threading
 from collections.abc import Sequence
 
 from streamer.config.demo import DemoConfig
-from streamer.detectors.from_settings import least_score, load
+from streamer.detectors.from_settings import least_score
 from streamer.detectors.preparing import times_of
 from streamer.detectors.registry import BUILT_IN
-from streamer.live.run import anew
+from streamer.live.detector_loading import DetectorLoader
 from streamer.live.shared_detector import DetectorClient, SharedDetector
 from streamer.redact import redact
-from streamer.stages import Detector
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +43,9 @@ class Detectors:
                 other = {"detector": name, "labels": None, "device": "auto", "precision": "full"}
                 settings = self._config.model_copy(update={} if name == self.own else other)
                 least = least_score(settings, name, tracked=True)
-
-                def load_cold() -> Detector:
-                    return load(settings, least, live=True)
-
-                detector = load_cold()
-                shared = SharedDetector(detector, load=anew(detector, load_cold), cold=True, times=times_of(settings))
+                loader = DetectorLoader(settings, least)
+                detectors = loader.load()
+                shared = SharedDetector(*detectors, load=loader.anew(detectors), cold=True, times=times_of(settings))
                 self._shared[name] = shared
             return shared
 

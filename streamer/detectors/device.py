@@ -11,6 +11,8 @@ from streamer.runtime import cuda
 AUTO, CPU = "auto", "cpu"
 PATTERN = r"auto|cpu|cuda(?::\d{1,2})?"
 """``auto``, ``cpu``, ``cuda`` (the first GPU) or ``cuda:N``."""
+SEVERAL_PATTERN = r"auto|cpu|cuda(?::(?:all|\d{1,2}(?:,\d{1,2})*))?"
+"""The same, several GPUs as ``cuda:N,M``, and every GPU as ``cuda:all``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,25 @@ class Device:
         return f"{self.name} ({self.why})" if self.why else self.name
 
 
+def each(device: str) -> tuple[str, ...]:
+    """The devices that a text of ``SEVERAL_PATTERN`` asks for, each as ``PATTERN`` says; at least one.
+
+    Raises ``DetectorUnavailable`` where there is none of "all".
+    """
+    kind, _, numbers = device.partition(":")
+    if numbers == "all":
+        gpus = range(len(cuda.driver().gpus))
+        if not gpus:
+            check(kind)
+            raise DetectorUnavailable("there is no GPU", hint="streamer doctor says what is missing")
+        return tuple(f"{kind}:{index}" for index in gpus)
+    return tuple(f"{kind}:{number}" for number in numbers.split(",")) if numbers else (device,)
+
+
 def gpu_index(device: str) -> int | None:
-    """The number of the GPU that a text of ``PATTERN`` asks for, from 0; None for ``auto`` and ``cpu``."""
-    kind, _, number = device.partition(":")
+    """The number of the first GPU that a text of ``SEVERAL_PATTERN`` asks for, from 0; None for ``auto`` and ``cpu``."""
+    kind, _, numbers = device.partition(":")
+    number = numbers.split(",")[0].removeprefix("all")
     return int(number or 0) if kind == "cuda" else None
 
 

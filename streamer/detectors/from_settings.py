@@ -51,10 +51,17 @@ class SelectionSettings(Protocol):
     def privacy(self) -> Mapping[str, str]: ...
 
 
-def load(settings: DetectorSettings, least_score: float, *, threads: int | None = None, live: bool = False) -> Detector:
-    """The detector that the settings name, which gives what scores ``least_score`` (0..1); ``threads`` in place of theirs.
+def load(
+    settings: DetectorSettings,
+    least_score: float,
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    live: bool = False,
+) -> Detector:
+    """The detector that the settings name, which gives what scores ``least_score`` (0..1).
 
-    ``live``: for cameras, whose pictures do not wait.
+    ``threads`` and ``device`` are in place of theirs. ``live``: for cameras, whose pictures do not wait.
 
     Raises as :func:`streamer.detectors.registry.load_detector`.
     """
@@ -65,14 +72,16 @@ def load(settings: DetectorSettings, least_score: float, *, threads: int | None 
         score_threshold=least_score,
         threads=threads or settings.threads,
         labels_path=settings.labels,
-        device=settings.device,
+        device=device or settings.device,
         precision=settings.precision,
         live=live,
     )
 
 
-def load_copies(settings: DetectorSettings, least_score: float, *, alone: bool = False) -> list[Detector]:
-    """As many copies of the detector as can work side by side on a recording; ``alone``: one.
+def load_copies(
+    settings: DetectorSettings, least_score: float, *, device: str | None = None, alone: bool = False
+) -> list[Detector]:
+    """As many copies of the detector as can work side by side on a recording; ``alone``: one. ``device`` in place of theirs.
 
     For the small built-in networks one single thread for each core beats several threads in each. A server is asked by two:
     while it works on one picture, the next one travels. Every other detector comes alone, since it uses all cores itself.
@@ -80,7 +89,7 @@ def load_copies(settings: DetectorSettings, least_score: float, *, alone: bool =
     if is_remote(settings.detector) and not alone:
         return [load(settings, least_score) for _ in range(_ASKED_AT_ONCE)]
     if settings.detector not in DEFAULT_SCORE or alone:
-        return [load(settings, least_score)]
+        return [load(settings, least_score, device=device)]
     copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)
     return [load(settings, least_score, threads=1) for _ in range(copies)]
 

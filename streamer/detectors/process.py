@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detectors.from_settings import DetectorSettings
-from streamer.errors import DetectorError, DetectorUnavailable, StreamerError
+from streamer.detectors.from_settings import DetectorSettings, load_copies
+from streamer.errors import DetectorUnavailable, StreamerError
 from streamer.instances import Instances
 from streamer.redact import redact
 from streamer.runtime.child import start
+from streamer.stages import Detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +27,47 @@ class Loaded:
     input_size: tuple[int, int] | None
     detects_wanted: bool
     remembers: bool
+    device: str
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was logged on the other side."""
+
+    logger: str
+    level: int
+    message: str
 
 
 class DetectorProcess:
-    """Implements ``stages.Detector`` by another process. Used by one thread at a time, but for :meth:`close`."""
+    """Implements ``stages.Detector`` by another process. Used by one thread at a time, but for :meth:`close`.
 
-    def __init__(self, settings: DetectorSettings, least_score: float, threads: int | None) -> None:
-        """Start the process; :meth:`wait` ends once the detector is loaded."""
+    So a detector that crashes takes nothing along: its calls raise ``DetectorUnavailable``.
+    """
+
+    def __init__(
+        self, settings: DetectorSettings, least_score: float, *, threads: int | None = None, device: str | None = None
+    ) -> None:
+        """Start the process; :meth:`wait` ends once the detector is loaded. See ``from_settings.load``."""
         self._spec = redact(settings.detector)
         self._child = start("streamer.detectors.process_main")
-        self._child.connection.send((settings, least_score, threads))
+        self._child.connection.send((settings, least_score, threads, device))
+        self.device = device or settings.device
+        """Where it computes: what was asked for, and once it is loaded the device's name."""
+        self.slow = False
+        """Whether a frame takes it seconds."""
         self.name = self._spec
         self.labels: dict[int, str] = {}
         self.input_size: tuple[int, int] | None = None
 
     def wait(self) -> None:
         """Until it is loaded. Raises what loading raises, or ``DetectorUnavailable``."""
-        loaded = self._answer(DetectorUnavailable)
+        loaded = self._answer()
         assert isinstance(loaded, Loaded)
+        self.slow = loaded.slow
+        if loaded.device not in ("", "unknown", self.device):
+            self.device = f"{self.device} ({loaded.device})"
         self.name, self.labels, self.input_size = loaded.name, dict(loaded.labels), loaded.input_size
         if loaded.detects_wanted:
             self.detect_wanted = self._detect_wanted
@@ -50,7 +75,7 @@ class DetectorProcess:
             self.forget = self._forget
 
     def detect(self, image: NDArray[np.uint8]) -> Instances:
-        """What the detector finds. Raises ``DetectorError`` for what it raises, or when its process has died."""
+        """What the detector finds. Raises ``DetectorError`` for what it raises, ``DetectorUnavailable`` without a process."""
         found: Instances = self._call("detect", image)
         return found
 
@@ -76,18 +101,46 @@ class DetectorProcess:
         try:
             self._child.connection.send((method, arguments, options))
         except OSError as error:
-            raise self._died(DetectorError) from error
-        return self._answer(DetectorError)
+            raise self._died() from error
+        return self._answer()
 
-    def _answer(self, kind: type[DetectorError]) -> object:
+    def _answer(self) -> object:
         try:
-            answer = self._child.connection.recv()
+            while isinstance(answer := self._child.connection.recv(), Said):
+                logging.getLogger(answer.logger).log(answer.level, "%s", answer.message)
         except (EOFError, OSError) as error:
-            raise self._died(kind) from error
+            raise self._died() from error
         if isinstance(answer, StreamerError):
             raise answer
         return answer
 
-    def _died(self, kind: type[DetectorError]) -> DetectorError:
+    def _died(self) -> DetectorUnavailable:
         code = self._child.process.wait()
-        return kind(f"the process of the detector {self._spec} has ended with {code}", hint="is there memory enough for all?")
+        return DetectorUnavailable(
+            f"the process of the detector {self._spec} has ended with {code}", hint="is there memory enough for all?"
+        )
+
+
+def load_processes(
+    settings: DetectorSettings, least_score: float, devices: Sequence[str], threads: int | None = None
+) -> list[DetectorProcess]:
+    """A detector as the settings name it on each of ``devices``, loaded side by side. Raises what loading one raises."""
+    processes: list[DetectorProcess] = []
+    try:
+        processes.extend(DetectorProcess(settings, least_score, threads=threads, device=device) for device in devices)
+        for process in processes:
+            process.wait()
+    except BaseException:
+        for process in processes:
+            process.close()
+        raise
+    return processes
+
+
+def load_side_by_side(
+    settings: DetectorSettings, least_score: float, devices: Sequence[str], *, threads: int, alone: bool = False
+) -> list[Detector]:
+    """As many as work at the same time: see ``load_copies`` for one device; of several, each in a process of ``threads``."""
+    if len(devices) == 1:
+        return load_copies(settings, least_score, device=devices[0], alone=alone)
+    return list(load_processes(settings, least_score, devices, threads))

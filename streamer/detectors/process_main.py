@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+from multiprocessing.connection import Connection
+
 from streamer.detectors.from_settings import load
-from streamer.detectors.process import Loaded
+from streamer.detectors.process import Loaded, Said
 from streamer.errors import DetectorError, StreamerError, in_one_line
 from streamer.redact import redact
-from streamer.runtime.child import connection_to_parent
+from streamer.runtime.child import connection_to_parent, received
 from streamer.stages import DetectsWanted, Remembers
+
+
+class _ToParent(logging.Handler):
+    """Hands on what is logged: how that is written is the other process's business."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Nobody may be there any more, and then nobody reads it.
+        try:
+            self._connection.send(Said(record.name, record.levelno, record.getMessage()))
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """The process ends soon, see ``received``."""
 
 
 def main() -> None:
     """Load the detector, then call it as it is asked to, until nobody is at the other end."""
     connection = connection_to_parent()
+    logging.getLogger("streamer").addHandler(_ToParent(connection))
+    logging.getLogger("streamer").setLevel(logging.INFO)
+    asked = received(connection)
+    settings, least_score, threads, device = asked.get()
     try:
-        settings, least_score, threads = connection.recv()
-        try:
-            detector = load(settings, least_score, threads=threads)
-            answer: object = Loaded(
-                detector.name,
-                dict(detector.labels),
-                detector.input_size,
-                isinstance(detector, DetectsWanted),
-                isinstance(detector, Remembers),
-            )
-        except Exception as error:  # noqa: BLE001  # it belongs to the other side
-            connection.send(_sendable(error))
-            return
-        connection.send(answer)
-        while True:
-            method, arguments, options = connection.recv()
-            try:
-                answer = getattr(detector, method)(*arguments, **options)
-            except Exception as error:  # noqa: BLE001  # it belongs to the other side
-                answer = _sendable(error)
-            connection.send(answer)
-    except (EOFError, OSError):
+        detector = load(settings, least_score, threads=threads, device=device)
+        answer: object = Loaded(
+            detector.name,
+            dict(detector.labels),
+            detector.input_size,
+            isinstance(detector, DetectsWanted),
+            isinstance(detector, Remembers),
+            str(getattr(detector, "device", "")),
+            bool(getattr(detector, "slow", False)),
+        )
+    except Exception as error:  # noqa: BLE001  # it belongs to the other side
+        connection.send(_sendable(error))
         return
+    connection.send(answer)
+    while True:
+        method, arguments, options = asked.get()
+        try:
+            answer = getattr(detector, method)(*arguments, **options)
+        except Exception as error:  # noqa: BLE001  # it belongs to the other side
+            answer = _sendable(error)
+        connection.send(answer)
 
 
 def _sendable(error: Exception) -> StreamerError:

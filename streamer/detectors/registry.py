@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.detectors import hub_cache, kaggle, saved_model
-from streamer.detectors.device import AUTO, PATTERN, gpu_index
+from streamer.detectors.device import AUTO, PATTERN, each, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.hub_cache import MASK_RCNN
 from streamer.detectors.installed import installed, target_of
@@ -126,7 +126,7 @@ def check_detector(
 ) -> Mapping[int, str] | None:
     """Raise what :func:`load_detector` would raise, as far as that is known without loading anything or running user's code.
 
-    Returns the class names by id where they are known so far, else None.
+    Returns the class names by id where they are known so far, else None. ``device`` may name several.
     """
     _check_precision(spec, precision)
     if is_remote(spec):
@@ -141,11 +141,13 @@ def check_detector(
             hub_cache.check_handle(model)
         else:
             hub.check_folder(Path(model))
-        check_device(device)
+        for one in each(device):
+            check_device(one)
         return COCO if labels_path is None else read_labels(labels_path)
     if (file := exported_file_of(spec)) is not None:
-        detector = load_detector(str(file), score_threshold=0.5, labels_path=labels_path, device=device)
-        detector.close()
+        for one in each(device):
+            detector = load_detector(str(file), score_threshold=0.5, labels_path=labels_path, device=one)
+            detector.close()
         return detector.labels
     target = target_of(spec, OWN_NAMES)
     _check_name(target or spec, labels_path)

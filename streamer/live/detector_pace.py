@@ -29,6 +29,11 @@ class DetectorPace:
         self._call_s = self._usual("call") or (SLOW_CALL_S if slow else 0.0)
         self._answered = False
 
+    @property
+    def call_s(self) -> float:
+        """Seconds that a call takes, as far as that is known; 0 where it is not."""
+        return self._call_s
+
     def warmed_up(self, seconds: float, *, well: bool) -> None:
         """The warm-up is over, and went ``well`` or not."""
         self.cold = False

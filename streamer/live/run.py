@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from streamer.config.live import CameraConfig, ProcessOptions
-from streamer.detectors.from_settings import least_score, load
+from streamer.detectors.from_settings import least_score
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of
 from streamer.errors import StreamerError
 from streamer.events.delivery import DeliveryStatus
 from streamer.live.check import check_cameras, check_displays
+from streamer.live.detector_loading import DetectorLoader
 from streamer.live.events import EventFiles
 from streamer.live.parts import PartsFactory
 from streamer.live.recordable import recordable
@@ -25,7 +26,7 @@ from streamer.perception.analysed import Scene
 from streamer.redact import redact
 from streamer.runtime.signals import exit_code
 from streamer.sources.address import parse_address
-from streamer.stages import Detector, State
+from streamer.stages import State
 
 log = logging.getLogger(__name__)
 
@@ -167,34 +168,18 @@ def load_detector(
         if reminder.due(seconds):
             log.info("%s, %.0f s", what, seconds)
 
-    def load_cold() -> Detector:
-        return load(process, least, live=True)
-
+    loader = DetectorLoader(process, least)
     fetch(process, tell)
-    detector = loaded(process, times, tell, load_cold)
+    detectors = loaded(process, times, tell, loader.load)
     try:
-        parts = PartsFactory(detector, process, events, wall)
+        parts = PartsFactory(detectors[0], process, events, wall)
         for camera in cameras:
             parts.selection(camera)
     except BaseException:
-        detector.close()
+        for detector in detectors:
+            detector.close()
         raise
-    return SharedDetector(detector, load=anew(detector, load_cold), cold=True, times=times), parts
-
-
-def anew(detector: Detector, load_cold: Callable[[], Detector]) -> Callable[[], Detector] | None:
-    """How ``detector`` is loaded again when it keeps failing; None for one that recovers by itself."""
-    return None if getattr(detector, "recovers", False) else lambda: warmed_up(load_cold())
-
-
-def warmed_up(detector: Detector) -> Detector:
-    """``detector``, warmed up, or closed if that fails."""
-    try:
-        detector.warm_up()
-    except BaseException:
-        detector.close()
-        raise
-    return detector
+    return SharedDetector(*detectors, load=loader.anew(detectors), cold=True, times=times), parts
 
 
 def report(cameras: Mapping[str, CameraConfig]) -> list[str]:

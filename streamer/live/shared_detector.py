@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.circuit_breaker import CircuitBreaker
-from streamer.live.detector_pace import PATIENT_S, SILENT_S, DetectorPace
+from streamer.live.detector_pace import PATIENT_S, SILENT_S
+from streamer.live.detector_worker import DetectorWorker
 from streamer.live.fair_share import FairShare
-from streamer.perception.selection import Selection, detect_in
+from streamer.perception.selection import Selection
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
 from streamer.runtime.own_thread import leave_behind
@@ -24,11 +26,7 @@ from streamer.stages import Detector
 
 log = logging.getLogger(__name__)
 
-RELOAD_AFTER = 10
-"""So many failures in a row, of whichever cameras, and the detector is loaded again."""
-
 _CALL_BACKOFF = Backoff(initial_s=0.1, max_s=10.0)
-_LOAD_BACKOFF = Backoff(initial_s=1.0, max_s=60.0)
 _GLANCE_S = 0.1
 """How often a thread that waits for a moment of the clock looks at it."""
 
@@ -40,105 +38,135 @@ class SharedDetector:
     Whose turn it is, :class:`~streamer.live.fair_share.FairShare` says.
 
     A detector that raises on a camera's frame is not asked for this camera until a backoff is over; the other cameras go on.
-    After ``RELOAD_AFTER`` failures in a row it is closed and ``load`` makes it anew, with a backoff of its own.
+    After ``RELOAD_AFTER`` failures in a row, and when it is gone (``DetectorUnavailable``), it is closed and ``load`` makes it
+    anew, with a backoff of its own.
+
+    There may be several, one for each GPU, with a thread each: whichever is free takes the next frame. What the others work on
+    goes on while one of them fails, is loaded again, or does not answer; a frame of one that is gone goes to another.
     """
 
     def __init__(
         self,
-        detector: Detector,
-        *,
-        load: Callable[[], Detector] | None = None,
+        *detectors: Detector,
+        load: Callable[[int], Detector] | None = None,
         cold: bool = False,
         times: UsualTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``load`` returns the detector anew, warmed up; without it the detector is never loaded again. ``cold``: it has to be
-        warmed up first, which begins with the first client. ``times``: what it took the last time, and where to keep that.
+        """``load`` returns the detector of that place, from 0, anew, warmed up; without it none is ever loaded again. ``cold``:
+        they have to be warmed up first, which begins with the first client. ``times``: what that took the last time, and where
+        to keep it.
         """
-        self.detector = detector
-        self.watch: AbstractContextManager[object] = nullcontext()
-        """Entered for each call, so that a watchdog knows of one that does not end."""
-        self._load = load
-        self._pace = DetectorPace(times, cold=cold, slow=getattr(detector, "slow", False))
+        if not detectors:
+            raise ValueError("detectors: expected at least one, got none")
+        several = len(detectors) > 1
+        self.workers = [
+            DetectorWorker(
+                detector,
+                load=None if load is None else partial(load, place),
+                cold=cold,
+                times=times,
+                clock=clock,
+                number=place + 1 if several else None,
+            )
+            for place, detector in enumerate(detectors)
+        ]
+        self._cold = cold
         self._asked_at: float | None = None
         """When there was something to do for the first time."""
-        self._unfit: BaseException | None = None
-        """Why the detector has to be loaded again before it is asked anything; None while it is fit for use."""
         self._clock = clock
         self._share = FairShare()
         self._clients: dict[str, DetectorClient] = {}
         self._waiting: dict[str, Frame] = {}
         self._closing = False
-        self._thread: threading.Thread | None = None
-        self._busy: tuple[str, float] | None = None
-        self._failures_in_a_row = 0
-        self._loading = CircuitBreaker(_LOAD_BACKOFF)
         self._changed = threading.Condition()
+
+    @property
+    def detector(self) -> Detector:
+        """The detector, for its name and labels; one of them, where there are several."""
+        return self.workers[0].detector
 
     def client(self, camera: str, weight: float = 1.0) -> DetectorClient:
         """A client for a camera; ``weight`` is its share relative to the others. Raises ``ValueError`` for a name twice."""
         with self._changed:
             self._share.add(camera, weight)
             client = self._clients[camera] = DetectorClient(self, camera, self._clock)
-            if self._unfit is not None:
-                client.failed(None, self._unfit)
-            if self._pace.cold:
+            if (unfit := self._unfit_because()) is not None:
+                client.failed(None, unfit)
+            if self._cold:
                 self._start()
         return client
 
-    def busy(self) -> tuple[str, float] | None:
-        """The camera that the detector works for, and since when (monotonic seconds); None while it is idle.
+    def busy(self) -> list[tuple[str, float]]:
+        """The cameras that are worked for, and since when (monotonic seconds).
 
-        While it is loaded again, the name is empty.
+        While a detector is loaded or warmed up, the name is empty.
         """
-        return self._busy
+        return [busy for worker in self.workers if (busy := worker.busy) is not None]
 
     @property
     def unfit(self) -> bool:
-        """Whether it has to be loaded again, or is being loaded."""
-        return self._unfit is not None and self._load is not None
+        """Whether it, or each of several, has to be loaded again, or is being loaded."""
+        return self._unfit_because() is not None
+
+    @property
+    def partly_unfit(self) -> str:
+        """Which of several detectors are not working, and why, without credentials; empty while all are or none is."""
+        unfit = {worker.name: error for worker in self.workers if (error := worker.unfit_because) is not None}
+        if not unfit or len(unfit) == len(self.workers):
+            return ""
+        told = "; ".join(f"{name}: {redact(in_one_line(error))}" for name, error in unfit.items())
+        return f"{len(unfit)} of {len(self.workers)} detectors failed, the others go on: {told}"
 
     def silent_s(self, now: float, least_s: float = SILENT_S) -> float:
-        """For how many seconds it has been silent; 0.0 when it is not. ``least_s`` is what it may take in any case."""
-        busy = self._busy
-        if busy is None:
-            return 0.0
-        waited_s = now - busy[1]
-        return waited_s if waited_s > self._pace.allowed_s(least_s) else 0.0
+        """For how many seconds it has been silent; 0.0 while it, or one of several, is not.
+
+        ``least_s`` is what it may take in any case.
+        """
+        fit = [worker for worker in self.workers if worker.unfit_because is None] or self.workers
+        return min(worker.silent_s(now, least_s) for worker in fit)
 
     def limit_s(self) -> float:
         """Seconds that one call may take before it counts as stuck."""
-        return self._pace.allowed_s(PATIENT_S)
+        return max(worker.limit_s() for worker in self.workers)
 
     def awaiting(self, now: float) -> str:
         """When its first result will be there, in words; empty where that comes soon, or nothing was asked yet."""
-        return "" if self._asked_at is None else self._pace.awaiting(now - self._asked_at, len(self._clients))
+        if self._asked_at is None:
+            return ""
+        turns = math.ceil(len(self._clients) / len(self.workers))
+        return self.workers[0].pace.awaiting(now - self._asked_at, turns)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Let the calls under way end, then close the detectors. Raises ``DetectorTimeout`` when they do not. Twice is fine."""
+        with self._changed:
+            self._closing = True
+            self._waiting.clear()
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout_s
+        left = []
+        for worker in self.workers:
+            if worker.thread is None:
+                worker.detector.close()
+                continue
+            worker.thread.join(max(0.0, deadline - time.monotonic()))
+            if worker.thread.is_alive():
+                leave_behind(worker.thread)
+                left.append(worker.name)
+        if left:
+            raise DetectorTimeout(
+                f"the detector {', '.join(left)} did not return within {timeout_s:g} s",
+                hint="the process has to end to get rid of it",
+            )
 
     def _start(self) -> None:
         """Under the lock: there is something to do."""
         if self._asked_at is None:
             self._asked_at = self._clock()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="detector", daemon=True)
-            self._thread.start()
-
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Let the call under way end, then close the detector. Raises ``DetectorTimeout`` when it does not. Twice is fine."""
-        with self._changed:
-            self._closing = True
-            self._waiting.clear()
-            self._changed.notify_all()
-            thread = self._thread
-        if thread is None:
-            self.detector.close()
-            return
-        thread.join(timeout_s)
-        if thread.is_alive():
-            leave_behind(thread)
-            raise DetectorTimeout(
-                f"the detector {self.detector.name} did not return within {timeout_s:g} s",
-                hint="the process has to end to get rid of it",
-            )
+        for worker in self.workers:
+            if worker.thread is None:
+                worker.thread = threading.Thread(target=self._work, args=(worker,), name="detector", daemon=True)
+                worker.thread.start()
 
     def _submit(self, camera: str, frame: Frame) -> None:
         with self._changed:
@@ -154,86 +182,91 @@ class SharedDetector:
             self._clients.pop(camera, None)
             self._share.remove(camera)
 
-    def _work(self) -> None:
-        while (work := self._next()) is not None:
-            with self.watch:
-                work()
-            self._busy = None
-        self.detector.close()
+    def _unfit_because(self) -> BaseException | None:
+        """Why all of them are unfit, the first one's reason; None where one is not."""
+        reasons = [worker.unfit_because for worker in self.workers]
+        return None if None in reasons else reasons[0]
 
-    def _next(self) -> Callable[[], None] | None:
+    def _work(self, worker: DetectorWorker) -> None:
+        while (work := self._next(worker)) is not None:
+            with worker.watch:
+                work()
+            worker.busy = None
+        worker.detector.close()
+
+    def _next(self, worker: DetectorWorker) -> Callable[[], None] | None:
         """Wait for something to do; None once closed."""
         with self._changed:
             while not self._closing:
                 now = self._clock()
-                if self._pace.cold:
-                    self._busy = "", now
-                    return self._warm_up
-                if self.unfit:
-                    if now >= self._loading.retry_at:
-                        self._busy = "", now
-                        return self._load_again
-                elif ready := [name for name in self._waiting if self._clients[name].retry_at <= now]:
+                if worker.pace.cold:
+                    worker.busy = "", now
+                    return lambda: self._warm_up(worker)
+                due = {name: self._due(self._clients[name], worker) for name in self._waiting}
+                if worker.unfit_because is not None:
+                    if now >= worker.retry_at:
+                        worker.busy = "", now
+                        return lambda: self._load_again(worker)
+                elif ready := [name for name, at in due.items() if at <= now]:
                     camera = self._share.next(ready)
                     client, frame = self._clients[camera], self._waiting.pop(camera)
-                    client.begun = frame
-                    self._busy = camera, now
-                    return lambda: self._detect(client, frame)
-                # What waits for the end of a backoff waits for a moment of the clock, which wakes nobody.
-                self._changed.wait(_GLANCE_S if self._waiting else None)
+                    turn = client.begin(frame, now)
+                    worker.busy = camera, now
+                    return lambda: self._detect(worker, client, frame, turn)
+                # A moment of the clock wakes nobody: neither the end of a backoff, nor that it is a camera's turn again.
+                soon_s = [at - now for at in due.values() if at > now]
+                self._changed.wait(min([_GLANCE_S, *soon_s]) if due or worker.unfit_because is not None else None)
         return None
 
-    def _warm_up(self) -> None:
-        begun = self._clock()
-        try:
-            self.detector.warm_up()
-        except BaseException as error:  # noqa: BLE001  # a user's detector may raise anything; each camera says what it was
-            with self._changed:
-                self._unfit = error
-                clients = list(self._clients.values())
-            for client in clients:
-                client.failed(None, error)
-        self._pace.warmed_up(self._clock() - begun, well=self._unfit is None)
+    def _due(self, client: DetectorClient, worker: DetectorWorker) -> float:
+        """When a camera's next frame may be begun: by several detectors at even distances, not all of them at one moment."""
+        several = len(self.workers) > 1
+        return max(client.retry_at, client.begun_at + worker.pace.call_s / len(self.workers) if several else -math.inf)
 
-    def _detect(self, client: DetectorClient, frame: Frame) -> None:
+    def _warm_up(self, worker: DetectorWorker) -> None:
+        if (error := worker.warm_up()) is not None:
+            if len(self.workers) > 1:
+                log.error("the detector %s cannot be warmed up: %s", worker.name, redact(in_one_line(error)))
+            self._tell_unfit(error, {})
+
+    def _detect(self, worker: DetectorWorker, client: DetectorClient, frame: Frame, turn: int) -> None:
         begun = self._clock()
         try:
-            found = detect_in(self.detector, frame, client.wanted)
+            found = worker.detect(frame, client.wanted)
         except BaseException as error:  # noqa: BLE001  # a plugin may raise anything; whatever it is, it is this camera's frame
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row == RELOAD_AFTER and self._load is not None:
-                log.warning("the detector %s failed %d times in a row: loading it again", self.detector.name, RELOAD_AFTER)
-                self._unfit = error
-            client.failed(frame, error)
+            if worker.unfit_because is error and not self.unfit:
+                self._give_back(client, frame)
+            else:
+                client.failed(frame, error)
         else:
-            self._failures_in_a_row = 0
-            seconds = self._clock() - begun
-            self._pace.answered(seconds)
-            client.answered(frame, found, seconds)
+            client.answered(frame, found, self._clock() - begun, turn)
 
-    def _load_again(self) -> None:
-        assert self._load is not None
-        try:
-            self.detector.close()
-        except BaseException as error:  # noqa: BLE001  # it is broken anyway, and replaced
-            log.warning("the detector %s cannot be closed: %s", self.detector.name, redact(in_one_line(error)))
-        try:
-            self.detector = self._load()
-        except BaseException as error:  # noqa: BLE001  # as above; what it is stands in the log and in the health
-            if self._loading.failed(error, self._clock()):
-                log.error("the detector cannot be loaded again, trying on: %s", self._loading.reason)  # noqa: TRY400  # one line
+    def _give_back(self, client: DetectorClient, frame: Frame) -> None:
+        """A detector that is gone has not answered: another one is asked, unless a newer frame has come."""
+        with self._changed:
+            if client.camera in self._clients and not self._closing:
+                client.begun_at = -math.inf
+                self._waiting.setdefault(client.camera, frame)
+                self._changed.notify_all()
+
+    def _load_again(self, worker: DetectorWorker) -> None:
+        if (error := worker.load_again()) is not None:
             with self._changed:
-                clients, waiting = list(self._clients.values()), dict(self._waiting)
-            for client in clients:
-                client.failed(waiting.get(client.camera), error)
+                waiting = dict(self._waiting)
+            self._tell_unfit(error, waiting)
             return
-        log.warning("the detector %s was loaded again", self.detector.name)
-        self._loading.worked(self._clock())
-        self._unfit = None
-        self._failures_in_a_row = 0
         with self._changed:
             for client in self._clients.values():
                 client.retry_now()
+
+    def _tell_unfit(self, error: BaseException, failed: Mapping[str, Frame]) -> None:
+        """Where no detector works any more, the cameras are told, and get no answer for the frames ``failed``."""
+        if len(self.workers) > 1 and not self.unfit:
+            return  # see partly_unfit
+        with self._changed:
+            clients = list(self._clients.values())
+        for client in clients:
+            client.failed(failed.get(client.camera), error)
 
 
 class DetectorClient:
@@ -251,12 +284,15 @@ class DetectorClient:
         """Seconds that it took."""
         self.wanted: Selection | None = None
         """What this camera wants; None for all that there is."""
-        self.begun: Frame | None = None
-        """The frame that the detector began last, answered or not."""
+        self.begun_at = -math.inf
+        """When a frame was begun last, in monotonic seconds."""
         self._shared = shared
         self._clock = clock
         self._breaker = CircuitBreaker(_CALL_BACKOFF)
         self._answer: deque[tuple[Frame, Instances]] = deque(maxlen=1)
+        self._begun: deque[Frame] = deque(maxlen=len(shared.workers))
+        self._turn = self._answered_turn = 0
+        """Which of its frames, by count, was begun last, and which is the newest that was answered."""
         self._asked: Frame | None = None
         self._failed: Frame | None = None
         """The frame that the detector failed on last."""
@@ -269,6 +305,11 @@ class DetectorClient:
         return self._shared.detector
 
     @property
+    def begun(self) -> tuple[Frame, ...]:
+        """The frames that were begun last, answered or not: as many as may be under way at once."""
+        return tuple(self._begun)
+
+    @property
     def failures(self) -> int:
         """Frames that the detector failed on."""
         return self._breaker.failures
@@ -279,7 +320,7 @@ class DetectorClient:
         if reason := self._breaker.reason:
             return f"the detector failed: {reason}"
         silent_s = self.silent_s
-        return f"the detector has not answered for {silent_s:.0f} s" if silent_s else ""
+        return f"the detector has not answered for {silent_s:.0f} s" if silent_s else self._shared.partly_unfit
 
     @property
     def silent_s(self) -> float:
@@ -340,14 +381,23 @@ class DetectorClient:
             self._closed = True
             self._changed.notify_all()
 
-    def answered(self, frame: Frame, found: Instances, seconds: float) -> None:
-        """Detector's thread: here is what was found."""
+    def begin(self, frame: Frame, now: float) -> int:
+        """Detector's thread: it begins with ``frame``. Returns which one that is, by count."""
+        self._begun.append(frame)
+        self.begun_at = now
+        self._turn += 1
+        return self._turn
+
+    def answered(self, frame: Frame, found: Instances, seconds: float, turn: int) -> None:
+        """Detector's thread: here is what was found in the frame of that ``turn``; what is older than the last is of no use."""
         self.detections += 1
         self.busy_s += seconds
         if self._breaker.worked(self._clock()):
             log.warning("%s: the detector works again", self.camera, extra={"source": self.camera})
         with self._changed:
-            self._answer.append((frame, found))
+            if turn > self._answered_turn:
+                self._answered_turn = turn
+                self._answer.append((frame, found))
             self._changed.notify_all()
 
     def failed(self, frame: Frame | None, error: BaseException) -> None:

@@ -82,7 +82,9 @@ class Cameras:
             made = parts(name, config)
             self.cameras.append(Camera(name, config, client, made, self._watchdog, patient=patient, clock=clock))
         if detector is not None:
-            detector.watch = self._watchdog.watch(DETECTOR, DETECTOR, detector.limit_s)
+            for worker in detector.workers:
+                stage = DETECTOR if len(detector.workers) == 1 else worker.name
+                worker.watch = self._watchdog.watch(DETECTOR, stage, worker.limit_s)
         self._window_ends = window_ends
         self._observe = observe
         self._lock = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from streamer.frame import Frame
@@ -82,8 +82,8 @@ class GatedDetector:
         self._gate = gate
 
     @property
-    def begun(self) -> Frame | None:
-        """The frame that was begun last, answered or not."""
+    def begun(self) -> Sequence[Frame]:
+        """See ``stages.DetectorService``."""
         return self._service.begun
 
     def submit(self, frame: Frame) -> None:

@@ -147,11 +147,10 @@ class Following:
         return looked if looked is not None and frame.time_s - looked <= self.max_mask_age_s else None
 
     def _expect(self, newest: Frame) -> None:
-        begun = self._service.begun
-        waiting = [newest.index]
-        if begun is not None and begun.captured_at >= self._since and begun.captured_at > self._answered:
-            waiting.append(begun.index)
-        self.follower.expect(*waiting)
+        begun = [
+            frame for frame in self._service.begun if frame.captured_at >= self._since and frame.captured_at > self._answered
+        ]
+        self.follower.expect(newest.index, *(frame.index for frame in begun))
 
     def _shown(self, instances: Instances) -> Instances:
         limit = self.max_mask_age_s

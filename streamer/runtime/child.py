@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from streamer.runtime.signals import SIGNALS
 
@@ -42,3 +45,21 @@ def connection_to_parent() -> Connection:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     return Connection(int(sys.argv[1]))
+
+
+def received(connection: Connection) -> SimpleQueue[Any]:
+    """What comes, in a queue: the thread that waits for it also sees that the other side has gone, and ends the process.
+
+    Work that is under way, such as a call into a model, may not look for minutes.
+    """
+    objects: SimpleQueue[Any] = SimpleQueue()
+
+    def receive() -> None:
+        try:
+            while True:
+                objects.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+    threading.Thread(target=receive, name="from the parent", daemon=True).start()
+    return objects

@@ -13,8 +13,10 @@ from typing import Any
 from prometheus_client.exposition import choose_encoder
 
 from streamer.config.serve import ServeConfig
-from streamer.detectors.from_settings import DEFAULT_SCORE, load_copies
+from streamer.detectors.device import each
+from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of, warm_up
+from streamer.detectors.process import load_side_by_side
 from streamer.detectors.registry import check_detector
 from streamer.live.web import tls_of
 from streamer.serving.grpc_server import GrpcServer
@@ -91,7 +93,9 @@ def _detectors(config: ServeConfig) -> list[Detector]:
             log.info("%s, %.0f s", what, seconds)
 
     fetch(config, tell)
-    detectors = loaded(config, times, tell, lambda: load_copies(config, least))
+    devices = each(config.device)
+    threads = config.threads or threads_each(len(devices))
+    detectors = loaded(config, times, tell, lambda: load_side_by_side(config, least, devices, threads=threads))
     try:
         for detector in detectors:
             warm_up(detector, times, tell)

@@ -110,14 +110,37 @@ def test_a_built_in_detector_runs_on_the_cpu_only() -> None:
     registry.check_detector("nanodet", device="cpu")
 
 
-@pytest.mark.parametrize("value", ["auto", "cpu", "cuda", " cuda:11 "])
+@pytest.mark.parametrize(
+    ("asked", "devices", "first"),
+    [
+        ("auto", ("auto",), None),
+        ("cpu", ("cpu",), None),
+        ("cuda", ("cuda",), 0),
+        ("cuda:3", ("cuda:3",), 3),
+        ("cuda:2,0", ("cuda:2", "cuda:0"), 2),
+        ("cuda:1,1", ("cuda:1", "cuda:1"), 1),
+        ("cuda:all", ("cuda:0", "cuda:1", "cuda:2"), 0),
+    ],
+)
+def test_several_devices(asked: str, devices: tuple[str, ...], first: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "driver", lambda: cuda.Driver(gpus=(cuda.Gpu("Card", (9, 0)),) * 3))
+    assert device.each(asked) == devices
+    assert device.gpu_index(asked) == first
+
+
+def test_all_of_no_gpus_is_an_error() -> None:
+    with pytest.raises(DetectorUnavailable, match="the device cuda cannot be used"):
+        device.each("cuda:all")
+
+
+@pytest.mark.parametrize("value", ["auto", "cpu", "cuda", " cuda:11 ", "cuda:0,1", "cuda:all"])
 def test_devices_in_settings(value: str) -> None:
     assert load_annotate_config(None, {"input": "in.mp4", "device": value}).device == value.strip()
 
 
-@pytest.mark.parametrize("value", ["gpu", "cuda:", "cuda:-1", "cuda:a", "CPU", 0, ""])
+@pytest.mark.parametrize("value", ["gpu", "cuda:", "cuda:-1", "cuda:a", "CPU", 0, "", "cuda:0,", "cuda:0,all", "cpu,cpu"])
 def test_no_devices_in_settings(value: object) -> None:
-    with pytest.raises(ConfigError, match="expected auto, cpu, cuda or cuda:N"):
+    with pytest.raises(ConfigError, match="expected auto, cpu, cuda, cuda:N, cuda:N,M or cuda:all"):
         load_annotate_config(None, {"input": "in.mp4", "device": value})
 
 

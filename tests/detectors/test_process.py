@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 import streamer
+from streamer.annotation import worker_devices
+from streamer.archive.run import annotate_archive
+from streamer.config.annotate import load_annotate_config
+from streamer.detectors.process import DetectorProcess, load_processes
 from streamer.errors import ConfigError, DetectorUnavailable, StageFailed
+from streamer.live.detector_loading import DetectorLoader
+from streamer.live.shared_detector import SharedDetector
+from tests.fakes import frame
 from tests.media import ffmpeg
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +62,93 @@ def test_what_loading_raises_comes_through(recording: Path, tmp_path: Path) -> N
 def test_frames_that_are_followed_cannot_be_shared(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--inference-interval"):
         streamer.annotate(recording, tmp_path / "out.mp4", workers=2, inference_interval=5)
+
+
+def classes(records: Path) -> list[list[str]]:
+    """The classes of each frame."""
+    lines = map(json.loads, records.read_text().splitlines())
+    return [[found["class"] for found in line["instances"]] for line in lines if isinstance(line.get("instances"), list)]
+
+
+def test_frames_are_shared_by_the_devices(recording: Path, tmp_path: Path) -> None:
+    streamer.annotate(
+        recording, tmp_path / "out.mp4", detections=tmp_path / "out.jsonl", detector="tests.bright:Placed", device="cuda:0,2"
+    )
+    found = classes(tmp_path / "out.jsonl")
+    assert found[10:] == [["light"], ["lamp"], ["light"], ["lamp"], ["light"]]
+
+
+def test_more_workers_than_devices_take_turns_on_them(recording: Path) -> None:
+    settings = {"input": str(recording), "detector": "tests.bright:Placed", "device": "cuda:0,2", "workers": 3}
+    assert worker_devices(load_annotate_config(None, settings)) == ["cuda:0", "cuda:2", "cuda:0"]
+    with pytest.raises(ConfigError, match="2 detectors cannot share"):
+        streamer.annotate(recording, device="cuda:0,2", detector="tests.bright:Placed", inference_interval=5)
+
+
+def test_an_archive_has_a_worker_on_each_device(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("one", "two", "three"):
+        shutil.copy(recording, tmp_path / "in" / f"{name}.mp4")
+    settings = {"input": str(tmp_path / "in"), "output": str(tmp_path / "out"), "detector": "tests.bright:Placed"}
+    config = load_annotate_config(None, settings | {"device": "cuda:0,2", "detections": str(tmp_path / "found")})
+    status = annotate_archive(config)
+    assert (status.done, status.failed) == (3, [])
+    found = {name for records in (tmp_path / "found").rglob("*.jsonl") for frame in classes(records) for name in frame}
+    assert found == {"light", "lamp"}
+
+
+def test_cameras_go_on_when_the_process_of_one_device_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    settings = load_annotate_config(None, {"input": "in.mp4", "detector": "tests.bright:Placed", "device": "cuda:0,2"})
+    loader = DetectorLoader(settings, 0.5)
+    detectors = loader.load()
+    assert [detector.device for detector in detectors if isinstance(detector, DetectorProcess)] == ["cuda:0", "cuda:2"]
+    shared = SharedDetector(*detectors, load=loader.anew(detectors), cold=True)
+    clients = [shared.client(name) for name in ("gate", "door")]
+    index = 0
+
+    def ask() -> None:
+        nonlocal index
+        index += 1
+        for client in clients:
+            client.submit(frame(index))
+
+    def answered(more: int) -> None:
+        before = [client.detections for client in clients]
+
+        def came() -> bool:
+            ask()
+            return all(client.detections >= done + more for client, done in zip(clients, before, strict=True))
+
+        wait_until(came)
+
+    answered(3)
+    killed = detectors[1]
+    assert isinstance(killed, DetectorProcess)
+    killed._child.process.kill()
+    answered(3)
+
+    def is_replaced() -> bool:
+        ask()
+        return shared.workers[1].detector is not killed
+
+    wait_until(is_replaced)
+    answered(3)
+    shared.close()
+    assert [client.failures for client in clients] == [0, 0]
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [line.partition(" (")[0] for line in told] == [
+        "the detector tests.bright:Placed on cuda:2 is gone",
+        "the detector tests.bright:Placed on cuda:2 was loaded again",
+    ]
+
+
+def test_what_a_detector_logs_in_its_process_is_logged_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = "import logging\nfrom tests.bright import Bright\nclass Talks(Bright):\n  def __init__(self):\n"
+    (tmp_path / "talking.py").write_text(module + "    logging.getLogger('streamer.mine').warning('%s of it', 'half')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(streamer.__file__).parent.parent}")
+    settings = load_annotate_config(None, {"input": "in.mp4", "detector": "talking:Talks"})
+    for process in load_processes(settings, 0.5, ["auto"]):
+        process.close()
+    assert [(record.name, record.getMessage()) for record in caplog.records] == [("streamer.mine", "half of it")]

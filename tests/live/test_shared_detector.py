@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -12,7 +13,8 @@ import pytest
 
 from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, DetectorUnavailable
-from streamer.live.shared_detector import RELOAD_AFTER, DetectorClient, SharedDetector
+from streamer.live.detector_worker import RELOAD_AFTER
+from streamer.live.shared_detector import DetectorClient, SharedDetector
 from tests.fakes import FakeDetector, frame, raise_at
 from tests.waiting import wait_until
 
@@ -52,9 +54,8 @@ def test_the_newest_frame_is_worked_on_and_its_answer_is_in_its_own_pixels() -> 
     gate = shared.client("gate")
     gate.submit(frame(0))
     steps.begun.get(timeout=10)
-    assert shared.busy() is not None
-    assert gate.begun is not None
-    assert gate.begun.index == 0
+    assert [camera for camera, _since in shared.busy()] == ["gate"]
+    assert [frame.index for frame in gate.begun] == [0]
     for index in range(1, 6):
         gate.submit(frame(index))
     assert gate.poll() is None
@@ -78,9 +79,8 @@ def test_eight_cameras_that_always_have_a_frame_get_the_same_share() -> None:
         client.submit(frame(0))
     for call in range(400):
         steps.begun.get(timeout=10)
-        busy = shared.busy()
-        assert busy is not None
-        served[busy[0]] += 1
+        ((camera, _since),) = shared.busy()
+        served[camera] += 1
         for client in clients.values():
             client.submit(frame(call + 1))
         steps.let_go.put(None)
@@ -225,7 +225,7 @@ def test_a_detector_that_does_not_answer_is_silent_and_is_not_waited_for() -> No
     # It took 66 s, so that it may take as long again.
     gate.submit(frame(3))
     wait_until(lambda: steps.begun.qsize() == 3)
-    shared._pace.answered(66.0)
+    shared.workers[0].pace.answered(66.0)
     clock.now += 100.0
     assert gate.error == ""
     steps.let_go.put(None)
@@ -241,7 +241,7 @@ class Models:
         self._failures = iter(failures)
         self._loads = iter(loads)
 
-    def __call__(self) -> FakeDetector:
+    def __call__(self, _place: int = 0) -> FakeDetector:
         self.threads.append(threading.current_thread().name)
         if not next(self._loads):
             raise DetectorUnavailable("no memory for it")
@@ -297,7 +297,7 @@ def test_failures_between_successes_load_nothing_again() -> None:
             raise RuntimeError("now and then")
 
     detector = FakeDetector(fail_often)
-    shared = SharedDetector(detector, load=FakeDetector, clock=clock)
+    shared = SharedDetector(detector, load=lambda _place: FakeDetector(), clock=clock)
     gate = shared.client("gate")
     asked_until(gate, clock, lambda: gate.detections >= 6)
     assert shared.detector is detector
@@ -379,3 +379,142 @@ def test_weights_and_names_are_checked() -> None:
         shared.client("gate")
     with pytest.raises(ValueError, match="more than 0"):
         shared.client("door", weight=-1.0)
+
+
+class Places:
+    """Several detectors; each reports its calls by its place, and waits to be let go. Those loaded again do neither."""
+
+    def __init__(self, count: int) -> None:
+        self.begun: SimpleQueue[int] = SimpleQueue()
+        self.let_go: list[SimpleQueue[BaseException | None]] = [SimpleQueue() for _ in range(count)]
+        self.detectors = [FakeDetector(partial(self._at, place)) for place in range(count)]
+        self.loaded: list[int] = []
+
+    def load(self, place: int) -> FakeDetector:
+        self.loaded.append(place)
+        return FakeDetector()
+
+    def _at(self, place: int, _call: int) -> None:
+        self.begun.put(place)
+        failure = self.let_go[place].get(timeout=10)
+        if failure is not None:
+            raise failure
+
+    def next_two(self) -> list[int]:
+        return sorted(self.begun.get(timeout=10) for _ in range(2))
+
+
+def test_several_detectors_work_at_the_same_time_for_cameras_in_turn() -> None:
+    places = Places(2)
+    shared = SharedDetector(*places.detectors)
+    clients = {name: shared.client(name) for name in ("gate", "door", "yard")}
+    for index, client in enumerate(clients.values()):
+        client.submit(frame(index))
+    assert places.next_two() == [0, 1]
+    working = {camera for camera, _since in shared.busy()}
+    assert len(working) == 2
+    (third,) = set(clients) - working
+    for queue in places.let_go:
+        queue.put(None)
+    wait_until(lambda: all(clients[name].detections for name in working))
+    places.let_go[places.begun.get(timeout=10)].put(None)
+    wait_until(lambda: clients[third].detections)
+    shared.close()
+    assert [detector.closed for detector in places.detectors] == [1, 1]
+
+
+def test_one_camera_has_several_detectors_at_even_distances_and_only_newer_answers() -> None:
+    clock, places = Clock(), Places(2)
+    shared = SharedDetector(*places.detectors, clock=clock)
+    gate = shared.client("gate")
+    gate.submit(frame(0))
+    first = places.begun.get(timeout=10)
+    clock.now += 1.0
+    places.let_go[first].put(None)
+    assert answer_of(gate)[0] == 0
+    # It took a second: the next frame but one may be begun half a second after the next.
+    for worker in shared.workers:
+        worker.pace.answered(1.0)
+    gate.submit(frame(1))
+    second = places.begun.get(timeout=10)
+    gate.submit(frame(2))
+    clock.now += 0.4
+    assert [frame.index for frame in gate.begun] == [0, 1]
+    assert places.begun.empty()
+    clock.now += 0.2
+    third = places.begun.get(timeout=10)
+    assert {second, third} == {0, 1}
+    assert [frame.index for frame in gate.begun] == [1, 2]
+    # The newer frame is answered first: the older answer is of no use any more.
+    places.let_go[third].put(None)
+    assert answer_of(gate)[0] == 2
+    places.let_go[second].put(None)
+    wait_until(lambda: gate.detections == 3)
+    assert gate.poll() is None
+    shared.close()
+
+
+def test_what_a_detector_that_is_gone_had_begun_another_one_does(caplog: pytest.LogCaptureFixture) -> None:
+    places = Places(2)
+    shared = SharedDetector(*places.detectors, load=places.load)
+    gate, door = shared.client("gate"), shared.client("door")
+    gate.submit(frame(0))
+    door.submit(frame(1))
+    places.next_two()
+    for queue in places.let_go:
+        queue.put(DetectorUnavailable("its process has ended with -9") if queue is places.let_go[0] else None)
+    # The other one is busy first with its own, then with what was given back; or the first is loaded again meanwhile.
+    places.let_go[1].put(None)
+    wait_until(lambda: gate.detections == door.detections == 1)
+    assert gate.failures == door.failures == 0
+    wait_until(lambda: not shared.partly_unfit)
+    assert places.loaded == [0]
+    assert gate.error == ""
+    shared.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the detector fake on device 1 is gone (its process has ended with -9): loading it again",
+        "the detector fake on device 1 was loaded again",
+    ]
+
+
+def test_while_one_of_several_is_not_fit_the_others_go_on_and_it_is_said() -> None:
+    clock, places = Clock(), Places(2)
+
+    def load(_place: int) -> FakeDetector:
+        raise DetectorUnavailable("no such device")
+
+    shared = SharedDetector(*places.detectors, load=load, cold=True, clock=clock)
+    gate = shared.client("gate")
+    assert places.next_two() == [0, 1]
+    places.let_go[0].put(RuntimeError("out of memory"))
+    places.let_go[1].put(None)
+    wait_until(lambda: gate.error)
+    assert gate.error.startswith("1 of 2 detectors failed, the others go on: fake on device 1: ")
+    for index in range(3):
+        gate.submit(frame(index))
+        assert places.begun.get(timeout=10) == 1
+        places.let_go[1].put(None)
+        assert answer_of(gate)[0] == index
+        clock.now += 10.0
+    assert gate.failures == 0
+    assert not shared.unfit
+    shared.close()
+
+
+def test_one_of_several_that_does_not_answer_leaves_the_cameras_to_the_others() -> None:
+    clock, places = Clock(), Places(2)
+    shared = SharedDetector(*places.detectors, clock=clock)
+    gate = shared.client("gate")
+    gate.submit(frame(0))
+    stuck = places.begun.get(timeout=10)
+    clock.now += 100.0
+    for index in (1, 2):
+        gate.submit(frame(index))
+        assert places.begun.get(timeout=10) == 1 - stuck
+        assert (gate.silent_s, shared.workers[stuck].silent_s(clock.now, 5.0)) == (0.0, clock.now - 1000.0)
+        places.let_go[1 - stuck].put(None)
+        assert answer_of(gate)[0] == index
+    with pytest.raises(DetectorTimeout, match=f"fake on device {stuck + 1} did not return"):
+        shared.close(timeout_s=0.5)
+    places.let_go[stuck].put(None)
+    shared.close()

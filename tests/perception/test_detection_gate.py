@@ -108,13 +108,13 @@ def test_a_change_of_the_whole_picture_is_looked_at_and_then_is_the_background()
 
 class _Detector:
     def __init__(self) -> None:
-        self.begun: Frame | None = None
+        self.begun: tuple[Frame, ...] = ()
         self.frames: list[int] = []
         self.answers: deque[tuple[Frame, Instances]] = deque()
 
     def submit(self, frame: Frame) -> None:
         self.frames.append(frame.index)
-        self.begun = frame
+        self.begun = (frame,)
         self.answers.append((frame, Instances.empty()))
 
     def poll(self) -> tuple[Frame, Instances] | None:

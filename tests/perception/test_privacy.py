@@ -35,14 +35,14 @@ class Late:
 
     def __init__(self, scene: SyntheticScene, latency: int, silent: int | None = None) -> None:
         self.scene, self.latency, self.silent = scene, latency, silent
-        self.begun: Frame | None = None
+        self.begun: tuple[Frame, ...] = ()
         self.answers: deque[tuple[int, Frame]] = deque()
         self.now = -1
 
     def submit(self, frame: Frame) -> None:
         self.now = frame.index
         if not self.answers and (self.silent is None or frame.index < self.silent):
-            self.begun = frame
+            self.begun = (frame,)
             self.answers.append((frame.index + self.latency, frame))
 
     def poll(self) -> tuple[Frame, Instances] | None:

@@ -1,0 +1,137 @@
+"""One of the detectors that cameras share, and how it is doing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from streamer.detectors.usual_times import UsualTimes
+from streamer.errors import DetectorUnavailable, in_one_line
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.live.circuit_breaker import CircuitBreaker
+from streamer.live.detector_pace import PATIENT_S, DetectorPace
+from streamer.perception.selection import Selection, detect_in
+from streamer.redact import redact
+from streamer.runtime.backoff import Backoff
+from streamer.stages import Detector
+
+log = logging.getLogger(__name__)
+
+RELOAD_AFTER = 10
+"""So many failures in a row, of whichever cameras, and the detector is loaded again."""
+
+_LOAD_BACKOFF = Backoff(initial_s=1.0, max_s=60.0)
+
+
+class DetectorWorker:
+    """A detector, called by one thread, ``thread``; others may read how it is doing. Who calls it is told where it fails."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        load: Callable[[], Detector] | None,
+        cold: bool,
+        times: UsualTimes | None,
+        clock: Callable[[], float] = time.monotonic,
+        number: int | None = None,
+    ) -> None:
+        """``load``: see ``SharedDetector``; ``number``: which of several it is, from 1."""
+        self.detector = detector
+        self.watch: AbstractContextManager[object] = nullcontext()
+        """Entered for each call, so that a watchdog knows of one that does not end."""
+        self.thread: threading.Thread | None = None
+        self.busy: tuple[str, float] | None = None
+        """The camera that it works for, empty while it is loaded, and since when (monotonic seconds); None: it is idle."""
+        self.pace = DetectorPace(times, cold=cold, slow=getattr(detector, "slow", False))
+        self._number = number
+        self._load = load
+        self._clock = clock
+        self._failures_in_a_row = 0
+        self._loading = CircuitBreaker(_LOAD_BACKOFF)
+        self._unfit_because: BaseException | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the detector; where there are several, also which one it is."""
+        if self._number is None:
+            return self.detector.name
+        return f"{self.detector.name} on {getattr(self.detector, 'device', '') or f'device {self._number}'}"
+
+    @property
+    def unfit_because(self) -> BaseException | None:
+        """Why it has to be loaded again before it is asked anything; None where it need not, or cannot be."""
+        return self._unfit_because if self._load is not None else None
+
+    @property
+    def retry_at(self) -> float:
+        """When it may be loaded again, in monotonic seconds."""
+        return self._loading.retry_at
+
+    def limit_s(self) -> float:
+        """Seconds that one call may take before it counts as stuck."""
+        return self.pace.allowed_s(PATIENT_S)
+
+    def silent_s(self, now: float, least_s: float) -> float:
+        """For how many seconds it has been silent; 0.0 when it is not. ``least_s`` is what it may take in any case."""
+        busy = self.busy
+        if busy is None:
+            return 0.0
+        waited_s = now - busy[1]
+        return waited_s if waited_s > self.pace.allowed_s(least_s) else 0.0
+
+    # Its thread.
+
+    def warm_up(self) -> BaseException | None:
+        """Warm it up. Returns what it raises: it is unfit then."""
+        begun = self._clock()
+        error = None
+        try:
+            self.detector.warm_up()
+        except BaseException as raised:  # noqa: BLE001  # a user's detector may raise anything; each camera says what it was
+            error = self._unfit_because = raised
+        self.pace.warmed_up(self._clock() - begun, well=error is None)
+        return error
+
+    def detect(self, frame: Frame, wanted: Selection | None) -> Instances:
+        """What it finds. Raises what it raises, and is unfit after too many failures, and where the detector is gone."""
+        begun = self._clock()
+        try:
+            found = detect_in(self.detector, frame, wanted)
+        except BaseException as error:
+            self._failures_in_a_row += 1
+            gone = isinstance(error, DetectorUnavailable)
+            if self._load is not None and (gone or self._failures_in_a_row == RELOAD_AFTER):
+                how = redact(in_one_line(error)) if gone else f"failed {RELOAD_AFTER} times in a row"
+                log.warning("the detector %s %s: loading it again", self.name, f"is gone ({how})" if gone else how)
+                self._unfit_because = error
+            raise
+        self._failures_in_a_row = 0
+        self.pace.answered(self._clock() - begun)
+        return found
+
+    def load_again(self) -> BaseException | None:
+        """Load it anew. Returns what that raises: it is still unfit then, until ``retry_at``."""
+        assert self._load is not None
+        name = self.name
+        try:
+            self.detector.close()
+        except BaseException as error:  # noqa: BLE001  # it is broken anyway, and replaced
+            log.warning("the detector %s cannot be closed: %s", name, redact(in_one_line(error)))
+        try:
+            self.detector = self._load()
+        except BaseException as error:  # noqa: BLE001  # as above; what it is stands in the log and in the health
+            self._unfit_because = error
+            if self._loading.failed(error, self._clock()):
+                which = "the detector" if self._number is None else f"the detector {name}"
+                log.error("%s cannot be loaded again, trying on: %s", which, self._loading.reason)  # noqa: TRY400  # one line
+            return error
+        log.warning("the detector %s was loaded again", self.name)
+        self._loading.worked(self._clock())
+        self._unfit_because = None
+        self._failures_in_a_row = 0
+        return None
