@@ -17,8 +17,8 @@ COVERED_SCORE = 0.2
 """Least score of an object that is covered: an object too many costs less than one that is seen."""
 
 _MOST_COPIES = 8
-_ASKED_AT_ONCE = 2
-"""Pictures of a recording that are with a server at the same time."""
+ASKED_AT_ONCE = 2
+"""Pictures that are with a server at the same time: while it works on one, the next one travels."""
 
 
 class DetectorSettings(Protocol):
@@ -87,7 +87,7 @@ def load_copies(
     while it works on one picture, the next one travels. Every other detector comes alone, since it uses all cores itself.
     """
     if is_remote(settings.detector) and not alone:
-        return [load(settings, least_score) for _ in range(_ASKED_AT_ONCE)]
+        return [load(settings, least_score) for _ in range(ASKED_AT_ONCE)]
     if settings.detector not in DEFAULT_SCORE or alone:
         return [load(settings, least_score, device=device)]
     copies = settings.threads or min(os.cpu_count() or 1, _MOST_COPIES)

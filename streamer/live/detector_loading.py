@@ -1,11 +1,12 @@
-"""Loads the detector that cameras share: one, or one for each device that the settings name."""
+"""Loads the detector that cameras share: one, one for each device that the settings name, or as many as ask a server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from streamer.detectors.device import each
-from streamer.detectors.from_settings import DetectorSettings, load
+from streamer.detectors.from_settings import ASKED_AT_ONCE, DetectorSettings, load
+from streamer.detectors.remote.address import is_remote
 from streamer.stages import Detector
 
 
@@ -24,6 +25,8 @@ class DetectorLoader:
 
     def load(self) -> list[Detector]:
         """All of them, not warmed up. Raises as ``registry.load_detector``."""
+        if is_remote(self._settings.detector):
+            return [self._load_here() for _ in range(ASKED_AT_ONCE)]
         if len(self._devices) == 1:
             return [self._load_here()]
         from streamer.detectors.process import load_processes

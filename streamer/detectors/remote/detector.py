@@ -18,16 +18,16 @@ from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.detectors.remote.address import RemoteAddress, parse
-from streamer.detectors.remote.connection import connect
+from streamer.detectors.remote.connecting import connect
+from streamer.detectors.remote.connection import Connection
 from streamer.detectors.remote.failure import Failure, Kind
 from streamer.detectors.remote.model import RemoteModel, model_of
-from streamer.detectors.remote.shared_picture import SharedPicture
 from streamer.detectors.remote.transport import Transport
 from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
 from streamer.instances import Instances
 from streamer.kserve.contract import Told, Wish
-from streamer.kserve.messages import SHARED_MEMORY, InferRequest, InferResponse
-from streamer.kserve.tensors import BadMessage, Tensor
+from streamer.kserve.messages import SHARED_MEMORY, InferResponse
+from streamer.kserve.tensors import BadMessage
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
 
@@ -73,20 +73,21 @@ class RemoteDetector:
         self._score_threshold = score_threshold
         self._clock = clock
         self._closed = threading.Event()
-        self._shared: SharedPicture | None = None
-        self._transport: Transport = connect(self._address)
+        self._lock = threading.Lock()
+        """Held while somebody asks."""
+        labels = None if labels_path is None else read_labels(labels_path)
+        transport = connect(self._address)
         try:
-            self._model, told = self._opened()
+            self._model, told = self._opened(transport)
+            self._images = self._way()
         except BaseException:
-            self._transport.close()
+            transport.close()
             raise
-        self.labels: Mapping[int, str] = (
-            read_labels(labels_path) if labels_path is not None else COCO if told.labels is None else told.labels
-        )
+        self._connection = Connection(self._address, transport, self._model, self._images, clock)
+        self.labels: Mapping[int, str] = labels or told.labels or COCO
         if told.default_classes is not None:
             self.default_classes = told.default_classes
         self.input_size: tuple[int, int] | None = self._model.fixed_size or told.input_size
-        self._images = self._way()
         self.device = f"{self._address.protocol.replace('grpc', 'gRPC').replace('http', 'HTTP')} server {self._address.server}"
         self.device_told = f"{self.device}, pictures {self._images}"
         self.family = self._model.family
@@ -127,21 +128,22 @@ class RemoteDetector:
     def close(self) -> None:
         """End the connection; a call under way ends with an error."""
         self._closed.set()
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.close()
-        self._transport.close()
+        self._connection.interrupt()
+        if self._lock.acquire(blocking=False):
+            # Nobody is asking; who is lets go of the rest.
+            self._connection.close()
+            self._lock.release()
 
-    def _opened(self) -> tuple[RemoteModel, Told]:
+    def _opened(self, transport: Transport) -> tuple[RemoteModel, Told]:
         timeout_s = max(_OPEN_S, self._address.timeout_s)
         try:
-            metadata = self._transport.model(timeout_s)
+            metadata = transport.model(timeout_s)
             model = model_of(metadata, str(self._address))
-            properties = metadata.properties or self._transport.configuration(timeout_s)
+            properties = metadata.properties or transport.configuration(timeout_s)
             told = Told.from_properties(properties)
-            self._extensions = self._transport.server(timeout_s).extensions
+            self._extensions = transport.server(timeout_s).extensions
         except Failure as failure:
-            raise self._raised(failure) from failure
+            raise self._raised(failure, timeout_s) from failure
         except BadMessage as error:
             raise self._unfit(error) from error
         self._contract = {spec.name: str(spec) for spec in (*metadata.inputs, *metadata.outputs)}
@@ -168,7 +170,13 @@ class RemoteDetector:
         size = self._model.fixed_size or (width, height)
         if size != (width, height):
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        response = self._patiently(lambda: self._asked(image, wish, timeout_s or self._address.timeout_s))
+        limit_s = timeout_s or self._address.timeout_s
+        with self._lock:
+            try:
+                response = self._patiently(limit_s, lambda: self._asked(image, wish, limit_s))
+            finally:
+                if self._closed.is_set():
+                    self._connection.close()
         try:
             found = self._model.read(response.outputs, size, wish.score_threshold, wish.masks)
         except BadMessage as error:
@@ -176,60 +184,17 @@ class RemoteDetector:
         return found if size == (width, height) else found.scaled(width / size[0], height / size[1])
 
     def _asked(self, image: NDArray[np.uint8], wish: Wish, timeout_s: float) -> InferResponse:
-        begun = self._clock()
-        request = InferRequest(
-            model=self._address.model,
-            version=self._address.version,
-            id="1",  # KServe's own server demands one by HTTP
-            inputs=[self._picture(image, timeout_s)],
-            outputs=[out for out in self._model.outputs if wish.masks or out not in self._model.mask_outputs],
-            parameters=wish.to_parameters() if self._model.family == "streamer" else {},
-        )
-        try:
-            return self._transport.infer(request, max(0.001, timeout_s - (self._clock() - begun)))
-        except Failure:
-            # A server that was started anew knows nothing of the memory: the next question tells it again.
-            self._forget_shared()
-            raise
+        answer = self._connection.ask(image, wish, timeout_s)
+        if self._connection.refusal and self._images == "shared":
+            self._images = "raw"
+            text = "%s takes no shared memory, pictures are sent to it: %s"
+            log.warning(text, self._address, redact(self._connection.refusal))
+        return answer
 
-    def _picture(self, image: NDArray[np.uint8], timeout_s: float) -> Tensor:
-        """The picture, in the way that was chosen."""
-        if self._images == "jpeg":
-            assert self._model.jpeg is not None
-            # OpenCV writes BGR.
-            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-            _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._address.quality])
-            shape = (1,) * max(1, len(self._model.jpeg.shape))
-            return Tensor.of_texts(self._model.jpeg.name, [data.tobytes()], shape)
-        assert self._model.image is not None
-        picture = image[None] if len(self._model.image.shape) == 4 else image
-        if self._images == "shared" and (shared := self._memory(image.nbytes, timeout_s)) is not None:
-            return shared.put(self._model.image.name, picture)
-        return Tensor.of(self._model.image.name, picture)
-
-    def _memory(self, size: int, timeout_s: float) -> SharedPicture | None:
-        if self._shared is not None and self._shared.size < size:
-            self._forget_shared()
-        if self._shared is None:
-            try:
-                self._shared = SharedPicture(self._transport, size, timeout_s)
-            except (Failure, OSError) as error:
-                if isinstance(error, Failure) and error.kind is not Kind.BAD:
-                    raise
-                # It is on this machine, but in a container, of another user, or out of memory.
-                self._images = "raw"
-                log.warning("%s takes no shared memory, pictures are sent to it: %s", self._address, redact(str(error)))
-        return self._shared
-
-    def _forget_shared(self) -> None:
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.close()
-
-    def _patiently(self, ask: Callable[[], T]) -> T:
+    def _patiently(self, limit_s: float, ask: Callable[[], T]) -> T:
         """What ``ask`` returns, asked again for as long as the patience lasts. Raises a ``DetectorError``."""
         failing_since: float | None = None
-        again_at_once = self._shared is not None
+        again_at_once = self._connection.shares_memory
         while True:
             try:
                 answer = ask()
@@ -243,7 +208,7 @@ class RemoteDetector:
                     failing_since = now
                 away_s = now - failing_since
                 if failure.kind not in _PASSING or away_s >= self._patience_s or self._closed.is_set():
-                    raise self._raised(failure) from failure
+                    raise self._raised(failure, limit_s) from failure
                 if away_s == 0.0:
                     text = "%s does not answer, asking again for %.0f s: %s"
                     log.warning(text, self._address, self._patience_s, redact(str(failure)))
@@ -258,12 +223,12 @@ class RemoteDetector:
     def _unfit(self, error: BadMessage) -> DetectorContractError:
         return DetectorContractError(f"the model {self._address}: {redact(str(error))}")
 
-    def _raised(self, failure: Failure) -> DetectorError:
+    def _raised(self, failure: Failure, limit_s: float) -> DetectorError:
         """The error of streamer's for a failure."""
         where, text = str(self._address), redact(str(failure))
         if failure.kind is Kind.SLOW:
             hint = "a slow model needs more: …?timeout=60"
-            return DetectorTimeout(f"the model {where} did not answer within {self._address.timeout_s:g} s", hint=hint)
+            return DetectorTimeout(f"the model {where} did not answer within {limit_s:g} s", hint=hint)
         if failure.kind is Kind.REFUSED:
             hint = "give …?ca=FILE" if "certificate" in text else "the token stands before the host, with an @ between them"
             return DetectorUnavailable(f"the server {self._address.server} refuses: {text}", hint=hint)

@@ -112,4 +112,5 @@ def _failure(error: grpc.RpcError) -> Failure:
     code, text = error.code(), error.details() or ""
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text.lower():
         return Failure(Kind.REFUSED, "its certificate is not trusted")
-    return Failure(_CODES.get(code, Kind.BAD), text or code.name)
+    # Of "failed to connect to all addresses; …: Failed to connect to remote host: Connection refused" the end counts.
+    return Failure(_CODES.get(code, Kind.BAD), text.rpartition("Failed to connect to remote host: ")[2] or code.name)

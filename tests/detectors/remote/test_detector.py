@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer.config.live import ProcessOptions
 from streamer.detectors.remote.detector import RemoteDetector
 from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
 from streamer.kserve import contract
 from streamer.kserve.grpc_messages import response_to_bytes
 from streamer.kserve.messages import InferResponse, ModelMetadata, TensorSpec
 from streamer.kserve.tensors import Tensor
+from streamer.live.detector_loading import DetectorLoader
 from streamer.live.shared_detector import SharedDetector
 from streamer.perception.selection import Selection, detected
 from streamer.stages import Detector, DetectsSelected
@@ -286,6 +291,47 @@ def test_a_recording_waits_for_a_server_that_was_killed(protocol: str, caplog: p
     assert [
         record.message for record in caplog.records if "asking again" in record.message or "answers again" in record.message
     ][1:] == [f"{detector.name} at 127.0.0.1:{spec.rpartition(':')[2].partition('/')[0]} answers again"]
+
+
+def test_cameras_have_two_pictures_with_the_server_at_once() -> None:
+    together = threading.Barrier(2)
+
+    def at(call: int) -> None:
+        if call:
+            together.wait(30)
+
+    with Served([Scripted(at), Scripted(at)]) as server:
+        process = ProcessOptions(detector=server.spec())
+        detectors = DetectorLoader(process, 0.5).load()
+        shared = SharedDetector(*detectors)
+        clients = [shared.client("gate"), shared.client("yard")]
+        for client in clients:
+            client.submit(frame(0))
+        for client in clients:
+            wait_until(client.poll)
+        shared.close(30.0)
+    assert len(detectors) == 2
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_closing_ends_a_question_under_way(protocol: str) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def at(_: int) -> None:
+        begun.set()
+        let_go.wait(30)
+
+    with Served([Scripted(at)]) as server, ThreadPoolExecutor(1) as threads:
+        detector = RemoteDetector(server.spec(protocol, "images=shared"))
+        asking = threads.submit(detector.detect, picture())
+        begun.wait(30)
+        detector.close()
+        if protocol == "http":  # httpx ends it when the answer comes, or the deadline
+            let_go.set()
+        with contextlib.suppress(DetectorUnavailable):
+            asking.result(30)
+        let_go.set()
+    assert not list(Path("/dev/shm").glob(f"streamer-{os.getpid()}-*"))
 
 
 def test_cameras_are_told_once_and_go_on_by_themselves(caplog: pytest.LogCaptureFixture) -> None:
