@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamer.events.store import EventStore
+from streamer.events.store import EVENTS_FILE, EventStore
 from streamer.web.event_library import EventCamera
 from streamer.web.server import WebServer
-from tests.events.happenings import event
+from tests.events.happenings import ended, event
 from tests.waiting import wait_until
 from tests.web.happened import RATE, clip_start, kept, served, write_clip, write_events, write_records
 
@@ -91,6 +91,22 @@ def until(page: Page, expression: str) -> None:
         return bool(page.evaluate(expression))
 
     wait_until(holds, 60, what=lambda: expression)
+
+
+def test_long_names_are_read_whole(page: Page, folder: Path, tmp_path: Path) -> None:
+    name = "The-camera-at-the-northern-gate-of-the-second-yard-behind-hall-7"
+    assert folder.is_dir()
+    with EventStore(tmp_path / EVENTS_FILE) as store:
+        store.record(
+            ended(1, camera=name, classes=("person", "traffic light", "parking meter"), scores=(0.9,) * 3, zones=("z" * 64,))
+        )
+    with served({name: EventCamera(tmp_path)}) as other:
+        page.goto(f"{other.url}/events")
+        page.wait_for_selector("#events li")
+        wider = "each.clientWidth && each.scrollWidth > each.clientWidth + 1"
+        cut = f"[...document.querySelectorAll('#events li *')].filter((each) => {wider}).map((each) => each.className)"
+        assert page.evaluate(cut) == []
+        page.goto("about:blank")
 
 
 def ids(*numbers: int) -> list[str]:

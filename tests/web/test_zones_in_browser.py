@@ -235,6 +235,30 @@ def test_what_cannot_be_is_said_in_words_and_another_page_is_not_overwritten(pag
     assert run.file.read_text(encoding="utf-8").count("polygon") == 2
 
 
+def test_the_wall_draws_them_unless_a_viewer_wants_none(page: Page, run: Run) -> None:
+    page.goto(run.url)
+    page.get_by_role("button", name="gate, enlarge").click()
+    page.wait_for_selector("#large canvas[data-number]:not([data-number=''])", timeout=60_000)
+    page.get_by_role("button", name="Freeze").click()
+    page.wait_for_timeout(500)
+    # The object is in the middle, the zone in the corner, with its name and count.
+    look = """() => {
+        const shown = document.querySelector('#large canvas');
+        const [width, height] = [0.3 * shown.width, 0.2 * shown.height];
+        const copy = new OffscreenCanvas(width, height).getContext('2d', {willReadFrequently: true});
+        copy.drawImage(shown, 0, 0);
+        return copy.getImageData(0, 0, width, height).data.reduce((sum, each) => sum + each, 0);
+    }"""
+    with_zones = page.evaluate(look)
+    page.get_by_role("button", name="Zones", exact=True).click()
+    without = page.evaluate(look)
+    assert with_zones != without
+    page.get_by_role("button", name="Zones", exact=True).click()
+    assert page.evaluate(look) == with_zones
+    page.get_by_role("link", name="Edit zones").click()
+    page.wait_for_url("**/zones?camera=gate")
+
+
 @pytest.mark.parametrize("page", [{"token": "the-viewer"}], indirect=True)
 def test_who_may_look_only_sees_them_and_changes_nothing(page: Page, run: Run) -> None:
     assert page.get_by_role("button", name="New zone").is_disabled()

@@ -39,6 +39,8 @@ function tell(event) {
   element('length').textContent = event.end_utc === null ? '' : length(event.end_utc - event.start_utc);
   element('objects').textContent = event.classes.map((each) => `${each.name} ${each.score.toFixed(2)}`).join(', ');
   element('zones').textContent = event.zones.join(', ') || 'none';
+  element('footage').href = at(`footage?${new URLSearchParams({ camera: event.camera, at: event.start_time })}`);
+  element('footage').hidden = false;
   element('picture').hidden = !event.has_snapshot;
   if (event.has_snapshot) picture(event);
   clip(event);

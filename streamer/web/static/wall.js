@@ -99,6 +99,7 @@ const view = {
     this.close();
     this.name = name;
     document.getElementById('large-name').textContent = name;
+    for (const page of ['footage', 'zones']) document.getElementById(`to-${page}`).href = at(`${page}?${new URLSearchParams({ camera: name })}`);
     this.notice.textContent = '';
     if (!large.open) large.showModal();
     for (const card of cards.values()) card.watch();
