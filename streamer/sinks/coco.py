@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamer.errors import OutputRefused, OutputWriteFailed
 from streamer.frame import StreamInfo
-from streamer.sinks.coco_masks import clipped, crops, rles
+from streamer.sinks.coco_masks import clipped, mask_rles
 from streamer.sinks.records import open_new
 from streamer.stages import Annotated
 
@@ -43,7 +43,7 @@ class CocoResults:
         """Append the frame's results. Raises ``OutputWriteFailed``."""
         width, height = self._info.width, self._info.height
         instances = item.instances.usable(width, height)
-        masks = rles(crops(instances, width, height), width, height)
+        masks = mask_rles(instances, width, height)
         for class_id, score, (left, top, right, bottom), mask in zip(
             instances.class_ids.tolist(), instances.scores.tolist(), clipped(instances, self._info).tolist(), masks, strict=True
         ):

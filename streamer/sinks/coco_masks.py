@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from streamer.frame import Plane, StreamInfo
 from streamer.instances import Bools, Instances
 from streamer.render.masks import binary_crop
+from streamer.sinks.outline_runs import outline_runs
 
 _SIMPLIFY_PX = 0.75
 _AREA_CHANGE = 0.1
@@ -73,10 +74,23 @@ def run_counts(crop: Crop, width: int, height: int) -> NDArray[np.uint32]:
 
 def rles(found: Sequence[Crop | None], width: int, height: int) -> list[Rle | None]:
     """Each crop as COCO's compressed run lengths of the whole picture, None where there is no crop."""
+    return _compressed([None if crop is None else run_counts(crop, width, height) for crop in found], width, height)
+
+
+def mask_rles(instances: Instances, width: int, height: int) -> list[Rle | None]:
+    """What :func:`rles` makes of the :func:`crops`, in a third of the time; boxes must be finite."""
+    if instances.masks is None:
+        return [None] * len(instances)
+    has = instances.has_mask
+    runs = iter(outline_runs(instances.masks[has], instances.boxes_xyxy[has], width, height))
+    return _compressed([next(runs) if each else None for each in has.tolist()], width, height)
+
+
+def _compressed(runs: Sequence[NDArray[np.uint32] | None], width: int, height: int) -> list[Rle | None]:
     size = [height, width]
-    raw = [{"size": size, "counts": run_counts(crop, width, height)} for crop in found if crop is not None]
+    raw = [{"size": size, "counts": counts} for counts in runs if counts is not None]
     packed = iter(coco_mask.frPyObjects(raw, height, width) if raw else [])
-    return [None if crop is None else Rle(size=size, counts=next(packed)["counts"].decode("ascii")) for crop in found]
+    return [None if counts is None else Rle(size=size, counts=next(packed)["counts"].decode("ascii")) for counts in runs]
 
 
 def polygons(crop: Crop) -> list[list[int]]:

@@ -23,7 +23,7 @@ from streamer.instances import NO_TRACK, Instances, class_name
 from streamer.render.cover import Cover
 from streamer.render.rounding import rounded
 from streamer.runtime.utc import iso_utc
-from streamer.sinks.coco_masks import crops, polygons, rles
+from streamer.sinks.coco_masks import crops, mask_rles, polygons
 from streamer.sinks.packed import pack_cover, pack_mask
 from streamer.sinks.record_check import wrong_in
 from streamer.stages import Annotated
@@ -216,10 +216,9 @@ class Records:
 
     def _mask_fields(self, instances: Instances) -> list[object]:
         width, height = self._info.width, self._info.height
-        placed = crops(instances, width, height)
         if self._masks == "rle":
-            return list(rles(placed, width, height))
-        size = [height, width]
+            return list(mask_rles(instances, width, height))
+        size, placed = [height, width], crops(instances, width, height)
         return [None if crop is None else {"size": size, "polygons": polygons(crop)} for crop in placed]
 
     def _put(self, line: Mapping[str, object]) -> None:
