@@ -1,4 +1,4 @@
-"""The pipeline: capture thread, inference thread, and the calling thread that renders and writes."""
+"""The pipeline: threads that capture, infer and draw, and the calling thread, which writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class Recording:
 class Pipeline:
     """Runs one source through perception and renderer into its sinks, and owns all of them from :meth:`run` on.
 
-    Three threads, two bounded channels. After the first failure of any stage nothing more is read, the frames that are past
+    Bounded channels between the threads. Of a recording, frames are drawn in a thread of their own, one ahead of the one that
+    is written, so that the frame rate does not end at the sum of both; of a live source the calling thread draws: a picture
+    that waits drawn would be shown late. After the first failure of any stage nothing more is read, the frames that are past
     that stage are still written, the sinks are completed (one that failed itself is abandoned), the threads are joined with a
     deadline, and :meth:`run` raises ``StageFailed`` from the cause. Without a single frame the sinks are abandoned.
     ``source`` must be open already, and ``perception`` warmed up: capture starts at once.
@@ -47,7 +49,7 @@ class Pipeline:
     that a recording which lags behind does not delay what is shown.
 
     ``on_item`` is called after each frame has been written, ``on_idle`` every ``idle_interval_s`` seconds while none comes,
-    both in the rendering thread.
+    both in the calling thread.
     """
 
     def __init__(
@@ -89,6 +91,9 @@ class Pipeline:
             self._frames = Channel[Frame](_MOST_FRAMES, overflow, self._dropped_when_full, room=recording.room)
             # What is recorded already may be left out of what is shown.
             self._results = Channel(capacity, Overflow.DROP_OLDEST)
+        self._draws_ahead = recording is None and overflow is Overflow.WAIT
+        self._drawn = Channel[Annotated](1) if self._draws_ahead else self._results
+        """What the calling thread takes."""
         self._drawing = threading.Lock()
         self._failure: StageFailed | None = None
         self._broken: Sink | None = None
@@ -127,7 +132,7 @@ class Pipeline:
                 sink.give_up()
 
     def run(self) -> Stats:
-        """Work until the source ends, somebody stops it, or a stage fails. Blocks; renders and writes in this thread.
+        """Work until the source ends, somebody stops it, or a stage fails. Blocks; writes in this thread.
 
         Raises ``StageFailed`` with the first failure as its cause.
         """
@@ -135,11 +140,13 @@ class Pipeline:
             threading.Thread(target=self._capture, name="capture", daemon=True),
             threading.Thread(target=self._infer, name="inference", daemon=True),
         ]
+        if self._draws_ahead:
+            threads.append(threading.Thread(target=self._draw_ahead, name="render", daemon=True))
         self.stats.started_at = self._clock()
         for thread in threads:
             thread.start()
         try:
-            if not self._guard("render", self._render_all):
+            if not self._guard("render", self._write_all):
                 self._discard()
             self._complete_sinks()
         finally:
@@ -264,6 +271,31 @@ class Pipeline:
         perception = self._perception
         return perception.skip(frame) if isinstance(perception, CanSkip) else Annotated(frame, Instances.empty())
 
+    def _draw_ahead(self) -> None:
+        if not self._guard("render", self._draw_all):
+            self._drop("abandoned", len(self._frames.abandon()) + len(self._results.abandon()))
+        # Also after a failure: what was drawn before it is written.
+        self._drawn.finish()
+
+    def _draw_all(self) -> None:
+        for item in self._results:
+            self._render_next(item)
+            try:
+                self._drawn.send(item)
+            except Closed:
+                self._drop("abandoned")
+                return
+
+    def _render_next(self, item: Annotated) -> None:
+        """Draw an item that nobody else draws."""
+        before = self._clock()
+        try:
+            self._render(item)
+        except BaseException:
+            self._drop("failed")
+            raise
+        self.stats.latencies["render"].add(self._clock() - before)
+
     def _draw(self, item: Annotated) -> None:
         """In any thread: draw ``item`` unless that was done. A failure ends the run, and the picture stays as it came."""
         with self._drawing:
@@ -293,34 +325,32 @@ class Pipeline:
                 return False
         return True
 
-    def _next_result(self) -> Annotated | None:
-        """The next item to draw, or None at the end; meanwhile tells ``on_idle`` that nothing comes."""
+    def _next_item(self) -> Annotated | None:
+        """The next item to write, or None at the end; meanwhile tells ``on_idle`` that nothing comes."""
         while True:
             try:
                 # Never without end: the kernel may hand a signal to any thread, and only this one runs its handler.
-                return self._results.receive(self._idle_interval_s)
+                return self._drawn.receive(self._idle_interval_s)
             except Closed:
                 return None
             except TimeoutError:
                 if self._on_idle is not None:
                     self._on_idle()
 
-    def _render_all(self) -> None:
+    def _write_all(self) -> None:
         recorded = self._recording is not None
-        while (item := self._next_result()) is not None:
+        while (item := self._next_item()) is not None:
+            if not recorded and not self._draws_ahead:
+                self._render_next(item)
             before = self._clock()
             try:
-                if not recorded:
-                    self._render(item)
-                    self.stats.latencies["render"].add(self._clock() - before)
-                drawn = self._clock()
                 self._write(item)
             except BaseException:
                 if not recorded:
                     self._drop("failed")
                 raise
             written = self._clock()
-            self.stats.latencies["encode"].add(written - drawn)
+            self.stats.latencies["encode"].add(written - before)
             self.stats.latencies["e2e"].add(written - item.frame.captured_at)
             if not recorded:
                 self._count_out(item)
@@ -374,6 +404,8 @@ class Pipeline:
     def _discard(self) -> None:
         self._source.interrupt()
         frames, results = len(self._frames.abandon()), len(self._results.abandon())
+        if self._draws_ahead:
+            results += len(self._drawn.abandon())
         self._drop("abandoned", frames + (results if self._recording is None else 0))
 
     def _join(self, threads: list[threading.Thread]) -> None:

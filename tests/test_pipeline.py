@@ -32,6 +32,51 @@ def test_every_frame_reaches_every_sink_once_and_in_order() -> None:
     assert perception.closed == 1
 
 
+def test_drawing_runs_a_frame_ahead_of_writing_and_no_further() -> None:
+    drawn: list[int] = []
+    ahead: list[int] = []
+    third_is_drawn = threading.Event()
+
+    def render(item: Annotated) -> None:
+        draw_nothing(item)
+        drawn.append(item.frame.index)
+        if item.frame.index == 2:
+            third_is_drawn.set()
+
+    def written(index: int) -> None:
+        if index == 0:  # one waits drawn, and one is in the hands of the thread that drew it
+            assert third_is_drawn.wait(WAIT_S)
+        ahead.append(len(drawn) - 1 - index)
+
+    sink = FakeSink(at=written)
+    stats = Pipeline(FakeSource(50), FakePerception(), render, [sink]).run()
+    assert drawn == sink.written == list(range(50))
+    assert max(ahead) == 2
+    assert stats.frames_out == 50
+
+
+def test_what_was_drawn_before_drawing_failed_is_written() -> None:
+    begun = threading.Event()
+
+    def render(item: Annotated) -> None:
+        if item.frame.index == 2:
+            begun.set()
+            raise ZeroDivisionError
+        draw_nothing(item)
+
+    def written(index: int) -> None:
+        if index == 0:
+            assert begun.wait(WAIT_S)
+
+    sink = FakeSink(at=written)
+    pipeline = Pipeline(FakeSource(None), FakePerception(), render, [sink])
+    with pytest.raises(StageFailed, match="render"):
+        pipeline.run()
+    assert sink.written == [0, 1]
+    assert sink.ends == ["finish"]
+    assert pipeline.stats.frames_in == 2 + sum(pipeline.stats.dropped.values())
+
+
 def test_an_empty_source_still_finishes_its_sinks() -> None:
     sink = FakeSink()
     stats = Pipeline(FakeSource(0), FakePerception(), draw_nothing, [sink]).run()
