@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "archive_kills": ("archive_kills",),
     "wall": ("wall",),
     "remote": ("remote",),
+    "scaling": ("scaling",),
 }
 
 
