@@ -1,0 +1,112 @@
+"""Viewers who come and vanish, by the thousand: nothing of them stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytest.importorskip("aiortc")
+
+from streamer.web.access import Access
+from streamer.web.server import WebServer
+from streamer.web.wall import Wall, wall_app
+from tests.waiting import wait_until
+from tests.web.sent import packets, sending
+from tests.web.test_access import NOTHING
+from tests.web.test_whep import offered, watching
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+WEBSOCKET = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[WebServer, Wall]]:
+    wall = Wall(["gate"])
+    hub = wall.feeds["gate"].hub
+    assert hub is not None
+    access = Access(host="127.0.0.1")
+    with (
+        WebServer("0", lambda: wall_app(wall, access, NOTHING, lambda: [{"name": "gate"}])) as server,
+        sending(hub, packets(tmp_path)),
+    ):
+        wait_until(lambda: hub.codec)
+        yield server, wall
+    wall.close()
+
+
+def held(server: WebServer) -> tuple[int, int, int]:
+    """Threads and files of this process, tasks of the server."""
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks())
+
+    count = asyncio.run_coroutine_threadsafe(tasks(), server._loop).result(30)
+    # Those of the pool that the server lets wait for files stay, up to a number of them.
+    threads = [thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+    return len(threads), len(os.listdir("/proc/self/fd")), count  # noqa: PTH208  # a listing of numbers
+
+
+def given_back(server: WebServer, wall: Wall, before: tuple[int, int, int]) -> Callable[[], bool]:
+    return lambda: wall.viewers == 0 and all(now <= then for now, then in zip(held(server), before, strict=True))
+
+
+def abrupt(server: WebServer, request: bytes, *, reads: int) -> None:
+    """Send something, read a little, and be gone without a word: the connection is reset."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        connection.sendall(request)
+        if reads:
+            connection.recv(reads)
+
+
+@pytest.mark.parametrize("path", ["video", "pictures", "whep", "whep/nobody", "mjpeg"])
+def test_connections_that_are_reset_by_the_thousand_leave_nothing(served: tuple[WebServer, Wall], path: str) -> None:
+    server, wall = served
+    method = "POST" if path == "whep" else "GET"
+    body = "Content-Type: application/sdp\r\nContent-Length: 5000\r\n\r\nv=0" if path == "whep" else f"{WEBSOCKET}\r\n"
+    request = f"{method} /api/cameras/gate/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{body}".encode()
+    httpx.get(f"{server.url}/api/cameras")
+    abrupt(server, request, reads=0)
+    wait_until(lambda: wall.viewers == 0)
+    before = held(server)
+    for number in range(1000):
+        abrupt(server, request, reads=0 if path == "whep" or number % 3 else 500)
+    wait_until(given_back(server, wall, before), what=lambda: (before, held(server), wall.viewers))
+
+
+def test_sessions_that_are_left_leave_nothing(served: tuple[WebServer, Wall]) -> None:
+    server, wall = served
+
+    async def come(*, says_goodbye: bool) -> None:
+        async with watching(server.url) as viewer, viewer.http.ws_connect(viewer.url):
+            await viewer.picture()
+            if says_goodbye:
+                await viewer.http.delete(viewer.url)
+
+    async def never_connect() -> str:
+        browser, offer = await offered()
+        await browser.close()
+        return offer
+
+    asyncio.run(come(says_goodbye=True))
+    wait_until(lambda: wall.viewers == 0)
+    before = held(server)
+    for number in range(10):
+        asyncio.run(come(says_goodbye=number % 2 == 0))
+    offer = asyncio.run(never_connect())
+    for _ in range(20):
+        path = f"{server.url}/api/cameras/gate/whep"
+        answer = httpx.post(path, content=offer, headers={"Content-Type": "application/sdp"}, timeout=30)
+        assert answer.status_code == 201
+        assert httpx.delete(server.url + answer.headers["Location"]).status_code == 200
+    wait_until(given_back(server, wall, before), what=lambda: (before, held(server), wall.viewers))
