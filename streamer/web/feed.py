@@ -28,6 +28,7 @@ MOST_FPS = 15.0
 """Pictures a second that are encoded, at most."""
 MOST_WIDTH = 1280
 """Wider pictures are made smaller, in pixels."""
+SMALLER_WIDTHS = (640, 320)
 PRIVATE = "privacy covers something, which the camera's own video would show"
 _QUALITY = 80
 _BROKEN = "pictures cannot be encoded; the log of streamer says why"
@@ -94,6 +95,8 @@ class Feed:
         """What sends the camera's packets; None where they stay here."""
         self.encoded = EncodedVideo(name, MOST_WIDTH, clock=clock)
         """The same pictures, encoded here."""
+        self.smaller = tuple(EncodedVideo(name, width, clock=clock) for width in SMALLER_WIDTHS)
+        """The same for lines that do not take as much."""
         self._clock = clock
         self._lock = threading.Condition()
         self._newest: Annotated | None = None
@@ -121,6 +124,11 @@ class Feed:
     def video(self) -> PacketHub:
         """What sends the best video that there is of the camera: its own packets, or what is encoded here."""
         return self.encoded.hub if self.why_encoded else self.hub or self.encoded.hub
+
+    @property
+    def videos(self) -> tuple[PacketHub, ...]:
+        """The same in several sizes, the best one first."""
+        return (self.video, *(each.hub for each in self.smaller))
 
     @property
     def why_encoded(self) -> str:
@@ -182,14 +190,22 @@ class Feed:
             self._lock.notify()
         self._thread.join(2.0)
 
+    @property
+    def _encodings(self) -> tuple[EncodedVideo, ...]:
+        return (self.encoded, *self.smaller)
+
+    def _rest(self) -> None:
+        for video in self._encodings:
+            if not video.watched:
+                video.rest()
+
     def _work(self) -> None:
         due = 0.0
         while True:
             with self._lock:
                 while not self._closed and not (self._newest is not None and (self._viewers or self._readers)):
                     self._lock.wait(_WAIT_S)
-                    if not self.encoded.watched:
-                        self.encoded.rest()
+                    self._rest()
                 if self._closed:
                     return
                 wait_s = due - self._clock()
@@ -208,10 +224,10 @@ class Feed:
                 self._number += 1
                 objects = json.dumps(objects_of(item, info, labels, self._number))
                 _tell(readers, objects)
-                if self.encoded.watched:
-                    self.encoded.encode(item, info)
-                else:
-                    self.encoded.rest()
+                self._rest()
+                for video in self._encodings:
+                    if video.watched:
+                        video.encode(item, info)
                 shown = encoded(item, objects, self._number, drawn=any(viewer.drawn for viewer in viewers)) if viewers else None
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"

@@ -81,6 +81,8 @@ class VideoViewer:
     def __init__(self) -> None:
         self.cuts = 0
         """How often it was too slow, and pictures were left out up to the next key frame."""
+        self.smaller = ""
+        """Why it gets smaller pictures than there are; empty where it does not."""
         self._waiting: deque[str | bytes | Fragment] = deque()
         self._fragments = 0
         self._most = MOST_WAITING
@@ -90,7 +92,8 @@ class VideoViewer:
     def begin(self, head: VideoHead, group: tuple[Fragment, ...] = ()) -> None:
         """Another video: its codec as browsers name it, the head of its MP4, and what there is of it already."""
         self._waiting.clear()
-        self._waiting += (json.dumps({"codec": head.codec, "stamps": head.stamps}), head.mp4, *group)
+        said = {"codec": head.codec, "stamps": head.stamps, "smaller": self.smaller}
+        self._waiting += (json.dumps(said), head.mp4, *group)
         self._fragments = len(group)
         self._most = MOST_WAITING + len(group)
         self._until_key = not group

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ MOST_BYTES = 16 * 2**20
 """A group of pictures that is larger is not kept: who comes then waits for the next key frame."""
 MOST_PICTURES = 2000
 """The same, in pictures."""
+_RATE_S = 3.0
 AWAY_S = 2.0
 """Without a picture for so long a camera is away."""
 
@@ -63,6 +65,7 @@ class Relay(Generic[H, P]):
         self._group: list[P] = []
         self._group_bytes = 0
         self._newest_s = 0.0
+        self._recent: deque[tuple[float, int]] = deque()
 
     @property
     def viewers(self) -> int:
@@ -70,11 +73,19 @@ class Relay(Generic[H, P]):
         with self._lock:
             return len(self._viewers)
 
+    @property
+    def bits_per_s(self) -> float:
+        """What the pictures of the last seconds take."""
+        with self._lock:
+            passed_s = self._recent[-1][0] - self._recent[0][0] if self._recent else 0.0
+            return 8 * sum(size for _, size in self._recent) / passed_s if passed_s else 0.0
+
     def begin(self, head: H) -> None:
         """Another video begins."""
         with self._lock:
             self._head = head
             self._group, self._group_bytes = [], 0
+            self._recent.clear()
             viewers = dict(self._viewers)
         for viewer, loop in viewers.items():
             call(loop, viewer.begin, head)
@@ -83,6 +94,9 @@ class Relay(Generic[H, P]):
         """The next picture, which came at ``arrived_s`` (monotonic seconds)."""
         with self._lock:
             self._newest_s = arrived_s
+            self._recent.append((arrived_s, len(picture.data)))
+            while self._recent[0][0] < arrived_s - _RATE_S:
+                self._recent.popleft()
             if picture.key:
                 self._group, self._group_bytes = [], 0
             if picture.key or self._group:

@@ -19,9 +19,11 @@ from aiortc.rtp import (
     RTCP_PSFB_PLI,
     AnyRtcpPacket,
     RtcpPsfbPacket,
+    RtcpRrPacket,
     unpack_remb_fci,
 )
 
+from streamer.web.line import Line
 from streamer.web.packets import MOST_WAITING, EncodedPicture, VideoHead
 from streamer.web.peer import CLOCK, Connection
 from streamer.web.rtp_times import RtpTimes
@@ -142,13 +144,15 @@ class VideoPeer(Connection):
         ice_servers: Sequence[str] = (),
         *,
         wants_key: Callable[[], None],
+        looked: Callable[[Line, float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``wants_key`` is called where the browser cannot go on without a key frame, not more often than it may be."""
+        """``wants_key`` is called where the browser cannot go on without a key frame, not more often than it may be;
+        ``looked`` each second, with what is known of its line, and the time."""
         super().__init__(track, ended, ice_servers, others=False)
         track.sender = self.sender
-        self.line_bits_per_s: int | None = None
-        """What the browser believes that its line takes (REMB); None until it has said so."""
+        self._line = Line()
+        self._looked = looked
         self._wants_key = wants_key
         self._clock = clock
         self._heard_s: float | None = None
@@ -158,15 +162,19 @@ class VideoPeer(Connection):
 
     def _hear(self, packet: AnyRtcpPacket) -> None:
         self._heard_s = self._clock()
+        if isinstance(packet, RtcpRrPacket):
+            for report in packet.reports:
+                self._line.lost(report.fraction_lost / 256, self._heard_s)
         if not isinstance(packet, RtcpPsfbPacket):
             return
         if packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
+            self._line.lost(1.0, self._heard_s)
             if self._heard_s - self._asked_s >= _AGAIN_S:
                 self._asked_s = self._heard_s
                 self._wants_key()
         elif packet.fmt == RTCP_PSFB_APP:
             try:
-                self.line_bits_per_s = unpack_remb_fci(packet.fci)[0]
+                self._line.estimate(unpack_remb_fci(packet.fci)[0], self._heard_s)
             except ValueError:
                 log.debug("a report that is none")
 
@@ -177,9 +185,11 @@ class VideoPeer(Connection):
             await asyncio.sleep(_CHECK_S)
             if not self.connected:
                 continue
-            since_s = since_s or self._clock()
-            if self._clock() - (self._heard_s or since_s) > STALLED_S:
+            now_s = self._clock()
+            since_s = since_s or now_s
+            if now_s - (self._heard_s or since_s) > STALLED_S:
                 await self.close(f"it has taken no picture for {STALLED_S:.0f} s")
+            self._looked(self._line, now_s)
 
 
 def rtp_timestamp(sender: RTCRtpSender) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from streamer.web.event_pages import add_events
 from streamer.web.feed import Feed, Shown, Viewer
 from streamer.web.footage import FootageCamera, FootageLibrary
 from streamer.web.footage_pages import add_footage
+from streamer.web.line import Sizes
 from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
 from streamer.web.service import Service, add_service, answer, failures
@@ -144,20 +146,19 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
     async def video(request: web.Request) -> web.StreamResponse:
         """The camera's video as fragments of MP4, and JSON with what is in each picture; see ``packets.Fragment``."""
         feed = feed_of(request)
-        hub = feed.video
         room()
         socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
         await socket.prepare(request)
         viewer = VideoViewer()
-        hub.fragments.join(viewer)
+        playing = _Playing(feed, viewer)
         feed.read(viewer)
-        sending = asyncio.ensure_future(_play(socket, viewer))
+        sending = asyncio.ensure_future(_play(socket, viewer, playing))
         try:
             async for _ in socket:  # it says nothing; this ends when it has gone
                 pass
         finally:
             feed.read_no_more(viewer)
-            hub.fragments.leave(viewer)
+            playing.end()
             sending.cancel()
         return socket
 
@@ -200,13 +201,39 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
     app.router.add_get("/api/cameras/{camera}/snapshot.jpg", snapshot)
 
 
-async def _play(socket: web.WebSocketResponse, viewer: VideoViewer) -> None:
+class _Playing:
+    """Which size of a camera's video somebody plays: a smaller one where the line does not take this one."""
+
+    def __init__(self, feed: Feed, viewer: VideoViewer) -> None:
+        self._feed, self._viewer = feed, viewer
+        self._sizes = Sizes(len(feed.videos))
+        self._hub = feed.video
+        self._cuts = 0
+        self._hub.fragments.join(viewer)
+
+    def look(self, now_s: float) -> None:
+        """Change it where it has to be."""
+        too_thin = self._viewer.cuts > self._cuts
+        if self._sizes.judge(too_thin=too_thin, now_s=now_s):
+            self.end()
+            self._viewer.smaller = "a smaller picture: the line does not take more" if self._sizes.current else ""
+            self._hub = self._feed.videos[self._sizes.current]
+            self._hub.fragments.join(self._viewer)
+        self._cuts = self._viewer.cuts
+
+    def end(self) -> None:
+        """Play no longer."""
+        self._hub.fragments.leave(self._viewer)
+
+
+async def _play(socket: web.WebSocketResponse, viewer: VideoViewer, playing: _Playing) -> None:
     """Send what comes, until the viewer has gone or takes nothing for too long; then it is told and sent away."""
     try:
         while True:
             item = await viewer.next()
             send = socket.send_str(item) if isinstance(item, str) else socket.send_bytes(item)
             await asyncio.wait_for(send, STALLED_S)
+            playing.look(time.monotonic())
     except TimeoutError:
         log.info("a viewer took no picture for %.0f s and is sent away", STALLED_S)
         await socket.close(code=4000, message=b"too slow", drain=False)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamer.web.feed import Feed
+from streamer.web.line import Sizes
 from streamer.web.offer import for_viewer, has_h264, without_names
 
 if TYPE_CHECKING:
+    from streamer.web.line import Line
     from streamer.web.packets import PacketHub, VideoHead
     from streamer.web.video_peer import PacketTrack, VideoPeer
 
@@ -58,6 +60,7 @@ class Session:
     def __init__(self, feed: Feed, hub: PacketHub) -> None:
         self.feed = feed
         self.hub = hub
+        self._sizes = Sizes(len(feed.videos))
         self.over = ""
         """Why it has ended; empty while it lives."""
         self.track: PacketTrack
@@ -89,6 +92,18 @@ class Session:
             self.hub.pictures.again(self.track)
         else:
             self.hub.make_key()
+
+    def looked(self, line: Line, now_s: float) -> None:
+        """Go over to a smaller picture where the line does not take this one, and try a larger one later."""
+        if not self._sizes.judge(too_thin=line.is_too_thin(self.hub.pictures.bits_per_s, now_s), now_s=now_s):
+            return
+        self.hub.pictures.leave(self.track)
+        self.hub = self.feed.videos[self._sizes.current]
+        self.hub.pictures.join(self.track)
+        takes = (line.bits_per_s or 0) / 1e6
+        text = f"a smaller picture: the line takes {takes:.1f} Mbit/s" if self._sizes.current else ""
+        log.info("%s: a viewer gets %s", self.feed.name, text or "the best picture again", extra={"source": self.feed.name})
+        self.tell(json.dumps({"smaller": text}))
 
     def end(self, reason: str) -> None:
         """It ends."""
@@ -144,7 +159,7 @@ class Sessions:
             session.end(reason)
 
         session.track = PacketTrack(session.begun, session.sent, session.refused)
-        session.peer = VideoPeer(session.track, ended, self._ice_servers, wants_key=session.wants_key)
+        session.peer = VideoPeer(session.track, ended, self._ice_servers, wants_key=session.wants_key, looked=session.looked)
         try:
             answer = await session.peer.answer(without_names(offer))
         except BadOffer as error:

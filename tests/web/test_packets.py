@@ -42,7 +42,7 @@ def test_who_comes_late_gets_the_pictures_since_the_last_key_frame(tmp_path: Pat
 
     codec, head, *group = asyncio.run(watch())
     assert isinstance(codec, str)
-    assert json.loads(codec) == {"codec": hub.codec, "stamps": "camera_pts"}
+    assert json.loads(codec) == {"codec": hub.codec, "stamps": "camera_pts", "smaller": ""}
     assert hub.codec.startswith("avc1.42")
     assert isinstance(head, bytes)
     fragments = [each for each in group if isinstance(each, bytes)]
@@ -77,7 +77,9 @@ def test_a_viewer_that_takes_nothing_goes_on_at_a_key_frame_and_costs_the_others
     fragments = [each for each in left if isinstance(each, bytes)][1:]
     assert len(fragments) <= MOST_WAITING
     assert fragments[0][HEAD - 1] == 1, "a key frame"
-    assert json.loads(str(left[0])) == {"codec": hub.codec, "stamps": "camera_pts"}, "what the video is, is not left out"
+    assert json.loads(str(left[0])) == {"codec": hub.codec, "stamps": "camera_pts", "smaller": ""}, (
+        "what the video is, is not left out"
+    )
 
 
 def test_what_browsers_do_not_play_is_not_sent(tmp_path: Path) -> None:

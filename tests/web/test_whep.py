@@ -24,6 +24,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from streamer.sources.packets import CameraPacket
 from streamer.web import video_peer
 from streamer.web.access import Access
+from streamer.web.line import Line
 from streamer.web.packets import REORDERED
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
@@ -193,6 +194,36 @@ def test_a_viewer_that_stalls_is_sent_away_and_told(served: tuple[str, Wall], mo
 
     assert asyncio.run(run()) == (4000, "it has taken no picture for 0 s")
     gone(wall)
+
+
+def test_a_viewer_whose_line_is_too_thin_gets_smaller_pictures_and_the_others_do_not(
+    served: tuple[str, Wall], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, wall = served
+    feed = wall.feeds["gate"]
+    asked: list[Line] = []
+
+    def is_first(line: Line, *_: float) -> bool:
+        asked.append(line)
+        return line is asked[0]
+
+    monkeypatch.setattr(video_peer, "_CHECK_S", 0.05)
+    monkeypatch.setattr(Line, "is_too_thin", is_first)
+
+    async def run() -> tuple[str, int]:
+        async with watching(url) as viewer, viewer.http.ws_connect(viewer.url) as told:
+            said: dict[str, Any] = {}
+            while "smaller" not in said:
+                said = json.loads((await told.receive(30)).data)
+            assert feed.hub is not None
+            async with watching(url) as other:
+                await other.picture()
+                assert feed.smaller[0].watched
+                return said["smaller"], feed.hub.pictures.viewers
+
+    text, left = asyncio.run(run())
+    assert text.startswith("a smaller picture: the line takes")
+    assert left == 1
 
 
 @pytest.mark.parametrize(

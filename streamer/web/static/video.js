@@ -22,13 +22,14 @@ function type(codec) {
 }
 
 export class Video {
-  // As for Pictures, and `onFailed(reason)` when it does not work: it is closed then. Browsers show every picture in time only
+  // As for Pictures, `onSmaller(why)` when the pictures are smaller than they could be ("" when not), and `onFailed(reason)` when it does not work: it is closed then. Browsers show every picture in time only
   // of a video that is part of the page: it lies under `canvas`.
-  constructor(camera, canvas, onPicture, onNotice, onFailed) {
+  constructor(camera, canvas, onPicture, onNotice, onSmaller, onFailed) {
     this.camera = camera;
     this.canvas = canvas;
     this.onPicture = onPicture;
     this.onNotice = onNotice;
+    this.onSmaller = onSmaller;
     this.onFailed = onFailed;
     this.pauseMs = FIRST_PAUSE_MS;
     this.waitForPicture();
@@ -75,7 +76,8 @@ export class Video {
     this.onNotice(notice);
   }
 
-  begin({ codec, stamps }) {
+  begin({ codec, stamps, smaller }) {
+    this.onSmaller(smaller);
     this.end();
     this.waitForPicture();
     this.expectsHead = true;

@@ -26,17 +26,19 @@ export class Watch {
     const changed = this.whole !== whole;
     this.whole = whole;
     this.why = why;
-    this.onWay(way !== 'JPEG' && camera.encoded ? `${way}, encoded` : way, why);
+    const text = way !== 'JPEG' && camera.encoded ? `${way}, encoded` : way;
+    this.onWay(text, why);
     if (!changed) return;
     this.source?.close();
+    const onSmaller = (smaller) => this.onWay(text, [why, smaller].filter(Boolean).join('; '));
     const onFailed = (reason) => {
       failed.set(keyOf(camera, way), reason);
       this.choose(camera);
     };
     if (way === 'WebRTC') {
-      this.source = new WebRtc(camera.name, this.canvas, this.iceServers, this.onPicture, this.onNotice, onFailed);
+      this.source = new WebRtc(camera.name, this.canvas, this.iceServers, this.onPicture, this.onNotice, onSmaller, onFailed);
     } else if (way === 'MSE') {
-      this.source = new Video(camera.name, this.canvas, this.onPicture, this.onNotice, onFailed);
+      this.source = new Video(camera.name, this.canvas, this.onPicture, this.onNotice, onSmaller, onFailed);
     } else {
       this.source = new Pictures(camera.name, this.onPicture, this.onNotice);
     }

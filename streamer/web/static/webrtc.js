@@ -21,12 +21,13 @@ export function canPlay() {
 
 export class WebRtc {
   // As for Video; `iceServers` are addresses such as stun:….
-  constructor(camera, canvas, iceServers, onPicture, onNotice, onFailed) {
+  constructor(camera, canvas, iceServers, onPicture, onNotice, onSmaller, onFailed) {
     this.camera = camera;
     this.canvas = canvas;
     this.iceServers = iceServers;
     this.onPicture = onPicture;
     this.onNotice = onNotice;
+    this.onSmaller = onSmaller;
     this.onFailed = onFailed;
     this.pauseMs = FIRST_PAUSE_MS;
     this.open();
@@ -80,6 +81,7 @@ export class WebRtc {
       const said = JSON.parse(data);
       if (said.stamps) this.begin(said.stamps);
       else if (said.rtp !== undefined) this.sent(said.rtp, said.stamp);
+      else if (said.smaller !== undefined) this.onSmaller(said.smaller);
       else if (said.refused) this.again(said.refused);
       else if (said.notice !== undefined) this.waitFor(said.notice);
       else this.know(said);
