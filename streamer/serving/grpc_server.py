@@ -53,7 +53,7 @@ class GrpcServer:
         )
         methods = {
             "ServerLive": lambda _: new("ServerLiveResponse", live=True).SerializeToString(),
-            "ServerReady": lambda _: new("ServerReadyResponse", ready=True).SerializeToString(),
+            "ServerReady": lambda _: new("ServerReadyResponse", ready=not service.problem).SerializeToString(),
             "ServerMetadata": self._server_metadata,
             "ModelReady": self._model_ready,
             "ModelMetadata": self._model_metadata,
@@ -133,7 +133,7 @@ class GrpcServer:
     def _model_ready(self, data: bytes) -> bytes:
         asked = parse("ModelReadyRequest", data)
         self._service.metadata(asked.name, asked.version)
-        return bytes(new("ModelReadyResponse", ready=True).SerializeToString())
+        return bytes(new("ModelReadyResponse", ready=not self._service.problem).SerializeToString())
 
     def _model_metadata(self, data: bytes) -> bytes:
         asked = parse("ModelMetadataRequest", data)

@@ -28,6 +28,8 @@ _MOST_AT_ONCE = 2 * MOST_WAITING
 _STATUS: dict[type[BaseException], int] = {Busy: 429, Unknown: 404, BadMessage: 400, Failed: 500}
 _OPEN = ("/v2/health/live", "/v2/health/ready", "/healthz")
 """Paths for all who know the server's name, without a token: those of a probe."""
+_READ_S = 30.0
+"""What a request may take to come: each that is being read takes the place of another."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -43,6 +45,9 @@ def serving_app(service: ModelService, told: Service, access: Access) -> web.App
     async def well(_: web.Request) -> web.Response:
         return web.Response()
 
+    async def ready_at_all(_: web.Request) -> web.Response:
+        return web.Response(status=503 if service.problem else 200)
+
     async def server(_: web.Request) -> web.Response:
         about = service.server
         return answer({"name": about.name, "version": about.version, "extensions": list(about.extensions)})
@@ -52,7 +57,7 @@ def serving_app(service: ModelService, told: Service, access: Access) -> web.App
 
     async def ready(request: web.Request) -> web.Response:
         _metadata(request)
-        return web.Response()
+        return await ready_at_all(request)
 
     def _metadata(request: web.Request) -> Any:
         return service.metadata(request.match_info["model"], request.match_info.get("version", ""))
@@ -80,7 +85,11 @@ def serving_app(service: ModelService, told: Service, access: Access) -> web.App
     async def inferred(request: web.Request) -> web.Response:
         if reading > _MOST_AT_ONCE:
             raise Busy("too many requests of all clients wait already")
-        body = await request.read()
+        try:
+            async with asyncio.timeout(_READ_S):
+                body = await request.read()
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout(text=f"the request did not come within {_READ_S:g} s") from error
         length = request.headers.get(JSON_LENGTH)
         asked, binary = await asyncio.to_thread(
             messages.request_from_body, body, length, request.match_info["model"], request.match_info.get("version", "")
@@ -111,7 +120,7 @@ def serving_app(service: ModelService, told: Service, access: Access) -> web.App
 
     app.router.add_get("/v2", server)
     app.router.add_get("/v2/health/live", well)
-    app.router.add_get("/v2/health/ready", well)
+    app.router.add_get("/v2/health/ready", ready_at_all)
     for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         app.router.add_get(path, model)
         app.router.add_get(f"{path}/ready", ready)

@@ -14,10 +14,11 @@ from prometheus_client.exposition import choose_encoder
 
 from streamer.config.serve import ServeConfig
 from streamer.detectors.device import each
-from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
+from streamer.detectors.from_settings import DEFAULT_SCORE, load, threads_each
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of, warm_up
-from streamer.detectors.process import load_side_by_side
+from streamer.detectors.process import load_processes, load_side_by_side
 from streamer.detectors.registry import check_detector
+from streamer.live.detector_loading import warmed_up
 from streamer.live.web import tls_of
 from streamer.serving.grpc_server import GrpcServer
 from streamer.serving.http_server import serving_app
@@ -53,7 +54,8 @@ def served(config: ServeConfig, tell: Callable[[str], None]) -> Iterator[Mapping
     check_detector(config.detector, config.labels, config.device, config.precision)
     all_here = all(is_loopback(host) for host in hosts.values())
     with ExitStack() as undo:
-        service = ModelService(config.served_as, _detectors(config), shared_memory=all_here)
+        detectors, load_again = _detectors(config)
+        service = ModelService(config.served_as, detectors, shared_memory=all_here, load=load_again)
         undo.callback(service.close)
         token = config.token or (None if all_here else Access.new_token())
         ports: dict[str, int] = {}
@@ -83,8 +85,8 @@ def _access(config: ServeConfig, host: str, token: str | None) -> Access:
     return Access(host=host, token=token, hosts=(*(config.hosts or ()), *own), tls=config.tls_cert is not None)
 
 
-def _detectors(config: ServeConfig) -> list[Detector]:
-    """Loaded and warmed up, as many as work side by side."""
+def _detectors(config: ServeConfig) -> tuple[list[Detector], Callable[[int], Detector]]:
+    """As many as work side by side, loaded and warmed up; and how one of them is loaded again."""
     least = DEFAULT_SCORE.get(config.detector, 0.5) / 2 if config.score_threshold is None else config.score_threshold
     times, reminder = times_of(config), Reminder()
 
@@ -103,7 +105,13 @@ def _detectors(config: ServeConfig) -> list[Detector]:
         for detector in detectors:
             detector.close()
         raise
-    return detectors
+
+    def load_again(place: int) -> Detector:
+        if len(devices) == 1:
+            return warmed_up(load(config, least, device=devices[0]))
+        return warmed_up(load_processes(config, least, [devices[place]], threads)[0])
+
+    return detectors, load_again
 
 
 def told_of(service: ModelService) -> Service:
@@ -130,6 +138,8 @@ def told_of(service: ModelService) -> Service:
         }
 
     def health() -> tuple[int, Mapping[str, Any]]:
+        if problem := service.problem:
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "degraded", "model": service.name, "reasons": [problem]}
         return HTTPStatus.OK, {"status": "ok", "model": service.name}
 
     return Service(metrics, health, status)

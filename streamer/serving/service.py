@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 
 from streamer._version import __version__
@@ -37,8 +37,12 @@ OUTCOMES = ("answered", "bad", "busy", "failed", "left", "refused")
 class ModelService:
     """Answers questions about one model, and to it. For any thread."""
 
-    def __init__(self, name: str, detectors: Sequence[Detector], *, shared_memory: bool) -> None:
-        """``detectors`` are copies of one, and closed with it. ``shared_memory``: whether clients are on this machine."""
+    def __init__(
+        self, name: str, detectors: Sequence[Detector], *, shared_memory: bool, load: Callable[[int], Detector] | None = None
+    ) -> None:
+        """``detectors`` are copies of one, and closed with it; ``load`` makes the one of that place, from 0, anew, warmed
+        up, where it keeps failing. ``shared_memory``: whether clients are on this machine.
+        """
         first = detectors[0]
         self.name = name
         self.detector_name = first.name
@@ -46,7 +50,9 @@ class ModelService:
         """Requests by protocol and outcome."""
         self.instances = 0
         """Objects that were found."""
-        self.queue: WorkQueue[Instances] = WorkQueue(detectors, most_waiting=MOST_WAITING, most_of_a_client=MOST_OF_A_CLIENT)
+        self.queue: WorkQueue[Instances] = WorkQueue(
+            detectors, most_waiting=MOST_WAITING, most_of_a_client=MOST_OF_A_CLIENT, load=load
+        )
         self.regions = Regions()
         self.shares_memory = shared_memory
         self.server = ServerMetadata(
@@ -99,6 +105,12 @@ class ModelService:
             self.instances += len(found)
         outputs = contract.to_tensors(found, request.outputs)
         return InferResponse(model=self.name, version=VERSION, id=request.id, outputs=outputs)
+
+    @property
+    def problem(self) -> str:
+        """Why it gives no answers, in words; empty while it does."""
+        seconds = self.queue.stuck_s()
+        return f"the detector has not answered for {seconds:.0f} s" if seconds else ""
 
     def note(self, protocol: str, outcome: str) -> None:
         """Count a request."""

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import grpc
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +26,7 @@ from streamer.detectors.remote.detector import RemoteDetector
 from streamer.errors import ConfigError
 from streamer.kserve.http_messages import JSON_LENGTH, request_to_body
 from streamer.kserve.messages import REGION, REGION_BYTES, InferRequest
+from streamer.kserve.protobuf import SERVICE
 from streamer.kserve.tensors import BadMessage, Tensor
 from streamer.serving.failures import Unknown
 from streamer.serving.pictures import picture_of
@@ -127,6 +129,27 @@ def test_a_request_that_is_garbage_is_refused(server: Served, body: bytes, lengt
     status, said, _ = asked(infer_url(server), body or b" ", {} if length is None else {JSON_LENGTH: length})
     assert status == 400
     assert json.loads(said)["error"]
+
+
+@given(
+    st.sampled_from(["ModelInfer", "ModelMetadata", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister"]),
+    st.binary(max_size=100),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_call_by_grpc_that_is_garbage_is_refused(server: Served, method: str, data: bytes) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc.port}") as channel:
+        try:
+            channel.unary_unary(SERVICE + method)(data, timeout=PATIENCE_S)
+        except grpc.RpcError as error:
+            assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)  # noqa: PT017  # or none at all
+
+
+def test_a_server_whose_detector_is_stuck_is_not_ready(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.service.queue, "stuck_s", lambda: 99.0)
+    for path in ("/v2/health/ready", "/v2/models/toy/ready", "/healthz"):
+        assert asked(server.http.url + path)[0] == 503
+    assert asked(f"{server.http.url}/v2/health/live")[0] == 200
+    assert json.loads(asked(f"{server.http.url}/healthz")[1])["reasons"] == ["the detector has not answered for 99 s"]
 
 
 def jpeg_header(width: int, height: int) -> bytes:

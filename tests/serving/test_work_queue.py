@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from streamer.live.detector_worker import RELOAD_AFTER
 from streamer.serving.failures import Busy
 from streamer.serving.work_queue import WorkQueue
 from streamer.stages import Detector
@@ -151,3 +152,50 @@ def test_clients_that_came_and_went_are_forgotten() -> None:
         gate.ask(f"client {number}").result(30)
     assert len(gate.queue._waiting) <= 257
     gate.queue.close()
+
+
+def test_a_detector_that_keeps_failing_is_loaded_again() -> None:
+    broken, fresh = FakeDetector(), FakeDetector()
+    loads: list[int] = []
+
+    def load(place: int) -> Detector:
+        loads.append(place)
+        if len(loads) == 1:
+            raise MemoryError("the GPU is gone")
+        return fresh
+
+    queue: WorkQueue[bool] = WorkQueue([broken], most_waiting=4, most_of_a_client=4, load=load)
+
+    def work(detector: Detector) -> bool:
+        if detector is broken:
+            raise RuntimeError("it fell over")
+        return True
+
+    for _ in range(2 * RELOAD_AFTER):
+        with pytest.raises(RuntimeError):
+            queue.submit("a", work).result(30)
+    assert queue.submit("a", work).result(30)
+    assert loads == [0, 0]
+    assert broken.closed == 2
+    queue.close()
+    assert fresh.closed == 1
+
+
+def test_a_call_that_does_not_end_is_told() -> None:
+    now = [0.0]
+    begun, let_go = threading.Event(), threading.Event()
+    queue: WorkQueue[bool] = WorkQueue([FakeDetector()], most_waiting=4, most_of_a_client=4, clock=lambda: now[0])
+
+    def work(_: Detector) -> bool:
+        begun.set()
+        return let_go.wait(30)
+
+    future = queue.submit("a", work)
+    begun.wait(30)
+    assert queue.stuck_s() == 0.0
+    now[0] = 61.0
+    assert queue.stuck_s() == 61.0
+    let_go.set()
+    future.result(30)
+    wait_until(lambda: queue.stuck_s() == 0.0)
+    queue.close()
