@@ -201,7 +201,7 @@ def add_whep(
             raise web.HTTPBadRequest(text="the offer cannot be read\n") from error
         except WhepError as error:
             return web.Response(status=error.status, text=f"{error}\n")
-        answer = web.Response(status=201, text=sdp, content_type=SDP, headers={"Location": f"{request.path}/{key}"})
+        answer = web.Response(status=201, text=sdp, content_type=SDP, headers={"Location": f"{request.rel_url.raw_path}/{key}"})
         for link in links:
             answer.headers.add("Link", link)
         return answer

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import av
@@ -294,6 +295,28 @@ def test_any_offer_is_answered_or_refused_and_nothing_stays(served: tuple[str, W
     if answer.status_code == 201:
         assert httpx.delete(url + answer.headers["Location"]).status_code == 200
     assert wall.viewers == 0
+
+
+def test_a_camera_that_is_called_by_its_address_has_sessions_too(found: list[CameraPacket]) -> None:
+    name = "rtsp://camera.example:554/one?two#three %2f ü"
+    wall = Wall([name])
+    hub = wall.feeds[name].hub
+    assert hub is not None
+
+    async def offer() -> str:
+        browser, said = await offered()
+        await browser.close()
+        return said
+
+    access = Access(host="127.0.0.1")
+    with WebServer("0", lambda: wall_app(wall, access, NOTHING, list)) as server, sending(hub, found):
+        wait_until(lambda: hub.codec)
+        path = f"{server.url}/api/cameras/{quote(name, safe='')}/whep"
+        answer = httpx.post(path, content=asyncio.run(offer()), headers={"Content-Type": "application/sdp"}, timeout=30)
+        assert answer.status_code == 201
+        assert answer.headers["Location"].startswith("/api/cameras/rtsp%3A%2F%2Fcamera.example%3A554%2Fone")
+        assert httpx.delete(server.url + answer.headers["Location"]).status_code == 200
+    wall.close()
 
 
 def test_the_server_ends_with_those_who_watch(tmp_path: Path) -> None:
