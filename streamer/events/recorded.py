@@ -23,6 +23,8 @@ from streamer.stages import Annotated
 log = logging.getLogger(__name__)
 
 _PATIENCE_S = 3600.0
+_NEAR_S = 0.001
+"""Times of events are as exact as a double of seconds since 1970."""
 
 
 class RecordedEvents:
@@ -63,6 +65,7 @@ class RecordedEvents:
                 "the recording does not say when it was taken: times of its events count from 1970-01-01T00:00:00Z"
             )
         began_utc = source.taken_utc_s or 0.0
+        self._clips = _FileClips(source, began_utc) if clips and source.is_file else None
 
         def make() -> EventsOutput:
             return EventsOutput(
@@ -70,7 +73,7 @@ class RecordedEvents:
                 name,
                 self._store,
                 EventTracker(name, event_rules(config), class_name),
-                clips=_FileClips(source, began_utc) if clips and source.is_file else None,
+                clips=self._clips,
                 pre_capture_s=config.event_pre_capture,
                 post_capture_s=config.event_post_capture,
                 utc_of=lambda frame: began_utc + frame.time_s,
@@ -82,8 +85,12 @@ class RecordedEvents:
 
     @property
     def notes(self) -> list[str]:
-        """What people should know of the events, one sentence each."""
-        return list(self._notes)
+        """What people should know of the events, one sentence each; of clips once they were cut."""
+        short = 0 if self._clips is None else self._clips.short
+        if not short:
+            return list(self._notes)
+        clips = "1 clip is" if short == 1 else f"{short} clips are"
+        return [*self._notes, f"{clips} shorter than asked: the recording begins or ends there"]
 
     def write(self, item: Annotated) -> None:
         """Look at the next frame. With the first one earlier events of this name go: a run that fails before leaves them."""
@@ -120,6 +127,8 @@ class _FileClips:
 
     def __init__(self, source: VideoFile, began_utc: float) -> None:
         self._source, self._began_utc = source, began_utc
+        self.short = 0
+        """Clips that hold less than was asked for, because the recording does."""
 
     def hold(self, since_utc_s: float) -> None:
         pass
@@ -135,5 +144,10 @@ class _FileClips:
         suffix = Path(source.path).suffix.lower()
         target = target.with_suffix(suffix if suffix in CONTAINERS else ".mkv")
         to_file = float(source.shift_s) - self._began_utc
-        span = cut_file(source.path, source.stream_index, start_utc_s + to_file, end_utc_s + to_file, target)
-        return None if span is None else target
+        span = cut_file(
+            source.path, source.stream_index, start_utc_s + to_file, end_utc_s + to_file, target, began_utc_s=-to_file
+        )
+        if span is None:
+            return None
+        self.short += span[0] > start_utc_s + to_file + _NEAR_S or span[1] < end_utc_s + to_file - _NEAR_S
+        return target

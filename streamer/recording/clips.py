@@ -100,7 +100,7 @@ def _copy(path: Path, writer: _Writer, start: int, end: int) -> bool:
         log.warning("%s holds no whole picture yet, and is left out of a clip", path.name)
         return True
     with container:
-        noted = read_start_note(container.metadata.get("comment", ""))
+        noted = read_start_note(container.metadata)
         if noted is None or not container.streams.video:
             log.warning("%s does not say when it began, and is left out of a clip", path.name)
             return True

@@ -15,17 +15,21 @@ from av.packet import Packet
 from av.stream import Stream
 
 from streamer.errors import OutputWriteFailed
+from streamer.recording.segment_file import recording_note
 from streamer.sinks.disk import why
 
 AnyPacket: TypeAlias = "Packet[Any]"
 
 
-def cut_file(path: str | Path, stream_index: int, start_s: float, end_s: float, target: Path) -> tuple[float, float] | None:
+def cut_file(
+    path: str | Path, stream_index: int, start_s: float, end_s: float, target: Path, *, began_utc_s: float = 0.0
+) -> tuple[float, float] | None:
     """Write a recording's video stream of that index, and its first sound, from the key frame at or before ``start_s`` on.
 
     It ends at ``end_s`` or a few pictures later. Times are those of the file's own stamps, in seconds; what comes back are
     those of the first picture and of the last one's end, or None where the recording holds nothing then. ``target`` appears
-    whole or not at all; its ending says which container. Raises ``OutputWriteFailed``.
+    whole or not at all; its ending says which container. It notes when it begins, as footage does: ``began_utc_s`` is when
+    the stamps were 0, in seconds since 1970. Raises ``OutputWriteFailed``.
     """
     part = target.with_name(f".{target.stem}.partial{target.suffix}")
     try:
@@ -37,6 +41,7 @@ def cut_file(path: str | Path, stream_index: int, start_s: float, end_s: float, 
                 if first is None or (seeking and _shown_s(first) > start_s):
                     continue
                 with av.open(str(part), "w") as clip:
+                    clip.metadata["comment"] = recording_note(began_utc_s + _shown_s(first))
                     span = _copy(first, packets, clip, streams, end_s)
             part.replace(target)
             return span

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import av.error
@@ -91,8 +92,14 @@ def start_note(utc: datetime, *, camera_clock: bool) -> str:
     return f"began {utc.isoformat(timespec='microseconds')}, {_CLOCKS[camera_clock]}"
 
 
-def read_start_note(text: str) -> tuple[datetime, bool] | None:
-    """When a file begins, and whether that is by the camera's clock; None for a text that does not say so."""
+def recording_note(utc_s: float) -> str:
+    """The same of a clip out of a recording, whose own times it goes by: ``utc_s`` is in seconds since 1970."""
+    return f"began {datetime.fromtimestamp(utc_s, UTC).isoformat(timespec='microseconds')}, by the recording's times"
+
+
+def read_start_note(tags: Mapping[str, str]) -> tuple[datetime, bool] | None:
+    """When a file with these tags begins, and whether that is by the camera's clock; None where they do not say so."""
+    text = next((value for key, value in tags.items() if key.lower() == "comment"), "")  # Matroska writes names in capitals
     words, _, clock = text.removeprefix("began ").partition(", ")
     try:
         return datetime.fromisoformat(words), clock == _CLOCKS[True]

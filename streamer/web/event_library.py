@@ -259,7 +259,7 @@ def _part(path: Path) -> ClipPart | None:
     """What a file of a clip says of itself; None for one that cannot be read."""
     try:
         with av.open(str(path)) as container:
-            noted = read_start_note(container.metadata.get("comment", ""))
+            noted = read_start_note(container.metadata)
             codec = container.streams.video[0].codec_context.name if container.streams.video else ""
             seconds = (container.duration or 0) / av.time_base
             return ClipPart(path, codec, seconds, None if noted is None else noted[0].timestamp())

@@ -14,6 +14,7 @@ from streamer.annotation import annotate
 from streamer.errors import ConfigError, DetectorError, OutputRefused
 from streamer.events.event import Event
 from streamer.events.store import open_existing
+from streamer.recording.segment_file import read_start_note
 
 RATE = 25
 
@@ -63,6 +64,17 @@ def test_a_recording_has_its_events_with_pictures_and_clips(recording: Path, tmp
         shown = [float(frame.time) for frame in clip.decode(video=0) if frame.time is not None]
     lasts_s = shown[-1] - shown[0]
     assert event.end_s - event.start_s + 3.0 - 1 / RATE <= lasts_s <= event.end_s - event.start_s + 4.5
+
+
+def test_a_clip_says_when_it_begins_and_one_that_is_short_is_told(recording: Path, tmp_path: Path) -> None:
+    folder, notes = run(recording, tmp_path, event_pre_capture=60.0)
+    (event,) = events_of(folder)
+    assert notes == ("1 clip is shorter than asked: the recording begins or ends there",)
+    assert event.clip is not None
+    with av.open(str(event.clip)) as clip:
+        noted = read_start_note(clip.metadata)
+    assert noted is not None
+    assert noted[0] == datetime(2026, 1, 31, 12, tzinfo=UTC), "the beginning of the recording"
 
 
 def test_a_part_has_events_at_the_same_times(recording: Path, tmp_path: Path) -> None:

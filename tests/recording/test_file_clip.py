@@ -10,6 +10,7 @@ import pytest
 
 from streamer.errors import OutputWriteFailed
 from streamer.recording.file_clip import cut_file
+from streamer.recording.segment_file import read_start_note
 
 RATE = 10
 SECONDS = 6
@@ -53,6 +54,23 @@ def test_a_clip_begins_at_a_key_frame_and_reaches_its_end(
     assert list(tmp_path.glob(".*")) == []
     with av.open(str(target)) as container:
         assert container.streams.audio
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mov"])
+def test_a_clip_says_when_it_begins(recording: Path, tmp_path: Path, suffix: str) -> None:
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"clip{suffix}"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(recording), "-c", "copy", str(source)], check=True)
+    with av.open(str(source)) as container:
+        begins = (container.start_time or 0) / 1e6
+    span = cut_file(source, 0, begins + 2.5, begins + 3.0, target, began_utc_s=1_767_225_600.25)
+    assert span is not None
+    with av.open(str(target)) as container:
+        noted = read_start_note(container.metadata)
+    if suffix == ".ts":
+        assert noted is None, "transport streams hold no tags"
+    else:
+        assert noted is not None
+        assert noted[0].timestamp() == pytest.approx(1_767_225_600.25 + span[0], abs=2e-6)
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:

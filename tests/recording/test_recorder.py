@@ -82,7 +82,7 @@ def test_every_packet_is_in_a_file_once(
         shown = times(path)
         assert shown == pytest.approx([shown[0] + index / RATE for index in range(len(shown))], abs=0.002)
         with av.open(str(path)) as container:
-            note = read_start_note(container.metadata["comment"])
+            note = read_start_note(container.metadata)
             assert note is not None
             assert note[0].strftime("%Y%m%dT%H%M%SZ") in path.name
             assert [each.codec_context.name for each in container.streams.audio] == ([] if kept is None else [kept])
@@ -160,7 +160,7 @@ def test_a_growing_file_plays_and_clips_are_never_shorter_than_asked(tmp_path: P
         assert clip.start_utc_s <= start
         assert clip.end_utc_s >= end
         with av.open(str(clip.paths[0])) as container:
-            noted = read_start_note(container.metadata["comment"])
+            noted = read_start_note(container.metadata)
         assert noted is not None, "it says when it began"
         assert noted[0].timestamp() == pytest.approx(clip.start_utc_s, abs=0.1)
         assert list(tmp_path.glob("*clip*")) == list(clip.paths)
