@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from streamer.detectors.from_settings import load
@@ -16,14 +18,14 @@ from streamer.stages import DetectsWanted, Remembers
 class _ToParent(logging.Handler):
     """Hands on what is logged: how that is written is the other process's business."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, send: Callable[[object], None]) -> None:
         super().__init__()
-        self._connection = connection
+        self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
         # Nobody may be there any more, and then nobody reads it.
         try:
-            self._connection.send(Said(record.name, record.levelno, record.getMessage()))
+            self._send(Said(record.name, record.levelno, record.getMessage()))
         except OSError:
             self.handleError(record)
 
@@ -34,7 +36,8 @@ class _ToParent(logging.Handler):
 def main() -> None:
     """Load the detector, then call it as it is asked to, until nobody is at the other end."""
     connection = connection_to_parent()
-    logging.getLogger("streamer").addHandler(_ToParent(connection))
+    send = _one_at_a_time(connection)
+    logging.getLogger("streamer").addHandler(_ToParent(send))
     logging.getLogger("streamer").setLevel(logging.INFO)
     asked = received(connection)
     settings, least_score, threads, device = asked.get()
@@ -50,16 +53,27 @@ def main() -> None:
             bool(getattr(detector, "slow", False)),
         )
     except Exception as error:  # noqa: BLE001  # it belongs to the other side
-        connection.send(_sendable(error))
+        send(_sendable(error))
         return
-    connection.send(answer)
+    send(answer)
     while True:
         method, arguments, options = asked.get()
         try:
             answer = getattr(detector, method)(*arguments, **options)
         except Exception as error:  # noqa: BLE001  # it belongs to the other side
             answer = _sendable(error)
-        connection.send(answer)
+        send(answer)
+
+
+def _one_at_a_time(connection: Connection) -> Callable[[object], None]:
+    """What sends an object whole: threads of a model may log while an answer is on its way."""
+    lock = threading.Lock()
+
+    def send(what: object) -> None:
+        with lock:
+            connection.send(what)
+
+    return send
 
 
 def _sendable(error: Exception) -> StreamerError:

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import streamer
@@ -152,3 +153,41 @@ def test_what_a_detector_logs_in_its_process_is_logged_here(
     for process in load_processes(settings, 0.5, ["auto"]):
         process.close()
     assert [(record.name, record.getMessage()) for record in caplog.records] == [("streamer.mine", "half of it")]
+
+
+_CHATTERS = """
+import logging, threading
+import numpy as np
+from streamer import Instances
+
+class Chatters:
+    labels = {1: "light"}
+
+    def __init__(self):
+        for number in range(3):
+            threading.Thread(target=self.chat, args=(f"{number}" * 5000,), daemon=True).start()
+
+    def chat(self, text):
+        while True:
+            logging.getLogger("streamer.mine").warning(text)
+
+    def detect(self, image):
+        boxes = np.tile(np.array([[1, 1, 9, 9]], np.float32), (200, 1))
+        masks = np.ones((200, 33, 33), np.float32)
+        return Instances(boxes_xyxy=boxes, scores=np.full(200, 0.9, np.float32), class_ids=np.ones(200, int), masks=masks)
+"""
+
+
+def test_answers_and_what_threads_log_meanwhile_do_not_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "chatting.py").write_text(_CHATTERS)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(streamer.__file__).parent.parent}")
+    settings = load_annotate_config(None, {"input": "in.mp4", "detector": "chatting:Chatters"})
+    (process,) = load_processes(settings, 0.5, ["auto"])
+    try:
+        for _ in range(20):
+            assert len(process.detect(np.zeros((16, 16, 3), np.uint8))) == 200
+    finally:
+        process.close()
+    assert {record.getMessage() for record in caplog.records} == {"0" * 5000, "1" * 5000, "2" * 5000}
