@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "archive": ("archive",),
     "archive_kills": ("archive_kills",),
     "wall": ("wall",),
+    "web": ("web",),
     "remote": ("remote",),
     "scaling": ("scaling",),
 }

@@ -86,8 +86,8 @@ export class WebRtc {
       else if (said.notice !== undefined) this.waitFor(said.notice);
       else this.know(said);
     };
-    socket.onclose = () => {
-      if (this.socket === socket) this.again('no connection to the server, trying again');
+    socket.onclose = ({ code, reason }) => {
+      if (this.socket === socket) this.again(code === 4000 ? `${reason}; trying again` : 'no connection to the server, trying again');
     };
   }
 
