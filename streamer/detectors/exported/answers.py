@@ -115,7 +115,8 @@ def _pasted(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> 
 
 
 OWN_SIZE = Preparation("none")
-STRETCHED = Preparation("stretch", averaged=True)
+STRETCHED = Preparation("stretch", antialiased=True)
+INTERPOLATED = Preparation("stretch")
 LEVELS = Preparation("stretch", deviation=(1.0, 1.0, 1.0), averaged=True)
 AROUND_0 = Preparation("stretch", mean=(127.5,) * 3, deviation=(127.5,) * 3, averaged=True)
 SSD = "SSD with post-processing"
@@ -145,7 +146,9 @@ def match(description: Description, place: Place) -> Answers | Miss:
     batched = len(outputs[boxes[0]].shape) == 3
     sized = any(tensor.name != place.tensor.name for tensor in description.inputs)
     if batched or sized:
-        return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, STRETCHED)
+        # D-FINE-seg, which says its size so, scales with OpenCV; the others do with Pillow.
+        preparation = INTERPOLATED if "img_size" in description.metadata else STRETCHED
+        return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, preparation)
     return Answers(TORCHVISION, boxes[0], scores[0], classes[0], masks, OWN_SIZE)
 
 

@@ -71,9 +71,17 @@ def grids(
 
 
 def from_prototypes(
-    prototypes: Floats, coefficients: Floats, boxes: NDArray[np.float64], input_size: tuple[int, int]
+    prototypes: Floats,
+    coefficients: Floats,
+    boxes: NDArray[np.float64],
+    input_size: tuple[int, int],
+    *,
+    logits: bool = True,
 ) -> Floats:
-    """Masks (N, M, M) of prototypes (K, h, w) mixed by coefficients (N, K); boxes (N, 4) in pixels of the input."""
+    """Masks (N, M, M) of prototypes (K, h, w) mixed by coefficients (N, K); boxes (N, 4) in pixels of the input.
+
+    What is mixed are logits; ``logits`` says whether they are interpolated as such, else as the probabilities that they are.
+    """
     count, height, width = prototypes.shape
     in_cells = boxes * np.array([width / input_size[0], height / input_size[1]] * 2)
 
@@ -81,9 +89,10 @@ def from_prototypes(
         part = np.ascontiguousarray(prototypes[:, top:bottom, left:right]).reshape(count, -1)
         # OpenCV's product, not NumPy's: that keeps a second core busy with waiting.
         mixed = cv2.gemm(coefficients[row : row + 1], part, 1.0, None, 0.0)  # type: ignore[call-overload]  # the stub does not know that a third may be missing
-        return np.asarray(mixed, np.float32).reshape(bottom - top, right - left)
+        made = np.asarray(mixed, np.float32).reshape(bottom - top, right - left)
+        return made if logits else np.asarray(1.0 / (1.0 + np.exp(-np.clip(made, -_FURTHEST, _FURTHEST))), np.float32)
 
-    return grids(part_of, in_cells, (width, height))
+    return grids(part_of, in_cells, (width, height), logits=logits)
 
 
 def from_maps(

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.detectors.exported.antialiased import Antialiased
+
 Floats = NDArray[np.float32]
 Resize = Literal["letterbox", "corner", "stretch", "none"]
 """``letterbox``: fitted into the input, in its middle; ``corner``: the same at the top left; ``stretch``: over all of it;
@@ -33,7 +35,9 @@ class Preparation:
     padding: int = 0
     """Gray level, 0..255, beside the picture."""
     averaged: bool = False
-    """Whether shrinking averages, as frameworks do that scale with Pillow; else it interpolates between four pixels."""
+    """Whether shrinking averages; else it interpolates between four pixels."""
+    antialiased: bool = False
+    """Whether pictures are scaled as Pillow and torchvision do: what a framework finds may hang on it."""
     in_floats: bool = False
     """Whether a stretched picture is scaled as floats, as frameworks do that scale tensors: rounding to levels would change
     scores in the third decimal."""
@@ -91,6 +95,7 @@ class PictureInput:
         self._tables = _tables(preparation, dtype, quantization)
         self._dtype = dtype
         self._fit: Fit | None = None
+        self._antialiased: Antialiased | None = None
         self._canvas = np.zeros((0, 0, 3), np.uint8)
         self._plane = np.zeros((0, 0), np.uint8)
         self._filled = np.zeros(0, dtype)
@@ -136,6 +141,8 @@ class PictureInput:
         inside = self._canvas[fit.top : fit.top + fit.used[1], fit.left : fit.left + fit.used[0]]
         if fit.used == (width, height):
             inside[:] = image
+        elif self._antialiased is not None:
+            self._antialiased(image, inside)
         else:
             shrinks = fit.used[0] < width or fit.used[1] < height
             way = cv2.INTER_AREA if self._preparation.averaged and shrinks else cv2.INTER_LINEAR
@@ -149,6 +156,8 @@ class PictureInput:
         self._plane = np.zeros((height, width), np.uint8)
         shape = (height, width, 3) if self._channels_last else (3, height, width)
         self._filled = np.zeros((1, *shape) if self._batch else shape, self._dtype)
+        if self._preparation.antialiased:
+            self._antialiased = Antialiased(fit.picture, fit.used)
         if self._in_floats:
             self._whole = np.zeros((fit.picture[1], fit.picture[0], 3), np.float32)
             self._scaled = np.zeros((height, width, 3), np.float32)

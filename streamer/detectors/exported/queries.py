@@ -71,7 +71,9 @@ def _probabilities(given: Floats, kind: Scores) -> Floats:
     return np.asarray(odds[:, :-1] / odds.sum(axis=1, keepdims=True), np.float32)
 
 
-STRETCHED = Preparation("stretch", averaged=True)
+STRETCHED = Preparation("stretch", antialiased=True)
+INTERPOLATED = ("rtdetr", "rtdetrv2")
+"""Those that LibreYOLO scales with OpenCV, not with Pillow."""
 SIGMOID = {
     "rt_detr": "RT-DETR",
     "rt_detr_v2": "RT-DETR",
@@ -117,9 +119,8 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
 def _preparation(description: Description) -> Preparation:
     """As the file's metadata say: stretched, with the mean and deviation that stand there, in 0..1, if any do."""
     mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
-    if mean is None or deviation is None:
-        return STRETCHED
-    return replace(STRETCHED, mean=mean, deviation=deviation)
+    usual = replace(STRETCHED, antialiased=description.metadata.get("model_family") not in INTERPOLATED)
+    return usual if mean is None or deviation is None else replace(usual, mean=mean, deviation=deviation)
 
 
 def _three(text: str) -> tuple[float, float, float] | None:

@@ -85,8 +85,13 @@ class Yolo:
 
         def masks(rows: Rows) -> Floats:
             first = np.moveaxis(prototypes, -1, 0) if self.prototypes_last else prototypes
+            # YOLOv5 and YOLOv7 interpolate probabilities, the others logits.
             return from_prototypes(
-                first.astype(np.float32, copy=False), coefficients[rows], fit.from_picture(in_picture[rows]), fit.input_size
+                first.astype(np.float32, copy=False),
+                coefficients[rows],
+                fit.from_picture(in_picture[rows]),
+                fit.input_size,
+                logits=self.form != "objectness",
             )
 
         return Found(in_picture, boxes.scores, boxes.classes, masks, empty_go=True)
@@ -137,7 +142,7 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     last, coefficients = False, 0
     if prototypes_at is not None:
         shape = found[prototypes_at]
-        last = shape[2] < shape[0]
+        last = _last(shape, place)
         coefficients = shape[2] if last else shape[0]
     names = len(description.names)
     if "rtdetr" in description.metadata.get("description", "").lower():
@@ -162,6 +167,16 @@ def match(description: Description, place: Place) -> Yolo | Miss:
     # Ultralytics divides boxes by the input's size for LiteRT, but final ones only in files with channels last.
     fractions = description.litert and (form != "final" or place.channels_last)
     return Yolo(form, at, prototypes_at, classes, coefficients, last, fractions)
+
+
+def _last(shape: tuple[int, ...], place: Place) -> bool:
+    """Whether prototypes of this shape are the last axis: the others are the input's sides, made smaller alike."""
+    if place.size is not None:
+        width, height = place.size
+        first_fits, last_fits = shape[1] * width == shape[2] * height, shape[0] * width == shape[1] * height
+        if first_fits != last_fits:
+            return last_fits
+    return shape[2] < shape[0]
 
 
 def _form(rows: int, columns: int, coefficients: int, names: int, place: Place) -> Form | None:
