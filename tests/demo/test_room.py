@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("aiortc")
+from streamer.demo.player import Player
 from streamer.demo.room import BadClip, bounded, check_clip
+from streamer.frame import Frame
+from tests.waiting import wait_until
 
 
 def clip(path: Path) -> Path:
@@ -48,6 +51,20 @@ def test_a_list_with_a_clip_behind_it_is_refused_or_played_as_a_clip(tmp_path: P
         return
     with av.open(str(path)) as played:  # as the player opens it
         assert played.format.name == "mpegts"
+
+
+def test_a_player_that_an_unforeseen_error_ends_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    def take(_: Frame) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    told: list[str] = []
+    player = Player("test:", take, told.append)
+    try:
+        wait_until(lambda: told)
+        assert told == ["an unforeseen error, which the log of streamer names"]
+        assert "nobody thought of this" in caplog.text
+    finally:
+        player.close()
 
 
 def test_sound_alone_is_none(tmp_path: Path) -> None:

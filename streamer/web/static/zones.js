@@ -7,6 +7,7 @@ import { Shapes } from './shapes.js';
 import { Watch } from './watch.js';
 
 const LOOK_MS = 1000;
+const AWAY = 'The server does not answer; trying again.';
 const LAYERS = { masks: true, outlines: true, labels: true };
 const FIELDS = ['name', 'classes', 'count', 'coverage', 'enter_after', 'leave_after'];
 const element = (id) => document.getElementById(id);
@@ -221,7 +222,7 @@ async function asked(address, options) {
   try {
     answer = await fetch(address, options);
   } catch {
-    throw new Error('The server does not answer; try again.');
+    throw new Error(AWAY);
   }
   if (answer.status === 401) location.replace(at('login'));
   if (!answer.ok) throw new Error((await answer.text()).trim());
@@ -286,6 +287,7 @@ function picture(bitmap, objects) {
 async function look() {
   try {
     const { cameras, ice_servers: helpers } = await (await asked(at('api/cameras'))).json();
+    if (element('problem').textContent === AWAY) element('problem').textContent = '';
     const seen = cameras.filter((each) => each.has_pictures);
     const field = element('camera');
     for (const each of seen) if (![...field.options].some((option) => option.value === each.name)) field.add(new Option(each.name, each.name));
