@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "kills": ("kills",),
     "archive": ("archive",),
     "archive_kills": ("archive_kills",),
+    "ray": ("ray_cluster",),
     "wall": ("wall",),
     "web": ("web",),
     "remote": ("remote",),

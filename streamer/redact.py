@@ -113,6 +113,10 @@ class _Known:
             self._pattern = pattern_of(self._secrets)
             self._long = pattern_of(known for known in self._secrets if len(known) >= _ANYWHERE)
 
+    def secrets(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._secrets)
+
     def forget(self) -> None:
         with self._lock:
             self._secrets.clear()
@@ -184,6 +188,11 @@ def remember(text: str) -> None:
 def remember_secret(value: str) -> None:
     """Hide ``value`` itself from now on: from 8 characters on anywhere, from 4 as a word, a shorter one in quotes."""
     _known.add(value)
+
+
+def remembered() -> tuple[str, ...]:
+    """What is hidden, for another process that does work of this one."""
+    return _known.secrets()
 
 
 def forget() -> None:

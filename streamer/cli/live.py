@@ -13,7 +13,7 @@ from streamer.cli.errors import Debug, guarded
 from streamer.cli.options import ConfigFile, given, with_options_of
 
 if TYPE_CHECKING:
-    from streamer.config.live import CameraConfig, ProcessOptions
+    from streamer.config.live import CameraConfig, ProcessOptions, RunOptions
 
 _LIVE_EPILOG = (
     "Examples:",
@@ -26,6 +26,7 @@ _RUN_EPILOG = (
     "Examples:",
     "  streamer run --check cameras.yaml",
     "  streamer run cameras.yaml --metrics 9090 --log-format json",
+    "  streamer run cameras.yaml --ray auto --metrics 9090",
     "Exit codes: 0 all ended, 1 one failed, 2 wrong configuration, 130 Ctrl-C; 0 after a SIGTERM that left outputs complete.",
 )
 
@@ -68,11 +69,15 @@ def run(
         from streamer.live.check import check_cameras
         from streamer.live.run import report
 
-        check_cameras(cameras, settings, surroundings=True)
+        check_cameras(cameras, settings, surroundings=settings.ray is None)
+        if settings.ray is not None:
+            from streamer.cluster.fleet import check_fleet
+
+            check_fleet(cameras, settings)
         for line in report(cameras):
             typer.echo(line)
         return 0
-    return _run(cameras, settings, single=False)
+    return _run(cameras, settings, single=False) if settings.ray is None else _run_fleet(cameras, settings)
 
 
 @config_app.command("schema")
@@ -105,6 +110,37 @@ def _run(cameras: Mapping[str, CameraConfig], process: ProcessOptions, *, single
         return run_cameras(cameras, process, single=single, observe=table.update, tell=lambda line: typer.echo(line, err=True))
 
 
+def _run_fleet(cameras: Mapping[str, CameraConfig], process: RunOptions) -> int:
+    """Run cameras on the machines of a cluster, with a log and a table for people."""
+    from streamer.cli.live_table import LiveTable
+    from streamer.cluster.fleet import run_fleet
+    from streamer.runtime.log import set_up
+
+    handler = set_up(process.log_format, level=logging.WARNING if process.quiet else logging.INFO)
+    with LiveTable(quiet=process.quiet, log_handler=handler) as table:
+        return run_fleet(cameras, process, observe=table.update)
+
+
+@guarded
+def status(
+    ray: Annotated[str, typer.Option("--ray", metavar="ADDRESS", help="The cluster: auto, or HOST:PORT of its head.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)] = False,
+    debug: Debug = False,
+) -> None:
+    """Show which camera of a fleet runs where: what `run --ray` has started on a Ray cluster."""
+    from streamer.cluster.fleet import seen_in_fleet
+
+    seen = seen_in_fleet(ray)
+    if json:
+        import json as encoder
+
+        typer.echo(encoder.dumps([each.as_dict() for each in seen], indent=2, ensure_ascii=False))
+    else:
+        from streamer.cli.tables import print_fleet
+
+        print_fleet(seen)
+
+
 def _load_for_screens(sources: Sequence[str]) -> None:
     """A process that captures a screen needs PyAV loaded before OpenCV; all others the other way round."""
     if any(source.startswith("x11grab:") for source in sources):
@@ -116,5 +152,6 @@ def _load_for_screens(sources: Sequence[str]) -> None:
 def add_to(app: typer.Typer) -> None:
     """Add the commands to ``streamer``."""
     app.command(cls=with_options_of("streamer.config.live:LiveConfig"), epilog="\n\n".join(_LIVE_EPILOG))(live)
-    app.command(cls=with_options_of("streamer.config.live:ProcessOptions"), epilog="\n\n".join(_RUN_EPILOG))(run)
+    app.command(cls=with_options_of("streamer.config.live:RunOptions"), epilog="\n\n".join(_RUN_EPILOG))(run)
+    app.command(epilog="Example:  streamer status --ray auto")(status)
     app.add_typer(config_app, name="config")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.progress import clock
+from streamer.cluster.fleet_head import Seen
 from streamer.comparison.comparing import Comparison
 from streamer.detectors.catalog import KnownModel
 from streamer.detectors.check import CheckReport
@@ -229,6 +230,25 @@ def print_findings(findings: Iterable[Finding], console: Console | None = None) 
         table.add_row(Text(finding.verdict, style=_COLOURS[finding.verdict]), finding.name, escape(finding.text))
         if finding.remedy:
             table.add_row("", "", Text(f"→ {finding.remedy}", style="dim"))
+    (console or Console()).print(table, highlight=False)
+
+
+def print_fleet(cameras: Sequence[Seen], console: Console | None = None) -> None:
+    """Which camera of a fleet runs where, and how it is."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for title in ("camera", "machine", "address", "state", "fps in", "starts", "heard"):
+        table.add_column(title, justify="right" if title in ("fps in", "starts", "heard") else "left")
+    for camera in cameras:
+        status = camera.status
+        table.add_row(
+            Text(camera.name),
+            Text(camera.place.machine),
+            camera.place.address,
+            Text("starting" if status is None else "; ".join(status.problems) or status.state),
+            "" if status is None else f"{status.camera_fps:.1f}",
+            str(camera.starts),
+            f"{camera.heard_s:.1f} s ago",
+        )
     (console or Console()).print(table, highlight=False)
 
 

@@ -19,8 +19,6 @@ NAMESPACE = "streamer"
 _CONNECT_S = 5.0
 _OBJECT_STORE_BYTES = 100 << 20
 """Nothing large travels through Ray: recordings are read where they are worked on."""
-_KEEPALIVE = {"RAY_grpc_client_keepalive_time_ms": "1000", "RAY_grpc_client_keepalive_timeout_ms": "2000"}
-"""Without these a call to a machine that is cut off waits for ever, although Ray knows that it is gone."""
 
 
 @contextmanager
@@ -64,8 +62,7 @@ def _prepare(address: str) -> None:
     environment = os.environ
     environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     environment.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-    for name, value in _KEEPALIVE.items():
-        environment.setdefault(name, value)
+    environment.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: 15 is for all to go before it
     if "RAY_AUTH_MODE" not in environment:
         # Never left to Ray: it would write a token into the home folder, by which later clusters differ.
         if address == LOCAL:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from streamer.archive.messages import Came, Gone, Message, Work
 from streamer.archive.run import ArchiveStatus, annotate_archive
 from streamer.cluster.annotator import ClusterAnnotator
 from streamer.cluster.connection import connected
+from streamer.cluster.placing import absolute, gpu_share
 from streamer.config.annotate import AnnotateConfig
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import DEFAULT_SCORE
@@ -24,8 +24,6 @@ from streamer.errors import ConfigError
 _LOOK_S = 1.0
 """How often the machines of the cluster are looked at."""
 _END_S = 2.0
-_GPU_PARTS = 10_000
-"""Ray counts a GPU in so many parts."""
 _NODE_DIED = "node has died"
 
 
@@ -34,9 +32,6 @@ def annotate_on_cluster(config: AnnotateConfig, on_change: Callable[[ArchiveStat
 
     Raises ``ClusterUnavailable`` besides.
     """
-    index = gpu_index(config.device)
-    if index is not None and config.device != "cuda":
-        raise ConfigError(f"device: {config.device} names a GPU, which Ray chooses", hint="say --device cuda")
     return annotate_archive(config, on_change, employ=_on_cluster)
 
 
@@ -60,7 +55,7 @@ class RayWorker:
     def send(self, work: Work) -> None:
         """Hand over a recording."""
         journal = None if work.journal is None else work.journal.absolute()
-        work = replace(work, settings=_absolute(work.settings), journal=journal)
+        work = replace(work, settings=absolute(work.settings), journal=journal)
         self.stream = self.actor.annotate.options(num_returns="streaming").remote(work)
 
 
@@ -83,12 +78,10 @@ class RayWorkforce:
     _looked_at: float = -math.inf
 
     def __post_init__(self) -> None:
-        if "cuda" in (self.config.device, self.config.decode):
-            there = float(self.ray.cluster_resources().get("GPU", 0.0))
-            if not there:
-                raise ConfigError("no machine of the cluster has a GPU", hint="ray start --num-gpus 1, or --device cpu")
-            share = 1.0 if self.asked is None else min(1.0, there / self.asked)
-            self._gpus = math.floor(share * _GPU_PARTS) / _GPU_PARTS
+        if gpu_index(self.config.device) is not None:
+            self._gpus = gpu_share(self.ray, self.config.device, self.asked)
+        elif self.config.decode == "cuda":
+            self._gpus = gpu_share(self.ray, "cuda", self.asked)
         if not self._look():
             raise ConfigError(
                 f"no machine of the cluster has {self.cores} cores for a worker",
@@ -101,7 +94,8 @@ class RayWorkforce:
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""
-        settings = _absolute(self.config.model_copy(update={"workers": 1, "threads": self._threads()}))
+        update = {"workers": 1, "threads": self._threads(), "ray": None}
+        settings = absolute(self.config.model_copy(update=update))
         # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
         kind = self.ray.remote(num_cpus=self.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
         actor = kind(ClusterAnnotator).remote(settings, self.manifest, __version__)
@@ -159,15 +153,3 @@ class RayWorkforce:
     def _fit(self, cores: float, gpus: float) -> int:
         by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf
         return int(min(cores // self.cores, by_gpu))
-
-
-def _absolute(settings: AnnotateConfig) -> AnnotateConfig:
-    """The same from any folder; the detector may be a file as well as a name."""
-    update: dict[str, object] = {"input": os.path.abspath(settings.input), "ray": None}  # noqa: PTH100  # a Path leaves .. in it
-    for name in ("output", "detections", "coco", "counts", "events", "labels", "zones_file"):
-        path = getattr(settings, name)
-        if path is not None and (name != "labels" or path.exists()):
-            update[name] = path.absolute()
-    if os.path.exists(settings.detector):  # noqa: PTH110  # as above
-        update["detector"] = os.path.abspath(settings.detector)  # noqa: PTH100  # as above
-    return settings.model_copy(update=update)

@@ -21,6 +21,7 @@ from streamer.config.fields import (
     FilePath,
     Option,
     Positive,
+    RayAddress,
     Settings,
     Switch,
     Text,
@@ -162,7 +163,17 @@ class OutputOptions(Settings):
     """Hours after which events are removed, with pictures and clips, and what ``record_mode: events`` recorded."""
 
 
+class PlacingOptions(Settings):
+    """What a machine must have for a camera."""
+
+    panel: ClassVar[str] = "Process"
+
+    cores: Annotated[Positive | None, Option(file_only=True), Unset("1; 0.05 where it is only recorded")] = None
+    """With ``ray``: cores of a machine that the camera reserves, such as 0.25."""
+
+
 class CameraOptions(
+    PlacingOptions,
     EventOptions,
     PlacesOptions,
     RecordsOptions,
@@ -229,7 +240,21 @@ class LiveConfig(CameraConfig, ProcessOptions):
     """Everything that ``streamer live`` can be told."""
 
 
-class RunConfig(ProcessOptions):
+class FleetOptions(Settings):
+    """Where the cameras run."""
+
+    panel: ClassVar[str] = "Process"
+
+    ray: RayAddress = None
+    """Run each camera on a machine of a Ray cluster, elsewhere when that is gone: ``auto`` (the cluster of this machine), its
+    HOST:PORT, or ``local``."""
+
+
+class RunOptions(FleetOptions, ProcessOptions):
+    """What the command line of ``streamer run`` can say."""
+
+
+class RunConfig(RunOptions):
     """Everything that ``streamer run`` can be told."""
 
     defaults: CameraOptions = CameraOptions()

@@ -6,7 +6,7 @@ from streamer.config.annotate import AnnotateConfig
 from streamer.config.demo import DemoConfig
 from streamer.config.description import Description, descriptions
 from streamer.config.fields import PANELS, Settings
-from streamer.config.live import LiveConfig, ProcessOptions
+from streamer.config.live import LiveConfig, RunOptions
 from streamer.config.render import RenderConfig
 from streamer.config.serve import ServeConfig
 
@@ -14,7 +14,7 @@ _COMMANDS: dict[str, type[Settings]] = {
     "annotate": AnnotateConfig,
     "render": RenderConfig,
     "live": LiveConfig,
-    "run": ProcessOptions,
+    "run": RunOptions,
     "web": DemoConfig,
     "serve": ServeConfig,
 }

@@ -43,8 +43,10 @@ def run_cameras(
     single: bool = False,
     observe: Observer | None = None,
     tell: Callable[[str], None] = log.warning,
+    on_running: Callable[[Cameras], object] = lambda _: None,
 ) -> int:
-    """Run cameras by name until all have ended, and return the exit code. For the main thread, which windows and signals need.
+    """Run cameras by name until all have ended, and return the exit code. For the main thread, which windows and signals need;
+    without windows any thread can, and ``on_running`` gets what stops the cameras, before they begin.
 
     ``single``: the one source of a command line. It has to be there at the start, is shown in a window where there is nothing
     else to see of it, ends with its window, and what ends it is raised; of many cameras each fails alone. ``observe`` is shown
@@ -63,7 +65,7 @@ def run_cameras(
     def statuses() -> list[CameraStatus]:
         if running:
             return running[0].statuses()
-        return [_starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
+        return [starting(name, camera, since_s, since_utc_s) for name, camera in cameras.items()]
 
     def scene(camera: str) -> Scene | None:
         return running[0].scene(camera) if running else None
@@ -74,7 +76,7 @@ def run_cameras(
         return opened[0].deliveries() if opened else {}
 
     with (
-        _served(process.metrics, statuses, deliveries),
+        served(process.metrics, statuses, deliveries),
         _shown_in_browsers(cameras, process, statuses, deliveries, tell, scene, single=single) as wall,
         EventFiles(cameras, process) as events,
     ):
@@ -87,6 +89,7 @@ def run_cameras(
         supervised = Cameras(cameras, detector, parts, observe=observe, patient=not single, window_ends=single)
         running.append(supervised)
         events.watch(statuses)
+        on_running(supervised)
         supervised.run()
     if single:
         for failure in supervised.failures.values():
@@ -117,7 +120,7 @@ def _shown_in_browsers(
 
 
 @contextmanager
-def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]], deliveries: Deliveries) -> Iterator[None]:
+def served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]], deliveries: Deliveries) -> Iterator[None]:
     """Serve metrics and health, while the detector is loaded, too. Raises ``ConfigError`` for an address that is taken."""
     if address is None:
         yield
@@ -131,15 +134,17 @@ def _served(address: str | None, statuses: Callable[[], Sequence[CameraStatus]],
         yield
 
 
-def _starting(name: str, camera: CameraConfig, since_s: float, since_utc_s: float) -> CameraStatus:
-    """How a camera is that waits for the detector to be loaded."""
+def starting(
+    name: str, camera: CameraConfig, since_s: float, since_utc_s: float, reason: str = "the detector is being loaded"
+) -> CameraStatus:
+    """How a camera is that waits, since ``since_s`` (monotonic) and ``since_utc_s`` (seconds since 1970), for ``reason``."""
     return CameraStatus(
         name=name,
         source=redact(parse_address(camera.source).name),
         state=State.STARTING,
         state_s=time.monotonic() - since_s,
         since_utc_s=since_utc_s,
-        reason="the detector is being loaded",
+        reason=reason,
     )
 
 

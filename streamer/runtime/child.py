@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from streamer.runtime.signals import SIGNALS
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Child(NamedTuple):
@@ -63,3 +66,12 @@ def received(connection: Connection) -> SimpleQueue[Any]:
 
     threading.Thread(target=receive, name="from the parent", daemon=True).start()
     return objects
+
+
+def die_with_parent() -> None:
+    """From now on the kernel ends this process when the thread that started it is no more, however it ended.
+
+    The end of the connection says so, too, but somebody has to listen to it, and Python's lock may be held. Linux only.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")

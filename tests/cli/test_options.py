@@ -17,9 +17,9 @@ from streamer.cli.options import given, with_options_of
 from streamer.config.annotate import AnnotateConfig
 from streamer.config.description import descriptions
 from streamer.config.fields import Settings
-from streamer.config.live import LiveConfig, ProcessOptions
+from streamer.config.live import LiveConfig, RunOptions
 
-COMMANDS: dict[str, type[Settings]] = {"annotate": AnnotateConfig, "live": LiveConfig, "run": ProcessOptions}
+COMMANDS: dict[str, type[Settings]] = {"annotate": AnnotateConfig, "live": LiveConfig, "run": RunOptions}
 WIDE = {"COLUMNS": "160", "TERMINAL_WIDTH": "160", "NO_COLOR": "1"}
 
 

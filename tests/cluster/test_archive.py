@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,13 @@ from streamer.cluster.connection import connected
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import ClusterUnavailable, ConfigError
 from tests.archive.test_run import results
-from tests.cluster.machines import Machines, machines
+from tests.cluster.machines import Machines
 from tests.media import ffmpeg
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-WAIT_S = 120.0
+WAIT_S = 240.0
 
 
 def command(*arguments: object, detector: str = "tests.bright:Bright") -> list[str]:
@@ -35,20 +34,6 @@ def command(*arguments: object, detector: str = "tests.bright:Bright") -> list[s
 
 def run(*arguments: object, detector: str = "tests.bright:Bright") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments, detector=detector), capture_output=True, text=True, check=False, timeout=WAIT_S)
-
-
-@pytest.fixture(scope="module")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that lets ``Waiting`` go on."""
-    return tmp_path_factory.mktemp("go") / "go"
-
-
-@pytest.fixture(scope="module")
-def cluster(go: Path) -> Iterator[Machines]:
-    """A head, and one machine of two cores."""
-    with machines({"GO": str(go)}) as running:
-        running.add(2)
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,275 @@
+"""Cameras on the machines of a Ray cluster: the function behind ``run --ray``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamer.cluster.connection import connected
+from streamer.cluster.fleet_camera import FleetCamera
+from streamer.cluster.fleet_head import NAME, FleetHead, Seen
+from streamer.cluster.fleet_messages import Ended, Task
+from streamer.cluster.lease import LEASE_S
+from streamer.cluster.placing import absolute, gpu_share
+from streamer.config.live import CameraConfig, RunOptions
+from streamer.detectors.device import gpu_index
+from streamer.errors import ClusterUnavailable, ConfigError
+from streamer.live.check import check_cameras
+from streamer.live.run import CLEAN, FAILED, served, starting
+from streamer.live.status import CameraStatus
+from streamer.live.supervisor import Observer
+from streamer.redact import redact, remembered
+from streamer.runtime.signals import Interrupts, SighupHandler, exit_code
+from streamer.sources.address import Kind, parse_address
+from streamer.stages import State
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.25
+_REPORT_S = 1.0
+_ANSWER_S = 1.0
+_SILENT_S = LEASE_S + 1.0
+_END_S = 3.5
+_AGAIN_S = 5.0
+_COPIED_CORES = 0.05
+
+
+def run_fleet(cameras: Mapping[str, CameraConfig], process: RunOptions, *, observe: Observer | None = None) -> int:
+    """Run cameras by name, each on a machine of the cluster that the settings name, until all have ended; the exit code.
+
+    For the main thread, which signals need. Cameras whose machine or process is gone run elsewhere; all end with this process.
+    ``observe`` is shown their statuses. Raises ``ConfigError`` for what cannot be, and ``ClusterUnavailable``.
+    """
+    assert process.ray is not None
+    check_cameras(cameras, process)
+    check_fleet(cameras, process)
+    with connected(process.ray) as ray:
+        fleet = _Fleet(ray, cameras, process, observe)
+        with served(process.metrics, fleet.statuses, dict):
+            fleet.start()
+            with Interrupts(fleet.stop, fleet.abandon), SighupHandler(fleet.stop):
+                return fleet.run()
+
+
+def check_fleet(cameras: Mapping[str, CameraConfig], process: RunOptions) -> None:
+    """Raise ``ConfigError`` for what only the cameras of one process can do."""
+    if process.web is not None:
+        raise ConfigError(
+            f"{process.where('web')}web shows the cameras of one process, not those of a cluster",
+            hint="leave web out; metrics serves the figures of all, streamer status --ray shows who runs where",
+        )
+    shared = Counter(os.path.realpath(camera.events) for camera in cameras.values() if camera.events is not None)
+    for name, camera in cameras.items():
+        if camera.show:
+            raise ConfigError(f"{process.where('show', name)}a camera of a cluster has no window", hint="leave show out")
+        if parse_address(camera.source).kind in (Kind.CAMERA, Kind.DEVICE):
+            raise ConfigError(
+                f"{process.where('source', name)}{parse_address(camera.source).name} is a device of one machine",
+                hint="give it an address in the network, or run it there without --ray",
+            )
+        if camera.events is not None and shared[os.path.realpath(camera.events)] > 1:
+            raise ConfigError(
+                f"{process.where('events', name)}several cameras have their events in {camera.events}, which only one process "
+                "can write to",
+                hint="put {name} into the path",
+            )
+
+
+@dataclass(slots=True)
+class _Run:
+    """One camera: its actor, and what it will return."""
+
+    actor: Any
+    result: Any
+
+
+class _Fleet:
+    """The fleet of this process. :meth:`stop`, :meth:`abandon` and :meth:`statuses` are for any thread."""
+
+    def __init__(self, ray: Any, cameras: Mapping[str, CameraConfig], process: RunOptions, observe: Observer | None) -> None:
+        self._ray = ray
+        self._cameras = {name: absolute(camera) for name, camera in cameras.items()}
+        wanted = {"metrics": None, "ray": None, **({} if gpu_index(process.device) is None else {"device": "cuda"})}
+        self._process = absolute(process.model_copy(update=wanted))
+        self._observe = observe
+        self._since_s, self._since_utc_s = time.monotonic(), time.time()
+        self._head: Any = None
+        self._runs: dict[str, _Run] = {}
+        self._again_at: dict[str, float] = {}
+        self._ended: dict[str, Ended] = {}
+        self._seen: dict[str, Seen] = {}
+        self._asked_at = time.monotonic()
+        self._stopping_at: float | None = None
+        self._abandoned = False
+        watched = sum(not camera.only_copied for camera in cameras.values())
+        self._gpus = gpu_share(ray, process.device, watched) if watched and gpu_index(process.device) is not None else 0.0
+
+    def start(self) -> None:
+        """Begin. Raises ``ConfigError`` where the cluster has a fleet already."""
+        on_head = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}, "max_restarts": -1, "name": NAME}
+        try:
+            self._head = self._ray.remote(FleetHead).options(**on_head).remote()
+        except ValueError as error:
+            raise ConfigError(
+                "a fleet runs on this cluster already", hint="streamer status --ray shows it; end its command first"
+            ) from error
+        for name in self._cameras:
+            self._begin(name)
+        log.info("%d cameras on a cluster of %d machines", len(self._cameras), self._machines())
+
+    def stop(self) -> None:
+        """Complete the outputs, and end."""
+        self._stopping_at = time.monotonic()
+
+    def abandon(self) -> None:
+        """End at once."""
+        self._abandoned = True
+
+    def statuses(self) -> list[CameraStatus]:
+        """How all cameras are, in their order, as far as that is known."""
+        return [self._status(name) for name in self._cameras]
+
+    def run(self) -> int:
+        """Until all have ended."""
+        report_at = 0.0
+        asked = False
+        try:
+            while len(self._ended) < len(self._cameras) and not self._abandoned:
+                now = time.monotonic()
+                if self._stopping_at is not None and not asked:
+                    asked = True
+                    self._ask_to_end()
+                if self._stopping_at is not None and now - self._stopping_at > _END_S:
+                    log.warning("not everything ended in time: giving up what is left")
+                    break
+                self._hear(now)
+                if now >= report_at:
+                    report_at = now + _REPORT_S
+                    self._report(now)
+        finally:
+            for each in self._runs.values():
+                self._ray.kill(each.actor)
+        failed = any(ended.code == FAILED for ended in self._ended.values())
+        if self._stopping_at is not None or self._abandoned:
+            complete = len(self._ended) == len(self._cameras)
+            return FAILED if failed or not complete else exit_code()
+        return FAILED if failed else CLEAN
+
+    def _ask_to_end(self) -> None:
+        for name in self._cameras:
+            run = self._runs.get(name)
+            if name in self._ended:
+                continue
+            if run is not None and name in self._seen and self._silent_s(self._seen[name]) < _SILENT_S:
+                run.actor.stop.remote()
+            else:
+                # It runs nowhere: it waits for a machine.
+                self._ended[name] = Ended()
+                if run is not None:
+                    self._ray.kill(self._runs.pop(name).actor)
+
+    def _begin(self, name: str) -> None:
+        camera = self._cameras[name]
+        cores = camera.cores or (_COPIED_CORES if camera.only_copied else 1.0)
+        kind = self._ray.remote(
+            num_cpus=cores,
+            num_gpus=0.0 if camera.only_copied else self._gpus,
+            max_restarts=-1,
+            max_task_retries=-1,
+            max_concurrency=2,  # run, and stop beside it
+            scheduling_strategy="SPREAD",
+        )
+        actor = kind(FleetCamera).remote()
+        self._runs[name] = _Run(actor, actor.run.remote(Task(name, camera, self._process, remembered()), self._head))
+
+    def _hear(self, now: float) -> None:
+        """What has ended; what could not even begin is begun anew after a while."""
+        for name in [name for name, at in self._again_at.items() if now >= at and self._stopping_at is None]:
+            del self._again_at[name]
+            self._begin(name)
+        waiting = {each.result: name for name, each in self._runs.items()}
+        if not waiting:
+            time.sleep(_TICK_S)
+            return
+        ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=_TICK_S)
+        for result in ready:
+            name = waiting[result]
+            try:
+                ended: Ended = self._ray.get(result)
+            except self._ray.exceptions.RayError as error:
+                # Ray restarts a camera by itself; this is one that cannot be made where it was placed.
+                ended = Ended(FAILED, redact(" ".join(str(error).split())[:300]), begun=False)
+            self._ray.kill(self._runs.pop(name).actor)
+            if not ended.begun and self._stopping_at is None:
+                self._again_at[name] = now + _AGAIN_S
+                log.error("%s: cannot begin, again in %.0f s: %s", name, _AGAIN_S, ended.reason, extra={"source": name})
+                continue
+            self._ended[name] = ended
+            if ended.reason:
+                log.error("%s: %s", name, ended.reason, extra={"source": name})
+
+    def _report(self, now: float) -> None:
+        try:
+            seen: list[Seen] = self._ray.get(self._head.cameras.remote(), timeout=_ANSWER_S)
+        except self._ray.exceptions.RayError:
+            seen = []
+        else:
+            self._asked_at = time.monotonic()
+        for each in seen:
+            before = self._seen.get(each.name)
+            if before is None or before.place != each.place:
+                where = each.place
+                log.info(
+                    "%s: start %d, on %s (%s)",
+                    each.name,
+                    each.starts,
+                    where.machine,
+                    where.address,
+                    extra={"source": each.name},
+                )
+            self._seen[each.name] = each
+        if self._observe is not None:
+            self._observe(self.statuses(), now)
+
+    def _status(self, name: str) -> CameraStatus:
+        ended, seen = self._ended.get(name), self._seen.get(name)
+        if ended is not None:
+            state = State.FAILED if ended.code == FAILED else State.ENDED
+            return replace(ended.status or self._waiting(name, ""), state=state, reason=ended.reason)
+        if seen is None:
+            return self._waiting(name, "waits for a machine")
+        status = seen.status or self._waiting(name, "the detector is being loaded")
+        silent_s = self._silent_s(seen)
+        if silent_s < _SILENT_S:
+            return status
+        reason = f"nothing is heard of it for {silent_s:.0f} s; it was on {seen.place.machine}"
+        return replace(status, state=State.RECONNECTING, state_s=silent_s, since_utc_s=time.time() - silent_s, reason=reason)
+
+    def _silent_s(self, seen: Seen) -> float:
+        return seen.heard_s + time.monotonic() - self._asked_at
+
+    def _waiting(self, name: str, reason: str) -> CameraStatus:
+        return starting(name, self._cameras[name], self._since_s, self._since_utc_s, reason)
+
+    def _machines(self) -> int:
+        return sum(node["Alive"] for node in self._ray.nodes())
+
+
+def seen_in_fleet(address: str) -> Sequence[Seen]:
+    """What the fleet of the cluster at ``address`` knows of its cameras. Raises ``ConfigError`` and ``ClusterUnavailable``."""
+    with connected(address) as ray:
+        try:
+            head = ray.get_actor(NAME)
+            seen: list[Seen] = ray.get(head.cameras.remote(), timeout=_END_S)
+        except ValueError as error:
+            raise ClusterUnavailable(
+                "no fleet runs on this cluster", hint="start one: streamer run cameras.yaml --ray auto"
+            ) from error
+        except ray.exceptions.RayError as error:
+            raise ClusterUnavailable("the fleet does not answer", hint="look whether the head is there: ray status") from error
+    return seen
