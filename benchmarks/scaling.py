@@ -129,7 +129,7 @@ def cameras(seconds: float) -> bool:
         statuses = run_cameras(seconds, named, detector=detector, size=(640, 360), fps=10.0)
         costs[count] = time.process_time() - before
         calls = [status.detections for status in statuses]
-        fair &= min(calls) >= LEAST_SHARE * sum(calls) / count
+        fair &= min(calls) + 1 >= LEAST_SHARE * sum(calls) / count  # one may be under way
         shown = [f"{status.frames_out} of {status.frames_in}" for status in statuses]
         print(
             f"  {f'{count} cameras of 640x360 at 10':32} detections each {min(calls)} to {max(calls)} in {seconds:g} s, "
