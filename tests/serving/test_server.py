@@ -260,6 +260,22 @@ def test_regions_do_not_grow_without_end(memory: str) -> None:
     assert open_files() == before
 
 
+def test_memory_of_a_client_that_is_gone_is_let_go_after_a_while(memory: str) -> None:
+    now = [0.0]
+    regions = Regions(lambda: now[0])
+    regions.register("killed", f"/{memory}", 0, 12)
+    regions.register("alive", f"/{memory}", 0, 12)
+    now[0] = 200.0
+    regions.read("alive", 0, np.zeros((1, 1, 3), np.uint8))
+    now[0] = 400.0
+    regions.register("new", f"/{memory}", 0, 12)
+    assert regions.count == 2
+    with pytest.raises(Unknown):
+        regions.read("killed", 0, np.zeros((1, 1, 3), np.uint8))
+    regions.close()
+    assert regions.count == 0
+
+
 def test_memory_that_the_server_forgot_is_told_again(server: Served) -> None:
     detector = RemoteDetector(server.spec(options="images=shared"))
     first = detector.detect(picture())
@@ -269,6 +285,7 @@ def test_memory_that_the_server_forgot_is_told_again(server: Served) -> None:
     detector.close()
     np.testing.assert_array_equal(first.boxes_xyxy, again.boxes_xyxy)
     assert len(larger) == len(first)
+    assert server.service.regions.count == 0
     assert not list(SHM.glob(f"streamer-{os.getpid()}-*"))
 
 

@@ -128,11 +128,11 @@ class RemoteDetector:
     def close(self) -> None:
         """End the connection; a call under way ends with an error."""
         self._closed.set()
-        self._connection.interrupt()
         if self._lock.acquire(blocking=False):
-            # Nobody is asking; who is lets go of the rest.
             self._connection.close()
             self._lock.release()
+        else:
+            self._connection.interrupt()  # whoever is asking lets go of the rest
 
     def _opened(self, transport: Transport) -> tuple[RemoteModel, Told]:
         timeout_s = max(_OPEN_S, self._address.timeout_s)
