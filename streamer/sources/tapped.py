@@ -14,15 +14,19 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamer.errors import SourceLost
 from streamer.sources.camera_clock import CameraClock
 from streamer.sources.packets import CameraPacket, CameraStreams, Kind, PacketTap, describe, describe_decoded
-from streamer.sources.whole_pictures import WholePicture, WholePictures, is_key
+from streamer.sources.whole_pictures import WholePicture, WholePictures, is_key, is_picture
 
 _RTP = Fraction(1, 90_000)
 _DECODED_SOUND = frozenset({"g726", "g726le"})
 """Sound that no container takes as it is."""
 _KEY_IN_DATA = frozenset({"h264", "hevc"})
 _ALL_KEYS = frozenset({"mjpeg"})
+_START_CODES = (b"\x00\x00\x01", b"\x00\x00\x00\x01")
+_MOST_STRANGE = 5
+"""Packets in a row without a picture after which it is another codec: a few may be damaged, or hold parameters only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class TappedStreams:
         self._whole = WholePictures() if pieces else None
         self._whole_came = (clock(), utc(), False)
         self._arrival = arrival
+        self._strange = 0
+        """Packets in a row that hold no picture of the codec."""
         self._decoder = audio.codec_context if audio is not None and audio.codec_context.name in _DECODED_SOUND else None
         self._time_base = video.time_base or _RTP
         self._sound_time_base = _RTP if audio is None else audio.time_base or _RTP
@@ -78,7 +84,7 @@ class TappedStreams:
         tap.begin(CameraStreams(video=describe(video, rate), audio=sound))
 
     def take(self, packet: Packet[Any], *, video: bool) -> None:
-        """Hand on a packet of either stream, which is not empty."""
+        """Hand on a packet of either stream, which is not empty. Raises ``SourceLost`` where the codec changes."""
         if video and self._whole is not None:
             # There are hundreds of pieces a second: what is done for each is all that recording costs.
             whole = self._whole.push(bytes(packet), packet.pts, packet.dts, key=packet.is_keyframe)
@@ -88,11 +94,25 @@ class TappedStreams:
                 self._send_whole(whole, self._whole_came)
             self._whole_came = self._came(packet, self._time_base)
         elif video:
+            self._watch_codec(bytes(packet))
             pts, dts = (None, None) if self._arrival else (packet.pts, packet.dts)
             key = packet.is_keyframe or self._codec in _ALL_KEYS
             self._send("video", bytes(packet), pts, dts, self._time_base, key, self._came(packet, self._time_base))
         else:
             self._take_sound(packet, self._came(packet, self._sound_time_base))
+
+    def _watch_codec(self, data: bytes) -> None:
+        """Raise ``SourceLost`` where the camera goes over to another codec within a connection, as transport streams can.
+
+        FFmpeg goes on telling of the codec that it began with, and what comes would be kept as that. Only a new connection
+        finds out what it is.
+        """
+        if self._codec not in _KEY_IN_DATA or not data.startswith(_START_CODES) or is_picture(self._codec, data):
+            self._strange = 0
+            return
+        self._strange += 1
+        if self._strange == _MOST_STRANGE:
+            raise SourceLost("the camera went over to another codec", hint="it is connected to again")
 
     def _came(self, packet: Packet[Any], time_base: Fraction) -> tuple[float, float, bool]:
         arrived_s, arrived_utc_s = self._clock(), self._utc()

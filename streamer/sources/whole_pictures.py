@@ -68,6 +68,16 @@ def is_key(codec: str, data: bytes) -> bool:
     return any(unit[0] >> 1 & 0x3F in _H265_RANDOM_ACCESS for unit in _head(data, codec))
 
 
+def is_picture(codec: str, data: bytes) -> bool:
+    """Whether what came (with start codes) holds a slice of H.264 or H.265. No slice of the one looks like one of the other."""
+    if codec == "h264":
+        return any(unit[0] & 0x1F in (_H264_SLICE, _H264_IDR) for unit in nal_units(data) if unit)
+    # The last bit of the first byte and the first five of the second are the layer, 0; a temporal id is never 0.
+    return any(
+        not unit[0] & 1 and 0 < unit[1] < 8 and unit[0] >> 1 & 0x3F <= _H265_LAST_SLICE for unit in nal_units(data) if unit[1:]
+    )
+
+
 def parameter_sets(codec: str, data: bytes) -> bytes:
     """What says how large the pictures are (SPS, of H.265 also VPS): without start codes; empty if not there."""
     units = _head(data, codec)
