@@ -210,6 +210,16 @@ def test_a_finger_draws_on_a_phone(page: Page, run: Run) -> None:
     for x in (0.1, 0.9):
         page.touchscreen.tap(*at(page, x, 0.5))
     page.get_by_label("Name").wait_for()
+    box = page.locator("[data-corner='1']").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 9):
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 8 * step}]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    label = "[data-corner='1'][aria-label*=' 90.0 % from the left']:not([aria-label*=' 50.0 % from the top'])"
+    page.wait_for_selector(label, state="attached")
     page.get_by_role("button", name="Save in wall.yaml").tap()
     page.wait_for_selector("#told:text('Saved in wall.yaml')")
     assert list(run.zones()["lines"]) == ["line 1"]

@@ -211,6 +211,8 @@ export class Shapes {
     const selected = this.places[this.selected];
     if (selected && !this.locked && !this.drawing) parts.push(...this.handles(selected, unit));
     if (this.drawing) parts.push(...this.sketch(this.drawing, unit));
+    // A finger on the picture scrolls the page only while there is nothing to be dragged.
+    this.svg.classList.toggle('held', Boolean(selected) && !this.locked);
     this.svg.replaceChildren(...parts);
     if (focus) [...this.svg.children].find((each) => key(each) === focus)?.focus({ preventScroll: true });
   }
