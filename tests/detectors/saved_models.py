@@ -80,8 +80,9 @@ def save_two_stage(
     """Build a network of two stages with random weights, as the TF Object Detection API makes them, and return its folder.
 
     400 places, of which the suppression keeps 100 detections; then a mask head on crops of its own, asserts and control
-    inputs in between, and shapes that hold the 100 as a constant. Not ``static``: shapes are computed. ``shared``: scores
-    depend on the masks' crops, too. ``mixing``: each mask depends on those of all detections. Both must not be cut.
+    inputs in between, and shapes that hold the 100 as a constant. Pictures are resized, and their detections picked, in loops
+    over the batch with lists of tensors. Not ``static``: shapes are computed. ``shared``: scores depend on the masks' crops,
+    too. ``mixing``: each mask depends on those of all detections. Both must not be cut.
     """
     import numpy as np
     import tensorflow as tf
@@ -133,12 +134,21 @@ def save_two_stage(
             places = tf.reshape(tf.stack([top, left, top + 0.2, left + 0.2], -1), [-1, 4])
             crops = tf.image.crop_and_resize(features, places, tf.zeros([tf.shape(places)[0]], tf.int32), [7, 7])
             flat = tf.reshape(crops, [-1, 49 * depth])
-            scores = tf.nn.softmax(flat @ self.scores)[:, 1:]
-            boxes = tf.clip_by_value(places + 0.05 * tf.tanh(flat @ self.shift), 0, 1)
-            kept = tf.image.combined_non_max_suppression(
-                boxes[None, :, None], scores[None], ROWS, ROWS, iou_threshold=0.6, score_threshold=0.0
+
+            def picked(of_picture: tuple[Any, Any]) -> tuple[Any, ...]:
+                logits, shift = of_picture
+                scores = tf.nn.softmax(logits)[:, 1:]
+                boxes = tf.clip_by_value(places + 0.05 * tf.tanh(shift), 0, 1)
+                kept = tf.image.combined_non_max_suppression(
+                    boxes[None, :, None], scores[None], ROWS, ROWS, iou_threshold=0.6, score_threshold=0.0
+                )
+                return tf.reshape(kept[0], [ROWS, 4]), kept[1][0], kept[2][0], kept[3][0]
+
+            kinds = (tf.float32, tf.float32, tf.float32, tf.int32)
+            boxes, scores, class_ids, count = tf.map_fn(
+                picked, ((flat @ self.scores)[None], (flat @ self.shift)[None]), fn_output_signature=kinds
             )
-            return tf.reshape(kept[0], [1, ROWS, 4]), kept[1], kept[2], kept[3]
+            return boxes, scores, class_ids, count
 
         def _masks(self, features: Any, boxes: Any, class_ids: Any) -> tuple[Any, Any]:
             ones = tf.ones([1, ROWS if static else tf.shape(boxes)[0]], tf.int32)
