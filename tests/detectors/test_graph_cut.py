@@ -18,7 +18,7 @@ from streamer.detectors.graph_cut import fitted
 from streamer.detectors.hub import HubDetector
 from streamer.detectors.inner_size import InnerSize
 from streamer.detectors.model_opening import MASKS
-from streamer.detectors.networks import BoxAnswers, TwoStageNetwork, WholeNetwork
+from streamer.detectors.networks import BoxAnswers, Trial, TwoStageNetwork, WholeNetwork
 from streamer.perception.selection import Selection
 from tests.detectors import saved_models
 
@@ -229,6 +229,21 @@ def test_what_is_kept_of_a_model_is_removed_with_it(tmp_path: Path, own_cache: P
     cut_cache.forget(folders[0])
     assert [cut_cache.load(cut_cache.fingerprint(folder, "2.21", "CPU"), None) for folder in folders] == [None, (known, None)]
     assert len(list(own_cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("masks", "apart"),
+    [
+        (np.zeros((0, 33, 33)), False),
+        (np.zeros((1, 33, 33)), False),
+        (np.ones((100, 480, 640)), False),
+        (np.arange(100.0)[:, None, None] == np.full((100, 480, 640), 99.0), True),
+        (np.zeros((100, 33)), False),
+    ],
+)
+def test_masks_that_are_alike_prove_nothing(masks: NDArray[np.generic], apart: bool) -> None:
+    """Also those of the picture's size, which are a hundred times as large."""
+    assert Trial(None, {}, masks).tells_masks_apart == apart
 
 
 def test_what_is_handed_over_is_fitted_to_the_rows() -> None:
