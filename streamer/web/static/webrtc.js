@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 8000;
 const PATIENCE_MS = 3000; // without a first picture, or with none of those that were sent, for so long, another way is taken
 const GATHER_MS = 500;
 const TICKS = 90_000;
-const HOLD_MS = 100; // a picture waits for so long for what is in it
+const HOLD_MS = 50; // a picture waits for so long for what is in it
 const MOST_HELD = 3;
 
 // Why this browser cannot play video by WebRTC; empty where it can.
