@@ -121,6 +121,11 @@ class Namespaces:
                 self.command(machine, *command), env=self._environment, stdout=subprocess.DEVNULL, stderr=stderr, text=True
             )
 
+    def send_signal(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
+        """Send it to what :meth:`start` runs, which is a child of its process."""
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+        os.kill(int(children[0]), number)
+
     def cut(self, machine: int) -> None:
         """Take its cable out."""
         self._switch("link", "set", f"port{machine}", "down")
