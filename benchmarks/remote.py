@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.drawn_scene import person
 from benchmarks.measure import SAMPLES, median
-from benchmarks.render import person
 from streamer.detectors.remote.detector import RemoteDetector
 from streamer.instances import Instances
 from streamer.sources.video import VideoFile

@@ -24,9 +24,9 @@ from pathlib import Path
 import cv2
 
 from benchmarks.clips import scaled
+from benchmarks.drawn_scene import LABELS, ours, scene
 from benchmarks.live import run as run_cameras
 from benchmarks.measure import in_turn, machine
-from benchmarks.render import LABELS, ours, scene
 from streamer.detectors.registry import load_detector
 from streamer.frame import StreamInfo
 from streamer.render.renderer import Style
