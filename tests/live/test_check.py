@@ -58,7 +58,7 @@ ONE = "cameras:\n  gate:\n    source: 'test:'\n"
         ("detector: nandet\n" + ONE, "c.yaml:1: there is no detector 'nandet'; did you mean nanodet?"),
         ("detector: lamps:Brigt\n" + ONE, "c.yaml:1: the detector lamps:Brigt: the module has no class Brigt; did you mean"),
         ("detector: lamp:Bright\n" + ONE, "c.yaml:1: the detector lamp:Bright: there is no module lamp"),
-        ("detector: file\n" + ONE, "c.yaml:1: the detector file is a file"),
+        ("detector: file\n" + ONE, "c.yaml:1: the detector file is no file of a model that streamer opens"),
         ("detector: empty\n" + ONE, "c.yaml:1: empty is no SavedModel"),
         ("detector: nanodet\nlabels: names.txt\n" + ONE, "c.yaml:2: the detector nanodet has its own labels"),
         ("detector: model\nlabels: none.txt\n" + ONE, "c.yaml:2: the label file none.txt cannot be read"),
