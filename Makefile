@@ -18,8 +18,8 @@ test: setup-test ## run all tests
 test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: ## all of that, none skipped, the command on each Python, and what takes minutes to install: judges of datasets, Triton
-	REQUIRE_ALL=1 $(MAKE) test
+test-all: ## all of that, none skipped, what takes minutes (machines that are lost, judges of datasets, Triton), and each Python
+	ALL_TESTS=1 REQUIRE_ALL=1 $(MAKE) test
 	$(MAKE) smoke
 	tools/judge-datasets "$(PYTHON)"
 	tools/judge-serving $(BIN)/python

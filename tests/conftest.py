@@ -52,11 +52,20 @@ def no_remembered_secrets() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests for a GPU are left out where there is none: no machine has to have one."""
-    on_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
-    if on_gpu and cuda.driver().problem:
-        config.hook.pytest_deselected(items=on_gpu)
-        items[:] = [item for item in items if item not in on_gpu]
+    """Tests for a GPU are left out where there is none, as no machine has to have one; those of minutes unless asked for."""
+    left_out = [name for name, wanted in (("gpu", _has_gpu), ("minutes", _takes_minutes)) if not wanted()]
+    dropped = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if not any(item.get_closest_marker(name) for name in left_out)]
+
+
+def _has_gpu() -> bool:
+    return not cuda.driver().problem
+
+
+def _takes_minutes() -> bool:
+    return os.environ.get("ALL_TESTS") == "1"
 
 
 @pytest.hookimpl(wrapper=True)

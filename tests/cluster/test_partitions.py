@@ -18,7 +18,7 @@ from tests.cluster.stamping import Stamp, stamps
 from tests.media import ffmpeg
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.minutes, pytest.mark.timeout(600)]
 
 WAIT_S = 240.0
 STREAMER = (sys.executable, "-m", "streamer")
