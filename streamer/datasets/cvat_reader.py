@@ -46,7 +46,10 @@ class CvatReader:
         """The objects of a frame."""
         made = []
         for piece in self._spans.pieces(frame):
-            shape = ET.fromstring(piece.content, ET.XMLParser(encoding=self._encoding))
+            try:
+                shape = ET.fromstring(piece.content, ET.XMLParser(encoding=self._encoding))
+            except ET.ParseError as error:
+                raise ValueError(f"{piece.content[:60]!r} cannot be read by itself: {error}") from error
             label = self._labels[piece.owner]
             one = self._object(shape, str(shape.get("label")) if label is None else label, piece.owner)
             if one is None:

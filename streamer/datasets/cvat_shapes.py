@@ -34,6 +34,7 @@ class CvatShapes:
         self._start = 0
         self._parser = expat.ParserCreate()
         self._parser.XmlDeclHandler = self._declared
+        self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._begins
         self._parser.EndElementHandler = self._ends
         try:
@@ -47,12 +48,17 @@ class CvatShapes:
 
     def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
         self.encoding = encoding or self.encoding
-        if self.encoding.lower().startswith("utf-16"):
-            raise ValueError("it is written in UTF-16: save it as UTF-8")
+
+    def _doctype(self, _name: str, _system: str | None, _public: str | None, has_declarations: int) -> None:
+        # Each shape is read again by itself, where entities and defaults would not be known.
+        if has_declarations:
+            raise ValueError("it declares entities or defaults in a DOCTYPE: save it without them")
 
     def _begins(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0 and name != "annotations":
             raise ValueError(f"its root is {name}, not annotations")
+        if self._depth == 0 and not (self._parser.GetInputContext() or b"").startswith(b"<annotations"):
+            raise ValueError("it is written in UTF-16: save it as UTF-8")
         self._depth += 1
         if self._holder_depth is None:
             if name in ("track", "image"):

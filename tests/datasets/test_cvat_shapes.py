@@ -51,6 +51,9 @@ def test_pieces_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enc
         (b"<annotations><track label='a'>", "no element found"),
         (b"<annotations><image><box/></image></annotations>", "id"),
         ("<?xml version='1.0' encoding='utf-16'?><annotations/>".encode("utf-16"), "UTF-16"),
+        ("<?xml version='1.0'?><annotations/>".encode("utf-16"), "UTF-16"),
+        ("<annotations/>".encode("utf-16-le"), "UTF-16"),
+        (b"<!DOCTYPE annotations [<!ENTITY b 'a'>]><annotations/>", "DOCTYPE"),
     ],
 )
 def test_what_is_damaged(tmp_path: Path, content: bytes, message: str) -> None:
