@@ -42,7 +42,7 @@ class SpansByFrame:
 
     def pieces(self, frame: int) -> list[Piece]:
         """What was noted of a frame. Raises ``OSError``."""
-        first, last = np.searchsorted(self._sorted[:, 0], [frame, frame + 1]).tolist()
+        first, last = (int(np.searchsorted(self._sorted[:, 0], frame, side)) for side in ("left", "right"))
         if first == last:
             return []
         with self._path.open("rb") as file:

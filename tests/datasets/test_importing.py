@@ -109,6 +109,7 @@ def test_what_a_person_drew_in_cvat(tmp_path: Path) -> None:
         ("cvat", "<a/>", "its root is a, not annotations"),
         ("cvat", "nothing", "cannot be read as cvat"),
         ("cvat", '<annotations><track label="a"><polygon frame="0" points="1;x"/></track></annotations>', "cannot be read"),
+        ("cvat", '<annotations xmlns:q="u"><image id="0"><box q:z="1"/></image></annotations>', "unbound prefix"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, from_: str, text: str, message: str) -> None:
@@ -118,6 +119,15 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, from_: str, text: str, 
     with pytest.raises(StreamerError, match=message):
         import_annotations(file, found, tmp_path / "back.jsonl", from_)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "found.jsonl"]
+
+
+def test_the_last_frame_that_can_be_numbered_is_not_lost_in_silence(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    file = tmp_path / "annotations.xml"
+    box = f'<box frame="{2**63 - 1}" xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    file.write_text(f'<annotations><track label="a">{box}</track></annotations>')
+    done = import_annotations(file, found, tmp_path / "back.jsonl", "cvat")
+    assert done.notes == ("1 objects are in 1 frames that the records do not have",)
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
