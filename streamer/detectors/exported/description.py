@@ -11,6 +11,8 @@ from pathlib import Path
 
 MOST_NAMES = 100_000
 """More class names than this are none."""
+MOST_SIDE = 16384
+"""A longer side of the input, in pixels, is none: memory would not hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ class Description:
         """Width and height in the metadata, in pixels; None where there is none."""
         value = _literal(self.metadata.get("imgsz", ""))
         sides = [value, value] if isinstance(value, int) else value
-        if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        if not isinstance(sides, list | tuple) or len(sides) != 2:
+            return None
+        if not all(type(side) is int and 0 < side <= MOST_SIDE for side in sides):
             return None
         return sides[1], sides[0]
 

@@ -6,6 +6,7 @@ Each query has a box (centre and size as fractions of the picture), a score for 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -120,12 +121,12 @@ def _preparation(description: Description) -> Preparation:
     """As the file's metadata say: stretched, with the mean and deviation that stand there, in 0..1, if any do."""
     mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
     usual = replace(STRETCHED, antialiased=description.metadata.get("model_family") not in INTERPOLATED)
-    return usual if mean is None or deviation is None else replace(usual, mean=mean, deviation=deviation)
+    return usual if mean is None or deviation is None or 0.0 in deviation else replace(usual, mean=mean, deviation=deviation)
 
 
 def _three(text: str) -> tuple[float, float, float] | None:
     try:
         red, green, blue = (255.0 * float(value) for value in json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
-    return red, green, blue
+    return (red, green, blue) if math.isfinite(red + green + blue) else None

@@ -52,6 +52,21 @@ def test_pictures_are_normalised_where_it_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": {"height": 10**9, "width": 10**9}},
+        {"size": {"height": "64", "width": -1}},
+        {"do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.25, 0.0, 0.25]},
+        {"do_normalize": True, "image_mean": [float("nan")] * 3, "image_std": [1.0] * 3},
+        {"do_normalize": True, "image_mean": [10**400] * 3, "image_std": [1.0] * 3},
+    ],
+)
+def test_numbers_that_mean_nothing_are_as_if_they_were_not_there(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    _, instances = found(tmp_path, 255, processing={**PROCESSING, **wrong})
+    np.testing.assert_allclose(instances.scores, [1 / (1 + np.exp(-1.0))], atol=1e-3)
+
+
+@pytest.mark.parametrize(
     "config", [{"model_type": "detr"}, {"architectures": ["A"]}, {"model_type": 3}, [], {"model_type": "bert", "id2label": 5}]
 )
 def test_what_does_not_say_it_is_not_guessed_at(tmp_path: Path, config: Any) -> None:
