@@ -17,9 +17,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The detector cannot be used for any recording."""
+    """The worker cannot be used for any recording."""
 
     error: StreamerError
+    of_machine: bool = False
+    """Whether that says something of its machine only, not of the detector."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,17 +88,18 @@ class Pool(Generic[W]):
     stopped: bool = False
     """Whether :meth:`stop` was called before all had ended."""
     _places: list[_Place[W]] = field(default_factory=list)
+    _unusable: list[StreamerError] = field(default_factory=list)
+    """Why workers are not used, one each: nothing is started in their place, which would come to the same end."""
     _died_loading: int = 0
 
     def run(self) -> None:
-        """Return when all jobs have ended. Raises the ``StreamerError`` of a detector that cannot be used.
+        """Return when all jobs have ended. Raises the ``StreamerError`` of a detector, or of machines, that cannot be used.
 
         However it ends, no worker is left, and recordings that were not finished are cleaned up after.
         """
         try:
             while not self.stopped and (self.jobs or self.under_way()):
-                while len(self._places) < min(self.workforce.most(), len(self.jobs) + len(self.under_way())):
-                    self._places.append(_Place(self.workforce.start()))
+                self._employ()
                 for place in list(self._places):
                     self._hand_over(place)
                 by_worker = {id(place.worker): place for place in self._places}
@@ -116,6 +117,15 @@ class Pool(Generic[W]):
         """What is being worked on."""
         return [place.job for place in self._places if place.job is not None]
 
+    def _employ(self) -> None:
+        """Start as many as there is room and work for."""
+        used = sum(not place.unusable for place in self._places)
+        room = self.workforce.most() - len(self._unusable)
+        if self._unusable and not used and room <= 0:
+            raise self._unusable[-1]
+        for _ in range(min(room, len(self.jobs) + len(self.under_way())) - used):
+            self._places.append(_Place(self.workforce.start()))
+
     def _hand_over(self, place: _Place[W]) -> None:
         if place.ready and place.job is None and self.jobs:
             place.job = self.jobs.popleft()
@@ -131,11 +141,8 @@ class Pool(Generic[W]):
             place.ready = True
             self._died_loading = 0
         elif isinstance(message, Unusable):
-            if not any(other.ready for other in self._places):
-                raise message.error
-            # Where others work it stays, idle: the machine would only be given to the next one, to the same end.
             place.unusable = True
-            self.on_unusable(message.error)
+            self._leave_out(message.error, others_may_do=message.of_machine)
         elif place.job is not None and isinstance(message, Came):
             place.job.frames, place.job.of = message.frames, message.of
         elif place.job is not None and isinstance(message, Finished | Failed):
@@ -149,7 +156,9 @@ class Pool(Generic[W]):
         if job is None:
             self._died_loading += gone.by_work and not (place.ready or place.unusable)
             if self._died_loading >= _TRIES:
-                raise DetectorUnavailable(f"the process that loads the detector {gone.how}", hint="see above, or free memory")
+                self._died_loading = 0
+                error = DetectorUnavailable(f"the process that loads the detector {gone.how}", hint="see above, or free memory")
+                self._leave_out(error)
             return
         self.clean_up(job, gone.by_work)
         job.deaths += gone.by_work
@@ -159,6 +168,13 @@ class Pool(Generic[W]):
         else:
             times = "twice" if job.deaths >= _TRIES else f"the last of {job.deaths + job.moves} times"
             self.on_end(job, Failed(f"the process that worked on it {gone.how}, {times}"))
+
+    def _leave_out(self, error: StreamerError, *, others_may_do: bool = False) -> None:
+        """Do with a worker less. Raises ``error`` where no other works, unless it says nothing of others."""
+        if not others_may_do and not any(place.ready for place in self._places):
+            raise error
+        self._unusable.append(error)
+        self.on_unusable(error)
 
     def _end(self) -> None:
         # Killed, not asked: a detector may be in a call that takes half a minute. What is finished is on the disk.

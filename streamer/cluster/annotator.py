@@ -37,16 +37,14 @@ class ClusterAnnotator:
         yield from _told(lambda tell: annotator.annotate(work, tell))
 
     def _load(self, _: Callable[[Came], object]) -> Ready | Unusable:
+        if self._version != __version__:
+            told = f"{_here()} has streamer {__version__}, this is {self._version}"
+            return Unusable(ConfigError(told, hint="install the same version everywhere"), of_machine=True)
+        if not self._manifest.exists():
+            told = f"{_here()} does not see {self._manifest.parent}"
+            hint = "input and OUTPUT must be on storage that all machines have at the same path"
+            return Unusable(ConfigError(told, hint=hint), of_machine=True)
         try:
-            if self._version != __version__:
-                raise ConfigError(
-                    f"{_here()} has streamer {__version__}, this is {self._version}", hint="install the same version everywhere"
-                )
-            if not self._manifest.exists():
-                raise ConfigError(
-                    f"{_here()} does not see {self._manifest.parent}",
-                    hint="input and OUTPUT must be on storage that all machines have at the same path",
-                )
             self._annotator = Annotator(self._settings)
         except StreamerError as error:
             return unusable(error)

@@ -89,8 +89,8 @@ class RayWorkforce:
             )
 
     def most(self) -> int:
-        """As many as were asked for, or as there is room for now: machines may come and go."""
-        return self._look() if self.asked is None else self.asked
+        """As many as there is room for now, and no more than were asked for: machines may come and go."""
+        return self._look() if self.asked is None else min(self.asked, self._look())
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""

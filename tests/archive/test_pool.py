@@ -48,6 +48,8 @@ class Cast:
             if worker.asked and worker.lines:
                 worker.asked -= 1
                 heard.append((worker, worker.lines.popleft()))
+                # What follows is its end, and nobody asks for that.
+                worker.asked += isinstance(heard[-1][1], Unusable)
         return heard
 
     def end(self, workers: Sequence[Player]) -> Sequence[Player]:
@@ -58,7 +60,8 @@ class Cast:
 DONE = Finished(1, (), ())
 LOST = Gone("was lost with its machine", by_work=False)
 DIED = Gone("was killed")
-AWAY = Unusable(ConfigError("the machine does not see OUTPUT"))
+AWAY = Unusable(ConfigError("the machine does not see OUTPUT"), of_machine=True)
+BROKEN = Unusable(DetectorUnavailable("no device"))
 
 
 def played(names: str, *parts: list[Message], most: int = 2) -> tuple[dict[str, Finished | Failed], list[str], list[bool]]:
@@ -104,6 +107,32 @@ def test_a_worker_that_cannot_be_used_stays_idle_while_others_work() -> None:
     ends, told, _ = played("abc", [Ready(), DONE, DONE, DONE], [AWAY])
     assert ends == {"a": DONE, "b": DONE, "c": DONE}
     assert told == ["the machine does not see OUTPUT"]
+
+
+def test_a_machine_that_answers_first_does_not_end_what_others_may_do() -> None:
+    ends, told, _ = played("abc", [AWAY], [Ready(), DONE, DONE, DONE])
+    assert ends == {"a": DONE, "b": DONE, "c": DONE}
+    assert told == ["the machine does not see OUTPUT"]
+    # There is work for one only: it is another one's.
+    ends, _, _ = played("a", [AWAY], [Ready(), DONE])
+    assert ends == {"a": DONE}
+
+
+def test_a_detector_that_cannot_be_used_ends_the_run_at_once() -> None:
+    with pytest.raises(DetectorUnavailable, match="no device"):
+        played("abc", [BROKEN], [Ready(), DONE, DONE, DONE])
+
+
+def test_nothing_is_started_in_place_of_a_worker_that_cannot_be_used() -> None:
+    ends, told, _ = played("abcdef", [Ready(), *[DONE] * 6], [BROKEN, Gone("ended with exit code 0")])
+    assert set(ends) == set("abcdef")
+    assert told == ["no device"]
+
+
+def test_workers_that_die_loading_end_nothing_that_others_work_on() -> None:
+    ends, told, _ = played("abcdef", [Ready(), *[DONE] * 6], [DIED], [DIED])
+    assert set(ends) == set("abcdef")
+    assert told == ["the process that loads the detector was killed; see above, or free memory"]
 
 
 def test_where_none_can_be_used_the_run_ends() -> None:
