@@ -105,7 +105,10 @@ class RayWorkforce:
         """What they say."""
         talking = {id(worker.stream): worker for worker in workers if worker.stream is not None}
         streams = [worker.stream for worker in talking.values()]
-        if not streams or not self.ray.wait(streams, num_returns=1, timeout=timeout_s)[0]:
+        if not streams:
+            time.sleep(timeout_s)  # all machines are gone, say
+            return []
+        if not self.ray.wait(streams, num_returns=1, timeout=timeout_s)[0]:
             return []
         ready, _ = self.ray.wait(streams, num_returns=len(streams), timeout=0)
         return [(talking[id(stream)], self._next(talking[id(stream)])) for stream in ready]
