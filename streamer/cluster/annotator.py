@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
 from streamer._version import __version__
-from streamer.archive.messages import Came, Failed, Message, Ready, Unusable, Work
+from streamer.archive.messages import Came, Message, Ready, Unusable, Work
 from streamer.archive.worker import Annotator, unusable
 from streamer.config.annotate import AnnotateConfig
-from streamer.errors import ConfigError, StreamerError, in_one_line
+from streamer.errors import ConfigError, StreamerError
 from streamer.redact import redact
 
 
@@ -56,14 +58,20 @@ def _here() -> str:
 
 
 def _told(work: Callable[[Callable[[Came], object]], Message]) -> Iterator[Message]:
-    """What ``work`` tells and at last returns. It has a thread of its own: in the main one it would take the signals."""
+    """What ``work`` tells and at last returns. It has a thread of its own: in the main one it would take the signals.
+
+    What it raises, such as that a detector which has failed cannot be loaded again, ends this process, as it ends one of a
+    single machine: another worker takes the recording, and no later one fails for want of a detector.
+    """
     messages: SimpleQueue[Message] = SimpleQueue()
 
     def run() -> None:
         try:
             messages.put(work(messages.put))
-        except BaseException as error:  # noqa: BLE001  # whoever waits must be told
-            messages.put(Failed(redact(in_one_line(error))))
+        except BaseException:  # noqa: BLE001  # whoever waits is told of the end of the process
+            sys.stderr.write(redact(traceback.format_exc()))
+            sys.stderr.flush()
+            os._exit(1)
 
     threading.Thread(target=run, name="annotator", daemon=True).start()
     while True:

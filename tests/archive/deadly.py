@@ -25,6 +25,22 @@ class Deadly(Bright):
         return super().detect(image)
 
 
+class Lost(Bright):
+    """Fails at it, and can be loaded only once in a process: as where a GPU has gone."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Lost.made += 1
+        if Lost.made > 1:
+            raise RuntimeError("there is no GPU")
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        if image.min() > _WHITE:
+            raise RuntimeError("the GPU fell off the bus")
+        return super().detect(image)
+
+
 class Stuck(Bright):
     """Does not answer while the variable ``STUCK`` is set; otherwise it counts its calls in the file that ``CALLS`` names."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,24 @@ import pytest
 
 from streamer.cluster.workforce import RayWorkforce
 from streamer.config.annotate import load_annotate_config
+from tests.media import ffmpeg
+
+# Two recordings, one after the other; what becomes of each is printed.
+_ANNOTATE = """
+import sys
+from streamer._version import __version__
+from streamer.archive.messages import Work
+from streamer.cluster.annotator import ClusterAnnotator
+from streamer.config.annotate import load_annotate_config
+video, folder = sys.argv[1:]
+def settings(name):
+    given = {"input": video, "output": f"{folder}/{name}.mp4", "detector": "tests.archive.deadly:Lost"}
+    return load_annotate_config(None, given)
+annotator = ClusterAnnotator(settings("a"), settings("a").output.parent, __version__)
+print(*annotator.load(), flush=True)
+for name in "ab":
+    print(type(list(annotator.annotate(Work(settings(name))))[-1]).__name__, flush=True)
+"""
 
 
 def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +40,12 @@ def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.Monk
     assert workforce.hear([], 0.25) == []
     assert slept == [0.25]
     assert workforce.most() == 2
+
+
+def test_a_detector_that_cannot_be_loaded_again_ends_its_process_and_fails_no_further_recording(tmp_path: Path) -> None:
+    video = tmp_path / "white.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=white:s=160x90:r=10:d=0.5", video)
+    command = [sys.executable, "-c", _ANNOTATE, str(video), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "Ready()\n"), done.stderr
+    assert "there is no GPU" in done.stderr
