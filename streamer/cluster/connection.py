@@ -79,7 +79,7 @@ def _prepare(address: str) -> None:
         )
     try:
         socket.create_connection((host, int(port)), _CONNECT_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # the last one where it is no name of a machine
         raise ClusterUnavailable(
             f"nothing answers at {address} ({in_one_line(error)})", hint="check the address, and that the head runs"
         ) from error

@@ -1,0 +1,17 @@
+"""Addresses of clusters that are none."""
+
+from __future__ import annotations
+
+import os
+from unittest import mock
+
+import pytest
+
+from streamer.cluster.connection import connected
+from streamer.errors import ClusterUnavailable
+
+
+@pytest.mark.parametrize("address", ["..:6379", f"{'a' * 70}.example:6379", "head\0:6379", "127.0.0.1:99999"])
+def test_what_is_no_address_of_a_machine_is_refused_in_a_line(address: str) -> None:
+    with mock.patch.dict(os.environ), pytest.raises(ClusterUnavailable, match="nothing answers at"), connected(address):
+        pass
