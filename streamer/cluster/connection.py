@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import secrets
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from streamer.errors import ClusterUnavailable, ConfigError, in_one_line
@@ -40,7 +40,7 @@ def connected(address: str, *, cpus: int | None = None) -> Iterator[Any]:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     handler = signal.getsignal(signal.SIGTERM)
     # Ray prints the deaths of workers to stdout, at length; whoever works with them is told of each, and says so in a line.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             try:
                 ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)

@@ -1,8 +1,10 @@
-"""Addresses of clusters that are none."""
+"""What a cluster is asked and told, without one."""
 
 from __future__ import annotations
 
 import os
+import sys
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -15,3 +17,12 @@ from streamer.errors import ClusterUnavailable
 def test_what_is_no_address_of_a_machine_is_refused_in_a_line(address: str) -> None:
     with mock.patch.dict(os.environ), pytest.raises(ClusterUnavailable, match="nothing answers at"), connected(address):
         pass
+
+
+def test_what_ray_prints_in_weeks_is_not_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=lambda **_: None, shutdown=lambda: None))
+    with mock.patch.dict(os.environ), connected("local"):
+        print("a worker died")  # as Ray does
+        with pytest.raises(OSError, match="not readable"):
+            sys.stdout.read()
+    assert capsys.readouterr().out == ""
