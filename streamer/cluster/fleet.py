@@ -203,7 +203,7 @@ class _Fleet:
                 ended: Ended = self._ray.get(result)
             except self._ray.exceptions.RayError as error:
                 # Ray restarts a camera by itself; this is one that cannot be made where it was placed.
-                ended = Ended(FAILED, redact(" ".join(str(error).split())[:300]), begun=False)
+                ended = Ended(FAILED, redact(" ".join(str(error).split()))[:300], begun=False)
             self._ray.kill(self._runs.pop(name).actor)
             if not ended.begun and self._stopping_at is None:
                 self._again_at[name] = now + _AGAIN_S

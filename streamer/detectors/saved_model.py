@@ -116,7 +116,8 @@ def first_line(error: BaseException) -> str:
     if lines and lines[0].startswith("Graph execution error"):
         # The reason stands behind the place in the user's code, which says nothing here.
         lines = [line for line in lines if not line.startswith("[[")][-1:]
-    return redact(lines[0][:300]) if lines else type(error).__name__
+    # Half of an address would not be known for one.
+    return redact(lines[0])[:300] if lines else type(error).__name__
 
 
 def _load(tf: Any, model: str) -> tuple[Any, Any]:
