@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from streamer.config.fields import Settings
+from streamer.detectors.registry import is_path
 from streamer.errors import ConfigError
 
 _GPU_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
-_MAY_BE_FILES = ("input", "source", "detector", "labels")
+_MAY_BE_FILES = ("input", "source", "labels")
 
 S = TypeVar("S", bound=Settings)
 
@@ -24,9 +25,10 @@ def absolute(settings: S) -> S:
         value = getattr(settings, name)
         if isinstance(value, Settings):
             update[name] = absolute(value)
-        elif name in _MAY_BE_FILES and value is not None:
-            if os.path.exists(value):  # noqa: PTH110  # a Path raises for some names
-                update[name] = type(value)(os.path.abspath(value))  # noqa: PTH100  # a Path leaves .. in it
+        elif (name == "detector" and is_path(value)) or (
+            name in _MAY_BE_FILES and value is not None and os.path.exists(value)  # noqa: PTH110  # a Path raises for some names
+        ):
+            update[name] = type(value)(os.path.abspath(value))  # noqa: PTH100  # a Path leaves .. in it
         elif isinstance(value, Path):
             update[name] = value.absolute()
     return settings.model_copy(update=update)

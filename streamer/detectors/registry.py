@@ -192,7 +192,10 @@ def _check_precision(spec: str, precision: str) -> None:
 
 
 def saved_model_of(spec: str) -> str | None:
-    """The handle or folder of the SavedModel that ``spec`` names; None when it names something else."""
+    """The handle or folder of the SavedModel that ``spec`` names; None when it names something else.
+
+    A folder that has a built-in detector's name, as of a checkout, is not meant by it: ``./nanodet`` is.
+    """
     name, _, handle = spec.partition(":")
     if spec == "mask-rcnn":
         return MASK_RCNN
@@ -200,13 +203,18 @@ def saved_model_of(spec: str) -> str | None:
         return handle
     if kaggle.is_kaggle(spec):
         return spec
-    return spec if spec and Path(spec).is_dir() else None
+    return spec if spec and spec not in BUILT_IN and Path(spec).is_dir() else None
 
 
 def exported_file_of(spec: str) -> Path | None:
     """The file of an exported network that ``spec`` names; None when it names something else."""
     path = Path(spec)
     return path if path.suffix.lower() in EXPORTED and path.is_file() else None
+
+
+def is_path(spec: str) -> bool:
+    """Whether ``spec`` is the path of a folder or file of this machine: what is looked up by its name is none."""
+    return exported_file_of(spec) is not None or (saved_model_of(spec) == spec and Path(spec).is_dir())
 
 
 def _suggestion(spec: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.cluster.placing import absolute
+from streamer.config.annotate import load_annotate_config
 from streamer.detectors.check import check
 from streamer.detectors.registry import check_detector, load_detector
 from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
@@ -120,6 +122,16 @@ def test_a_module_of_the_users_own_may_have_a_detectors_name(module: Path) -> No
 
 
 @pytest.mark.usefixtures("module")
+def test_a_folder_of_a_detectors_name_hides_it_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["nanodet", "nanodet:large", "mask-rcnn", "model"]
+    for name in names:
+        Path(name).mkdir()
+    assert len(check_detector("nanodet") or ()) == 80
+    settings = [load_annotate_config(None, {"input": "in.mp4", "detector": name}) for name in names]
+    assert [absolute(each).detector for each in settings] == [*names[:3], str(tmp_path / "model")]
+
+
 def test_a_near_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "models" / "rectangles").mkdir(parents=True)
     with pytest.raises(ConfigError, match="did you mean models/rectangles"):
