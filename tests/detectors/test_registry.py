@@ -121,7 +121,6 @@ def test_a_module_of_the_users_own_may_have_a_detectors_name(module: Path) -> No
     assert load_detector("nanodet:Bright", score_threshold=0.5).labels == {1: "lamp"}
 
 
-@pytest.mark.usefixtures("module")
 def test_a_folder_of_a_detectors_name_hides_it_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = ["nanodet", "nanodet:large", "mask-rcnn", "model"]
@@ -132,6 +131,7 @@ def test_a_folder_of_a_detectors_name_hides_it_nowhere(tmp_path: Path, monkeypat
     assert [absolute(each).detector for each in settings] == [*names[:3], str(tmp_path / "model")]
 
 
+@pytest.mark.usefixtures("module")
 def test_a_near_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "models" / "rectangles").mkdir(parents=True)
     with pytest.raises(ConfigError, match="did you mean models/rectangles"):
