@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -203,4 +204,4 @@ def _parsed(properties: Mapping[str, str], name: str) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.lstrip("-").isdigit()
+    return re.fullmatch("-?[0-9]{1,18}", text) is not None

@@ -115,6 +115,15 @@ def config_from_json(body: bytes) -> Mapping[str, str]:
     return {name: _text(value, "string_value") for name, value in parameters.items() if isinstance(value, dict)}
 
 
+def region_from_json(body: bytes) -> tuple[str, int, int]:
+    """Key, offset and size in bytes of shared memory that is to be registered. Raises ``BadMessage``."""
+    said = _json(body)
+    key, offset, size = said.get("key"), said.get("offset", 0), said.get("byte_size")
+    if not isinstance(key, str) or type(offset) is not int or type(size) is not int:
+        raise BadMessage("expected key as a text, offset and byte_size as numbers")
+    return key, offset, size
+
+
 def error_of(body: bytes) -> str:
     """What an answer that is none says. Raises ``BadMessage``."""
     return _text(_json(body), "error")
@@ -144,9 +153,12 @@ def _spec(spec: TensorSpec) -> dict[str, Any]:
 def _split(body: bytes, json_length: str | None) -> tuple[dict[str, Any], memoryview]:
     length = len(body)
     if json_length is not None:
-        if not json_length.isascii() or not json_length.isdigit() or int(json_length) > length:
-            raise BadMessage(f"{JSON_LENGTH}: expected a number of bytes up to {length}")
-        length = int(json_length)
+        try:
+            length = int(json_length)
+        except ValueError:
+            length = -1
+        if not 0 <= length <= len(body):
+            raise BadMessage(f"{JSON_LENGTH}: expected a number of bytes up to {len(body)}")
     return _json(body[:length]), memoryview(body)[length:]
 
 
@@ -219,9 +231,12 @@ def _objects(head: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def _shape(head: Mapping[str, Any]) -> tuple[int, ...]:
     values = _list(head, "shape")
     # Triton writes a model's shapes as numbers, some of its backends as texts.
-    if not all(type(value) is int or (isinstance(value, str) and value.lstrip("-").isdigit()) for value in values):
+    if not all(type(value) in (int, str) for value in values):
         raise BadMessage("shape: expected whole numbers")
-    return tuple(int(value) for value in values)
+    try:
+        return tuple(map(int, values))
+    except ValueError as error:
+        raise BadMessage("shape: expected whole numbers") from error
 
 
 def _parameters(head: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -84,6 +84,8 @@ _TABLE: Mapping[str, Iterable[str]] = {
 RAW_INPUTS, RAW_OUTPUTS = 7, 6
 """The numbers of the fields that hold raw tensors, of a request and of a response."""
 _LENGTH_DELIMITED = 2
+_MOST_FIELDS = 4096
+"""Top-level fields of a message; each is an object here, however few bytes it has."""
 
 
 def _classes() -> dict[str, Any]:
@@ -159,8 +161,11 @@ def split_raw(data: bytes, field: int) -> tuple[bytes, list[memoryview]]:
 
 def _fields(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
     """Of each top-level field its number, and where it begins, where its value begins, and where it ends."""
-    at = 0
+    at = count = 0
     while at < len(view):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise BadMessage(f"a protobuf message of more than {_MOST_FIELDS} fields")
         start = at
         tag, at = _read_varint(view, at)
         kind = tag & 7

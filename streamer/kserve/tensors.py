@@ -69,11 +69,12 @@ class Tensor:
         needed = _count(self) * dtype.itemsize
         if len(self.data) != needed:
             raise BadMessage(f"{self.name}: {self.datatype} {list(self.shape)} are {needed} bytes, got {len(self.data)}")
-        if dtype == np.bool_:  # a byte that is neither 0 nor 1 is no bool of NumPy's
-            bools: NDArray[np.generic] = (np.frombuffer(self.data, np.uint8) != 0).reshape(self.shape)
-            return bools
-        numbers: NDArray[np.generic] = np.frombuffer(self.data, dtype).reshape(self.shape)
-        return numbers
+        # A byte that is neither 0 nor 1 is no bool of NumPy's.
+        numbers = np.frombuffer(self.data, np.uint8) != 0 if dtype == np.bool_ else np.frombuffer(self.data, dtype)
+        try:
+            return numbers.reshape(self.shape)
+        except ValueError as error:  # nothing, of sides beyond any memory
+            raise _no_shape(self) from error
 
     def texts(self) -> list[bytes | memoryview]:
         """What a tensor of ``BYTES`` holds. Raises ``BadMessage``."""
@@ -100,5 +101,9 @@ def _texts(tensor: Tensor) -> Iterator[bytes | memoryview]:
 
 def _count(tensor: Tensor) -> int:
     if any(side < 0 for side in tensor.shape) or len(tensor.shape) > 8:
-        raise BadMessage(f"{tensor.name}: there is no shape {list(tensor.shape)[:9]}")
+        raise _no_shape(tensor)
     return math.prod(tensor.shape)
+
+
+def _no_shape(tensor: Tensor) -> BadMessage:
+    return BadMessage(f"{tensor.name}: there is no shape {list(tensor.shape)[:9]}")

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _MOST_BODY = 4 * MOST_BYTES
 """A picture as numbers in JSON is this much longer."""
+_MOST_REGION_BODY = 1 << 16
+"""A region's name in memory and two numbers."""
 _MOST_AT_ONCE = 2 * MOST_WAITING
 """Requests that are read at the same time: each may hold a picture."""
 _STATUS: dict[type[BaseException], int] = {Busy: 429, Unknown: 404, BadMessage: 400, Failed: 500}
@@ -104,13 +106,8 @@ def serving_app(service: ModelService, told: Service, access: Access) -> web.App
         return web.Response(body=b"".join(parts), headers={"Content-Type": kind, **headers})
 
     async def register(request: web.Request) -> web.Response:
-        try:
-            said = await request.json()
-            key, offset, size = said["key"], said.get("offset", 0), said["byte_size"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadMessage("expected key, offset and byte_size") from error
-        if not isinstance(key, str) or type(offset) is not int or type(size) is not int:
-            raise BadMessage("expected key as a text, offset and byte_size as numbers")
+        body = await request.clone(client_max_size=_MOST_REGION_BODY).read()
+        key, offset, size = messages.region_from_json(body)
         service.regions.register(request.match_info["region"], key, offset, size)
         return answer({})
 

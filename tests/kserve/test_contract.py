@@ -108,6 +108,8 @@ def test_what_a_server_tells_arrives() -> None:
         ("labels", "person"),
         ("labels", '{"a": "b"}'),
         ("labels", "[1]"),
+        ("labels", '{"--5": "b"}'),
+        ("labels", f'{{"{"5" * 5000}": "b"}}'),
         ("default_classes", "{}"),
         ("input_size", "[640]"),
         ("input_size", "[0, 1]"),

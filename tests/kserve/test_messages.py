@@ -114,6 +114,19 @@ def test_bytes_that_are_no_message_are_refused(data: bytes, length: str | None) 
             continue
 
 
+@pytest.mark.parametrize("side", ["--5", "²", "9" * 5000, True, 1.5])
+def test_a_shape_that_is_none_is_refused(side: object) -> None:
+    image = {"name": "image", "datatype": "UINT8", "shape": [side], "data": [1]}
+    with pytest.raises(BadMessage, match="shape: expected whole numbers"):
+        http_messages.request_from_body(json.dumps({"inputs": [image]}).encode(), None, "m")
+
+
+def test_a_message_of_a_great_many_fields_is_refused() -> None:
+    """Each field of two bytes is an object of a hundred here."""
+    with pytest.raises(BadMessage, match="more than 4096 fields"):
+        grpc_messages.request_from_bytes(b"\x30\x00" * 5000)
+
+
 @given(st.integers(0, 1000), st.integers(0, 255))
 def test_a_damaged_message_is_refused_or_read(at: int, value: int) -> None:
     request = InferRequest(model="m", inputs=[Tensor.of("image", np.zeros((2, 3, 3), np.uint8))], parameters={"a": 1.5})
@@ -167,6 +180,8 @@ def test_raw_contents_are_not_copied() -> None:
         (Tensor("a", "COMPLEX", (1,), b"1"), "expected numbers"),
         (Tensor("a", "BYTES", (1,), b"1"), "expected numbers"),
         (Tensor("a", "UINT8", (1,) * 9, b"1"), "no shape"),
+        (Tensor("a", "UINT8", (0, 2**62, 2**62), b""), "no shape"),
+        (Tensor("a", "BOOL", (0, 10**30), b""), "no shape"),
     ],
 )
 def test_a_tensor_that_is_none_says_why(tensor: Tensor, wrong: str) -> None:
