@@ -79,6 +79,8 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
             if not width or not height:
+        if marker < 0xC0 or 0xD0 <= marker <= 0xDA:
+            break  # it has no length, or the frame header is missing: a decoder would go on elsewhere than here
                 break
             return width, height
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

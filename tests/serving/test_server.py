@@ -204,6 +204,12 @@ def test_a_jpeg_is_not_turned_as_its_camera_was_held() -> None:
 
 @pytest.fixture
 def memory() -> Iterator[str]:
+def jpeg_with_two_sizes(marker: int) -> bytes:
+    """A decoder takes this marker to have no length, and then meets 65000x65000; who takes it to have one meets 8x8."""
+    hidden = b"\xff\xfe\xff\xff" + bytes(0xFFFE - 4) + jpeg_header(8, 8)[2:]
+    return b"\xff\xd8\xff" + bytes([marker]) + hidden.ljust(2 + 0xFFFF, b"\0") + jpeg_header(65_000, 65_000)[2:]
+
+
     name = f"streamer-test-{os.getpid()}"
     (SHM / name).write_bytes(bytes(range(12)))
     yield name
@@ -217,6 +223,7 @@ def test_memory_of_clients_is_read_and_what_is_none_is_refused(memory: str, tmp_
     regions.read("one", 1, into)
     assert into.ravel().tolist() == [3, 4, 5, 6, 7, 8]
     with pytest.raises(BadMessage, match="ends before"):
+        *((Tensor.of_texts("image_jpeg", [jpeg_with_two_sizes(mark)]), "no JPEG") for mark in (0x00, 0x01, 0xD0, 0xDA)),
         regions.read("one", 5, into)
     link, pipe, folder = (SHM / f"{memory}-{kind}" for kind in ("link", "pipe", "folder"))
     secret = tmp_path / "secret"
