@@ -124,7 +124,7 @@ class Access:
     def role_by(self, authorization: str, remote: str) -> Role:
         """What somebody at the address ``remote`` may do, by the header ``Authorization``."""
         if self.token is None:
-            return Role.OPERATE
+            return self._most
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token or self.is_barred(remote):
             return Role.NOBODY
@@ -203,7 +203,9 @@ def _refused(
     access: Access, request: web.Request, app: web.Application, open_paths: Collection[str]
 ) -> web.StreamResponse | None:
     if not access.knows_host(request.headers.get("Host", "")):
-        return web.Response(status=403, text="this server is not known by that name; name it with web_hosts\n")
+        return web.Response(
+            status=403, text="this server is not known by that name; name it with web_hosts, or with hosts of serve\n"
+        )
     asks_to_change = request.method not in _SAFE or request.headers.get("Upgrade", "").lower() == "websocket"
     if asks_to_change and not access.is_own_origin(request):
         return web.Response(status=403, text="this comes from a page of another site\n")
@@ -213,7 +215,7 @@ def _refused(
         return None
     if access.is_barred(request.remote or ""):
         return web.Response(status=429, text="too many wrong tokens; wait a minute\n", headers={"Retry-After": "60"})
-    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+    if SIGN_IN_PAGE in app.router and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return web.Response(status=303, headers={"Location": _way(request.path, app.router[SIGN_IN_PAGE].url_for().path)})
     return web.Response(status=401, text="a token is needed\n", headers={"WWW-Authenticate": "Bearer"})
 

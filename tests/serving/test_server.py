@@ -106,6 +106,8 @@ def test_who_may_ask_by_http() -> None:
         assert asked(url)[0] == asked(f"{server.http.url}/metrics")[0] == 401
         assert json.loads(asked(url)[1]) == {"error": "a token is needed"}
         assert asked(url, headers={"Authorization": "Bearer a secret"})[0] == 200
+        # A browser of somebody without the token: there is no page to sign in at.
+        assert asked(f"{server.http.url}/metrics", headers={"Accept": "text/html"})[0] == 401
         # A page of another site that a browser shows here.
         assert asked(url, headers={"Authorization": "Bearer a secret", "Host": "evil.example"})[0] == 403
         assert asked(f"{url}/infer", b"{}", {"Authorization": "Bearer a secret", "Origin": "http://evil.example"})[0] == 403
