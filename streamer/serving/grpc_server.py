@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from streamer.web.address import parse_endpoint
 
 _THREADS = 2 * MOST_WAITING
 """Calls at the same time: those that wait in the queue each hold one, and others are refused by gRPC."""
+_READ_S = 30.0
+"""What a call's message may take to come."""
 _CLOSE_S = 2.0
 _CODES: dict[type[BaseException], grpc.StatusCode] = {
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -61,7 +64,7 @@ class GrpcServer:
         if service.shares_memory:
             methods |= {"SystemSharedMemoryRegister": self._register, "SystemSharedMemoryUnregister": self._unregister}
         handlers = {name: self._handler(name, method) for name, method in methods.items()}
-        handlers["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self._infer)
+        handlers["ModelInfer"] = grpc.stream_unary_rpc_method_handler(self._infer)
         name = SERVICE.strip("/")
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
         where = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
@@ -87,16 +90,19 @@ class GrpcServer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _handler(self, name: str, method: Callable[[bytes], bytes]) -> Any:
-        def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+        def handle(sent: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             if name not in _OPEN:
                 self._admit(context)
             try:
-                return method(data)
+                return method(_only(sent, context))
+            except CancelledError:
+                context.abort(grpc.StatusCode.CANCELLED, "the message did not come")
+                raise
             except (Unknown, BadMessage) as error:
                 context.abort(_CODES[type(error)], str(error))
                 raise
 
-        return grpc.unary_unary_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(handle)
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         """End the call of who may not; the same rules as for HTTP."""
@@ -110,12 +116,14 @@ class GrpcServer:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many wrong tokens; wait a minute")
         context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed")
 
-    def _infer(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+    def _infer(self, sent: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         self._admit(context)
         try:
-            request = messages.request_from_bytes(data)
+            request = messages.request_from_bytes(_only(sent, context))
             future = self._service.begin(context.peer(), request)
-            context.add_callback(future.cancel)  # whoever has left, or waits no longer, is not worked for
+            # Whoever has left, or waits no longer, is not worked for.
+            if not context.add_callback(future.cancel):
+                future.cancel()
             answer = messages.response_to_bytes(self._service.answer(request, future.result()))
         except BaseException as error:
             outcome, told = outcome_of(error)
@@ -147,3 +155,22 @@ class GrpcServer:
     def _unregister(self, data: bytes) -> bytes:
         self._service.regions.unregister(parse("SystemSharedMemoryUnregisterRequest", data).name)
         return b""
+
+
+def _only(sent: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+    """A call's one message. Raises ``CancelledError`` where it does not come, ``BadMessage`` where there is none.
+
+    Methods are declared as taking a stream, which looks the same to a client: so a call is admitted before its message is read,
+    and one that stays away does not hold a thread for good.
+    """
+    late = threading.Timer(_READ_S, context.cancel)
+    late.daemon = True
+    late.start()
+    try:
+        return next(sent)
+    except StopIteration as error:
+        raise BadMessage("there is no message") from error
+    except grpc.RpcError as error:  # cancelled, by the client or by the timer
+        raise CancelledError from error
+    finally:
+        late.cancel()

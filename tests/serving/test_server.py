@@ -33,7 +33,7 @@ from streamer.serving.pictures import picture_of
 from streamer.serving.regions import Regions
 from streamer.serving.run import served as serving
 from tests.serving.servers import Scripted, Served, ServerProcess, picture
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 SHM = Path("/dev/shm")  # where Linux keeps shared memory
 
@@ -121,6 +121,52 @@ def test_who_may_ask_by_http() -> None:
         assert status == 429
 
 
+def test_a_call_by_grpc_whose_message_never_comes_keeps_nobody_out(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.serving.grpc_server._READ_S", 0.5)
+    end = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        end.wait(PATIENCE_S)
+        yield from ()
+
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc.port}") as channel:
+        ask = channel.stream_unary(SERVICE + "ModelInfer")
+        calls = [ask.future(nothing()) for _ in range(70)]
+        codes = {call.code() for call in calls}  # each is waited for
+        assert codes == {grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        end.set()
+    detector = RemoteDetector(server.spec())
+    assert len(detector.detect(picture())) == 3
+    detector.close()
+    wait_until(lambda: server.service.requests["grpc", "left"] > 0)
+
+
+def test_a_call_by_grpc_is_refused_before_its_message_comes() -> None:
+    end = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        end.wait(PATIENCE_S)
+        yield from ()
+
+    with (
+        Served([Scripted()], token="a secret", shared=False) as server,
+        grpc.insecure_channel(f"127.0.0.1:{server.grpc.port}") as channel,
+    ):
+        for method in ("ModelInfer", "ModelMetadata"):
+            assert channel.stream_unary(SERVICE + method).future(nothing()).code() is grpc.StatusCode.UNAUTHENTICATED
+        end.set()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"[" * 50_000, 400), (b"{}", 400), (b'{"key": "/a", "byte_size": "1"}', 400), (b" " * 100_000, 413)],
+)
+def test_memory_that_is_told_wrongly_by_http_is_refused(server: Served, body: bytes, status: int) -> None:
+    told, said, _ = asked(f"{server.http.url}/v2/systemsharedmemory/region/x/register", body)
+    assert told == status
+    assert json.loads(said)["error"]
+
+
 def infer_url(server: Served) -> str:
     return f"{server.http.url}/v2/models/toy/infer"
 
@@ -158,6 +204,12 @@ def jpeg_header(width: int, height: int) -> bytes:
     return b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 17, 8, height, width, 3) + bytes(20)
 
 
+def jpeg_with_two_sizes(marker: int) -> bytes:
+    """A decoder takes this marker to have no length, and then meets 65000x65000; who takes it to have one meets 8x8."""
+    hidden = b"\xff\xfe\xff\xff" + bytes(0xFFFE - 4) + jpeg_header(8, 8)[2:]
+    return b"\xff\xd8\xff" + bytes([marker]) + hidden.ljust(2 + 0xFFFF, b"\0") + jpeg_header(65_000, 65_000)[2:]
+
+
 @pytest.mark.parametrize(
     ("tensor", "wrong"),
     [
@@ -171,6 +223,7 @@ def jpeg_header(width: int, height: int) -> bytes:
         (Tensor.of_texts("image_jpeg", [b"GIF89a"]), "no JPEG"),
         (Tensor.of_texts("image_jpeg", [jpeg_header(65_000, 65_000)]), "too large"),
         (Tensor.of_texts("image_jpeg", [jpeg_header(8, 8)]), "cannot be decoded"),
+        *((Tensor.of_texts("image_jpeg", [jpeg_with_two_sizes(mark)]), "no JPEG") for mark in (0x00, 0x01, 0xD0, 0xDA)),
         (Tensor("image", "UINT8", (1, 1, 3), b"", {REGION: "none", REGION_BYTES: 3}), "no shared memory region 'none'"),
         (Tensor("image", "UINT8", (1, 1, 3), b"", {REGION: "none", REGION_BYTES: "3"}), "expected a number of bytes"),
     ],
@@ -206,12 +259,6 @@ def test_a_jpeg_is_not_turned_as_its_camera_was_held() -> None:
 
 @pytest.fixture
 def memory() -> Iterator[str]:
-def jpeg_with_two_sizes(marker: int) -> bytes:
-    """A decoder takes this marker to have no length, and then meets 65000x65000; who takes it to have one meets 8x8."""
-    hidden = b"\xff\xfe\xff\xff" + bytes(0xFFFE - 4) + jpeg_header(8, 8)[2:]
-    return b"\xff\xd8\xff" + bytes([marker]) + hidden.ljust(2 + 0xFFFF, b"\0") + jpeg_header(65_000, 65_000)[2:]
-
-
     name = f"streamer-test-{os.getpid()}"
     (SHM / name).write_bytes(bytes(range(12)))
     yield name
@@ -225,7 +272,6 @@ def test_memory_of_clients_is_read_and_what_is_none_is_refused(memory: str, tmp_
     regions.read("one", 1, into)
     assert into.ravel().tolist() == [3, 4, 5, 6, 7, 8]
     with pytest.raises(BadMessage, match="ends before"):
-        *((Tensor.of_texts("image_jpeg", [jpeg_with_two_sizes(mark)]), "no JPEG") for mark in (0x00, 0x01, 0xD0, 0xDA)),
         regions.read("one", 5, into)
     link, pipe, folder = (SHM / f"{memory}-{kind}" for kind in ("link", "pipe", "folder"))
     secret = tmp_path / "secret"
