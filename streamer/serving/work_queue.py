@@ -76,7 +76,10 @@ class WorkQueue(Generic[Answer]):
         with self._changed:
             queue = self._waiting.get(client)
             # What was taken back makes room at once.
-            if queue is not None and len(queue) >= self._most_of_a_client:
+            if self._count >= self._most_waiting:
+                for of_any in self._waiting.values():
+                    self._drop_cancelled(of_any)
+            elif queue is not None and len(queue) >= self._most_of_a_client:
                 self._drop_cancelled(queue)
             if self._closing or self._count >= self._most_waiting or (queue and len(queue) >= self._most_of_a_client):
                 self.refused += 1

@@ -101,6 +101,19 @@ def test_what_there_is_no_room_for_is_refused_and_said() -> None:
     gate.queue.close()
 
 
+def test_what_others_took_back_makes_room_too() -> None:
+    gate = Gate(most_waiting=2, most_of_a_client=2)
+    first = gate.ask("a")
+    gate.begun.get(timeout=30)
+    for taken_back in (gate.ask("a"), gate.ask("b")):
+        taken_back.cancel()
+    last = gate.ask("c")
+    for _ in range(2):
+        gate.let_go.put(None)
+    assert (first.result(30), last.result(30), gate.queue.left_out) == ("a", "c", 2)
+    gate.queue.close()
+
+
 def test_what_nobody_waits_for_is_not_done() -> None:
     gate = Gate()
     first = gate.ask("a")
