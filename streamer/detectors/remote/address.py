@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,11 @@ PICTURES = ("auto", "raw", "jpeg", "shared")
 """How pictures travel: as they are, as JPEG, or in memory that client and server share; ``auto`` chooses."""
 MOST_TIMEOUT_S = 3600.0
 
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?")
+_AUTHORITY = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)(?::(?P<port>\d{1,5}))?"
+)
+_TOKEN = re.compile("[ -~]+")
+"""What a header may hold."""
 _OPTIONS = ("images", "quality", "timeout", "patience", "version", "ca")
 
 
@@ -94,12 +99,24 @@ def parse(spec: str) -> RemoteAddress:
     authority, _, model = where.partition("/")
     found = _AUTHORITY.fullmatch(authority)
     model = unquote(model)
-    if found is None or not model or "/" in model or int(found["port"] or 1) not in range(1, 65536):
+    if (
+        found is None
+        or not _is_host(found["host"])
+        or not model
+        or "/" in model
+        or int(found["port"] or 1) not in range(1, 65536)
+    ):
         raise ConfigError(f"the detector {redact(spec)} is no address of a model", hint=f"expected {FORM}")
     if userinfo is not None and userinfo.password is not None:
         raise ConfigError(
             f"the detector {redact(spec)} has a user and a password",
             hint="servers take a token alone, before the @",
+        )
+    token = filled_in(unquote(userinfo.user)) if userinfo is not None and userinfo.user else None
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise ConfigError(
+            f"the detector {redact(spec)} has a token that cannot be sent",
+            hint="it may hold letters, digits and signs of ASCII",
         )
     options = _options(spec, query)
     return RemoteAddress(
@@ -108,7 +125,7 @@ def parse(spec: str) -> RemoteAddress:
         host=found["host"].strip("[]"),
         port=int(found["port"] or PORTS[protocol]),
         model=model,
-        token=filled_in(unquote(userinfo.user)) if userinfo is not None and userinfo.user else None,
+        token=token,
         version=options.get("version", ""),
         images=_one_of(spec, options.get("images", "auto")),
         quality=int(_number(spec, "quality", options.get("quality", "90"), 1, 100)),
@@ -116,6 +133,15 @@ def parse(spec: str) -> RemoteAddress:
         patience_s=_number(spec, "patience", options.get("patience", "60"), 0.0, MOST_TIMEOUT_S),
         ca=_file(spec, options.get("ca")),
     )
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).version == 6
+    except ValueError:
+        return False
 
 
 def _options(spec: str, query: str) -> dict[str, str]:
@@ -147,4 +173,9 @@ def _file(spec: str, name: str | None) -> Path | None:
         return None
     if not Path(name).is_file():
         raise ConfigError(f"the detector {redact(spec)}: there is no file {name}", hint="ca is a file of certificates (PEM)")
+    try:
+        ssl.create_default_context(cafile=name)
+    except OSError as error:  # SSLError is one
+        text = f"the detector {redact(spec)}: there are no certificates to read in {name}"
+        raise ConfigError(text, hint="ca is a file of certificates (PEM)") from error
     return Path(name)

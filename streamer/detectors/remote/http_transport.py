@@ -123,7 +123,11 @@ class HttpTransport:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise Failure(Kind.REFUSED, "its certificate is not trusted") from error
             raise Failure(Kind.AWAY, str(error) or type(error).__name__) from error
-        except (RuntimeError, OSError) as error:  # of a client that was closed in the middle of a call
+        except (
+            RuntimeError,
+            OSError,
+            UnicodeError,
+        ) as error:  # a client that was closed in the middle of a call, a strange host
             raise Failure(Kind.AWAY, str(error) or type(error).__name__) from error
         if response.status_code != 200:
             raise Failure(_STATUS.get(response.status_code, Kind.BAD), _said(bytes(body), response.status_code))

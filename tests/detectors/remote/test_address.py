@@ -15,10 +15,11 @@ from streamer.detectors.registry import check_detector, load_detector
 from streamer.detectors.remote.address import is_remote, parse
 from streamer.errors import ConfigError
 from streamer.redact import redact
+from streamer.runtime.tls import ca_file
 
 
 def test_what_an_address_says(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").write_bytes(Path(ca_file()).read_bytes())
     address = parse(
         f"kserves://tok%40en@gpu.example/mask-rcnn?images=jpeg&quality=80&timeout=1.5&patience=0&version=3&ca={tmp_path}/ca.pem"
     )
@@ -57,6 +58,12 @@ def test_what_an_address_says(tmp_path: Path) -> None:
         ("kserve://host/m?images=png", "images=png; take auto, raw, jpeg, shared"),
         ("kserve://host/m?image=raw", "no option 'image'; did you mean 'images'"),
         ("kserve://host/m?ca=/none.pem", "no file /none.pem"),
+        (f"kserve://host/m?ca={__file__}", "no certificates to read"),
+        ("kserve+http://[:::]/m", "no address of a model"),
+        ("kserve+http://a..b/m", "no address of a model"),
+        (f"kserve+http://{'a' * 64}/m", "no address of a model"),
+        ("kserve+http://sesam%C3%A9@host/m", "token that cannot be sent"),
+        ("kserve://sesame%0A@host/m", "token that cannot be sent"),
         ("kserve://${NO_SUCH_TOKEN}@host/m", "no variable NO_SUCH_TOKEN"),
     ],
 )
