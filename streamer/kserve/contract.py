@@ -34,6 +34,8 @@ NEEDED = (BOXES, SCORES, CLASSES)
 
 SCORE_THRESHOLD, CLASS_IDS, MAX_INSTANCES, WITH_MASKS = "score_threshold", "class_ids", "max_instances", "masks"
 LABELS, DEFAULT_CLASSES, INPUT_SIZE = "labels", "default_classes", "input_size"
+MOST_PIXELS = 8192 * 4320
+"""Of a larger picture no detector sees more, and its bytes would be what somebody attacks with."""
 _MOST_CELLS = 1024
 _MOST_CLASS = 2.0**31
 

@@ -9,13 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.kserve.contract import IMAGE, IMAGE_JPEG
+from streamer.kserve.contract import IMAGE, IMAGE_JPEG, MOST_PIXELS
 from streamer.kserve.messages import REGION, REGION_BYTES, REGION_OFFSET
 from streamer.kserve.tensors import BadMessage, Tensor
 from streamer.serving.regions import Regions
 
-MOST_PIXELS = 8192 * 4320
-"""Of a larger picture no detector sees more, and its bytes would be what somebody attacks with."""
 MOST_BYTES = 3 * MOST_PIXELS
 
 
@@ -79,10 +77,10 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
             if not width or not height:
-        if marker < 0xC0 or 0xD0 <= marker <= 0xDA:
-            break  # it has no length, or the frame header is missing: a decoder would go on elsewhere than here
                 break
             return width, height
+        if marker < 0xC0 or 0xD0 <= marker <= 0xDA:
+            break  # it has no length, or the frame header is missing: a decoder would go on elsewhere than here
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     raise BadMessage(f"{IMAGE_JPEG}: this is no JPEG")
 

@@ -25,7 +25,7 @@ from streamer.detectors.remote.model import RemoteModel, model_of
 from streamer.detectors.remote.transport import Transport
 from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
 from streamer.instances import Instances
-from streamer.kserve.contract import Told, Wish
+from streamer.kserve.contract import MOST_PIXELS, Told, Wish
 from streamer.kserve.messages import SHARED_MEMORY, InferResponse
 from streamer.kserve.tensors import BadMessage
 from streamer.redact import redact
@@ -38,6 +38,8 @@ _OPEN_S = 10.0
 """What asking for metadata may take at least; a call of the model has a limit of its own."""
 _WARM_UP_S = 120.0
 """What the first call may take: a server may load or build the model for it."""
+_WARM_UP_SIZE = 640, 360
+"""In pixels, where the server says no size that is one."""
 _BACKOFF = Backoff(initial_s=0.1, max_s=5.0)
 _PASSING = (Kind.AWAY, Kind.SLOW, Kind.BUSY)
 """Failures that a recording waits out."""
@@ -122,7 +124,9 @@ class RemoteDetector:
 
     def warm_up(self) -> None:
         """Have the server answer once, on a black picture: the first answer may take it long."""
-        width, height = self.input_size or (640, 360)
+        width, height = self.input_size or _WARM_UP_SIZE
+        if width * height > MOST_PIXELS:
+            width, height = _WARM_UP_SIZE
         self._detect(np.zeros((height, width, 3), np.uint8), Wish(), timeout_s=max(_WARM_UP_S, self._address.timeout_s))
 
     def close(self) -> None:

@@ -111,7 +111,7 @@ class HttpTransport:
                 method, path, content=content, json=json, headers=headers, timeout=httpx.Timeout(timeout_s)
             ) as response:
                 body = bytearray()
-                for chunk in response.iter_raw(1 << 20):
+                for chunk in response.iter_raw():  # as they come: a size would have httpx wait for so much
                     body += chunk
                     if len(body) > MOST_ANSWER_BYTES:
                         raise Failure(Kind.BAD, f"an answer of more than {MOST_ANSWER_BYTES >> 20} MiB")

@@ -122,8 +122,10 @@ def _mask_rcnn(
 
 def _is_picture(spec: TensorSpec) -> bool:
     """Whether it is (height, width, 3), with or without a batch in front of it."""
-    batch = spec.shape[:-3]
-    return spec.datatype == "UINT8" and len(spec.shape) in (3, 4) and spec.shape[-1] in (3, -1) and batch in ((), (1,), (-1,))
+    if spec.datatype != "UINT8" or len(spec.shape) not in (3, 4):
+        return False
+    *batch, height, width, channels = spec.shape
+    return batch in ([], [1], [-1]) and channels in (3, -1) and height * width <= contract.MOST_PIXELS
 
 
 def _expect_numbers(name: str, spec: TensorSpec) -> None:

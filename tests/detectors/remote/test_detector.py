@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.config.live import ProcessOptions
+from streamer.detectors.remote.address import parse
 from streamer.detectors.remote.detector import RemoteDetector
+from streamer.detectors.remote.failure import Failure
+from streamer.detectors.remote.http_transport import HttpTransport
 from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
 from streamer.kserve import contract
 from streamer.kserve.grpc_messages import response_to_bytes
@@ -159,6 +163,39 @@ def test_nobody_there_and_no_such_model(served: Served) -> None:
             RemoteDetector(served.spec(protocol, "version=9"))
 
 
+def test_a_server_that_says_a_size_beyond_any_memory_is_sent_a_small_picture() -> None:
+    told = ModelMetadata(
+        name="toy", inputs=contract.INPUTS, outputs=contract.OUTPUTS, properties={"input_size": "[99999999, 99999999]"}
+    )
+    answer = response_to_bytes(InferResponse(model="toy", outputs=contract.to_tensors(Scripted().detect(picture()))))
+    with Saying(told, lambda _: answer) as server:
+        detector = RemoteDetector(server.spec("images=raw"))
+        detector.warm_up()
+        assert len(detector.detect(picture())) == 3
+        detector.close()
+
+
+def test_a_server_that_answers_byte_by_byte_takes_no_longer_than_it_may() -> None:
+    end = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not end.wait(0.05):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        dripping = threads.submit(drip, listener)
+        transport = HttpTransport(parse(f"kserve+http://127.0.0.1:{listener.getsockname()[1]}/toy"))
+        with pytest.raises(Failure, match=r"no whole answer within 0\.2 s"):
+            transport.model(0.2)
+        transport.close()
+        end.set()
+        dripping.result(30)
+
+
 def model(inputs: list[TensorSpec], outputs: list[TensorSpec], **properties: str) -> ModelMetadata:
     return ModelMetadata(name="toy", inputs=inputs, outputs=outputs, properties=properties)
 
@@ -173,6 +210,7 @@ OUTPUTS = list(contract.OUTPUTS)
         (model([IMAGE], []), "no boxes, scores, classes; it has inputs image UINT8"),
         (model([], OUTPUTS), "no image or image_jpeg among its inputs"),
         (model([TensorSpec("image", "FP32", (3, -1, -1))], OUTPUTS), "its input image is FP32"),
+        (model([TensorSpec("image", "UINT8", (100_000, 100_000, 3))], OUTPUTS), r"its input image is UINT8 \[100000"),
         (model([TensorSpec("image_jpeg", "UINT8", (-1,))], OUTPUTS), "its input image_jpeg is UINT8"),
         (model([IMAGE], [*OUTPUTS[1:], TensorSpec("boxes", "BYTES", (1,))]), "its output boxes is BYTES"),
         (model([IMAGE], [TensorSpec("detection_boxes", "FP32", (1, -1, 4))]), "no num_detections, detection_classes"),
