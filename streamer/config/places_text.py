@@ -50,8 +50,11 @@ def with_places(text: str, location: Location, places: Places, name: str) -> str
     else:
         edits = _Edits(text, newline, holder, location, _part(before, ("defaults",)) if location else {})
         changed = edits.applied(places)
-    after = parse_yaml(changed, name).data
-    as_wanted = _places_in(after, location).by_name() == places.by_name()
+    try:
+        after = parse_yaml(changed, name).data
+        as_wanted = _places_in(after, location).by_name() == places.by_name()
+    except ConfigError:  # of a text that nobody will see: the file itself is in order
+        after, as_wanted = {}, False
     if not as_wanted or _without_places(after, location) != _without_places(before, location):
         raise ConfigError(
             f"{name}: its zones and lines cannot be changed without changing other settings, with which they are shared",

@@ -141,9 +141,9 @@ class PlaceEditor:
         text = _read(home.path)
         if places_in(text, home.location, name).by_name() != self._kept[home].by_name():
             raise Outdated(f"The zones in {name} were changed by hand meanwhile: start streamer again, or copy the YAML.")
-        changed = with_places(text, home.location, places, name)
         if not home.location and not places and self._is_zones_file(home):
             raise ConfigError(f"{name} must hold a zone or a line", hint="leave one, or take zones_file out of the settings")
+        changed = with_places(text, home.location, places, name)
         _write(home.path, changed)
         self._kept[home] = kept = places_in(changed, home.location, name)
         return kept

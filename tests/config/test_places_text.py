@@ -178,6 +178,20 @@ def test_what_is_shared_is_not_changed_for_all(text: str) -> None:
         with_places(text, GATE, Places((NEW,)), "wall.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base:\n  - &a [[0, 0], [1, 0], [1, 1]]\ncameras:\n  gate:\n    zones:\n      a:\n        polygon: *a\n",
+        f"cameras:\r  gate:\r    zones:\r      old: {OLD[6:-1]}\r  yard: 1\r",
+    ],
+    ids=["ends with an alias", "lines end with CR"],
+)
+def test_a_file_that_an_edit_would_break_is_not_called_broken(text: str) -> None:
+    places = places_in(text, GATE, "wall.yaml")
+    with pytest.raises(ConfigError, match=r"^wall\.yaml: its zones and lines cannot be changed"):
+        with_places(text, GATE, Places((*places.zones, NEW)), "wall.yaml")
+
+
 def test_a_camera_with_merged_settings_gets_zones_of_its_own() -> None:
     text = f"base: &base\n  source: 1\n  zones: {OLD}\ncameras:\n  gate:\n    <<: *base\n    source: 2\n"
     assert changed(Places((NEW,)), text)[0] == "+    zones:"

@@ -151,6 +151,15 @@ def test_zones_that_events_or_counts_need_stay(tmp_path: Path) -> None:
         running.change("gate", zones=[DOOR])
 
 
+@pytest.mark.parametrize("before", ["", "---\n"])
+def test_the_last_line_of_a_file_of_zones_stays(running: Running, before: str) -> None:
+    text = before + running.shared.read_text(encoding="utf-8")
+    running.shared.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^shared\.yaml must hold a zone or a line"):
+        running.change("yard", lines=[])
+    assert running.shared.read_text(encoding="utf-8") == text
+
+
 def test_a_file_that_may_not_be_written_is_said_to_be_so(running: Running) -> None:
     running.file.chmod(0o444)
     assert running.editor.told("gate")["why_not_saved"] == "wall.yaml may not be written to"
