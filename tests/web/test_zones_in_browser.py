@@ -170,6 +170,23 @@ def test_corners_are_dragged_and_taken_back(page: Page, run: Run) -> None:
     assert run.file.read_text(encoding="utf-8") == SETTINGS
 
 
+@pytest.mark.parametrize("then", [(0.09, 0.05), (0.05, 0.9)], ids=["on another zone", "beside all zones"])
+def test_what_is_typed_belongs_to_its_zone_though_a_click_leaves_it(page: Page, then: tuple[float, float]) -> None:
+    drawn(page, (0.3, 0.3), (0.8, 0.3), (0.8, 0.9))
+    page.get_by_label("Name").fill("typed")
+    page.mouse.click(*at(page, *then))
+    assert page.locator("#list .called").all_text_contents() == ["corner", "typed"]
+
+
+def test_zones_that_were_not_told_are_asked_for_again(page: Page) -> None:
+    page.route("**/api/cameras/gate/zones", lambda route: route.fulfill(status=404, body="not now"))
+    page.reload()
+    page.wait_for_selector("#problem:text('not now')")
+    page.unroute_all()
+    page.wait_for_selector("#list li")
+    assert page.locator("#problem").text_content() == ""
+
+
 def test_the_keyboard_is_enough(page: Page, run: Run) -> None:
     page.get_by_role("button", name="New zone").focus()
     page.keyboard.press("Enter")

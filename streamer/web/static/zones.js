@@ -168,6 +168,8 @@ function change(name) {
 
 function select(index) {
   if (index === selected) return;
+  // What is being typed belongs to the one that is left.
+  if (element('form').contains(document.activeElement)) document.activeElement.blur();
   selected = index;
   show();
 }
@@ -271,7 +273,9 @@ async function ask() {
   const wanted = camera;
   try {
     const found = await (await asked(path())).json();
-    if (wanted === camera) load(found);
+    if (wanted !== camera) return;
+    element('problem').textContent = '';
+    load(found);
   } catch (error) {
     if (wanted === camera) element('problem').textContent = error.message;
   }
@@ -307,7 +311,7 @@ async function look() {
         const notice = element('notice');
         watch = new Watch(current, helpers, canvas, picture, (text) => { notice.textContent = text; }, () => {});
       } else watch?.choose(current);
-      if (told?.why_not) await ask();
+      if (told?.camera !== camera || told.why_not) await ask();
     }
   } catch (error) {
     element('problem').textContent = error.message;
