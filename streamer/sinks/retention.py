@@ -44,13 +44,18 @@ def segment_name(stem: str, start: datetime, again: int = 0, suffix: str = ".mp4
     return f"{stem}-{start.astimezone(UTC).strftime(_STAMP)}{f'_{again}' if again else ''}{suffix}"
 
 
-def recordings(folder: Path, stem: str) -> list[Recording]:
-    """The segments named after ``stem`` in ``folder``, oldest first; whatever else is there is none of our business."""
+def recordings(folder: Path, stem: str, since: datetime | None = None, until: datetime | None = None) -> list[Recording]:
+    """The segments named after ``stem`` in ``folder``, oldest first; whatever else is there is none of our business.
+
+    ``since`` and ``until``, in UTC: when the first and the last may have started. Of the others only the names are read.
+    """
     pattern = _pattern(stem)
+    first = "" if since is None else since.strftime(_STAMP)
+    last = "~" if until is None else until.strftime(_STAMP)
     found = []
     for path in folder.iterdir():
         named = pattern.fullmatch(path.name)
-        if named is None or path.is_symlink():
+        if named is None or not first <= named[1] <= last or path.is_symlink():
             continue
         try:
             start = datetime.strptime(named[1], _STAMP).replace(tzinfo=UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from streamer.sinks.retention import Recording, file_stem, recording, recordings
 MOST_S = 2 * 86_400.0
 """Seconds of footage that are listed at once."""
 _LONGEST_S = 86_400.0
-"""A segment that began so long before what is asked for does not reach into it."""
+"""No segment is longer: one that began so long before what is asked for does not reach into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class FootageLibrary:
 
     def segments(self, camera: str, start_utc_s: float, end_utc_s: float) -> list[Segment]:
         """The files that hold something of that time, oldest first. Raises ``KeyError``."""
-        found = self._recordings(camera, start_utc_s - _LONGEST_S, end_utc_s)
-        return [each for each in _segments(found) if each.end_utc_s > start_utc_s]
+        segments = _segments(self._recordings(camera, start_utc_s - _LONGEST_S, end_utc_s + _LONGEST_S))
+        return [each for each in segments if each.start_utc_s < end_utc_s and each.end_utc_s > start_utc_s]
 
     def file(self, camera: str, name: str) -> Path | None:
         """The file of that name; None where the camera has none. Raises ``KeyError``."""
@@ -56,14 +57,12 @@ class FootageLibrary:
         return None if folder is None else recording(folder, file_stem(camera), name)
 
     def _recordings(self, camera: str, start_utc_s: float, end_utc_s: float) -> list[Recording]:
-        return [each for each in self._listed(camera) if start_utc_s <= each.start.timestamp() < end_utc_s]
-
-    def _listed(self, camera: str) -> list[Recording]:
         folder = self._cameras[camera].folder
         if folder is None:
             return []
+        since, until = (datetime.fromtimestamp(max(0.0, moment), UTC) for moment in (start_utc_s, end_utc_s))
         try:
-            return recordings(folder, file_stem(camera))
+            return recordings(folder, file_stem(camera), since, until)
         except OSError:  # nothing is recorded yet
             return []
 
@@ -71,7 +70,7 @@ class FootageLibrary:
 def _segments(found: list[Recording]) -> list[Segment]:
     """When each began and ended. Opening a thousand files to ask them would take seconds: a file was written to last when it
     ended, and never ends after the next one began. Where its time of writing cannot be, the camera's clock is another one, or
-    the file was copied: then it ends where the next one begins."""
+    the file was copied: then it ends where the next one begins; of the last one nothing is known then."""
     made = []
     for each, following in pairwise([*found, None]):
         assert each is not None
@@ -81,7 +80,7 @@ def _segments(found: list[Recording]) -> list[Segment]:
             end = each.path.stat().st_mtime
         except OSError:  # removed just now
             continue
-        if end <= start or (limit is not None and end > limit):
-            end = limit if limit is not None else start + 1.0
+        if not start < end <= (start + _LONGEST_S if limit is None else limit):
+            end = start + 1.0 if limit is None else limit
         made.append(Segment(each.path.name, start, end, each.size_bytes))
     return made

@@ -17,7 +17,7 @@ from streamer.sinks.retention import segment_name
 from streamer.stages import State
 from streamer.web.access import Access
 from streamer.web.event_library import EventCamera
-from streamer.web.footage import FootageCamera
+from streamer.web.footage import FootageCamera, FootageLibrary
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 from tests.events.happenings import START_UTC
@@ -209,3 +209,18 @@ def test_only_segments_of_that_camera_are_given_and_in_parts(server: WebServer, 
     assert httpx.get(f"{server.url}/api/cameras/nobody/footage").status_code == 404
     for wrong in ({"from": "x"}, {"from": 5, "to": 1}, {"from": 0, "to": 9e9}, {"from": "nan", "to": "inf"}):
         assert httpx.get(footage, params=wrong).status_code == 400
+
+
+def test_a_file_that_was_copied_ends_where_the_next_one_begins(tmp_path: Path) -> None:
+    for start in (0, 60, 120):
+        (tmp_path / name(start)).touch()  # now, which is years later
+    library = FootageLibrary({"gate": FootageCamera(tmp_path)})
+
+    def told(since: float, until: float) -> list[tuple[int, int]]:
+        found = library.segments("gate", START_UTC + since, START_UTC + until)
+        return [(round(each.start_utc_s - START_UTC), round(each.end_utc_s - START_UTC)) for each in found]
+
+    assert told(0, 30) == [(0, 60)]
+    assert told(70, 1000) == [(60, 120), (120, 121)]
+    assert told(80_000, 86_000) == []
+    assert told(-1e11, -1e11 + 1) == []
