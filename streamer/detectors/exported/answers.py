@@ -62,8 +62,7 @@ class Answers:
         maps = _maps(outputs[self.masks_at])
 
         def masks(picked: Rows) -> Floats:
-            made = _pasted if self.family == TORCHVISION and max(maps.shape[1:]) <= BOX_CELLS_MOST else _masks
-            return made(maps[at[picked]], boxes[picked], in_picture[picked], fit)
+            return _masks(maps[at[picked]], boxes[picked], in_picture[picked], fit, pasted=self.family == TORCHVISION)
 
         return Found(in_picture, scores[at], classes, masks)
 
@@ -81,11 +80,13 @@ def _maps(array: NDArray[Any]) -> NDArray[Any]:
     return unbatched(array)
 
 
-def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> Floats:
+def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit, *, pasted: bool) -> Floats:
     values = maps.astype(np.float32) / np.float32(255.0 if maps.dtype == np.uint8 and maps.max(initial=0) > 1 else 1.0)
     logits = bool(values.size) and not (np.nanmin(values) >= -0.01 and np.nanmax(values) <= 1.01)
     if max(maps.shape[1:]) > BOX_CELLS_MOST:
         return from_maps(values, fit.from_picture(in_picture), fit.input_size, logits=logits)
+    if pasted and not logits:
+        return _pasted(values, boxes, in_picture, fit)
     # Relative to the whole box, of which the picture may have cut something off.
     height, width = maps.shape[1:]
     seen = fit.from_picture(in_picture)
@@ -96,7 +97,7 @@ def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> F
     return from_maps(values, in_cells, (width, height), logits=logits)
 
 
-def _pasted(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> Floats:
+def _pasted(maps: Floats, boxes: Floats, in_picture: Floats, fit: Fit) -> Floats:
     """Masks of maps (N, M, M) as torchvision pastes them, relative to their boxes.
 
     It pastes a map, with a border of one empty cell, into whole pixels: from the box's left, made larger by that border and
@@ -104,7 +105,7 @@ def _pasted(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit) -> 
     the box is left out.
     """
     cells = maps.shape[-1]
-    bordered = np.pad(maps.astype(np.float32), ((0, 0), (1, 1), (1, 1)))
+    bordered = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
     centre = (boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2
     half = (boxes[:, 2:].astype(np.float64) - boxes[:, :2]) / 2 * (cells + 2) / cells
     start, end = np.trunc(centre - half), np.trunc(centre + half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -179,17 +180,22 @@ def test_finished_boxes_are_of_the_input() -> None:
     np.testing.assert_allclose(found.boxes_xyxy, [[160, 80, 480, 320]])
 
 
-def test_masks_of_28_cells_are_of_the_box() -> None:
+@pytest.mark.parametrize(
+    "written",
+    [lambda maps: maps, lambda maps: (maps * 255).astype(np.uint8), lambda maps: 18 * maps - 9],
+    ids=["probabilities", "levels", "logits"],
+)
+def test_masks_of_28_cells_are_of_the_box(written: Callable[[NDArray[np.float32]], NDArray[Any]]) -> None:
     boxes, labels, scores, masks = zeros("torchvision")
     boxes[2] = (10, 10, 50, 50)
     scores[2] = 0.8
     labels[2] = 18
     masks[2, 0, :, :14] = 1.0
-    found = read("torchvision", [boxes, labels, scores, masks], (SIDE, SIDE))
+    found = read("torchvision", [boxes, labels, scores, written(masks)], (SIDE, SIDE))
     assert found.classes.tolist() == [18]
     assert found.masks is not None
     mask = found.masks(np.array([0]))[0]
-    assert mask[:, : len(mask) // 2 - 2].min() > 0.9
+    assert 0.9 < mask[:, : len(mask) // 2 - 2].min() <= mask.max() <= 1.0
     assert mask[:, len(mask) // 2 + 2 :].max() < 0.1
 
 
