@@ -130,10 +130,11 @@ def cameras(seconds: float) -> bool:
         costs[count] = time.process_time() - before
         calls = [status.detections for status in statuses]
         fair &= min(calls) + 1 >= LEAST_SHARE * sum(calls) / count  # one may be under way
-        shown = [f"{status.frames_out} of {status.frames_in}" for status in statuses]
+        by_share = sorted(statuses, key=lambda status: status.frames_out / max(1, status.frames_in))
+        least, most = (f"{status.frames_out} of {status.frames_in}" for status in (by_share[0], by_share[-1]))
         print(
             f"  {f'{count} cameras of 640x360 at 10':32} detections each {min(calls)} to {max(calls)} in {seconds:g} s, "
-            f"frames shown {min(shown)} to {max(shown)}",
+            f"frames shown {least} to {most}",
             flush=True,
         )
     if not fair:
