@@ -15,6 +15,8 @@ from streamer.kserve.tensors import BadMessage, Tensor
 from streamer.serving.regions import Regions
 
 MOST_BYTES = 3 * MOST_PIXELS
+_MOST_SCANS = 200
+"""Of a progressive JPEG, which has a dozen: each takes a look at all pixels, and 50 bytes."""
 
 
 def picture_of(inputs: Sequence[Tensor], regions: Regions) -> NDArray[np.uint8]:
@@ -59,6 +61,8 @@ def _one_text(tensor: Tensor) -> bytes | memoryview:
 def _decoded(data: bytes | memoryview) -> NDArray[np.uint8]:
     # Its size is read before it is decoded: a few bytes may claim to be a picture of gigabytes.
     _refuse_large(*_jpeg_size(memoryview(data)))
+    if bytes(data).count(b"\xff\xda") > _MOST_SCANS:
+        raise BadMessage(f"{IMAGE_JPEG}: it has more than {_MOST_SCANS} scans")
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if picture is None:

@@ -210,6 +210,12 @@ def jpeg_with_two_sizes(marker: int) -> bytes:
     return b"\xff\xd8\xff" + bytes([marker]) + hidden.ljust(2 + 0xFFFF, b"\0") + jpeg_header(65_000, 65_000)[2:]
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive one, its last scan once more, and again."""
+    data = cv2.imencode(".jpg", picture(16, 8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    return data[:-2] + data[data.rfind(b"\xff\xda") : -2] * count + data[-2:]
+
+
 @pytest.mark.parametrize(
     ("tensor", "wrong"),
     [
@@ -223,6 +229,7 @@ def jpeg_with_two_sizes(marker: int) -> bytes:
         (Tensor.of_texts("image_jpeg", [b"GIF89a"]), "no JPEG"),
         (Tensor.of_texts("image_jpeg", [jpeg_header(65_000, 65_000)]), "too large"),
         (Tensor.of_texts("image_jpeg", [jpeg_header(8, 8)]), "cannot be decoded"),
+        (Tensor.of_texts("image_jpeg", [jpeg_of_scans(200)]), "more than 200 scans"),
         *((Tensor.of_texts("image_jpeg", [jpeg_with_two_sizes(mark)]), "no JPEG") for mark in (0x00, 0x01, 0xD0, 0xDA)),
         (Tensor("image", "UINT8", (1, 1, 3), b"", {REGION: "none", REGION_BYTES: 3}), "no shared memory region 'none'"),
         (Tensor("image", "UINT8", (1, 1, 3), b"", {REGION: "none", REGION_BYTES: "3"}), "expected a number of bytes"),
