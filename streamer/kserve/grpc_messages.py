@@ -9,7 +9,7 @@ import numpy as np
 
 from streamer.kserve.messages import REGION, InferRequest, InferResponse, ModelMetadata, ServerMetadata, TensorSpec
 from streamer.kserve.protobuf import RAW_INPUTS, RAW_OUTPUTS, new, parse, split_raw, with_raw
-from streamer.kserve.tensors import BYTES, DTYPES, BadMessage, Parameter, Tensor
+from streamer.kserve.tensors import BYTES, DTYPES, MOST_SIDES, BadMessage, Parameter, Tensor
 
 _CONTENTS = {
     "BOOL": "bool_contents",
@@ -137,7 +137,7 @@ def _tensors(declared: Iterable[Any], raw: list[memoryview]) -> list[Tensor]:
     tensors, waiting = [], list(raw)
     for one in declared:
         parameters = _read_parameters(one.parameters)
-        shape = tuple(one.shape)
+        shape = tuple(one.shape[: MOST_SIDES + 1])  # one too many is refused later
         if REGION in parameters:
             data: bytes | memoryview = b""
         elif raw:
@@ -155,10 +155,10 @@ def _tensors(declared: Iterable[Any], raw: list[memoryview]) -> list[Tensor]:
 def _typed(declared: Any) -> bytes | memoryview:
     """The contents of a tensor that is not raw, as raw ones."""
     field = _CONTENTS.get(declared.datatype)
-    values = list(getattr(declared.contents, field)) if field is not None else []
+    values = getattr(declared.contents, field) if field is not None else []
     if declared.datatype == BYTES:
         return Tensor.of_texts(declared.name, values).data
     try:
-        return np.array(values, DTYPES.get(declared.datatype, np.dtype(np.uint8))).tobytes()
+        return np.fromiter(values, DTYPES.get(declared.datatype, np.dtype(np.uint8)), len(values)).tobytes()
     except OverflowError as error:
         raise BadMessage(f"{declared.name}: numbers that {declared.datatype} does not hold") from error

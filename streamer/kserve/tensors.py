@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ DTYPES: Mapping[str, np.dtype[np.generic]] = {
 """The protocol's datatypes of numbers; raw bytes of all of them are little endian."""
 BYTES = "BYTES"
 """The datatype of texts and files, see :meth:`Tensor.texts`."""
+MOST_SIDES = 8
+"""Of a tensor's shape."""
+_MOST_TEXTS = 1024
+"""In a tensor of ``BYTES``: each is an object here, however short it is."""
 NAMES: Mapping[np.dtype[np.generic], str] = {dtype: name for name, dtype in DTYPES.items()}
 
 Parameter = bool | int | float | str
@@ -57,7 +62,9 @@ class Tensor:
 
     @classmethod
     def of_texts(cls, name: str, texts: Sequence[bytes], shape: tuple[int, ...] | None = None) -> Tensor:
-        """Texts or files; ``shape`` where it is another than (N,)."""
+        """Texts or files; ``shape`` where it is another than (N,). Raises ``BadMessage`` for too many."""
+        if len(texts) > _MOST_TEXTS:
+            raise _too_many_texts(name)
         data = b"".join(part for text in texts for part in (struct.pack("<I", len(text)), text))
         return cls(name, BYTES, (len(texts),) if shape is None else shape, data)
 
@@ -80,7 +87,9 @@ class Tensor:
         """What a tensor of ``BYTES`` holds. Raises ``BadMessage``."""
         if self.datatype != BYTES:
             raise BadMessage(f"{self.name}: expected BYTES, got {self.datatype[:20]}")
-        texts = list(_texts(self))
+        texts = list(islice(_texts(self), _MOST_TEXTS + 1))
+        if len(texts) > _MOST_TEXTS:
+            raise _too_many_texts(self.name)
         if len(texts) != _count(self):
             raise BadMessage(f"{self.name}: {list(self.shape)} are {_count(self)} texts, got {len(texts)}")
         return texts
@@ -99,11 +108,15 @@ def _texts(tensor: Tensor) -> Iterator[bytes | memoryview]:
         at += length
 
 
+def _too_many_texts(name: str) -> BadMessage:
+    return BadMessage(f"{name}: more than {_MOST_TEXTS} texts")
+
+
 def _count(tensor: Tensor) -> int:
-    if any(side < 0 for side in tensor.shape) or len(tensor.shape) > 8:
+    if any(side < 0 for side in tensor.shape) or len(tensor.shape) > MOST_SIDES:
         raise _no_shape(tensor)
     return math.prod(tensor.shape)
 
 
 def _no_shape(tensor: Tensor) -> BadMessage:
-    return BadMessage(f"{tensor.name}: there is no shape {list(tensor.shape)[:9]}")
+    return BadMessage(f"{tensor.name}: there is no shape {list(tensor.shape)[: MOST_SIDES + 1]}")

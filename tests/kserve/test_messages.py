@@ -127,6 +127,28 @@ def test_a_message_of_a_great_many_fields_is_refused() -> None:
         grpc_messages.request_from_bytes(b"\x30\x00" * 5000)
 
 
+@pytest.mark.parametrize("contents", [b"\x42\0" * 5000, b""], ids=["typed", "raw"])
+def test_a_great_many_texts_are_refused(contents: bytes) -> None:
+    inside = new("InferInputTensor", name="image_jpeg", datatype="BYTES", shape=[1])
+    if contents:
+        inside.contents.MergeFromString(contents)
+    raw = [] if contents else [bytes(20_000)]
+    with pytest.raises(BadMessage, match="more than 1024 texts"):
+        request_of(inside, raw).inputs[0].texts()
+
+
+def test_a_shape_of_a_great_many_sides_is_refused() -> None:
+    request = request_of(new("InferInputTensor", name="image", datatype="UINT8", shape=[1] * 5000), [b"1"])
+    assert len(request.inputs[0].shape) == 9
+    with pytest.raises(BadMessage, match="no shape"):
+        request.inputs[0].array()
+
+
+def request_of(tensor: object, raw: list[bytes]) -> InferRequest:
+    message = new("ModelInferRequest", model_name="m", inputs=[tensor], raw_input_contents=raw)
+    return grpc_messages.request_from_bytes(message.SerializeToString())
+
+
 @given(st.integers(0, 1000), st.integers(0, 255))
 def test_a_damaged_message_is_refused_or_read(at: int, value: int) -> None:
     request = InferRequest(model="m", inputs=[Tensor.of("image", np.zeros((2, 3, 3), np.uint8))], parameters={"a": 1.5})
