@@ -130,7 +130,7 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
         """Each picture as JSON (what is in it) and then its JPEG; the next one after the viewer has said anything."""
         feed = feed_of(request)
         room()
-        socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
+        socket = _socket()
         await socket.prepare(request)
 
         async def send(viewer: Viewer) -> bool:
@@ -147,7 +147,7 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
         """The camera's video as fragments of MP4, and JSON with what is in each picture; see ``packets.Fragment``."""
         feed = feed_of(request)
         room()
-        socket = web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024)
+        socket = _socket()
         await socket.prepare(request)
         viewer = VideoViewer()
         playing = _Playing(feed, viewer)
@@ -199,6 +199,11 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
     app.router.add_get("/api/cameras/{camera}/video", video)
     app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)
     app.router.add_get("/api/cameras/{camera}/snapshot.jpg", snapshot)
+
+
+def _socket() -> web.WebSocketResponse:
+    """What is sent is compressed already: deflating it for each viewer would cost more than the encoder."""
+    return web.WebSocketResponse(heartbeat=STALLED_S, max_msg_size=1024, compress=False)
 
 
 class _Playing:
