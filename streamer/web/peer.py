@@ -178,7 +178,8 @@ class Peer(Connection):
         patience_s = CONNECT_S + SILENT_S
         try:
             while True:
-                picture = await asyncio.wait_for(track.recv(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    picture = await track.recv()
                 patience_s = SILENT_S
                 if isinstance(picture, av.VideoFrame):
                     taken(picture)

@@ -135,7 +135,8 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
 
         async def send(viewer: Viewer) -> bool:
             await _send(socket, viewer)
-            said = await asyncio.wait_for(socket.receive(), STALLED_S)
+            async with asyncio.timeout(STALLED_S):
+                said = await socket.receive()
             return said.type is WSMsgType.TEXT
 
         await _watch(feed, send, drawn=False)
@@ -173,7 +174,8 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
             shown = await viewer.next()
             if isinstance(shown, Shown) and shown.drawn:
                 head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(shown.drawn)}\r\n\r\n"
-                await asyncio.wait_for(response.write(head.encode() + shown.drawn + b"\r\n"), STALLED_S)
+                async with asyncio.timeout(STALLED_S):
+                    await response.write(head.encode() + shown.drawn + b"\r\n")
             return True
 
         await _watch(feed, send, drawn=True)
@@ -236,8 +238,9 @@ async def _play(socket: web.WebSocketResponse, viewer: VideoViewer, playing: _Pl
     try:
         while True:
             item = await viewer.next()
-            send = socket.send_str(item) if isinstance(item, str) else socket.send_bytes(item)
-            await asyncio.wait_for(send, STALLED_S)
+            # Not wait_for: until Python 3.12 it may swallow that this is cancelled, and would wait here for ever.
+            async with asyncio.timeout(STALLED_S):
+                await (socket.send_str(item) if isinstance(item, str) else socket.send_bytes(item))
             playing.look(time.monotonic())
     except TimeoutError:
         log.info("a viewer took no picture for %.0f s and is sent away", STALLED_S)
@@ -267,4 +270,5 @@ async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:
         await socket.send_str(json.dumps({"notice": shown}))
     else:
         await socket.send_str(shown.objects)
-        await asyncio.wait_for(socket.send_bytes(shown.clean), STALLED_S)
+        async with asyncio.timeout(STALLED_S):
+            await socket.send_bytes(shown.clean)

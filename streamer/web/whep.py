@@ -245,7 +245,8 @@ async def _tell(socket: web.WebSocketResponse, session: Session) -> None:
     """Send what is told, until the session ends or the page takes nothing for too long."""
     try:
         while (text := await session.next()) is not None:
-            await asyncio.wait_for(socket.send_str(text), SEND_S)
+            async with asyncio.timeout(SEND_S):
+                await socket.send_str(text)
         reason = session.over
     except TimeoutError:
         reason = f"the page has taken nothing for {SEND_S:.0f} s"
