@@ -2,10 +2,8 @@
 
 import { socketAt } from './base.js';
 import { Objects } from './objects.js';
+import { closeSocket, Player } from './player.js';
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 8000;
-const PATIENCE_MS = 3000; // without a first picture for so long, another way is taken
 const BEHIND_S = 0.3;
 const HEAD_BYTES = 17;
 const KEPT_S = 20;
@@ -21,24 +19,15 @@ function type(codec) {
   return `video/mp4; codecs="${codec}"`;
 }
 
-export class Video {
-  // As for Pictures, `onSmaller(why)` when the pictures are smaller than they could be ("" when not), and `onFailed(reason)` when it does not work: it is closed then. Browsers show every picture in time only
-  // of a video that is part of the page: it lies under `canvas`.
-  constructor(camera, canvas, onPicture, onNotice, onSmaller, onFailed) {
-    this.camera = camera;
-    this.canvas = canvas;
-    this.onPicture = onPicture;
-    this.onNotice = onNotice;
-    this.onSmaller = onSmaller;
-    this.onFailed = onFailed;
-    this.pauseMs = FIRST_PAUSE_MS;
-    this.waitForPicture();
+export class Video extends Player {
+  constructor(...known) {
+    super(...known);
+    this.waitForVideo();
     this.open();
   }
 
-  waitForPicture() {
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.fail('its video did not begin within 3 s'), PATIENCE_MS);
+  waitForVideo() {
+    this.waitForPicture('its video did not begin within 3 s');
   }
 
   open() {
@@ -63,36 +52,17 @@ export class Video {
     };
   }
 
-  again(notice) {
-    this.waitFor(notice);
-    this.disconnect();
-    this.timer = setTimeout(() => this.open(), this.pauseMs);
-    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
-  }
-
-  // Nothing comes for a reason that another way would not change.
-  waitFor(notice) {
-    clearTimeout(this.patience);
-    this.onNotice(notice);
-  }
-
   begin({ codec, stamps, smaller }) {
     this.onSmaller(smaller);
     this.end();
-    this.waitForPicture();
+    this.waitForVideo();
     this.expectsHead = true;
     this.queue = [];
     this.objects = new Objects(stamps);
     this.keys = [];
     this.mayJumpAt = 0;
     const source = new MediaSource();
-    const video = document.createElement('video');
-    this.video = video;
-    video.className = 'under';
-    video.setAttribute('aria-hidden', 'true');
-    this.canvas.before(video);
-    video.muted = true;
-    video.playsInline = true;
+    const video = this.addVideo();
     video.src = URL.createObjectURL(source);
     video.onerror = () => this.video === video && this.fail(`it cannot be played: ${video.error.message}`);
     source.onsourceopen = () => {
@@ -168,12 +138,11 @@ export class Video {
       this.mayJumpAt = now + 1000;
     }
     video.playbackRate = lag < 0.02 ? 0.9 : lag > 0.12 ? 1.15 : 1;
-    if (video.paused) video.play().catch((error) => error.name === 'AbortError' || this.fail(`it is not played: ${error.message}`));
+    if (video.paused) this.play();
   }
 
   show(mediaTime) {
-    clearTimeout(this.patience);
-    this.pauseMs = FIRST_PAUSE_MS;
+    this.works();
     const { video } = this;
     // A late page may find a newer picture than it was called for. A VideoFrame says which one it is; browsers have it over
     // https and on the machine itself.
@@ -187,12 +156,6 @@ export class Video {
     this.steer();
   }
 
-  fail(reason) {
-    if (this.closed) return;
-    this.close();
-    this.onFailed(reason);
-  }
-
   end() {
     const { video } = this;
     this.video = this.buffer = null;
@@ -203,19 +166,9 @@ export class Video {
     video.load();
   }
 
-  close() {
-    this.closed = true;
-    clearTimeout(this.patience);
-    clearTimeout(this.timer);
-    this.disconnect();
-    this.end();
-  }
-
   disconnect() {
     const { socket } = this;
     socket.onclose = null;
-    // A connection that is closed while it is made makes browsers complain.
-    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
-    else socket.close();
+    closeSocket(socket);
   }
 }

@@ -35,10 +35,11 @@ export class Watch {
       failed.set(keyOf(camera, way), reason);
       this.choose(camera);
     };
+    const known = [camera.name, this.canvas, this.onPicture, this.onNotice, onSmaller, onFailed];
     if (way === 'WebRTC') {
-      this.source = new WebRtc(camera.name, this.canvas, this.iceServers, this.onPicture, this.onNotice, onSmaller, onFailed);
+      this.source = new WebRtc(this.iceServers, ...known);
     } else if (way === 'MSE') {
-      this.source = new Video(camera.name, this.canvas, this.onPicture, this.onNotice, onSmaller, onFailed);
+      this.source = new Video(...known);
     } else {
       this.source = new Pictures(camera.name, this.onPicture, this.onNotice);
     }

@@ -2,10 +2,8 @@
 
 import { at, socketAt } from './base.js';
 import { Objects } from './objects.js';
+import { closeSocket, Player } from './player.js';
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 8000;
-const PATIENCE_MS = 3000; // without a first picture, or with none of those that were sent, for so long, another way is taken
 const GATHER_MS = 500;
 const TICKS = 90_000;
 const HOLD_MS = 50; // a picture waits for so long for what is in it
@@ -19,17 +17,11 @@ export function canPlay() {
   return codecs.some(({ mimeType }) => mimeType === 'video/H264') ? '' : 'this browser plays no H.264 by WebRTC';
 }
 
-export class WebRtc {
-  // As for Video; `iceServers` are addresses such as stun:….
-  constructor(camera, canvas, iceServers, onPicture, onNotice, onSmaller, onFailed) {
-    this.camera = camera;
-    this.canvas = canvas;
+export class WebRtc extends Player {
+  // `iceServers` are addresses such as stun:….
+  constructor(iceServers, ...known) {
+    super(...known);
     this.iceServers = iceServers;
-    this.onPicture = onPicture;
-    this.onNotice = onNotice;
-    this.onSmaller = onSmaller;
-    this.onFailed = onFailed;
-    this.pauseMs = FIRST_PAUSE_MS;
     this.open();
   }
 
@@ -44,7 +36,7 @@ export class WebRtc {
     peer.addTransceiver('video', { direction: 'recvonly' });
     peer.addEventListener('track', ({ track, receiver }) => {
       receiver.jitterBufferTarget = 0;
-      this.play(track);
+      this.playTrack(track);
     });
     try {
       await peer.setLocalDescription();
@@ -96,29 +88,6 @@ export class WebRtc {
     if (stamps !== this.objects.stamps) this.objects = new Objects(stamps);
   }
 
-  again(notice) {
-    this.end();
-    this.waitFor(notice);
-    this.timer = setTimeout(() => this.open(), this.pauseMs);
-    this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
-  }
-
-  waitForPicture(why) {
-    this.waitNoMore();
-    this.patience = setTimeout(() => this.fail(why), PATIENCE_MS);
-  }
-
-  waitNoMore() {
-    clearTimeout(this.patience);
-    this.patience = 0;
-  }
-
-  // Nothing comes for a reason that another way would not change.
-  waitFor(notice) {
-    this.waitNoMore();
-    this.onNotice(notice);
-  }
-
   sent(rtp, stamp) {
     const time = this.timeOf(rtp);
     this.objects.place(stamp, time);
@@ -139,16 +108,10 @@ export class WebRtc {
     return time / TICKS;
   }
 
-  play(track) {
-    const video = document.createElement('video');
-    this.video = video;
-    video.className = 'under';
-    video.setAttribute('aria-hidden', 'true');
-    this.canvas.before(video);
-    video.muted = true;
-    video.playsInline = true;
+  playTrack(track) {
+    const video = this.addVideo();
     video.srcObject = new MediaStream([track]);
-    video.play().catch((error) => error.name === 'AbortError' || this.fail(`it is not played: ${error.message}`));
+    this.play();
     const shown = (now, { rtpTimestamp }) => {
       if (this.video !== video) return;
       if (rtpTimestamp === undefined) {
@@ -163,8 +126,7 @@ export class WebRtc {
 
   // Keeps a picture until it is known what is in it, but not for long.
   async hold(video, time) {
-    this.waitNoMore();
-    this.pauseMs = FIRST_PAUSE_MS;
+    this.works();
     this.shownAt = time;
     const picture = frameOf(video) ?? await createImageBitmap(video).catch(() => null);
     if (!picture) return;
@@ -198,32 +160,22 @@ export class WebRtc {
     this.onNotice('');
   }
 
-  fail(reason) {
-    if (this.closed) return;
-    this.close();
-    this.onFailed(reason);
+  disconnect() {
+    const { peer, socket } = this;
+    this.peer = this.socket = null;
+    peer?.close();
+    if (socket) closeSocket(socket);
+    this.end();
   }
 
   end() {
-    const { peer, socket, video } = this;
-    this.peer = this.socket = this.video = null;
-    this.waitNoMore();
+    const { video } = this;
+    this.video = null;
     for (const { picture } of this.held) picture.close();
     this.held = [];
-    peer?.close();
-    // A connection that is closed while it is made makes browsers complain.
-    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
-    else socket?.close();
-    if (video) {
-      video.remove();
-      video.srcObject = null;
-    }
-  }
-
-  close() {
-    this.closed = true;
-    clearTimeout(this.timer);
-    this.end();
+    if (!video) return;
+    video.remove();
+    video.srcObject = null;
   }
 }
 
