@@ -12,11 +12,11 @@ from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorUnavailable, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.live.detector_pace import PATIENT_S, DetectorPace
 from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
+from streamer.runtime.circuit_breaker import CircuitBreaker
 from streamer.stages import Detector
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.pipeline import Render
 from streamer.runtime.backoff import Backoff
+from streamer.runtime.circuit_breaker import CircuitBreaker
 from streamer.stages import Annotated, CanSkip, Cover, Perception
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
-from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.live.detector_pace import PATIENT_S, SILENT_S
 from streamer.live.detector_worker import DetectorWorker
 from streamer.live.fair_share import FairShare
 from streamer.perception.selection import Selection
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
+from streamer.runtime.circuit_breaker import CircuitBreaker
 from streamer.runtime.own_thread import leave_behind
 from streamer.stages import Detector
 

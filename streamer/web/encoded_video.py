@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-import av
-
-from streamer.errors import StreamerError, in_one_line
 from streamer.frame import StreamInfo
+from streamer.runtime.backoff import Backoff
+from streamer.runtime.circuit_breaker import CircuitBreaker
 from streamer.sinks.live_encoder import TIME_BASE, LiveEncoder
 from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream
 from streamer.stages import Annotated
@@ -21,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _LEAST_RATE = Fraction(25)
 """The bit rate is bounded as if pictures came so often at least: those of a slow camera differ more from each other."""
+_BACKOFF = Backoff(initial_s=1.0, max_s=30.0)
+"""Until an encoder that failed is tried again."""
 
 
 class EncodedVideo:
@@ -31,7 +32,9 @@ class EncodedVideo:
         self.most_width = most_width
         self.hub = PacketHub(name, make_key=self._want_key, stamps="pts", clock=clock)
         """Hands what is encoded to all who watch; its stamps are the pictures' own times, in ticks of ``TIME_BASE``."""
+        self._name = name
         self._clock = clock
+        self._breaker = CircuitBreaker(_BACKOFF)
         self._encoder: LiveEncoder | None = None
         self._info: StreamInfo | None = None
         self._last = -1
@@ -43,7 +46,12 @@ class EncodedVideo:
         return self.hub.watched
 
     def encode(self, item: Annotated, info: StreamInfo) -> None:
-        """Encode the next picture of a stream, without drawings, with what privacy covers, and hand it to all who watch."""
+        """Encode the next picture of a stream, without drawings, with what privacy covers, and hand it to all who watch.
+
+        Never raises: who watches is told, and pictures are left out until the encoder may be tried again.
+        """
+        if self._clock() < self._breaker.retry_at:
+            return
         pts = pts_of(item)
         try:
             if self._encoder is None or info != self._info or pts <= self._last:
@@ -51,10 +59,15 @@ class EncodedVideo:
             assert self._encoder is not None
             key, self._wants_key = self._wants_key, False
             packets = self._encoder.encode(item.clean(), item.frame.orientation, pts, key=key)
-        except (StreamerError, av.error.FFmpegError) as error:
+        except Exception as error:
             self._encoder = None
-            self.hub.refuse(f"its pictures cannot be encoded: {in_one_line(error)}")
+            # With the traceback, but once: viewers are told the reason each time.
+            if self._breaker.failed(error, self._clock()):
+                log.exception("%s: its pictures cannot be encoded, other ways go on", self._name, extra={"source": self._name})
+            self.hub.end(f"its pictures cannot be encoded: {self._breaker.reason}")
             return
+        if self._breaker.worked(self._clock()):
+            log.warning("%s: its pictures are encoded again", self._name, extra={"source": self._name})
         self._last = pts
         for packet in packets:
             self.hub.take(

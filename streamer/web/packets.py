@@ -264,12 +264,16 @@ class PacketHub:
             self.pictures.begin(head)
 
     def refuse(self, why: str) -> None:
-        """From the thread that packets come from: say why none are sent."""
-        with self._lock:
-            self._codec, self._why_not, self._refused = "", why, True
+        """The same as :meth:`end`, and the log is told once."""
         if why != self._told:
             self._told = why
             log.info("%s: browsers get no such video: %s", self.name, why, extra={"source": self.name})
+        self.end(why)
+
+    def end(self, why: str) -> None:
+        """From the thread that packets come from: say why none are sent."""
+        with self._lock:
+            self._codec, self._why_not, self._refused = "", why, True
         self.fragments.end(why)
         self.pictures.end(why)
 

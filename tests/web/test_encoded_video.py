@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 from streamer.errors import EncoderUnavailable
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances
+from streamer.sinks.live_encoder import LiveEncoder
 from streamer.stages import Annotated
 from streamer.web import encoded_video
 from streamer.web.encoded_video import EncodedVideo
@@ -123,21 +125,60 @@ def test_a_key_frame_comes_when_it_is_wanted_and_another_stream_begins_anew() ->
     assert len(seen.heads) == 3
 
 
-def test_what_cannot_be_encoded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise EncoderUnavailable("libx264 cannot encode 640x360")
+class Encoders:
+    """Stands for the class of encoders: raises ``error`` while there is one, and counts."""
 
-    monkeypatch.setattr(encoded_video, "LiveEncoder", fail)
-    video = EncodedVideo("gate", 1280)
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        self.made = 0
+
+    def __call__(self, info: StreamInfo) -> LiveEncoder:
+        self.made += 1
+        if self.error is not None:
+            raise self.error
+        return LiveEncoder(info)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EncoderUnavailable("libx264 cannot encode 640x360"), "libx264 cannot encode 640x360"),
+        (
+            RuntimeError("no such thing at rtsp://user:secret@camera.example/1"),
+            "RuntimeError: no such thing at rtsp://user:***@camera.example/1",
+        ),
+    ],
+    ids=["no encoder", "a bug"],
+)
+def test_what_cannot_be_encoded_is_told_and_tried_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, told: str
+) -> None:
+    encoders = Encoders(error)
+    monkeypatch.setattr(encoded_video, "LiveEncoder", encoders)
+    now = [100.0]
+    video = EncodedVideo("gate", 1280, clock=lambda: now[0])
 
     async def run() -> Seen:
         seen = Seen()
         video.hub.pictures.join(seen)
-        video.encode(item(0), INFO)
+        for number in range(250):  # ten seconds of pictures
+            video.encode(item(number), INFO)
+            now[0] += 1 / 25
+        assert video.hub.is_refused
+        encoders.error = None
+        now[0] += 30
+        for number in range(250, 320):
+            video.encode(item(number), INFO)
+            now[0] += 1 / 25
         await asyncio.sleep(0)
         return seen
 
-    assert asyncio.run(run()).refused == ["its pictures cannot be encoded: libx264 cannot encode 640x360"]
+    seen = asyncio.run(run())
+    assert 5 <= len(seen.refused) == encoders.made - 1 <= 15, "not for each picture"
+    assert set(seen.refused) == {f"its pictures cannot be encoded: {told}"}
+    assert len(seen.pictures) == 70, "who watches sees on"
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert lines == ["gate: its pictures cannot be encoded, other ways go on", "gate: its pictures are encoded again"]
 
 
 @pytest.fixture

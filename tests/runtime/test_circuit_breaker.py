@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streamer.errors import DetectorError
-from streamer.live.circuit_breaker import CircuitBreaker
 from streamer.runtime.backoff import Backoff
+from streamer.runtime.circuit_breaker import CircuitBreaker
 
 
 def breaker() -> CircuitBreaker:
