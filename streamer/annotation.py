@@ -101,10 +101,10 @@ def annotate_with(
         raise ConfigError(
             f"{config.input} is one recording", hint="--ray is for a folder, a pattern or a list; --workers shares one"
         )
-    if (workers := len(worker_devices(config))) > 1 and config.inference_interval != 1:
+    if (workers := len(worker_devices(config))) > 1 and config.inference_interval == "auto":
         raise ConfigError(
-            f"{workers} detectors cannot share a recording of which the detector sees some frames only",
-            hint="leave out --workers, name one --device, or leave out --inference-interval",
+            f"{workers} detectors cannot work ahead where what one finds says which frame is next",
+            hint="name a number with --inference-interval, such as 5, or use one worker and one --device",
         )
     if config.coco is not None and not config.positions:
         raise ConfigError("coco results are positions, which are not to be written", hint="leave out --coco or --no-positions")
@@ -359,10 +359,10 @@ def _perceive(
     found: EveryFrame | Interval | Ahead
     if not _tracked(config):
         found = EveryFrame(detectors, wanted, keep=keep, detect=detect)
-    elif len(detectors) > 1:
+    elif len(detectors) > 1 and config.inference_interval != "auto":
         from streamer.perception.ahead import Ahead
 
-        found = Ahead(detectors, wanted, detect)
+        found = Ahead(detectors, config.inference_interval, wanted, detect)
     else:
         # Loaded when used: SciPy, which it needs, takes as long to load as everything else together.
         from streamer.perception.interval import Interval

@@ -110,6 +110,15 @@ class Remembers(Protocol):
         ...
 
 
+@runtime_checkable
+class CanReload(Protocol):
+    """A detector that can be made anew after it has failed: what was at fault, such as a GPU, is not this process's."""
+
+    def reload(self) -> None:
+        """Load it again and warm it up; blocks as long as that takes. Raises a ``DetectorError``, also once it is closed."""
+        ...
+
+
 class Cover(Protocol):
     """What must not be seen of a frame."""
 

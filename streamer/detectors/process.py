@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +45,7 @@ class Said:
 class DetectorProcess:
     """Implements ``stages.Detector`` by another process. Used by one thread at a time, but for :meth:`close`.
 
-    So a detector that crashes takes nothing along: its calls raise ``DetectorUnavailable``.
+    So a detector that crashes takes nothing along: its calls raise ``DetectorUnavailable`` until :meth:`reload`.
     """
 
     def __init__(
@@ -51,9 +53,13 @@ class DetectorProcess:
     ) -> None:
         """Start the process; :meth:`wait` ends once the detector is loaded. See ``from_settings.load``."""
         self._spec = redact(settings.detector)
-        self._child = start("streamer.detectors.process_main")
-        self._child.connection.send((settings, least_score, threads, device))
-        self.device = device or settings.device
+        self._asked = (settings, least_score, threads, device)
+        self._closed = False
+        self._lock = threading.Lock()
+        """Held where a process is started or ended: none is started once it is closed."""
+        self._start()
+        self._place = device or settings.device
+        self.device = self._place
         """Where it computes: what was asked for, and once it is loaded the device's name."""
         self.slow = False
         """Whether a frame takes it seconds."""
@@ -66,8 +72,8 @@ class DetectorProcess:
         loaded = self._answer()
         assert isinstance(loaded, Loaded)
         self.slow = loaded.slow
-        if loaded.device not in ("", "unknown", self.device):
-            self.device = f"{self.device} ({loaded.device})"
+        if loaded.device not in ("", "unknown", self._place):
+            self.device = f"{self._place} ({loaded.device})"
         self.name, self.labels, self.input_size = loaded.name, dict(loaded.labels), loaded.input_size
         if loaded.detects_wanted:
             self.detect_wanted = self._detect_wanted
@@ -83,8 +89,29 @@ class DetectorProcess:
         """Do what the first call would have to wait for."""
         self._call("warm_up")
 
+    def reload(self) -> None:
+        """Load it in a new process, and warm it up. Raises as :meth:`wait` and :meth:`warm_up`, also once it is closed."""
+        with self._lock:
+            if self._closed:
+                raise DetectorUnavailable(f"the detector {self._spec} is closed")
+            self._end()
+            self._start()
+        self.wait()
+        self.warm_up()
+
     def close(self) -> None:
-        """End the process, in whatever call it is."""
+        """From any thread: end the process, in whatever call it is."""
+        with self._lock:
+            self._closed = True
+            self._end()
+
+    def _start(self) -> None:
+        self._child = start("streamer.detectors.process_main")
+        # It may die at once; wait() says so.
+        with suppress(OSError):
+            self._child.connection.send(self._asked)
+
+    def _end(self) -> None:
         self._child.process.kill()
         self._child.process.wait()
 

@@ -9,8 +9,9 @@ from concurrent.futures import Future
 
 from streamer.frame import Frame
 from streamer.instances import Instances
+from streamer.perception.detector_team import DetectorTeam
 from streamer.perception.selection import Selection, detect_in
-from streamer.runtime.own_thread import CallLeft, OwnThread
+from streamer.runtime.own_thread import CallLeft
 from streamer.stages import Annotated, Detector
 
 
@@ -31,27 +32,22 @@ class EveryFrame:
         detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
     ) -> None:
         """``keep``: leave the detectors open at the end, for another recording."""
-        if not detectors:
-            raise ValueError("detectors: expected at least one, got none")
-        self.left = False
-        """Whether a detector's answers were not waited for any longer."""
-        self._detectors = list(detectors)
+        self._team = DetectorTeam(detectors, keep=keep)
         self._select = select
         self._clock = clock
-        self._keep = keep
         self._detect = detect
-        self._threads = [OwnThread(f"detector-{copy}") for copy in range(len(detectors))]
-        self._turn = 0
         self._pending: deque[Future[Annotated]] = deque()
+
+    @property
+    def left(self) -> bool:
+        """Whether the detectors' answers were not waited for any longer."""
+        return self._team.left
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """Hand in a frame; get those whose turn it is."""
-        # In turn, and not whichever is free: a detector may remember what it saw, and a run has to be repeatable.
-        turn, self._turn = self._turn, (self._turn + 1) % len(self._threads)
-        detector = self._detectors[turn]
-        self._pending.append(self._threads[turn].begin(lambda: self._annotate(detector, frame)))
+        self._pending.append(self._team.begin(lambda detector: self._annotate(detector, frame)))
         # One more than there are copies, so that none waits for the next frame to be handed in.
-        held = len(self._detectors) if len(self._detectors) > 1 else 0
+        held = len(self._team) if len(self._team) > 1 else 0
         return self._next() if len(self._pending) > held else ()
 
     def finish(self) -> Iterable[Annotated]:
@@ -61,16 +57,11 @@ class EveryFrame:
 
     def leave(self) -> None:
         """From any thread: do not wait for the detector any longer. Frames that it has not answered for are not handed out."""
-        self.left = True
-        for thread, detector in zip(self._threads, self._detectors, strict=True):
-            thread.leave(last=detector.close)
+        self._team.leave()
 
     def close(self) -> None:
         """Close the detectors and end their threads; one that was left closes its detector when its call returns."""
-        for thread, detector in zip(self._threads, self._detectors, strict=True):
-            if not self.left and not self._keep:
-                thread.call(detector.close)
-            thread.close()
+        self._team.close()
 
     def _next(self) -> Iterable[Annotated]:
         try:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.instances import Instances
 from tests.bright import Bright
+from tests.waiting import wait_until
 
 _WHITE = 200
 
@@ -23,6 +24,34 @@ class Deadly(Bright):
         if image.min() > _WHITE:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().detect(image)
+
+
+class DiesOnce(Bright):
+    """On ``cuda:1``: kills its process at a white picture, once: the file that ``DIED`` names says that it has.
+
+    From then on that on the other device does not answer before the file that ``TOLD`` names is there.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def detect(self, image: NDArray[np.uint8]) -> Instances:
+        died = Path(os.environ["DIED"])
+        if self.device == "cuda:1" and image.min() > _WHITE and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.device == "cuda:0" and died.exists():
+            wait_until(Path(os.environ["TOLD"]).exists)
+        return super().detect(image)
+
+
+class GoneForGood(DiesOnce):
+    """And cannot be loaded again: as where a GPU has fallen off the bus."""
+
+    def __init__(self, device: str) -> None:
+        if device == "cuda:1" and Path(os.environ["DIED"]).exists():
+            raise RuntimeError("there is no GPU")
+        super().__init__(device)
 
 
 class Lost(Bright):

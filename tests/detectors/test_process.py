@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,8 +35,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("track", [False, True])
-def test_the_files_are_those_of_one_process(recording: Path, tmp_path: Path, track: bool) -> None:
+@pytest.mark.parametrize("settings", [{}, {"track": True}, {"inference_interval": 3}], ids=str)
+def test_the_files_are_those_of_one_process(recording: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     for workers in (1, 2):
         streamer.annotate(
             recording,
@@ -42,10 +44,51 @@ def test_the_files_are_those_of_one_process(recording: Path, tmp_path: Path, tra
             detections=tmp_path / f"{workers}.jsonl",
             detector="tests.bright:Bright",
             workers=workers,
-            track=track,
+            **settings,
         )
     assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
     assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("settings", [{}, {"track": True}, {"inference_interval": 2}], ids=str)
+@pytest.mark.parametrize(
+    ("detector", "then"), [("DiesOnce", "was loaded again"), ("GoneForGood", "cannot be loaded again, trying on")]
+)
+def test_the_others_go_on_when_the_process_of_one_device_dies(
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    detector: str,
+    then: str,
+    settings: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("DIED", str(tmp_path / "died"))
+    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    given = {"detector": f"tests.archive.deadly:{detector}", **settings}
+    streamer.annotate(recording, tmp_path / "1.mp4", detections=tmp_path / "1.jsonl", device="cuda:0", **given)
+    assert not (tmp_path / "died").exists()
+
+    class Tell(logging.Handler):
+        """Lets the other device go on only then: it may be quicker than a process starts."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if then in record.getMessage():
+                (tmp_path / "told").touch()
+
+    logging.getLogger("streamer").addHandler(tell := Tell())
+    try:
+        summary = streamer.annotate(recording, tmp_path / "2.mp4", detections=tmp_path / "2.jsonl", device="cuda:0,1", **given)
+    finally:
+        logging.getLogger("streamer").removeHandler(tell)
+    assert (tmp_path / "died").exists()
+    assert summary.frames_out == 15
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 2
+    assert re.match(r"the detector \S+ on cuda:1 failed \(the process of .* has ended with -9; .*\): loading it again", told[0])
+    assert told[1].startswith(f"the detector tests.archive.deadly:{detector} on cuda:1 {then}")
 
 
 def test_a_process_that_dies_ends_the_run_with_what_was_done(recording: Path, tmp_path: Path) -> None:
@@ -60,9 +103,9 @@ def test_what_loading_raises_comes_through(recording: Path, tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []  # noqa: PTH208  # of names only
 
 
-def test_frames_that_are_followed_cannot_be_shared(recording: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--inference-interval"):
-        streamer.annotate(recording, tmp_path / "out.mp4", workers=2, inference_interval=5)
+def test_frames_that_are_chosen_by_what_is_found_cannot_be_shared(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"2 detectors cannot work ahead.*--inference-interval"):
+        streamer.annotate(recording, tmp_path / "out.mp4", workers=2, inference_interval="auto")
 
 
 def classes(records: Path) -> list[list[str]]:
@@ -82,8 +125,6 @@ def test_frames_are_shared_by_the_devices(recording: Path, tmp_path: Path) -> No
 def test_more_workers_than_devices_take_turns_on_them(recording: Path) -> None:
     settings = {"input": str(recording), "detector": "tests.bright:Placed", "device": "cuda:0,2", "workers": 3}
     assert worker_devices(load_annotate_config(None, settings)) == ["cuda:0", "cuda:2", "cuda:0"]
-    with pytest.raises(ConfigError, match="2 detectors cannot share"):
-        streamer.annotate(recording, device="cuda:0,2", detector="tests.bright:Placed", inference_interval=5)
 
 
 def test_an_archive_has_a_worker_on_each_device(recording: Path, tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ from streamer.annotation import annotate_with
 from streamer.config.annotate import AnnotateConfig
 from streamer.detectors.plugin import PluginDetector
 from streamer.instances import Instances
+from streamer.perception.ahead import Ahead
+from streamer.perception.selection import Selection
 from tests.bright import Bright
+from tests.fakes import frame
 from tests.media import ffmpeg
 
 DETECTORS = 3
@@ -51,3 +54,22 @@ def test_detectors_work_at_the_same_time_and_identities_stay(recording: Path) ->
     meeting = threading.Barrier(DETECTORS)
     together = [PluginDetector(Together(meeting), "bright") for _ in range(DETECTORS)]
     assert annotated(recording, together, track=True) == alone
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+@pytest.mark.parametrize("interval", [2, 3, 5, 20])
+def test_frames_between_are_followed_as_with_one_detector(recording: Path, interval: int, copies: int) -> None:
+    alone = annotated(recording, [PluginDetector(Bright(), "bright")], inference_interval=interval)
+    together = [PluginDetector(Bright(), "bright") for _ in range(copies)]
+    assert annotated(recording, together, inference_interval=interval) == alone
+
+
+@pytest.mark.parametrize(("interval", "frames"), [(2, 11), (20, 10)], ids=["every-second", "first-and-last"])
+def test_frames_that_will_be_asked_for_are_begun_ahead(interval: int, frames: int) -> None:
+    """Each of the two would wait for ever for the other."""
+    meeting = threading.Barrier(2)
+    ahead = Ahead([PluginDetector(Together(meeting), "bright") for _ in range(2)], interval, Selection())
+    items = [item for index in range(frames) for item in ahead.push(frame(index))]
+    items += ahead.finish()
+    ahead.close()
+    assert [item.frame.index for item in items] == list(range(frames))
