@@ -84,11 +84,14 @@ def annotate_with(
     on_wait: Tell = tell_nobody,
     detectors: Sequence[Detector] | None = None,
     detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
+    keep_incomplete: bool = True,
 ) -> Summary:
     """The same with checked settings.
 
     ``detectors``: those of :func:`ready_detectors` for the same settings; they stay open, for the next recording.
     ``detect`` calls one of them on a frame.
+
+    ``keep_incomplete``: whether the part of a video that could be written stays when writing fails.
 
     ``on_wait`` is told what is waited for, and for how many seconds, while the detector is downloaded, loaded and warmed up.
 
@@ -120,7 +123,7 @@ def annotate_with(
     if config.insecure:
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
-        source, info, picture_sink = opened(config, output, undo)
+        source, info, picture_sink = opened(config, output, undo, keep_incomplete=keep_incomplete)
         check_places(places, (info.width, info.height))
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
@@ -230,7 +233,13 @@ def _events(config: AnnotateConfig, source: VideoFile, name_of: Callable[[int], 
 
 
 def opened(
-    config: RecordingSettings, output: Path, undo: ExitStack, *, start_s: float | None = None, end_s: float | None = None
+    config: RecordingSettings,
+    output: Path,
+    undo: ExitStack,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    keep_incomplete: bool = True,
 ) -> tuple[VideoFile, StreamInfo, VideoEncoder | PictureFile]:
     """The recording, opened, and the file of its drawn copy; both are given up by ``undo``.
 
@@ -249,12 +258,12 @@ def opened(
     if source.still and output.suffix.lower() in PICTURE_SUFFIXES:
         picture_sink = PictureFile(output, info, overwrite=config.overwrite, source=source)
     else:
-        picture_sink = encoder_of(config, output, source)
+        picture_sink = encoder_of(config, output, source, keep_incomplete=keep_incomplete)
     undo.callback(picture_sink.abandon)
     return source, info, picture_sink
 
 
-def encoder_of(config: EncodingSettings, output: Path, source: VideoFile) -> VideoEncoder:
+def encoder_of(config: EncodingSettings, output: Path, source: VideoFile, *, keep_incomplete: bool = True) -> VideoEncoder:
     """The file of the drawn copy of an open recording. Raises ``SinkError`` or ``OutputRefused``."""
     return VideoEncoder(
         output,
@@ -265,6 +274,7 @@ def encoder_of(config: EncodingSettings, output: Path, source: VideoFile) -> Vid
         preset=config.preset,
         audio=config.audio,
         overwrite=config.overwrite,
+        keep_incomplete=keep_incomplete,
     )
 
 

@@ -86,7 +86,8 @@ def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came],
             with suppress(BlockingIOError):
                 journal = DetectionJournal(work.journal, work.about, detectors)
         detect = detect_in if journal is None else journal.detect
-        summary = annotate_with(settings, on_progress=on_progress, detectors=detectors, detect=detect)
+        # A part of it is of no use to the next try, and would stay beside the whole.
+        summary = annotate_with(settings, on_progress=on_progress, detectors=detectors, detect=detect, keep_incomplete=False)
     except StreamerError as error:
         broken = isinstance(error, StageFailed) and error.stage == "inference"
         return Failed(redact(str(error))), broken

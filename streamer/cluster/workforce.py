@@ -20,10 +20,12 @@ from streamer.config.annotate import AnnotateConfig
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
+from streamer.perception.journal import is_held
 
 _LOOK_S = 1.0
 """How often the machines of the cluster are looked at."""
 _END_S = 2.0
+_GLANCE_S = 0.02
 _NODE_DIED = "node has died"
 
 
@@ -51,11 +53,13 @@ class RayWorker:
     actor: Any
     stream: Any
     """What it is about to say."""
+    journal: Path | None = None
+    """Of the recording that it works on."""
 
     def send(self, work: Work) -> None:
         """Hand over a recording."""
-        journal = None if work.journal is None else work.journal.absolute()
-        work = replace(work, settings=absolute(work.settings), journal=journal)
+        self.journal = None if work.journal is None else work.journal.absolute()
+        work = replace(work, settings=absolute(work.settings), journal=self.journal)
         self.stream = self.actor.annotate.options(num_returns="streaming").remote(work)
 
 
@@ -115,12 +119,14 @@ class RayWorkforce:
 
     def end(self, workers: Sequence[RayWorker]) -> list[RayWorker]:
         """Kill them."""
+        deadline = time.monotonic() + _END_S
         last_calls = {}
         for worker in workers:
             self.ray.kill(worker.actor)
             last_calls[worker.actor.load.remote()] = worker
-        ended, _ = self.ray.wait(list(last_calls), num_returns=len(workers), timeout=_END_S) if workers else ([], [])
-        return [last_calls[call] for call in ended]
+        dead, _ = self.ray.wait(list(last_calls), num_returns=len(workers), timeout=_END_S) if workers else ([], [])
+        # Ray says so when it has told the process to end, which the process may take a while to do.
+        return [last_calls[call] for call in dead if _let_go(last_calls[call].journal, deadline)]
 
     def _next(self, worker: RayWorker) -> Message:
         errors = self.ray.exceptions
@@ -156,3 +162,12 @@ class RayWorkforce:
     def _fit(self, cores: float, gpus: float) -> int:
         by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf
         return int(min(cores // self.cores, by_gpu))
+
+
+def _let_go(journal: Path | None, deadline: float) -> bool:
+    """Whether nobody writes to it any more, at ``deadline`` (monotonic seconds) at the latest."""
+    while journal is not None and is_held(journal):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_GLANCE_S)
+    return True

@@ -28,6 +28,18 @@ ENTRY = struct.Struct("<IIqq")
 """What an entry begins with: length and CRC-32 of what follows, number and pts of the frame."""
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process writes to the journal at ``path``, and so may write to the results of its recording."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # it is not there
+    return False
+
+
 class DetectionJournal:
     """Calls the detectors of one recording, or answers from the file for frames that they have answered for before.
 

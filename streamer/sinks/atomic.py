@@ -123,7 +123,8 @@ class PendingFile:
         if self._descriptor is None or os.fstat(self._descriptor).st_nlink:
             return
         self._place.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._descriptor, "rb", closefd=False) as lost, self.temporary.open("xb") as found:
+        # Removed before its writer opened it, which made it anew, it is there.
+        with suppress(FileExistsError), self.temporary.open("xb") as found, open(self._descriptor, "rb", closefd=False) as lost:
             lost.seek(0)
             shutil.copyfileobj(lost, found)
         self._let_go()

@@ -52,7 +52,8 @@ class VideoEncoder:
 
     MP4 and MOV are written in fragments under a temporary name beside ``path``, which play after a kill, and put in their
     final shape (index first) by :meth:`finish`; the others are written as they stay. Raises ``OutputRefused``,
-    ``ConfigError``, ``EncoderUnavailable``; while writing ``OutputWriteFailed``, after which no stray file is left.
+    ``ConfigError``, ``EncoderUnavailable``; while writing ``OutputWriteFailed``, after which no stray file is left: what
+    plays of it is kept as ``NAME.incomplete.EXT``, or removed without ``keep_incomplete``.
     """
 
     name = "encoder"
@@ -68,6 +69,7 @@ class VideoEncoder:
         preset: str | None = None,
         audio: Literal["copy", "none"] = "copy",
         overwrite: bool = False,
+        keep_incomplete: bool = True,
     ) -> None:
         if audio not in ("copy", "none"):
             raise ConfigError(f"audio is {audio!r}", hint="give copy or none")
@@ -76,6 +78,7 @@ class VideoEncoder:
         """What is not carried over, one sentence each; complete after construction but for what :meth:`finish` adds."""
         self.frames_written = 0
         self._given_up = False
+        self._keep_incomplete = keep_incomplete
         self._info = info
         self._source = source
         check_output(path, source=source.path if source else None, overwrite=overwrite)
@@ -384,6 +387,8 @@ class VideoEncoder:
         if self._muxer is not None:
             self._muxer.abort()
         kept = self._finished or (self._files[0] if self._files and _plays(self._files[0].temporary) else None)
+        if not self._keep_incomplete:
+            kept = None
         hint = "check the free space and the disk"
         if kept is not None:
             hint = f"what was written until then plays: it is kept as {kept.keep()}; {hint}"

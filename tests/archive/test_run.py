@@ -164,3 +164,15 @@ def test_what_was_stopped_goes_on_and_gives_the_same(tree: Path, tmp_path: Path,
     assert results(out) == results(whole)
     entries = [json.loads(line) for line in (out / MANIFEST).read_text(encoding="utf-8").splitlines()]
     assert sum(entry["state"] == "done" for entry in entries) == 4
+
+
+def test_a_full_disk_leaves_no_part_beside_what_is_made_later(tree: Path, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert run(tree, "-o", whole).returncode == 0
+    least = min(path.stat().st_size for path in whole.rglob("*.mp4"))
+    limited = ["prlimit", f"--fsize={least * 3 // 4}", *command(tree, "-o", out)]
+    full = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert (full.returncode, "0 of 4 recordings done, 4 failed" in full.stderr) == (1, True), full.stderr
+    assert set(results(out)) <= {str(path.relative_to(out)) for path in (out / JOURNALS).iterdir()}
+    assert run(tree, "-o", out, "--resume").returncode == 0
+    assert results(out) == results(whole)

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamer.cluster.workforce import RayWorkforce
+from streamer.cluster.workforce import RayWorker, RayWorkforce
 from streamer.config.annotate import load_annotate_config
+from streamer.perception.journal import DetectionJournal
 from tests.media import ffmpeg
 
 # Two recordings, one after the other; what becomes of each is printed.
@@ -40,6 +41,25 @@ def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.Monk
     assert workforce.hear([], 0.25) == []
     assert slept == [0.25]
     assert workforce.most() == 2
+
+
+def test_who_holds_a_journal_has_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.cluster.workforce._END_S", 0.0)
+    actor = SimpleNamespace(load=SimpleNamespace(remote=object))
+    ray = SimpleNamespace(
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
+        kill=lambda _: None,
+        wait=lambda calls, **_: (calls, []),
+    )
+    workforce = RayWorkforce(ray, load_annotate_config(None, {"input": "in", "output": "out"}), Path("manifest"), None, 1)
+    idle, goes_on, ended = (RayWorker(actor, None, path) for path in (None, tmp_path / "a", tmp_path / "b"))
+    (tmp_path / "b").touch()
+    journal = DetectionJournal(tmp_path / "a", {}, [])
+    try:
+        assert workforce.end([idle, goes_on, ended]) == [idle, ended]
+    finally:
+        journal.close()
+    assert workforce.end([goes_on]) == [goes_on]
 
 
 def test_a_detector_that_cannot_be_loaded_again_ends_its_process_and_fails_no_further_recording(tmp_path: Path) -> None:

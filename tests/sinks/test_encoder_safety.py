@@ -18,6 +18,7 @@ import pytest
 from streamer.errors import ConfigError, EncoderUnavailable, OutputRefused, OutputWriteFailed, StageFailed
 from streamer.instances import Instances
 from streamer.pipeline import Pipeline
+from streamer.sinks.atomic import PendingFile
 from streamer.sinks.encoder import VideoEncoder
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
@@ -214,6 +215,29 @@ def test_a_folder_that_is_removed_meanwhile_comes_back_with_the_file(ending: str
     encoder.finish()
     assert [entry.name for entry in out.iterdir()] == [f"o.{ending}"]
     assert frame_times(out / f"o.{ending}") == frame_times(clip)
+
+
+@pytest.mark.parametrize("made", [1, 2], ids=["fragments", "final"])
+def test_a_temporary_file_that_is_removed_before_it_is_opened_costs_nothing(
+    made: int, clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, files = PendingFile._make, []
+
+    def made_and_removed(pending: PendingFile) -> tuple[Path, int]:
+        files.append(make(pending))
+        if len(files) == made:
+            files[-1][0].unlink()
+        return files[-1]
+
+    monkeypatch.setattr(PendingFile, "_make", made_and_removed)
+    source = VideoFile(clip)
+    encoder = VideoEncoder(out / "o.mp4", source.open(), source=source)
+    for frame in source.frames():
+        encoder.write(Annotated(frame, Instances.empty()))
+    source.close()
+    encoder.finish()
+    assert [entry.name for entry in out.iterdir()] == ["o.mp4"]
+    assert frame_times(out / "o.mp4") == frame_times(clip)
 
 
 def test_a_failing_last_step_leaves_the_fragments(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
