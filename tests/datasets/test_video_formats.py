@@ -37,6 +37,8 @@ def test_files_are_those_that_the_judges_read(clip: Path, tmp_path: Path, to: st
     made = (tmp_path / "out" / FILES[to]).read_text()
     assert json.loads(made) == json.loads((GOLDEN / f"{to}.json").read_text())
     assert made == (GOLDEN / f"{to}.json").read_text(), "the same, written otherwise"
+    if to == "label-studio":
+        assert (tmp_path / "out" / "label_config.xml").read_text() == (GOLDEN / "label-studio.xml").read_text()
 
 
 @pytest.mark.parametrize("to", sorted(OF_A_VIDEO))
