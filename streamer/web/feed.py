@@ -20,7 +20,7 @@ from streamer.stages import Annotated, OutputStatus, State
 from streamer.web.encoded_video import EncodedVideo, pts_of
 from streamer.web.objects import drawable, drawable_places
 from streamer.web.packets import PacketHub
-from streamer.web.relay import call
+from streamer.web.relay import call_all
 
 log = logging.getLogger(__name__)
 
@@ -311,10 +311,8 @@ def _jpeg(item: Annotated, *, drawn: bool) -> bytes:
 
 
 def _tell(readers: Mapping[Reader, asyncio.AbstractEventLoop], text: str) -> None:
-    for reader, loop in readers.items():
-        call(loop, reader.tell, text)
+    call_all(readers, lambda reader: reader.tell(text))
 
 
 def _give(viewers: Mapping[Viewer, asyncio.AbstractEventLoop], what: Shown | str) -> None:
-    for viewer, loop in viewers.items():
-        call(loop, viewer.put, what)
+    call_all(viewers, lambda viewer: viewer.put(what))

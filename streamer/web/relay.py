@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
@@ -87,8 +87,7 @@ class Relay(Generic[H, P]):
             self._group, self._group_bytes = [], 0
             self._recent.clear()
             viewers = dict(self._viewers)
-        for viewer, loop in viewers.items():
-            call(loop, viewer.begin, head)
+        call_all(viewers, lambda viewer: viewer.begin(head))
 
     def send(self, picture: P, arrived_s: float) -> None:
         """The next picture, which came at ``arrived_s`` (monotonic seconds)."""
@@ -105,16 +104,14 @@ class Relay(Generic[H, P]):
                 if self._group_bytes > MOST_BYTES or len(self._group) > MOST_PICTURES:
                     self._group, self._group_bytes = [], 0
             viewers = dict(self._viewers)
-        for viewer, loop in viewers.items():
-            call(loop, viewer.put, picture)
+        call_all(viewers, lambda viewer: viewer.put(picture))
 
     def end(self, why: str) -> None:
         """No more pictures come, until another video begins."""
         with self._lock:
             self._head, self._group, self._group_bytes = None, [], 0
             viewers = dict(self._viewers)
-        for viewer, loop in viewers.items():
-            call(loop, viewer.refuse, why)
+        call_all(viewers, lambda viewer: viewer.refuse(why))
 
     def join(self, viewer: Watching[H, P]) -> None:
         """From the server's loop: begin to watch."""
@@ -141,9 +138,18 @@ class Relay(Generic[H, P]):
         return () if is_away else tuple(self._group)
 
 
-def call(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *arguments: object) -> None:
-    """Have ``what`` called in the server's loop."""
-    try:
-        loop.call_soon_threadsafe(what, *arguments)
-    except RuntimeError:  # the server was closed meanwhile
-        log.debug("a viewer was there no more")
+V = TypeVar("V")
+
+
+def call_all(viewers: Mapping[V, asyncio.AbstractEventLoop], what: Callable[[V], None]) -> None:
+    """Have ``what`` called with each viewer in its loop, which is woken once for all of them."""
+    for loop in set(viewers.values()):
+        try:
+            loop.call_soon_threadsafe(_each, [viewer for viewer, its in viewers.items() if its is loop], what)
+        except RuntimeError:  # the server was closed meanwhile
+            log.debug("viewers were there no more")
+
+
+def _each(viewers: Sequence[V], what: Callable[[V], None]) -> None:
+    for viewer in viewers:
+        what(viewer)
