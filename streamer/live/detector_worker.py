@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorUnavailable, in_one_line
-from streamer.frame import Frame
-from streamer.instances import Instances
 from streamer.live.detector_pace import PATIENT_S, DetectorPace
-from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
 from streamer.runtime.circuit_breaker import CircuitBreaker
 from streamer.stages import Detector
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RELOAD_AFTER = 10
 """So many failures in a row, of whichever cameras, and the detector is loaded again."""
@@ -97,11 +97,13 @@ class DetectorWorker:
         self.pace.warmed_up(self._clock() - begun, well=error is None)
         return error
 
-    def detect(self, frame: Frame, wanted: Selection | None) -> Instances:
-        """What it finds. Raises what it raises, and is unfit after too many failures, and where the detector is gone."""
+    def call(self, work: Callable[[Detector], T]) -> T:
+        """What ``work`` returns, with the detector. Raises what that raises; after too many failures, and where the detector
+        is gone, it is unfit.
+        """
         begun = self._clock()
         try:
-            found = detect_in(self.detector, frame, wanted)
+            answer = work(self.detector)
         except BaseException as error:
             self._failures_in_a_row += 1
             gone = isinstance(error, DetectorUnavailable)
@@ -112,7 +114,7 @@ class DetectorWorker:
             raise
         self._failures_in_a_row = 0
         self.pace.answered(self._clock() - begun)
-        return found
+        return answer
 
     def load_again(self) -> BaseException | None:
         """Load it anew. Returns what that raises: it is still unfit then, until ``retry_at``."""
@@ -135,3 +137,18 @@ class DetectorWorker:
         self._unfit_because = None
         self._failures_in_a_row = 0
         return None
+
+
+def partly_unfit(workers: Sequence[DetectorWorker]) -> str:
+    """Which of several are not working, and why, without credentials; empty while all are or none is."""
+    unfit = {worker.name: error for worker in workers if (error := worker.unfit_because) is not None}
+    if not unfit or len(unfit) == len(workers):
+        return ""
+    told = "; ".join(f"{name}: {redact(in_one_line(error))}" for name, error in unfit.items())
+    return f"{len(unfit)} of {len(workers)} detectors failed, the others go on: {told}"
+
+
+def all_unfit_because(workers: Sequence[DetectorWorker]) -> BaseException | None:
+    """Why all of them are unfit, the first one's reason; None where one is not."""
+    reasons = [worker.unfit_because for worker in workers]
+    return None if None in reasons else reasons[0]

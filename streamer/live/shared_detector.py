@@ -15,9 +15,9 @@ from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.detector_pace import PATIENT_S, SILENT_S
-from streamer.live.detector_worker import DetectorWorker
+from streamer.live.detector_worker import DetectorWorker, all_unfit_because, partly_unfit
 from streamer.live.fair_share import FairShare
-from streamer.perception.selection import Selection
+from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
 from streamer.runtime.circuit_breaker import CircuitBreaker
@@ -91,7 +91,7 @@ class SharedDetector:
         with self._changed:
             self._share.add(camera, weight)
             client = self._clients[camera] = DetectorClient(self, camera, self._clock)
-            if (unfit := self._unfit_because()) is not None:
+            if (unfit := all_unfit_because(self.workers)) is not None:
                 client.failed(None, unfit)
             if self._cold:
                 self._start()
@@ -107,16 +107,12 @@ class SharedDetector:
     @property
     def unfit(self) -> bool:
         """Whether it, or each of several, has to be loaded again, or is being loaded."""
-        return self._unfit_because() is not None
+        return all_unfit_because(self.workers) is not None
 
     @property
     def partly_unfit(self) -> str:
         """Which of several detectors are not working, and why, without credentials; empty while all are or none is."""
-        unfit = {worker.name: error for worker in self.workers if (error := worker.unfit_because) is not None}
-        if not unfit or len(unfit) == len(self.workers):
-            return ""
-        told = "; ".join(f"{name}: {redact(in_one_line(error))}" for name, error in unfit.items())
-        return f"{len(unfit)} of {len(self.workers)} detectors failed, the others go on: {told}"
+        return partly_unfit(self.workers)
 
     def silent_s(self, now: float, least_s: float = SILENT_S) -> float:
         """For how many seconds it has been silent; 0.0 while it, or one of several, is not.
@@ -182,11 +178,6 @@ class SharedDetector:
             self._clients.pop(camera, None)
             self._share.remove(camera)
 
-    def _unfit_because(self) -> BaseException | None:
-        """Why all of them are unfit, the first one's reason; None where one is not."""
-        reasons = [worker.unfit_because for worker in self.workers]
-        return None if None in reasons else reasons[0]
-
     def _work(self, worker: DetectorWorker) -> None:
         while (work := self._next(worker)) is not None:
             with worker.watch:
@@ -232,7 +223,7 @@ class SharedDetector:
     def _detect(self, worker: DetectorWorker, client: DetectorClient, frame: Frame, turn: int) -> None:
         begun = self._clock()
         try:
-            found = worker.detect(frame, client.wanted)
+            found = worker.call(lambda detector: detect_in(detector, frame, client.wanted))
         except BaseException as error:  # noqa: BLE001  # a plugin may raise anything; whatever it is, it is this camera's frame
             if worker.unfit_because is error and not self.unfit:
                 self._give_back(client, frame)

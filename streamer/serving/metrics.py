@@ -37,6 +37,9 @@ class ServingCollector(Collector):
         yield CounterMetricFamily("streamer_serve_instances", "Objects that were found.", value=service.instances)
         yield GaugeMetricFamily("streamer_serve_waiting", "Requests that wait for their turn.", value=queue.waiting)
         yield GaugeMetricFamily("streamer_serve_waiting_clients", "Clients that wait.", value=queue.clients)
+        yield GaugeMetricFamily(
+            "streamer_serve_failed_detectors", "Detectors that do not work and are loaded again.", value=queue.unfit
+        )
         for name, text, latency in (
             ("queue", "What requests waited for their turn.", queue.waited),
             ("detector", "What the detector took for a picture.", queue.worked),

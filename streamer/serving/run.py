@@ -132,6 +132,7 @@ def told_of(service: ModelService) -> Service:
             "detector": service.detector_name,
             "requests": requests,
             "instances": service.instances,
+            "failed_detectors": queue.partly_unfit,
             "waiting": queue.waiting,
             "queue_ms": {"median": queue.waited.median_s * 1000, "p95": queue.waited.quantile_s(0.95) * 1000},
             "detector_ms": {"median": queue.worked.median_s * 1000, "p95": queue.worked.quantile_s(0.95) * 1000},

@@ -109,6 +109,8 @@ class ModelService:
     @property
     def problem(self) -> str:
         """Why it gives no answers, in words; empty while it does."""
+        if (reason := self.queue.unfit_because) is not None:
+            return f"the detector failed: {redact(in_one_line(reason))}"
         seconds = self.queue.stuck_s()
         return f"the detector has not answered for {seconds:.0f} s" if seconds else ""
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
-from tests.media import Clip
+from tests.media import Clip, ffmpeg
 from tests.serving.servers import ROOT, ServerProcess
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def streamer(*arguments: str, **environment: str) -> str:
@@ -47,3 +48,29 @@ def test_a_recording_gets_the_same_records_and_shows_no_token(tmp_path: Path) ->
     assert all(len(objects) == 1 for objects in found(tmp_path / "here.jsonl"))
     written = "".join(path.read_bytes().decode("latin-1") for path in tmp_path.glob("*") if path.is_file())
     assert "s3same" not in said + written
+
+
+@pytest.mark.slow
+def test_a_recording_gets_the_same_records_when_the_process_of_one_device_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DIED", "TOLD"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    (tmp_path / "TOLD").touch()
+    scenes = "testsrc2=s=128x64:r=10:d=1[a];color=white:s=128x64:r=10:d=2[b];[a][b]concat,format=yuv420p"
+    ffmpeg("-f", "lavfi", "-i", scenes, tmp_path / "in.mp4")
+    common = ("annotate", str(tmp_path / "in.mp4"), "-o", str(tmp_path / "out.mp4"), "--overwrite", "--detections")
+    streamer(*common, str(tmp_path / "here.jsonl"), "--detector", "tests.bright:Bright")
+    with ServerProcess("tests.archive.deadly:DiesOnce", "--device", "cuda:0,1") as server:
+        for protocol, spec in (("grpc", server.grpc), ("http", server.http)):
+            (tmp_path / "DIED").unlink(missing_ok=True)
+            streamer(*common, str(tmp_path / f"{protocol}.jsonl"), "--detector", spec)
+            assert (tmp_path / "DIED").exists()
+            assert found(tmp_path / f"{protocol}.jsonl") == found(tmp_path / "here.jsonl")
+            wait_until(lambda: status(server)["failed_detectors"] == "")
+            assert status(server)["requests"][protocol]["failed"] == 0
+
+
+def status(server: ServerProcess) -> Any:
+    with urlopen(f"http://127.0.0.1:{server.http_port}/status", timeout=PATIENCE_S) as answer:  # our own
+        return json.load(answer)

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from streamer.errors import DetectorUnavailable
 from streamer.live.detector_worker import RELOAD_AFTER
 from streamer.serving.failures import Busy
 from streamer.serving.work_queue import WorkQueue
@@ -167,31 +168,100 @@ def test_clients_that_came_and_went_are_forgotten() -> None:
     gate.queue.close()
 
 
-def test_a_detector_that_keeps_failing_is_loaded_again() -> None:
-    broken, fresh = FakeDetector(), FakeDetector()
-    loads: list[int] = []
+class Fallible:
+    """Detectors that are gone when a test says so, and loaded when it lets them."""
 
-    def load(place: int) -> Detector:
-        loads.append(place)
-        if len(loads) == 1:
-            raise MemoryError("the GPU is gone")
+    def __init__(self, count: int) -> None:
+        self.gone: set[int] = set()
+        self.unloadable: set[int] = set()
+        self.now = 0.0
+        self.detectors = [FakeDetector() for _ in range(count)]
+        self.places = {id(detector): place for place, detector in enumerate(self.detectors)}
+        self.queue: WorkQueue[int] = WorkQueue(
+            self.detectors, most_waiting=20, most_of_a_client=20, load=self._load, clock=lambda: self.now
+        )
+
+    def ask(self) -> Future[int]:
+        """Which of them answers."""
+        return self.queue.submit("client", self._work)
+
+    def _work(self, detector: Detector) -> int:
+        place = self.places[id(detector)]
+        if place in self.gone:
+            raise DetectorUnavailable(f"the process of {place} has ended")
+        return place
+
+    def _load(self, place: int) -> Detector:
+        if place in self.unloadable:
+            raise DetectorUnavailable(f"there is no GPU {place}")
+        fresh = FakeDetector()
+        self.detectors.append(fresh)
+        self.places[id(fresh)] = place
+        self.gone.discard(place)
         return fresh
 
-    queue: WorkQueue[bool] = WorkQueue([broken], most_waiting=4, most_of_a_client=4, load=load)
+
+def test_a_detector_that_keeps_failing_is_loaded_again() -> None:
+    broken, fresh = FakeDetector(), FakeDetector()
+    queue: WorkQueue[bool] = WorkQueue([broken], most_waiting=4, most_of_a_client=4, load=lambda _place: fresh)
 
     def work(detector: Detector) -> bool:
         if detector is broken:
             raise RuntimeError("it fell over")
         return True
 
-    for _ in range(2 * RELOAD_AFTER):
+    for _ in range(RELOAD_AFTER):
         with pytest.raises(RuntimeError):
             queue.submit("a", work).result(30)
     assert queue.submit("a", work).result(30)
-    assert loads == [0, 0]
-    assert broken.closed == 2
+    assert broken.closed == 1
     queue.close()
     assert fresh.closed == 1
+
+
+def test_what_one_that_is_gone_was_asked_another_one_answers() -> None:
+    fallible = Fallible(2)
+    fallible.gone, fallible.unloadable = {0}, {0}
+    assert [fallible.ask().result(30) for _ in range(20)] == [1] * 20
+    told = "1 of 2 detectors failed, the others go on: fake on device 1: there is no GPU 0"
+    wait_until(lambda: fallible.queue.partly_unfit == told)
+    assert (fallible.queue.unfit, fallible.queue.unfit_because) == (1, None)
+    fallible.unloadable = set()
+    fallible.now = 100.0
+    wait_until(lambda: fallible.queue.unfit == 0)
+    wait_until(lambda: fallible.ask().result(30) == 0)
+    fallible.queue.close()
+    assert all(detector.closed for detector in fallible.detectors)
+
+
+def test_requests_fail_at_once_while_none_can_be_loaded() -> None:
+    fallible = Fallible(2)
+    fallible.gone, fallible.unloadable = {0, 1}, {0, 1}
+    with pytest.raises(DetectorUnavailable, match=r"the process of \d has ended"):
+        fallible.ask().result(30)
+    wait_until(lambda: fallible.queue.unfit == 2)
+
+    def fails_at_once() -> bool:
+        with pytest.raises(DetectorUnavailable, match="there is no GPU"):
+            fallible.ask().result(30)
+        return fallible.queue._hopeless is not None
+
+    wait_until(fails_at_once)
+    assert str(fallible.queue.unfit_because) == "there is no GPU 0"
+    fallible.unloadable = {0}
+    fallible.now = 100.0
+    wait_until(lambda: fallible.queue.unfit == 1)
+    assert [fallible.ask().result(30) for _ in range(5)] == [1] * 5
+    fallible.queue.close()
+
+
+def test_a_request_that_two_are_gone_at_fails() -> None:
+    fallible = Fallible(3)
+    fallible.gone, fallible.unloadable = {0, 1, 2}, {0, 1, 2}
+    with pytest.raises(DetectorUnavailable, match=r"the process of \d has ended"):
+        fallible.ask().result(30)
+    assert fallible.queue.unfit == 2
+    fallible.queue.close()
 
 
 def test_a_call_that_does_not_end_is_told() -> None:
