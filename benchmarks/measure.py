@@ -44,12 +44,12 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Run]]:
+def in_turn(commands: Mapping[str, Sequence[str]], rounds: int, env: Mapping[str, str] | None = None) -> dict[str, list[Run]]:
     """Run all commands ``rounds`` times in turn, after one round that does not count."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for counted in range(rounds + 1):
         for name, command in commands.items():
-            done = run(command)
+            done = run(command, env)
             if counted:
                 runs[name].append(done)
     return runs

@@ -1,7 +1,7 @@
 """Memory over a long run, and how fast the command starts.
 
 python -m benchmarks.resources memory     # resident memory over 10,000 frames, and its slope after warm-up
-python -m benchmarks.resources start      # `streamer --help`, and the first annotated frame of `nanodet`
+python -m benchmarks.resources start      # `streamer --help`, and the command to its first annotated frame
 """
 
 from __future__ import annotations
@@ -44,27 +44,39 @@ def _resident_mib() -> float:
 
 
 def start(rounds: int = 9) -> None:
-    """Seconds of ``streamer --help``, and from the start of the process to the first annotated frame of ``nanodet``."""
-    first = (
-        "import sys, time, os\n"
-        "from streamer import annotate\n"
-        "def on_frame(item):\n"
+    """From the start of the process to its end, or to the first annotated frame: seconds, and seconds of processor time."""
+    command = (
+        "import os, sys, time\n"
+        "from streamer.sinks.encoder import VideoEncoder\n"
+        "write = VideoEncoder.write\n"
+        "def first(self, item):\n"
+        "    write(self, item)\n"
         "    os._exit(0)\n"
-        f"annotate({str(SAMPLES / 'pedestrians.mp4')!r}, {str(OUT / 'start.mp4')!r}, overwrite=True, on_frame=on_frame)\n"
+        "VideoEncoder.write = first\n"
+        f"sys.argv = ['streamer', 'annotate', {str(SAMPLES / 'pedestrians.mp4')!r}, '-o', {str(OUT / 'start.mp4')!r}, '-q', "
+        "'--overwrite', '--detector', sys.argv[1]]\n"
+        "from streamer.cli.app import main\n"
+        "main()\n"
     )
     OUT.mkdir(exist_ok=True)
+    python = [sys.executable, "-c"]
     runs = in_turn(
         {
             "streamer --help": [str(Path(sys.executable).with_name("streamer")), "--help"],
-            "first annotated frame of nanodet": [sys.executable, "-c", first],
-            "python alone": [sys.executable, "-c", "pass"],
+            "streamer annotate, nanodet": [*python, command, "nanodet"],
+            "streamer annotate, a detector that costs nothing": [*python, command, "benchmarks.scripted:Ten"],
+            "of it, importing NumPy, OpenCV, PyAV": [*python, "import cv2, av"],
+            "of it, importing pydantic": [*python, "import pydantic.types, pydantic.fields"],
+            "of it, Python": [*python, "pass"],
         },
         rounds,
+        {"PYTHONDONTWRITEBYTECODE": ""},  # as where it was installed: modules are compiled once
     )
     for partial in OUT.glob(".start*"):
         partial.unlink()
     for name, done in runs.items():
-        print(f"  {name:34} {median([run.wall_s for run in done]):.3f} s (median of {rounds})")
+        wall, cpu = median([run.wall_s for run in done]), median([run.cpu_s for run in done])
+        print(f"  {name:50} {wall:.3f} s, processor {cpu:.3f} s (median of {rounds})")
 
 
 if __name__ == "__main__":

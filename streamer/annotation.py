@@ -15,7 +15,7 @@ from streamer.config.zones import places_of
 from streamer.detectors.device import each, gpu_index
 from streamer.detectors.from_settings import least_score, threads_each
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
-from streamer.detectors.process import load_side_by_side
+from streamer.detectors.side_by_side import load_side_by_side
 from streamer.errors import ConfigError, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances, class_name

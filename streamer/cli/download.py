@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from streamer.detectors import hub_cache, saved_model
+from streamer.detectors import hub_cache
+from streamer.detectors.handles import is_handle
 from streamer.detectors.registry import saved_model_of
 from streamer.errors import ConfigError
 
@@ -19,7 +20,7 @@ def download_model(spec: str, *, again: bool = False, accept_changed: bool = Fal
     no download, ``DetectorUnavailable`` when it cannot be had.
     """
     handle = saved_model_of(spec)
-    if handle is None or not saved_model.is_handle(handle):
+    if handle is None or not is_handle(handle):
         hint = "nanodet is built in" if spec.startswith("nanodet") else "mask-rcnn, hub:HANDLE and kaggle:HANDLE are downloaded"
         raise ConfigError(f"there is nothing to download for {spec!r}", hint=hint)
     hub_cache.check_handle(handle)

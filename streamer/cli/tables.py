@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,16 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.progress import clock
-from streamer.cluster.fleet_head import Seen
-from streamer.comparison.comparing import Comparison
-from streamer.detectors.catalog import KnownModel
-from streamer.detectors.check import CheckReport
-from streamer.detectors.exported.description import Description
-from streamer.discovery.cameras import FoundCamera
-from streamer.doctor.finding import Finding, Verdict
-from streamer.events.event import Event
-from streamer.sources.probe import ProbeReport, StreamReport
-from streamer.summary import Summary
+from streamer.doctor.finding import Verdict
+
+if TYPE_CHECKING:  # a command shows one of them, and `Comparison` alone takes as long to load as all that `annotate` needs
+    from streamer.cluster.fleet_head import Seen
+    from streamer.comparison.comparing import Comparison
+    from streamer.detectors.catalog import KnownModel
+    from streamer.detectors.check import CheckReport
+    from streamer.detectors.exported.description import Description
+    from streamer.discovery.cameras import FoundCamera
+    from streamer.doctor.finding import Finding
+    from streamer.events.event import Event
+    from streamer.sources.probe import ProbeReport, StreamReport
+    from streamer.summary import Summary
 
 _UNBROKEN = 500
 """Columns of a table whose lines the terminal wraps by itself."""

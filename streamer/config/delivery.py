@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from streamer.config.document import Document, load_yaml
+from streamer.config.document import Document
 from streamer.config.environment import expand
 from streamer.config.fields import (
     Count,
@@ -272,6 +272,8 @@ def load_targets(
     told, _ = expand(Document("command line", named, {}), environ)
     if path is None:
         return build(TargetOptions, None, told.data)
+    from streamer.config.yaml_file import load_yaml
+
     document = load_yaml(path)
     document = replace(document, data={key: value for key, value in document.data.items() if key in fields})
     return build(TargetOptions, expand(document, environ)[0], told.data)

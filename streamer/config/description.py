@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import ast
+import inspect
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import get_annotations
+from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -55,6 +60,7 @@ class Description:
 
 def descriptions(model: type[Settings]) -> Iterator[Description]:
     """Each field of ``model`` that holds a value; those that hold settings are left out, unless they have an ``Option``."""
+    texts = texts_of(model)
     for name, field in model.model_fields.items():
         parts = list(parts_of(field))
         expected = next((part for part in parts if isinstance(part, Expected)), None)
@@ -66,7 +72,7 @@ def descriptions(model: type[Settings]) -> Iterator[Description]:
         yield Description(
             name=name,
             panel=_panel(model, name),
-            text=" ".join((field.description or "").replace("``", "`").split()),
+            text=" ".join(texts.get(name, "").replace("``", "`").split()),
             values=option.metavar or (expected.metavar if expected is not None else "CHOICE"),
             choices="" if expected is not None else any_of(choices),
             default="" if field.is_required() else default_words(field),
@@ -78,6 +84,33 @@ def descriptions(model: type[Settings]) -> Iterator[Description]:
             switch=bool in parts,
             repeated=option.repeated,
         )
+
+
+def texts_of(model: type[Settings]) -> dict[str, str]:
+    """The text under each field of ``model`` in its source; no texts where the source is not there."""
+    texts: dict[str, str] = {}
+    for cls in reversed(model.__mro__):
+        if issubclass(cls, Settings):
+            texts |= _texts_in(cls.__module__).get(cls.__qualname__, {})
+    return texts
+
+
+@cache
+def _texts_in(module: str) -> Mapping[str, Mapping[str, str]]:
+    """The texts under the fields of each class at the top of a module."""
+    try:
+        source = inspect.getsource(sys.modules[module])
+    except OSError:
+        return {}
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    return {node.name: dict(_texts_under(node.body)) for node in classes}
+
+
+def _texts_under(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, under in pairwise(body):
+        match field, under:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 def default_words(field: FieldInfo) -> str:

@@ -401,7 +401,8 @@ class Origin:
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown keys are refused. The text under a field is its help and its description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
+    # The texts are read by config/description.py: pydantic would look for them in every run, help or not.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property

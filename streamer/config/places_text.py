@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from streamer.analysis.places import Line, Places, Point, Zone
-from streamer.config.document import Document, Location, parse_yaml
+from streamer.config.document import Document, Location
 from streamer.config.environment import expand
+from streamer.config.yaml_file import parse_yaml
 from streamer.config.zones import parse_places
 from streamer.errors import ConfigError
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from streamer.config.annotate import AnnotateConfig
 from streamer.config.delivery import FORMS, SECTIONS
-from streamer.config.description import default_words, parts_of
+from streamer.config.description import default_words, parts_of, texts_of
 from streamer.config.fields import Settings, Unset
 from streamer.config.live import CameraConfig, CameraOptions, LiveConfig, RunConfig
 from streamer.config.zones import LineOptions, ZoneOptions
@@ -41,13 +41,14 @@ def schema(command: str = "run") -> dict[str, Any]:
 
 
 def _complete(definition: dict[str, Any], model: type[Settings]) -> None:
+    told = texts_of(model)
     for name, field in model.model_fields.items():
-        definition["properties"][name] = _property(definition["properties"][name], field, FORMS.get(name))
+        definition["properties"][name] = _property(definition["properties"][name], field, told.get(name, ""), FORMS.get(name))
 
 
-def _property(made: dict[str, Any], field: FieldInfo, text: dict[str, Any] | None) -> dict[str, Any]:
+def _property(made: dict[str, Any], field: FieldInfo, told: str, text: dict[str, Any] | None) -> dict[str, Any]:
     made.pop("title", None)
-    described: dict[str, Any] = {"description": made.pop("description", "").replace("``", "`")}
+    described: dict[str, Any] = {"description": told.replace("``", "`")}
     unset = next((part for part in field.metadata if isinstance(part, Unset)), None)
     if not field.is_required():
         described["default"] = made.pop("default", None)

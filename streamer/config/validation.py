@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from streamer.analysis.places import InvalidPlace
 from streamer.config.description import any_of, parts_of
-from streamer.config.document import Document, Location, load_yaml
+from streamer.config.document import Document, Location
 from streamer.config.environment import expand, hidden
 from streamer.config.fields import Expected, InvalidValue, Settings
 from streamer.errors import ConfigError
@@ -36,6 +36,8 @@ def load(model: type[S], path: str | os.PathLike[str] | None, overrides: Mapping
     """
     if path is None:
         return build(model, None, overrides)
+    from streamer.config.yaml_file import load_yaml
+
     document, secrets = expand(load_yaml(path), environ)
     try:
         return build(model, document, overrides)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from streamer.detectors import hub_cache, saved_model, weights
+from streamer.detectors import hub_cache, weights
+from streamer.detectors.handles import MASK_RCNN, is_handle
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.installed import Installed, installed
 from streamer.detectors.nanodet import SIZES, weights_file
@@ -15,7 +16,7 @@ from streamer.errors import ConfigError, DetectorUnavailable
 
 Condition = Literal["whole", "damaged", "without checksums", "absent"]
 
-LICENSES = {hub_cache.MASK_RCNN: "Apache-2.0"}
+LICENSES = {MASK_RCNN: "Apache-2.0"}
 """Of models that are not built in, by handle."""
 _NEEDS = {
     "nanodet": "nothing: built in, runs on any CPU",
@@ -60,8 +61,8 @@ def known_models() -> list[KnownModel]:
     """What is built in, ``mask-rcnn``, all that lies in the cache, and what packages declare. Loads none of them."""
     known = [_built_in(name) for name in BUILT_IN]
     cached = dict(hub_cache.cached())
-    headline = hub_cache.entry(hub_cache.MASK_RCNN)
-    for folder, handle in {headline: hub_cache.MASK_RCNN, **cached}.items():
+    headline = hub_cache.entry(MASK_RCNN)
+    for folder, handle in {headline: MASK_RCNN, **cached}.items():
         name = hub_cache.spec_of(handle) if handle else folder.name
         present = hub_cache.is_whole(folder)
         known.append(
@@ -124,7 +125,7 @@ def cached_folder(name: str) -> Path:
 def _folder(name: str) -> tuple[Path, str]:
     """Where the model lies or would lie, and its handle, empty where it has none."""
     model = saved_model_of(name)
-    if model is not None and saved_model.is_handle(model):
+    if model is not None and is_handle(model):
         hub_cache.check_handle(model)
         return hub_cache.entry(model), model.rstrip("/")
     if model is not None:

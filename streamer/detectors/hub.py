@@ -16,6 +16,7 @@ from streamer.detectors import hub_cache, saved_model
 from streamer.detectors.box_masks import box_masks
 from streamer.detectors.device import AUTO, choose
 from streamer.detectors.device import check as check_device
+from streamer.detectors.handles import is_handle
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.inner_size import InnerSize
 from streamer.detectors.label_file import read_labels
@@ -74,10 +75,10 @@ class HubDetector:
         self._class_ids_seen: set[int] = set()
         self._misfit_told = False
         self._lock = threading.Lock()
-        is_handle = saved_model.is_handle(model)
-        self.name = name or (redact(model) if is_handle else Path(model).resolve().name)
+        named = is_handle(model)
+        self.name = name or (redact(model) if named else Path(model).resolve().name)
         # What is missing is said, or fetched, before TensorFlow takes its seconds to load; loading compares the checksums.
-        folder = hub_cache.download(model, read=False) if is_handle else _checked(Path(model))
+        folder = hub_cache.download(model, read=False) if named else _checked(Path(model))
         check_device(device)
         self._tf = saved_model.quiet_tensorflow(threads)
         chosen = choose(self._tf, device)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.detectors import hub_archive, hub_lock, hub_transfer, kaggle
+from streamer.detectors.handles import KAGGLE, MASK_RCNN, is_kaggle
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.hub_transfer import Progress
 from streamer.errors import ConfigError, DetectorUnavailable
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "streamer-manifest.json"
 """Beside the model's own files: their sizes and sha256, written once it was complete."""
-MASK_RCNN = "https://tfhub.dev/tensorflow/mask_rcnn/inception_resnet_v2_1024x1024/1"
-"""The handle of the detector ``mask-rcnn``."""
 OTHER_SOURCES: Mapping[str, tuple[str, ...]] = {
     MASK_RCNN: ("kaggle:tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024/1",)
 }
@@ -138,7 +137,7 @@ def size_bytes(folder: Path) -> int:
 
 def check_handle(handle: str) -> None:
     """Raise ``ConfigError`` for a handle that no model can have."""
-    if kaggle.is_kaggle(handle):
+    if is_kaggle(handle):
         kaggle.check_handle(handle)
     elif urllib.parse.urlsplit(handle).scheme not in ("http", "https"):
         raise ConfigError(
@@ -243,7 +242,7 @@ def _replace(folder: Path, handle: str, source: str, progress: Progress | None, 
     archive = archive_of(folder)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent) as part:
         archive_sha256 = ""
-        if kaggle.is_kaggle(source):
+        if is_kaggle(source):
             model = kaggle.fetch(source, Path(part) / "unpacked")
         else:
             hub_transfer.fetch(source, archive, progress)
@@ -286,7 +285,7 @@ def _compare_with_lock(handle: str, source: str, found: hub_lock.Contents, archi
 
 def _public(handle: str) -> str:
     """The handle without user and password."""
-    if kaggle.is_kaggle(handle):
+    if is_kaggle(handle):
         return handle
     parts = urllib.parse.urlsplit(handle)
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -294,7 +293,7 @@ def _public(handle: str) -> str:
 
 def _page(handle: str) -> str:
     """The address of the model for people."""
-    return f"https://www.kaggle.com/models/{handle.removeprefix(kaggle.SCHEME)}" if kaggle.is_kaggle(handle) else handle
+    return f"https://www.kaggle.com/models/{handle.removeprefix(KAGGLE)}" if is_kaggle(handle) else handle
 
 
 def _name(handle: str) -> str:
@@ -303,7 +302,7 @@ def _name(handle: str) -> str:
 
 def spec_of(handle: str) -> str:
     """What the commands call the model of this handle."""
-    return _name(handle) if handle == MASK_RCNN or kaggle.is_kaggle(handle) else f"hub:{redact(handle)}"
+    return _name(handle) if handle == MASK_RCNN or is_kaggle(handle) else f"hub:{redact(handle)}"
 
 
 def sha256(path: Path) -> str:

@@ -13,22 +13,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamer.detectors import hub_transfer
+from streamer.detectors.handles import KAGGLE
 from streamer.detectors.hub_archive import MODEL_FILE
 from streamer.detectors.hub_transfer import reason
 from streamer.errors import ConfigError, DetectorUnavailable
 
-SCHEME = "kaggle:"
 _HANDLE = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*){3}(?:/\d+)?", re.ASCII)
-
-
-def is_kaggle(handle: str) -> bool:
-    """Whether ``handle`` names a model of Kaggle, well or badly."""
-    return handle.startswith(SCHEME)
 
 
 def check_handle(handle: str) -> None:
     """Raise ``ConfigError`` for a handle that cannot name a model of Kaggle."""
-    if not _HANDLE.fullmatch(handle.removeprefix(SCHEME)):
+    if not _HANDLE.fullmatch(handle.removeprefix(KAGGLE)):
         raise ConfigError(
             f"the Kaggle handle {handle} has another form than kaggle:OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]",
             hint="such as kaggle:tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024/1",
@@ -57,7 +52,7 @@ def fetch(handle: str, into: Path) -> Path:
     logger.setLevel(logging.WARNING)
     try:
         # Not into kagglehub's own cache, which takes a cut file for whole where its mark of completion is there.
-        kagglehub.model_download(handle.removeprefix(SCHEME), output_dir=str(into), force_download=True)
+        kagglehub.model_download(handle.removeprefix(KAGGLE), output_dir=str(into), force_download=True)
     except Exception as error:
         # It raises a dozen unrelated types: its own, those of requests, ValueError for a framework that Kaggle does not know.
         raise DetectorUnavailable(_unreachable(error) or reason(error)) from error

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detectors.from_settings import DetectorSettings, load_copies
+from streamer.detectors.from_settings import DetectorSettings
 from streamer.errors import DetectorUnavailable, StreamerError
 from streamer.instances import Instances
 from streamer.redact import redact
 from streamer.runtime.child import start
-from streamer.stages import Detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +161,3 @@ def load_processes(
             process.close()
         raise
     return processes
-
-
-def load_side_by_side(
-    settings: DetectorSettings, least_score: float, devices: Sequence[str], *, threads: int, alone: bool = False
-) -> list[Detector]:
-    """As many as work at the same time: see ``load_copies`` for one device; of several, each in a process of ``threads``."""
-    if len(devices) == 1:
-        return load_copies(settings, least_score, device=devices[0], alone=alone)
-    return list(load_processes(settings, least_score, devices, threads))

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from streamer.detectors import hub_cache, kaggle, saved_model
 from streamer.detectors.device import AUTO, PATTERN, each, gpu_index
 from streamer.detectors.device import check as check_device
-from streamer.detectors.hub_cache import MASK_RCNN
+from streamer.detectors.handles import MASK_RCNN, is_handle, is_kaggle
 from streamer.detectors.installed import installed, target_of
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
@@ -117,7 +116,9 @@ def fetch(spec: str, progress: Callable[[int, int | None], None] | None = None) 
     ``progress`` is called with the bytes that have come and those that will. Raises ``DetectorUnavailable``.
     """
     model = saved_model_of(spec)
-    if model is not None and saved_model.is_handle(model):
+    if model is not None and is_handle(model):
+        from streamer.detectors import hub_cache
+
         hub_cache.download(model, progress, read=False)
 
 
@@ -135,9 +136,9 @@ def check_detector(
         return None if labels_path is None else read_labels(labels_path)
     model = saved_model_of(spec)
     if model is not None:
-        from streamer.detectors import hub
+        from streamer.detectors import hub, hub_cache
 
-        if saved_model.is_handle(model):
+        if is_handle(model):
             hub_cache.check_handle(model)
         else:
             hub.check_folder(Path(model))
@@ -201,7 +202,7 @@ def saved_model_of(spec: str) -> str | None:
         return MASK_RCNN
     if name == "hub" and handle:
         return handle
-    if kaggle.is_kaggle(spec):
+    if is_kaggle(spec):
         return spec
     return spec if spec and spec not in BUILT_IN and Path(spec).is_dir() else None
 

@@ -12,11 +12,11 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from streamer.detectors import hub_cache, kaggle
+from streamer.detectors import hub_cache
+from streamer.detectors.handles import is_handle, is_kaggle
 from streamer.detectors.quiet import stderr_without
 from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
 from streamer.redact import redact
@@ -35,16 +35,11 @@ class CacheResolver:
 
     def is_supported(self, handle: str) -> bool:
         """Whether this resolver is for ``handle``; paths are left to tensorflow-hub."""
-        return urlsplit(handle).scheme in ("http", "https") or kaggle.is_kaggle(handle)
+        return urlsplit(handle).scheme in ("http", "https") or is_kaggle(handle)
 
     def __call__(self, handle: str) -> str:
         """The folder of the model, every file of which agrees with its checksum. Raises ``DetectorUnavailable``."""
         return str(hub_cache.download(handle))
-
-
-def is_handle(model: str) -> bool:
-    """Whether ``model`` is the address of a model, not the path of a SavedModel folder."""
-    return "://" in model or not Path(model).is_dir()
 
 
 def quiet_tensorflow(threads: int | None) -> Any:

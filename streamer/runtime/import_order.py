@@ -12,12 +12,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-class _OpenCVFirst(MetaPathFinder):
+class _OpenCVFirst:
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002  # the signature is importlib's
         if fullname == "av":
             sys.meta_path.remove(self)

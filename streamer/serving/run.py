@@ -16,8 +16,9 @@ from streamer.config.serve import ServeConfig
 from streamer.detectors.device import each
 from streamer.detectors.from_settings import DEFAULT_SCORE, load, threads_each
 from streamer.detectors.preparing import Reminder, fetch, loaded, times_of, warm_up
-from streamer.detectors.process import load_processes, load_side_by_side
+from streamer.detectors.process import load_processes
 from streamer.detectors.registry import check_detector
+from streamer.detectors.side_by_side import load_side_by_side
 from streamer.live.detector_loading import warmed_up
 from streamer.live.web import tls_of
 from streamer.serving.grpc_server import GrpcServer

@@ -121,3 +121,16 @@ def test_the_list_of_commands_does_not_import_the_settings() -> None:
         "sys.exit('pydantic' in sys.modules or 'streamer.config.live' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_annotating_loads_nothing_of_what_it_does_not_use() -> None:
+    program = (
+        "import sys; from streamer.cli.app import app\n"
+        "try: app(['annotate', 'missing.mp4', '-o', 'out.mp4', '--detector', 'mine:Own'])\n"
+        "except SystemExit: pass\n"
+        "import streamer.detectors.registry\n"
+        "unused = {'scipy', 'yaml', 'aiohttp', 'httpx', 'sqlite3', 'shapely', 'tarfile', 'tensorflow', 'ai_edge_litert'}\n"
+        "print(*unused & set(sys.modules), 'streamer.pipeline' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
-from streamer.config.document import load_yaml, parse_yaml
 from streamer.config.fields import Expected, Settings, parse_time
 from streamer.config.validation import build
+from streamer.config.yaml_file import load_yaml, parse_yaml
 from streamer.errors import ConfigError
 from streamer.render.renderer import Style
 from streamer.suggest import did_you_mean, nearest

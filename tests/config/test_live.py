@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.config.document import parse_yaml
 from streamer.config.environment import expand
 from streamer.config.live import LiveConfig, RunConfig, load_live_config, load_run_config
 from streamer.config.schema import schema
+from streamer.config.yaml_file import parse_yaml
 from streamer.errors import ConfigError
 
 SECRET = "hunter2-is-long"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from streamer.config.annotate import load_annotate_config
-from streamer.config.document import load_yaml, parse_yaml
 from streamer.config.live import load_live_config, load_run_config
 from streamer.config.schema import FILES, schema
 from streamer.config.validation import build
+from streamer.config.yaml_file import load_yaml, parse_yaml
 from streamer.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -16,7 +16,7 @@ import pytest
 from kagglesdk import kaggle_env
 
 from streamer.detectors import hub_cache, hub_transfer, kaggle
-from streamer.detectors.hub_cache import MASK_RCNN
+from streamer.detectors.handles import MASK_RCNN
 from streamer.detectors.registry import check_detector
 from streamer.errors import ConfigError, DetectorUnavailable
 from tests.detectors.hub_server import archive, serving

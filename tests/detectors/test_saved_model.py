@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from streamer.detectors import hub_cache, saved_model
+from streamer.detectors.handles import is_handle
 from streamer.errors import DetectorUnavailable
 from tests.detectors import saved_models
 from tests.detectors.hub_server import Hub, archive, serving
@@ -161,5 +162,5 @@ def test_handles_are_addresses_paths_are_not(tmp_path: Path) -> None:
     assert resolver.is_supported("kaggle:ada/boxes/tensorFlow2/small")
     assert not resolver.is_supported(str(tmp_path))
     assert not resolver.is_supported("gs://bucket/model")
-    assert saved_model.is_handle("https://tfhub.dev/publisher/model/1")
-    assert not saved_model.is_handle(str(tmp_path))
+    assert is_handle("https://tfhub.dev/publisher/model/1")
+    assert not is_handle(str(tmp_path))

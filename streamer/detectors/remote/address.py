@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,6 +172,8 @@ def _file(spec: str, name: str | None) -> Path | None:
         return None
     if not Path(name).is_file():
         raise ConfigError(f"the detector {redact(spec)}: there is no file {name}", hint="ca is a file of certificates (PEM)")
+    import ssl
+
     try:
         ssl.create_default_context(cafile=name)
     except OSError as error:  # SSLError is one
