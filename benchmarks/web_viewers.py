@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription, rtcrtpreceiver
+from yarl import URL
 
 from benchmarks.web_server import Server, serving
 
@@ -38,7 +39,10 @@ class Viewers:
     async def __aenter__(self) -> Self:
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         for _ in range(self._count):
-            url = await self._offer(http) if self._way == "whep" else self._path
+            url = self._path
+            if self._way == "whep":
+                peer, url = await called(http, self._path)
+                self._stack.push_async_callback(peer.close)
             socket = await http.ws_connect(url, max_msg_size=0, compress=_DEFLATE)
             reading = asyncio.ensure_future(self._read(socket))
             self._stack.push_async_callback(_ended, reading)
@@ -46,20 +50,6 @@ class Viewers:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-
-    async def _offer(self, http: aiohttp.ClientSession) -> str:
-        known = RTCRtpReceiver.getCapabilities("video")
-        assert known is not None
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._stack.push_async_callback(peer.close)
-        codecs = [codec for codec in known.codecs if codec.mimeType in ("video/H264", "video/rtx")]
-        peer.addTransceiver("video", direction="recvonly").setCodecPreferences(codecs)
-        await peer.setLocalDescription(await peer.createOffer())
-        headers = {"Content-Type": "application/sdp"}
-        async with http.post(self._path, data=peer.localDescription.sdp, headers=headers) as answer:
-            sdp, location = await answer.text(), answer.headers["Location"]
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-        return str(answer.url.origin()) + location
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
@@ -71,6 +61,32 @@ class Viewers:
                 await socket.send_str("next")
 
 
+async def called(http: aiohttp.ClientSession, path: str) -> tuple[RTCPeerConnection, str]:
+    """Ask for video by WebRTC at that URL of WHEP: the connection, and the URL of its session."""
+    known = RTCRtpReceiver.getCapabilities("video")
+    assert known is not None
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    codecs = [codec for codec in known.codecs if codec.mimeType in ("video/H264", "video/rtx")]
+    peer.addTransceiver("video", direction="recvonly").setCodecPreferences(codecs)
+    await peer.setLocalDescription(await peer.createOffer())
+    headers = {"Content-Type": "application/sdp"}
+    async with http.post(path, data=peer.localDescription.sdp, headers=headers) as answer:
+        answer.raise_for_status()
+        sdp, session = await answer.text(), answer.url.origin().join(URL(answer.headers["Location"], encoded=True))
+    await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
+    return peer, str(session)
+
+
+def show_nothing() -> None:
+    """Connections of this process decode no picture from now on."""
+
+    def drain(loop: Any, input_q: Any, output_q: Any, decode_error: Any) -> None:  # noqa: ARG001  # names of aiortc's
+        while input_q.get() is not None:
+            pass
+
+    rtcrtpreceiver.decoder_worker = drain
+
+
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -78,7 +94,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 def viewers(seconds: float) -> None:
     """Processor milliseconds for each picture: of encoding it, and of handing it to one viewer and to ten."""
-    rtcrtpreceiver.decoder_worker = _drain  # viewers here show nothing
+    show_nothing()
     with serving(SIZE) as server:
         for camera, way in SHOWN:
             found: dict[int, list[tuple[float, float]]] = {1: [], 10: []}
@@ -106,8 +122,3 @@ async def _costs(server: Server, camera: str, way: str, count: int, seconds: flo
         await asyncio.sleep(seconds)
         after, pictures = await asyncio.to_thread(server.used_s), (watching.pictures - sent) / count
     return 1e3 * (after[0] - before[0]) / pictures, 1e3 * (after[1] - before[1]) / pictures
-
-
-def _drain(loop: Any, input_q: Any, output_q: Any, decode_error: Any) -> None:  # noqa: ARG001  # names of aiortc's
-    while input_q.get() is not None:
-        pass
