@@ -60,13 +60,16 @@ _COMPLAINTS = re.compile(r"Task was destroyed|Traceback|never retrieved|Resource
 
 
 def serve(settings: str) -> None:
-    """``streamer run``, which says of each line that it reads how many tasks its server has."""
+    """``streamer run``, which says for each line that it reads: tasks of its server, threads that wait for files."""
 
     def tell() -> None:
         for _ in sys.stdin:
             servers = [each for each in gc.get_objects() if isinstance(each, WebServer)]
             # Its loop has no other place where it could be asked from outside.
-            print(sum(len(asyncio.all_tasks(vars(server)["_loop"])) for server in servers), flush=True)
+            tasks = sum(len(asyncio.all_tasks(vars(server)["_loop"])) for server in servers)
+            # The pool that waits for files keeps its threads, up to a number of them.
+            pool = sum(thread.name.startswith("asyncio_") for thread in threading.enumerate())
+            print(tasks, pool, flush=True)
 
     threading.Thread(target=tell, daemon=True).start()
     sys.argv = ["streamer", "run", settings]
@@ -104,13 +107,14 @@ class Run:
         return time.monotonic(), {camera["name"]: camera["frames_in"] for camera in said["cameras"]}
 
     def held(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Memory (MiB), threads, files, tasks."""
+        """Memory (MiB), threads but those of the pool, files, tasks."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("tasks\n")
         self.process.stdin.flush()
-        tasks = int(self.process.stdout.readline())
-        return np.array([*sample(self.process.pid)[:3], tasks])
+        tasks, pool = map(int, self.process.stdout.readline().split())
+        memory, threads, files, _ = sample(self.process.pid)
+        return np.array([memory, threads - pool, files, tasks])
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -194,9 +198,9 @@ class Visitors:
                     await peer.close()
 
     async def _stall(self) -> None:
-        """Take nothing any more: the server sends it away after ten seconds, or it gives up after fifteen."""
+        """Take nothing any more: the server sends it away ten seconds after the buffers on the way are full."""
         self.came["stalled"] += 1
-        await self._raw(lambda _: asyncio.sleep(15.0))
+        await self._raw(lambda _: asyncio.sleep(45.0))
 
     async def _dawdle(self) -> None:
         """Take little, for as long as the server bears it."""
@@ -221,7 +225,7 @@ class Visitors:
         try:
             await take(reader)
         except ConnectionError:
-            self.came["sent away"] += 1
+            pass  # it was sent away
         finally:
             writer.transport.abort()
 
@@ -281,7 +285,8 @@ def judge(run: Run, seconds: float) -> int:
     for camera, share in shares.items():
         print(f"  {camera}: {watched[camera]:.2f} frames a second while it was watched, {share:.1%} of its rate when not")
     complaints = [line for line in run.log.splitlines() if _COMPLAINTS.search(line)]
-    print(f"  complaints in the log: {len(complaints)}; exit code {code}", *complaints[:10], sep="\n  ")
+    print(f"  sent away by the server: {run.log.count('is sent away')}; exit code {code}")
+    print(f"  complaints in the log: {len(complaints)}", *complaints[:10], sep="\n  ")
     kept = held[-1][1:] > held[0][1:]
     return int(bool(kept.any()) or bool(complaints) or min(shares.values()) < 0.98)
 
