@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from streamer.detectors.side_by_side import load_side_by_side
 from streamer.errors import ConfigError, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances, class_name
+from streamer.object_storage.staging import has_addresses, staged
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.every_frame import EveryFrame
 from streamer.perception.privacy import Private, privacy_in_words, privacy_rules, widened
@@ -85,8 +87,11 @@ def annotate_with(
     detectors: Sequence[Detector] | None = None,
     detect: Callable[[Detector, Frame, Selection], Instances] = detect_in,
     keep_incomplete: bool = True,
+    name: str | None = None,
 ) -> Summary:
-    """The same with checked settings.
+    """The same with checked settings. What is at addresses of object storage is fetched before, and put there in the end.
+
+    ``name`` is what the input is called; None: as the settings call it.
 
     ``detectors``: those of :func:`ready_detectors` for the same settings; they stay open, for the next recording.
     ``detect`` calls one of them on a frame.
@@ -113,6 +118,20 @@ def annotate_with(
         raise ConfigError("coco results are positions, which are not to be written", hint="leave out --coco or --no-positions")
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
+    if has_addresses(config):
+        with staged(config) as stage:
+            summary = annotate_with(
+                stage.settings,
+                on_frame=on_frame,
+                on_progress=on_progress,
+                on_wait=on_wait,
+                detectors=detectors,
+                detect=detect,
+                keep_incomplete=keep_incomplete,
+                name=config.input,
+            )
+            stage.put()
+            return replace(summary, files=tuple(map(stage.named, summary.files)), notes=tuple(map(stage.named, summary.notes)))
     places = places_of(config)
     read = {"the input": config.input, "the file of labels": config.labels, "the file of zones": config.zones_file}
     refuse_clashes(read, (output, config.detections, config.coco, config.counts))
@@ -123,7 +142,7 @@ def annotate_with(
     if config.insecure:
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
-        source, info, picture_sink = opened(config, output, undo, keep_incomplete=keep_incomplete)
+        source, info, picture_sink = opened(config, output, undo, keep_incomplete=keep_incomplete, name=name)
         check_places(places, (info.width, info.height))
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
         if events is not None:
@@ -240,10 +259,13 @@ def opened(
     start_s: float | None = None,
     end_s: float | None = None,
     keep_incomplete: bool = True,
+    name: str | None = None,
 ) -> tuple[VideoFile, StreamInfo, VideoEncoder | PictureFile]:
     """The recording, opened, and the file of its drawn copy; both are given up by ``undo``.
 
-    ``start_s`` and ``end_s``: the cut where the settings name none. Raises ``SourceError``, ``SinkError`` or ``OutputRefused``.
+    ``start_s`` and ``end_s``: the cut where the settings name none. ``name``: what it is called, where not by its path.
+
+    Raises ``SourceError``, ``SinkError`` or ``OutputRefused``.
     """
     source = VideoFile(
         config.input,
@@ -251,6 +273,7 @@ def opened(
         end_s=end_s if config.end is None else config.end,
         decode=config.decode,
         gpu=gpu_index(config.device) or 0,
+        name=name,
     )
     undo.callback(source.close)
     info = source.open()

@@ -8,9 +8,12 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from streamer.config.fields import path_of
 from streamer.errors import ConfigError
+from streamer.object_storage.addresses import address_of, is_below
+from streamer.object_storage.storage import Storage
 
 _SUFFIXES = (
     ".3g2 .3gp .asf .avi .dav .divx .dv .f4v .flv .gif .h264 .h265 .hevc .264 .265 .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg "
@@ -29,6 +32,8 @@ class Recording:
     """Where it is read."""
     name: str
     """Its path within the archive, with ``/``: results stand under the same one."""
+    mark: str | None = None
+    """What the storage says of its content, by which that is known again; None for a file."""
 
 
 @dataclass(slots=True)
@@ -44,7 +49,13 @@ class Found:
 
 
 def is_archive(text: str) -> bool:
-    """Whether an input stands for many recordings: a folder, a list (``.txt``), or a pattern that is no file's name."""
+    """Whether an input stands for many recordings: a folder, a list (``.txt``), or a pattern that is no file's name.
+
+    Raises ``ConfigError``, or ``SourceUnavailable``, for an address of object storage that cannot be looked at.
+    """
+    if address_of(text) is not None:
+        return _is_folder_of_objects(str(address_of(text)))
+    text = path_of(text)
     if "://" in text:
         return False
     path = Path(text)
@@ -57,8 +68,13 @@ def find(text: str, results: Sequence[Path]) -> Found:
     A folder is searched with all that is in it; a folder that a link leads to, too, but each folder once, so that no loop is
     endless. A pattern has ``*``, ``?``, ``[…]``, and ``**`` for any number of folders. A list has one path a line, or ends each
     with a zero byte; they count from the list's own folder. Raises ``ConfigError`` where nothing can be read or found, and for
-    a folder that holds the results.
+    a folder that holds the results. ``text`` and ``results`` may be addresses of object storage.
     """
+    places = [address for folder in results if (address := address_of(folder)) is not None]
+    results = [folder for folder in results if address_of(folder) is None]
+    if (address := address_of(text)) is not None:
+        return _of_objects(address, places)
+    text = path_of(text)
     path = Path(text)
     written = [Path(os.path.realpath(folder)) for folder in results]
     if path.is_dir():
@@ -75,10 +91,45 @@ def find(text: str, results: Sequence[Path]) -> Found:
         found = _search(Path(*parts[:fixed]), parts[fixed:], written)
     else:
         found = _listed(path)
+    return _not_empty(text, found)
+
+
+def _not_empty(text: str, found: Found) -> Found:
     if not found.recordings and not found.problems:
         told = ", ".join(f"{count} {kind}" for kind, count in found.left_out.items())
         raise ConfigError(f"{text}: there are no recordings" + (f" (left out: {told})" if told else ""), hint="check the path")
     return found
+
+
+def _is_folder_of_objects(address: str) -> bool:
+    return not Storage(address).is_object(address)
+
+
+def _of_objects(address: str, results: Sequence[str]) -> Found:
+    """The recordings at an address: all below it, or those that match, where it is a pattern."""
+    parts = address.split("/")
+    first = next((place for place, part in enumerate(parts) if _WILD.search(part)), None)
+    pattern = None if first is None else parts[first:]
+    root = address if first is None else "/".join(parts[:first])
+    if root.endswith(":/"):
+        raise ConfigError(f"{address} names no bucket", hint="a pattern may begin behind the bucket's name")
+    if pattern is None and any(is_below(place, root) for place in results):
+        raise ConfigError(
+            f"results are to lie in {root}, which is the input", hint="they would be taken for input: name another"
+        )
+    found = Found([])
+    for one in Storage(root).listed(root):
+        if any(is_below(one.address, place) for place in results):
+            found.left_out["results"] += 1
+        elif any(part.startswith(".") for part in one.name.split("/")):
+            found.left_out["hidden"] += 1
+        elif pattern is not None and not _matches(one.name.split("/"), pattern):
+            continue
+        elif PurePosixPath(one.name).suffix.lower() not in VIDEO_SUFFIXES:
+            found.left_out["not video, by their names"] += 1
+        else:
+            found.recordings.append(Recording(one.address, one.name, one.mark))
+    return _not_empty(address, found)
 
 
 def _is_pattern(text: str) -> bool:

@@ -34,6 +34,7 @@ _NOT_OF_THE_RESULT = {
     "resume",
     "workers",
     "ray",
+    "scratch",
 }
 
 
@@ -47,7 +48,11 @@ class Manifest:
     def __init__(self, folder: Path, config: AnnotateConfig) -> None:
         """Raises ``OutputRefused`` where that folder cannot be used: there is earlier work and neither ``resume`` nor
         ``overwrite`` is set, or another process works there."""
-        self.path = folder / MANIFEST
+        self.path: Path = folder / MANIFEST
+        """A file that is held; journals lie beside it."""
+        self.shared: Path | None = self.path
+        """A file that all machines which work on the archive must see; None where they need none."""
+        self._folder = folder
         self._entries: dict[str, dict[str, Any]] = {}
         self._settings = settings_digest(config)
         try:
@@ -56,7 +61,7 @@ class Manifest:
         except OSError as error:
             raise OutputRefused(f"{folder} cannot be written to ({error.strerror})", hint="give another folder") from error
         try:
-            self._take(folder, config)
+            self._take(config)
         except BaseException:
             self._file.close()
             raise
@@ -78,11 +83,15 @@ class Manifest:
         if same != (content, self._settings, __version__):
             return False
         sizes: Mapping[str, int] = entry.get("files", {})
-        return all((size := _size(path)) is not None and sizes.get(self._relative(path)) == size for path in results)
+        return all((size := self._size(path)) is not None and sizes.get(self._relative(path)) == size for path in results)
 
     def is_ours(self, name: str) -> bool:
         """Whether its results, if there are any, come from this archive: they may be replaced."""
         return name in self._entries
+
+    def is_there(self, result: Path) -> bool:
+        """Whether there is anything under the name of that result."""
+        return os.path.lexists(result)
 
     def begun(self, name: str) -> None:
         """Work on it begins."""
@@ -90,7 +99,7 @@ class Manifest:
 
     def done(self, name: str, content: str | None, files: Iterable[str], frames: int) -> None:
         """It is finished: ``files`` were written."""
-        sizes = {self._relative(file): _size(Path(file)) for file in files}
+        sizes = {self._relative(file): self._size(Path(file)) for file in files}
         self._append({"state": "done", "name": name, "fingerprint": content, "frames": frames, "files": sizes})
 
     def failed(self, name: str, reason: str) -> None:
@@ -113,13 +122,35 @@ class Manifest:
         """A result's path from the manifest's folder: that may be moved, and be named from elsewhere."""
         return os.path.relpath(os.path.realpath(file), os.path.realpath(self.path.parent))
 
-    def _take(self, folder: Path, config: AnnotateConfig) -> None:
+    def _shown(self) -> str:
+        """Where the results are, for people."""
+        return str(self._folder)
+
+    def _size(self, result: Path) -> int | None:
+        """In bytes; None where there is nothing."""
+        try:
+            return result.stat().st_size
+        except OSError:
+            return None
+
+    def _take(self, config: AnnotateConfig) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputRefused(
-                f"another process works on {folder}", hint="wait for its end, or give another folder"
+                f"another process works on {self._shown()}", hint="wait for its end, or give another folder"
             ) from error
+        self._read()
+        if self._entries and not (config.resume or config.overwrite):
+            raise OutputRefused(
+                f"{self._shown()} holds the results of an earlier run", hint="--resume goes on with it, --overwrite begins anew"
+            )
+        if config.overwrite and not config.resume:
+            # Entries stay known as ours; that they are done is forgotten.
+            self._entries = {name: {"state": "begun", "name": name} for name in self._entries}
+
+    def _read(self) -> None:
+        """The entries that are there; a line that a kill has torn is removed."""
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
@@ -130,23 +161,20 @@ class Manifest:
                 self._entries[entry["name"]] = entry
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f"{self.path} holds a line that is no entry", hint="remove that line") from error
-        if self._entries and not (config.resume or config.overwrite):
-            raise OutputRefused(
-                f"{folder} holds the results of an earlier run", hint="--resume goes on with it, --overwrite begins anew"
-            )
-        if config.overwrite and not config.resume:
-            # Entries stay known as ours; that they are done is forgotten.
-            self._entries = {name: {"state": "begun", "name": name} for name in self._entries}
 
     def _append(self, entry: dict[str, Any]) -> None:
         entry |= {"schema": _SCHEMA, "settings": self._settings, "version": __version__}
+        self._write(entry)
+        self._entries[entry["name"]] = entry
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        """Bring an entry to where it stays."""
         try:
             self._file.write(json.dumps(entry).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error
-        self._entries[entry["name"]] = entry
 
 
 def settings_digest(config: AnnotateConfig) -> str:
@@ -174,10 +202,3 @@ def _content(name: str | Path | None) -> list[str | None]:
     path = Path(name)
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [fingerprint(file) for file in files]
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None

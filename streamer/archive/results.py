@@ -9,29 +9,42 @@ from pathlib import Path
 from streamer.archive.inputs import Recording
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import ConfigError
+from streamer.object_storage.addresses import address_of
+from streamer.redact import redact
 from streamer.sinks.atomic import remove_partial
 from streamer.sinks.containers import CONTAINERS
 from streamer.sinks.picture import PICTURE_SUFFIXES
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+_OTHER_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 _ENDINGS = {"detections": ".jsonl", "coco": ".json", "counts": ".csv", "events": ""}
 
 
 def folders(config: AnnotateConfig) -> list[Path]:
-    """The folders that an archive's results go to. Raises ``ConfigError`` where OUTPUT is not given, or one is no folder."""
+    """The folders, or addresses of object storage, that an archive's results go to, OUTPUT first.
+
+    Raises ``ConfigError`` where OUTPUT is not given, for other addresses, and where some are folders and some addresses.
+    """
     if config.output is None:
         raise ConfigError(
             f"{config.input} is a folder, a pattern or a list, and needs an OUTPUT folder",
             hint="name one with -o, such as -o annotated",
         )
-    given = [config.output, *(getattr(config, field) for field in _ENDINGS)]
+    given = [folder for folder in (config.output, *(getattr(config, field) for field in _ENDINGS)) if folder is not None]
     for folder in given:
-        if folder is not None and _ADDRESS.match(str(folder)):
+        if address_of(folder) is None and _OTHER_ADDRESS.match(str(folder)):
+            told = redact(str(folder).replace(":/", "://", 1))
             raise ConfigError(
-                f"{folder} is an address, and results of an archive go to folders",
-                hint="mount the storage (rclone mount, s3fs, NFS), at the same path on all machines, and name that path",
+                f"{told} is an address, and results of an archive go to folders or object storage (s3, gs, az)",
+                hint="mount the storage (rclone mount, NFS), at the same path on all machines, and name that path",
             )
-    return [folder for folder in given if folder is not None]
+    if len({address_of(folder) is None for folder in given}) > 1:
+        raise ConfigError(
+            "some results are to go to folders, and some to object storage",
+            hint="name addresses for all of them, or folders",
+        )
+    if address_of(config.events) is not None:
+        raise ConfigError("a folder of events is a file that grows, and clips", hint="leave out --events, or give folders")
+    return given
 
 
 def settings_for(config: AnnotateConfig, recording: Recording, *, overwrite: bool) -> AnnotateConfig:
@@ -61,4 +74,5 @@ def written(config: AnnotateConfig) -> Iterator[Path]:
 def remove_unfinished(config: AnnotateConfig) -> None:
     """Remove what a process that was killed at this recording has left under temporary names."""
     for path in written(config):
-        remove_partial(path)
+        if address_of(path) is None:
+            remove_partial(path)

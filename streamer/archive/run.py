@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from streamer.annotation import worker_devices
 from streamer.archive.inputs import find
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Work
+from streamer.archive.object_manifest import ObjectManifest
 from streamer.archive.pool import Job, Pool, Workforce
 from streamer.archive.processes import Processes
 from streamer.archive.results import folders, remove_unfinished, settings_for, written
@@ -21,6 +21,7 @@ from streamer.config.annotate import AnnotateConfig
 from streamer.config.zones import places_of
 from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
 from streamer.detectors.preparing import fetch
+from streamer.object_storage.addresses import address_of, shown_path
 from streamer.runtime.signals import Interrupts
 from streamer.sources.fingerprint import fingerprint
 
@@ -52,8 +53,8 @@ class ArchiveStatus:
         return max(0, self.total - self.skipped - self.done - len(self.failed))
 
 
-Employ = Callable[[AnnotateConfig, Path], AbstractContextManager[Workforce[Any]]]
-"""Gives those who work, for the settings of the archive and the path of its manifest, until the context ends."""
+Employ = Callable[[AnnotateConfig, Path | None], AbstractContextManager[Workforce[Any]]]
+"""Gives those who work, for the settings of the archive and a file that they must see, until the context ends."""
 
 
 def annotate_archive(
@@ -74,7 +75,7 @@ def annotate_archive(
     places_of(config)
     found = find(config.input, targets)
     status = ArchiveStatus(len(found.recordings) + len(found.problems), failed=found.problems, left_out=found.left_out)
-    with Manifest(targets[0], config) as manifest:
+    with _manifest(targets, config) as manifest:
         contents: dict[str, str | None] = {}
         jobs: deque[Job] = deque()
         taken: dict[str, str] = {}
@@ -102,25 +103,29 @@ def annotate_archive(
                 replaces = config.overwrite or ours
                 # Two that do the same work replace each other's results, which are equal.
                 settings = settings_for(config, recording, overwrite=replaces or employ is not None)
-                content = contents[recording.name] = fingerprint(recording.path)
-                other = taken.setdefault(str(settings.output), recording.name)
+                content = contents[recording.name] = recording.mark or fingerprint(recording.path)
+                place = shown_path(settings.output)
+                other = taken.setdefault(place, recording.name)
                 if other != recording.name:
-                    status.failed.append((recording.name, f"{settings.output} is the result of {other}; rename one of them"))
+                    status.failed.append((recording.name, f"{place} is the result of {other}; rename one of them"))
                 elif manifest.is_done(recording.name, content, written(settings)):
                     manifest.remove_journal(recording.name)  # killed between both
                     status.skipped += 1
                     on_change(status)
-                elif not replaces and (there := [path for path in written(settings) if os.path.lexists(path)]):
+                elif not replaces and (there := [path for path in written(settings) if manifest.is_there(path)]):
                     # Not begun by us: the manifest must not say so, or the next run would take the file for a result.
-                    status.failed.append((recording.name, f"{there[0]} exists and is no result of this command; move it away"))
+                    told = f"{shown_path(there[0])} exists and is no result of this command; move it away"
+                    status.failed.append((recording.name, told))
                 else:
                     if ours:
                         remove_unfinished(settings)
-                    jobs.append(Job(recording.name, Work(settings, manifest.journal(recording.name), manifest.about(content))))
+                    # Those of other machines do not see the journals of this one.
+                    journal = None if employ is not None and manifest.shared is None else manifest.journal(recording.name)
+                    jobs.append(Job(recording.name, Work(settings, journal, manifest.about(content))))
             if jobs:
                 if employ is None:
                     fetch(config)
-                with (employ or _processes)(config, manifest.path) as workforce:
+                with (employ or _processes)(config, manifest.shared) as workforce:
                     pool = Pool(
                         workforce,
                         jobs,
@@ -145,7 +150,13 @@ def _change(status: ArchiveStatus, pool: Pool[Any], on_change: Callable[[Archive
     on_change(status)
 
 
-def _processes(config: AnnotateConfig, _: Path) -> AbstractContextManager[Processes]:
+def _manifest(targets: Sequence[Path], config: AnnotateConfig) -> Manifest:
+    """That of the folder, or the address, that results go to."""
+    addresses = [address for target in targets if (address := address_of(target)) is not None]
+    return ObjectManifest(addresses, config) if addresses else Manifest(targets[0], config)
+
+
+def _processes(config: AnnotateConfig, _: Path | None) -> AbstractContextManager[Processes]:
     """Processes of this machine, as many as the settings say."""
     devices = worker_devices(config)
     settings = config.model_copy(update={"workers": 1})

@@ -18,6 +18,7 @@ from streamer.annotation import annotate_with, ready_detectors
 from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import StageFailed, StreamerError, in_one_line
+from streamer.object_storage.addresses import address_of
 from streamer.perception.journal import DetectionJournal
 from streamer.perception.selection import detect_in
 from streamer.redact import redact
@@ -104,7 +105,7 @@ def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came],
 
 def _make_folders(settings: AnnotateConfig) -> None:
     for path in (settings.output, settings.detections, settings.coco, settings.counts, settings.events):
-        if path is not None:
+        if path is not None and address_of(path) is None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 

@@ -21,8 +21,9 @@ from streamer.redact import redact
 class ClusterAnnotator:
     """Loads a detector, then annotates one recording after the other; each method is a stream of what ``archive`` is told."""
 
-    def __init__(self, settings: AnnotateConfig, manifest: Path, version: str) -> None:
-        """``manifest`` is the archive's, by which this machine shows that it sees the results; ``version`` the driver's."""
+    def __init__(self, settings: AnnotateConfig, manifest: Path | None, version: str) -> None:
+        """``manifest`` is the archive's, by which this machine shows that it sees the results, or None where they go to object
+        storage; ``version`` the driver's."""
         self._settings = settings
         self._manifest = manifest
         self._version = version
@@ -42,7 +43,7 @@ class ClusterAnnotator:
         if self._version != __version__:
             told = f"{_here()} has streamer {__version__}, this is {self._version}"
             return Unusable(ConfigError(told, hint="install the same version everywhere"), of_machine=True)
-        if not self._manifest.exists():
+        if self._manifest is not None and not self._manifest.exists():
             told = f"{_here()} does not see {self._manifest.parent}"
             hint = "input and OUTPUT must be on storage that all machines have at the same path"
             return Unusable(ConfigError(told, hint=hint), of_machine=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from streamer.config.fields import Settings
 from streamer.detectors.registry import is_path
 from streamer.errors import ConfigError
+from streamer.object_storage.addresses import address_of
 
 _GPU_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
@@ -29,7 +30,7 @@ def absolute(settings: S) -> S:
             name in _MAY_BE_FILES and value is not None and os.path.exists(value)  # noqa: PTH110  # a Path raises for some names
         ):
             update[name] = type(value)(os.path.abspath(value))  # noqa: PTH100  # a Path leaves .. in it
-        elif isinstance(value, Path):
+        elif isinstance(value, Path) and address_of(value) is None:
             update[name] = value.absolute()
     return settings.model_copy(update=update)
 

@@ -38,12 +38,12 @@ def annotate_on_cluster(config: AnnotateConfig, on_change: Callable[[ArchiveStat
 
 
 @contextmanager
-def _on_cluster(config: AnnotateConfig, manifest: Path) -> Iterator[RayWorkforce]:
+def _on_cluster(config: AnnotateConfig, manifest: Path | None) -> Iterator[RayWorkforce]:
     assert config.ray is not None
     asked = config.workers if "workers" in config.model_fields_set else None
     cores = config.threads or 1
     with connected(config.ray, cpus=None if asked is None else asked * cores) as ray:
-        yield RayWorkforce(ray, config, manifest.absolute(), asked, cores)
+        yield RayWorkforce(ray, config, None if manifest is None else manifest.absolute(), asked, cores)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +73,7 @@ class RayWorkforce:
 
     ray: Any
     config: AnnotateConfig
-    manifest: Path
+    manifest: Path | None
     asked: int | None
     cores: int
     _gpus: float = 0.0

@@ -128,6 +128,8 @@ class ArchiveOptions(Settings):
     workers: Count = 1
     """Processes with a detector each, side by side: on the recordings of a folder, or on the frames of one recording. With
     ``ray``: as many as the cluster has cores."""
+    scratch: Annotated[FilePath | None, Option(metavar="FOLDER"), Unset("streamer/scratch in the user's cache folder")] = None
+    """Folder of this machine for what is fetched from object storage (``s3://…``), and for results on their way there."""
     ray: RayAddress = None
     """Work on the recordings of a folder on the machines of a Ray cluster: ``auto`` (that of this machine), its HOST:PORT, or
     ``local`` (one that lasts as long as the command)."""

@@ -17,6 +17,7 @@ from streamer.detectors.device import PATTERN, SEVERAL_PATTERN
 
 _CLOCK = r"(?:(\d+):([0-5]?\d):|(\d+):)([0-5]?\d(?:\.\d*)?|\.\d+)|(\d+(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_FILE_ADDRESS = re.compile(r"file://(?:localhost)?(/.*)", re.DOTALL)
 
 DRAWABLE = ("masks", "outlines", "boxes", "labels", "zones")
 """What can be drawn of an instance."""
@@ -220,10 +221,16 @@ def _matching(pattern: str, value: object) -> object:
     return value.strip()
 
 
+def path_of(text: str) -> str:
+    """The path that a ``file://`` address stands for; other texts as they are."""
+    found = _FILE_ADDRESS.fullmatch(text)
+    return text if found is None else found[1]
+
+
 def _path(value: object) -> object:
     if value == "":
         raise ValueError("empty")
-    return value
+    return path_of(value) if isinstance(value, str) else value
 
 
 def _address(value: object) -> object:

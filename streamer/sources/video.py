@@ -53,6 +53,8 @@ class VideoFile:
     ``start_s`` and ``end_s`` cut: frames with ``start_s <= t < end_s`` come, t in seconds since the start of the recording
     (which is the container's start time, as in FFmpeg and players). Their pts are then moved back by ``start_s``, rounded
     to a tick, so that the cut begins where the recording did; :attr:`shift_s` is that exact difference.
+
+    ``name`` is what it is called before people, where that is not its path.
     """
 
     def __init__(
@@ -67,13 +69,14 @@ class VideoFile:
         open_timeout_s: float = 10.0,
         read_timeout_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
+        name: str | None = None,
     ) -> None:
         if start_s is not None and start_s < 0:
             raise ConfigError(f"start is {start_s:g} s", hint="give 0 or more")
         if end_s is not None and end_s <= (start_s or 0.0):
             raise ConfigError(f"end ({end_s:g} s) is not after start ({start_s or 0.0:g} s)", hint="give a later end")
         self.path = str(path)
-        self.name = shown(self.path)
+        self.name = shown(self.path if name is None else name)
         """For people: without credentials."""
         # As written: the float 0.4 is a little more than 2/5 and would cut the frame at 2/5 off.
         self.start_s = None if start_s is None else Fraction(str(start_s))
