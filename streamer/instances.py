@@ -22,8 +22,27 @@ MIN_SIDE_PX = 0.01
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+class _Known:
+    """What was found out about instances, each for a picture of (width, height): so that it is not found out again.
+
+    No fields, since it is nothing about the objects: copies of them begin without it.
+    """
+
+    __slots__ = ("_rounded_in", "_sane_in")
+    _sane_in: tuple[int, int]
+    _rounded_in: tuple[int, int]
+
+    def is_rounded_in(self, width: int, height: int) -> bool:
+        """Whether they were rounded to what records of such a picture hold."""
+        return getattr(self, "_rounded_in", None) == (width, height)
+
+    def say_rounded_in(self, width: int, height: int) -> None:
+        """They are rounded to what records of such a picture hold."""
+        object.__setattr__(self, "_rounded_in", (width, height))
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Instances:
+class Instances(_Known):
     """N objects of one picture, best score first where a detector made it. Arrays are not to be written to.
 
     Masks are small and box-relative, as the network gives them: never N full pictures. Raises ``ValueError`` at
@@ -133,7 +152,10 @@ class Instances:
         0..1. A box that reaches further over an edge than the picture is large ends there, and its mask with it. Whatever
         takes instances from outside asks for this first, so that nothing else has to. The same object when all is well.
         """
+        if getattr(self, "_sane_in", None) == (width, height):
+            return self
         if self._is_sane(width, height):
+            object.__setattr__(self, "_sane_in", (width, height))  # asked for again by whoever takes them next
             return self
         picture = np.array([width, height], np.float64)
         finite = np.isfinite(self.boxes_xyxy).all(axis=1) & np.isfinite(self.scores)
@@ -143,7 +165,7 @@ class Instances:
         return _limited(self if good.all() else self[good], picture)
 
     def _is_sane(self, width: int, height: int) -> bool:
-        """Whether :meth:`usable` has nothing to do: asked for each frame in many places, it must not cost much."""
+        """Whether :meth:`usable` has nothing to do: asked for each frame more than once, it must not cost much."""
         if not len(self.scores):
             return True
         left, top, right, bottom = self.boxes_xyxy.astype(np.float64).T

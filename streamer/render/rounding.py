@@ -36,13 +36,17 @@ def rounded(instances: Instances, width: int, height: int) -> Instances:
     Boxes go to 0.01 pixel, scores, ages and opacities to four digits, masks to ``LEVELS`` levels and to about as many cells as
     the largest object has pixels. Rows that mean nothing are left out, see :meth:`Instances.usable`.
     """
+    if instances.is_rounded_in(width, height):
+        return instances
     found = instances.usable(width, height)
     changes: dict[str, Any] = {"boxes_xyxy": _to_digits(found.boxes_xyxy, 2)}
     for name in ("scores", "mask_age_s", "opacity"):
         changes[name] = _to_digits(getattr(found, name), 4)
     if found.masks is not None and len(found):
         changes["masks"] = mask_of(levels_of(_reduced(found.masks, found.boxes_xyxy)))
-    return replace(found, **changes)
+    done = replace(found, **changes)
+    done.say_rounded_in(width, height)
+    return done
 
 
 def levels_of(masks: Floats) -> Plane:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
-_OBJECTS = 200_000
-"""About as many as a command has when it begins to work."""
+_OBJECTS = 100_000
+"""Fewer than a command has when it begins to work, so that none works without that search."""
 
 
 def not_while_starting() -> None:
-    """Let Python look for garbage after its first ``_OBJECTS`` only, and then as usual."""
+    """Let Python look for garbage after its first ``_OBJECTS`` only, and then as usual, in what came later."""
     usual = gc.get_threshold()
 
     def go_on(_phase: str, _info: Mapping[str, int]) -> None:
         gc.callbacks.remove(go_on)
         gc.set_threshold(*usual)
+        gc.freeze()  # what there is stays: a later search need not go through it
 
     gc.callbacks.append(go_on)
     gc.set_threshold(_OBJECTS)

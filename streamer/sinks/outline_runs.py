@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.instances import Floats
-from streamer.render.masks import THRESHOLD, pixels_of
+from streamer.render.masks import THRESHOLD
 
 _MOST_SAMPLES = 2**21
 """Of the masks that are worked on at once: more would fall out of the caches."""
@@ -30,11 +30,12 @@ def outline_runs(masks: Floats, boxes_xyxy: Floats, width: int, height: int) -> 
 
 def _runs_at_once(masks: Floats, boxes_xyxy: Floats, width: int, height: int) -> list[NDArray[np.uint32]]:
     n, cells = masks.shape[:2]
-    regions = [pixels_of(box, 0, width, height) for box in boxes_xyxy.tolist()]
     left, top, right, bottom = boxes_xyxy.astype(np.float64).T
-    spans = np.array([max(0, region.x1 - region.x0) for region in regions], np.int64) * ((right > left) & (bottom > top))
+    first_column = np.clip(np.floor(left), 0, width).astype(np.int64)
+    spans = np.clip(np.ceil(right), 0, width).astype(np.int64) - first_column
+    spans *= (right > left) & (bottom > top)
     owner = np.repeat(np.arange(n), spans)
-    column = np.arange(len(owner)) - np.repeat(np.cumsum(spans) - spans - [region.x0 for region in regions], spans)
+    column = np.arange(len(owner)) - np.repeat(np.cumsum(spans) - spans - first_column, spans)
     # Beyond the outermost centres the probability falls to 0 over one cell.
     padded = np.full((n, cells + 2, cells + 2), -THRESHOLD, np.float32)
     np.subtract(masks.transpose(0, 2, 1), np.float32(THRESHOLD), out=padded[:, 1:-1, 1:-1])
@@ -65,5 +66,7 @@ def _runs_at_once(masks: Floats, boxes_xyxy: Floats, width: int, height: int) ->
 
 
 def _counts(ends: NDArray[np.int64], size: int) -> NDArray[np.uint32]:
-    counts = np.diff(ends, prepend=0, append=size)
+    edges = np.empty(len(ends) + 2, np.int64)  # np.diff can do that, in three times the time
+    edges[0], edges[1:-1], edges[-1] = 0, ends, size
+    counts = edges[1:] - edges[:-1]
     return (counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts).astype(np.uint32)

@@ -18,13 +18,13 @@ _DEFLATE = -15
 """zlib's word for bare deflate with the largest window: no header, no checksum."""
 
 
-def pack_mask(mask: Floats) -> str:
-    """A box-relative mask (M, M), rounded as ``streamer.render.rounding`` does, as text."""
-    return _packed(levels_of(mask))
+def pack_masks(masks: Floats) -> list[str]:
+    """Box-relative masks (N, M, M), rounded as ``streamer.render.rounding`` does, as texts."""
+    return [_packed(levels) for levels in levels_of(masks)]
 
 
 def unpack_mask(text: str) -> Floats:
-    """The mask (M, M) of which :func:`pack_mask` made ``text``. Raises ``ValueError`` for any other text."""
+    """The mask (M, M) of which :func:`pack_masks` made ``text``. Raises ``ValueError`` for any other text."""
     levels = np.frombuffer(_unpacked(text), np.uint8)
     side = round(len(levels) ** 0.5)
     if side * side != len(levels) or side == 0:

@@ -24,7 +24,7 @@ from streamer.render.cover import Cover
 from streamer.render.rounding import rounded
 from streamer.runtime.utc import iso_utc
 from streamer.sinks.coco_masks import crops, mask_rles, polygons
-from streamer.sinks.packed import pack_cover, pack_mask
+from streamer.sinks.packed import pack_cover, pack_masks
 from streamer.sinks.record_check import wrong_in
 from streamer.stages import Annotated
 
@@ -203,13 +203,15 @@ class Records:
             if opacity < 1:
                 instance["opacity"] = round(opacity, 4)
         if self._masks != "none":
-            columns = self._mask_fields(instances), instances.mask_carried.tolist(), seen.shapes
-            for row, (instance, mask, carried, shape) in enumerate(zip(found, *columns, strict=True)):
+            cells = [""] * len(instances) if instances.masks is None else pack_masks(instances.masks)
+            shapes = np.packbits(seen.shapes.reshape(-1, CELLS * CELLS), axis=1)
+            columns = self._mask_fields(instances), instances.mask_carried.tolist(), shapes, cells
+            for instance, mask, carried, shape, packed in zip(found, *columns, strict=True):
                 instance["mask"] = mask
                 instance["mask_carried"] = carried
-                instance["shape"] = None if mask is None else np.packbits(shape).tobytes().hex()
-                if mask is not None and instances.masks is not None:
-                    instance["cells"] = pack_mask(instances.masks[row])
+                instance["shape"] = None if mask is None else shape.tobytes().hex()
+                if mask is not None:
+                    instance["cells"] = packed
 
     def _fact(self, fact: Crossing | Entry | Exit) -> dict[str, object]:
         return {**asdict(fact), "class": class_name(self._labels, fact.class_id)}
