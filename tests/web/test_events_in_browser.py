@@ -151,6 +151,45 @@ def test_a_list_goes_on_and_tells_of_what_happens_meanwhile(page: Page, server: 
     page.wait_for_selector(f"#events li[data-id='{event(COUNT + 1).id}']", state="detached")
 
 
+@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 844}, "is_mobile": True}], indirect=True)
+def test_of_hundreds_some_are_shown_and_all_can_be(page: Page, tmp_path: Path) -> None:
+    with EventStore(tmp_path / EVENTS_FILE) as store, served({"gate": EventCamera(tmp_path)}) as server:
+        for number in range(1, 501):
+            store.record(ended(number))
+        page.goto(f"{server.url}/events")
+        page.wait_for_selector("#events li:nth-child(48)")
+        assert shown(page) == ids(*range(500, 452, -1))
+        older = page.get_by_role("button", name="Older events")
+        for seen in range(96, 501, 48):
+            older.click()
+            page.wait_for_selector(f"#events li:nth-child({seen})")
+        older.click()
+        page.wait_for_selector("#events li:nth-child(500)")
+        assert not older.is_visible()
+        assert shown(page) == ids(*range(500, 0, -1))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_page_that_slept_while_much_happened_leaves_nothing_out(page: Page, tmp_path: Path) -> None:
+    with EventStore(tmp_path / EVENTS_FILE) as store, served({"gate": EventCamera(tmp_path)}) as server:
+        for number in range(1, 61):
+            store.record(ended(number))
+        page.goto(f"{server.url}/events")
+        page.get_by_role("button", name="Older events").click()
+        page.wait_for_selector("#events li:nth-child(60)")
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        for number in range(61, 161):
+            store.record(ended(number))
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: false})")
+        page.wait_for_selector(f"#events li:nth-child(1)[data-id='{event(160).id}']")
+        older = page.get_by_role("button", name="Older events")
+        for seen in (96, 144, 160):
+            older.click()
+            page.wait_for_selector(f"#events li:nth-child({seen})")
+        assert shown(page) == ids(*range(160, 0, -1))
+        assert not older.is_visible()
+
+
 def test_nothing_there_is_said(page: Page, server: WebServer) -> None:
     page.goto(f"{server.url}/events?camera=yard&zone=door")
     until(page, "document.getElementById('empty').textContent === 'No event is like that.'")

@@ -95,6 +95,9 @@ async function look() {
       tag = found.tag;
       const last = found.more ? found.events.at(-1)?.id : '';
       const ids = new Set(found.events.map((event) => event.id));
+      // So many since this page last looked that some between them and those below were not told: these come by Older again.
+      const isGap = found.more && !found.events.some((event) => cards.has(event.id));
+      if (isGap) for (const card of [...cards.values()]) remove(card);
       if (!found.problems.length) {
         for (const [id, card] of cards) if (id >= last && !ids.has(id)) remove(card);
       }
