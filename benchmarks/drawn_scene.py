@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -55,3 +57,10 @@ def ours(frame: Frame, instances: Instances, draw: frozenset[str]) -> Drawing:
     """Our renderer with a style."""
     renderer = Renderer(LABELS, style=Style(draw=draw))
     return lambda: renderer(Annotated(frame, instances))
+
+
+def ours_changing(frame: Frame, instances: Instances, draw: frozenset[str]) -> Drawing:
+    """The same with other scores in each picture, as in a video: no label was drawn before."""
+    renderer, rng = Renderer(LABELS, style=Style(draw=draw)), np.random.default_rng(7)
+    scores = itertools.cycle(rng.uniform(0.4, 1, (500, len(instances))).astype(np.float32))
+    return lambda: renderer(Annotated(frame, replace(instances, scores=next(scores))))

@@ -21,7 +21,7 @@ import supervision as sv
 from numpy.typing import NDArray
 from supervision.detection.compact_mask import CompactMask
 
-from benchmarks.drawn_scene import LABELS, Drawing, ours, scene
+from benchmarks.drawn_scene import LABELS, Drawing, ours, ours_changing, scene
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.render.masks import binary_crop
@@ -79,6 +79,7 @@ def main() -> None:
     drawings = {
         "streamer, the same (masks, boxes, labels)": ours(frame, instances, frozenset({"masks", "boxes", "labels"})),
         "streamer, default (masks, outlines, labels)": ours(frame, instances, Style().draw),
+        "streamer, default, new scores each time": ours_changing(frame, instances, Style().draw),
         "supervision, full masks": theirs(frame, instances, compact=False),
         "supervision, CompactMask": theirs(frame, instances, compact=True),
     }

@@ -56,6 +56,10 @@ class Layer(NamedTuple):
         )
 
 
+_BEYOND_PX = 64
+"""How far outside the picture edges are cut: out of sight."""
+
+
 class Canvas(NamedTuple):
     """Upright Y, U and V planes of a 4:2:0 picture, writable.
 
@@ -96,11 +100,12 @@ class Canvas(NamedTuple):
         left, top, right, bottom = map(float, box_xyxy)
         if not (math.isfinite(left + top + right + bottom) and right > left and bottom > top):
             return None
-        width, height, beyond = self.width, self.height, 64
-        x0 = 2 * round((min(max(left, -beyond), width + beyond) + self.shift_x) / 2) - self.shift_x
-        y0 = 2 * round((min(max(top, -beyond), height + beyond) + self.shift_y) / 2) - self.shift_y
-        x1 = 2 * round((min(max(right, -beyond), width + beyond) + self.shift_x) / 2) - self.shift_x
-        y1 = 2 * round((min(max(bottom, -beyond), height + beyond) + self.shift_y) / 2) - self.shift_y
+        low, across, down = -_BEYOND_PX, self.luma.shape[1] + _BEYOND_PX, self.luma.shape[0] + _BEYOND_PX
+        if left < low or top < low or right > across or bottom > down:
+            left, right = (min(max(x, low), across) for x in (left, right))
+            top, bottom = (min(max(y, low), down) for y in (top, bottom))
+        x0, x1 = 2 * round((left + self.shift_x) / 2) - self.shift_x, 2 * round((right + self.shift_x) / 2) - self.shift_x
+        y0, y1 = 2 * round((top + self.shift_y) / 2) - self.shift_y, 2 * round((bottom + self.shift_y) / 2) - self.shift_y
         return Region(x0, y0, max(x1, x0 + 2), max(y1, y0 + 2))
 
     def blend(self, kept: Plane, x0: int, y0: int, color: Yuv) -> None:

@@ -46,12 +46,19 @@ def _font() -> cv2.FontFace:
     return cv2.FontFace("sans")  # a TrueType font inside OpenCV: the same on every machine
 
 
+@lru_cache(maxsize=64)
+def _line(drawn_px: int) -> tuple[int, int]:
+    """Where letters of that size begin above the line that they stand on, and how much they take from top to bottom."""
+    _, top, _, height = cv2.getTextSize((0, 0), "Ág", (0, 0), _font(), drawn_px, _WEIGHT)
+    return top, height
+
+
 @lru_cache(maxsize=1024)
 def tag(text: str, size_px: int, stretch: float = 1.0) -> Tag:
     """The tag of a text in letters of ``size_px`` (the font's nominal size) in height, ``stretch`` times as wide as usual."""
     font, drawn_px = _font(), round(size_px * max(1.0, stretch))  # drawn so large that both directions only shrink
     _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, drawn_px, _WEIGHT)
-    _, top, _, line = cv2.getTextSize((0, 0), "Ág", (0, 0), font, drawn_px, _WEIGHT)
+    top, line = _line(drawn_px)
     pad_x, pad_y = max(2, round(drawn_px * 0.36)), max(1, round(drawn_px * 0.16))
     w, h = _even(width + 2 * pad_x), _even(line + 2 * pad_y)
     letters = np.zeros((h, w), np.uint8)
@@ -59,15 +66,20 @@ def tag(text: str, size_px: int, stretch: float = 1.0) -> Tag:
     if stretch != 1:
         w, h = _even(w * min(1.0, stretch)), _even(h * size_px / drawn_px)
         letters = np.asarray(cv2.resize(letters, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
-    return Tag(_rounded(w, h, min(w / 2, h / 2, size_px * 0.32)), letters)
+    return Tag(_rounded(w, h, size_px), letters)
 
 
 @lru_cache(maxsize=512)
 def painted(label: tuple[str, int, float], body: Yuv, letters: Yuv) -> Layer:
     """A tag (what :func:`tag` takes) in its colours, ready to lay over a picture."""
     shape = tag(*label)
-    under, over = (Layer.of(kept, color) for kept, color in ((_kept(shape.body), body), (_kept(shape.text), letters)))
-    return over.over(under)
+    return Layer.of(_kept(shape.text), letters).over(_body(shape.width, shape.height, label[1], body))
+
+
+@lru_cache(maxsize=256)
+def _body(width: int, height: int, size_px: int, color: Yuv) -> Layer:
+    """A tag without its text: scores change from frame to frame, and tags of one size have it in common."""
+    return Layer.of(_kept(_rounded(width, height, size_px)), color)
 
 
 def _kept(strength: Plane) -> Plane:
@@ -78,8 +90,10 @@ def _even(size_px: float) -> int:
     return max(2, math.ceil(size_px / 2) * 2)
 
 
-def _rounded(width: int, height: int, radius: float) -> Plane:
-    """A filled rectangle with round corners: uint8 (height, width), anti-aliased by distance."""
+@lru_cache(maxsize=256)
+def _rounded(width: int, height: int, size_px: int) -> Plane:
+    """A filled rectangle, its corners as round as suits letters of ``size_px``: uint8 (height, width), with smooth edges."""
+    radius = min(width / 2, height / 2, size_px * 0.32)
     x = np.maximum(np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius), 0)
     y = np.maximum(np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius), 0)
     outside = np.hypot(x[None], y[:, None]) - radius
@@ -134,10 +148,18 @@ def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Reg
     low = is_low(box, h)
     columns = [max(0, min(x, width - w)) for x in (box.x0, box.x1 - w)]
     rows = (box.y0 - h, box.y1) if low else (box.y0 - h, box.y0, box.y1, box.y1 - h)
-    corners = [(x, y) for y in rows if 0 <= y <= height - h for x in columns]
-    if low:
-        middle = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
-        if 0 <= middle <= height - h:
-            corners += [(x, middle) for x in (box.x1, box.x0 - w) if 0 <= x <= width - w]
-    for x, y in corners or [(columns[0], max(0, min(box.y0, height - h)))]:
+    none = True
+    for y in rows:
+        if 0 <= y <= height - h:
+            none = False
+            for x in columns:
+                yield Region(x, y, x + w, y + h)
+    if low and h <= height:
+        y = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
+        for x in (box.x1, box.x0 - w):
+            if 0 <= x <= width - w:
+                none = False
+                yield Region(x, y, x + w, y + h)
+    if none:
+        x, y = columns[0], max(0, min(box.y0, height - h))
         yield Region(x, y, x + w, y + h)
