@@ -2,7 +2,8 @@
 
     python -m benchmarks.record [--seconds 30] [--rounds 2]
 
-Shares of one core, of the whole process, once it runs. The runs take turns, so that a busy machine slows down both.
+Shares of one core, of the whole process, once the first packets are on the disk and the detector has answered. The runs take
+turns, so that a busy machine slows down both.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ import av
 
 from tests.camera import Camera
 
-_WARM_S = 6.0
+_WARM_S = 2.0
+"""What a process does in the first seconds of its work is not measured ..."""
+_MOST_S = 120.0
+"""... and its start may take so long."""
+_SOME_BYTES = 100_000
+"""A file of this size holds pictures."""
 
 
 def main() -> None:
@@ -42,22 +48,20 @@ def main() -> None:
         sub_camera.start()
         streamer = [sys.executable, "-m", "streamer", "live"]
         ffmpeg = ["ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-i", main_camera.url, "-c", "copy"]
+        detecting = [*streamer, sub_camera.url, "--detect-fps", "5", "--detections", "found.jsonl"]
         commands = {
-            "streamer --record, 1080p25 + AAC": [*streamer, main_camera.url, "--record", str(folder / "copied")],
-            "ffmpeg -c copy, the same camera": [*ffmpeg, "-f", "segment", "-segment_time", "60", str(folder / "ff%03d.mp4")],
-            "streamer --detect-fps 5, 640x360": [
-                *streamer, sub_camera.url, "--detect-fps", "5", "--detections", str(folder / "found.jsonl"), "--overwrite",
-            ],
-            "streamer --detect-fps 5 --motion-gate, 640x360": [
-                *streamer, sub_camera.url, "--detect-fps", "5", "--motion-gate", "--detections", str(folder / "found.jsonl"),
-                "--overwrite",
-            ],
-        }  # fmt: skip
+            "streamer --record, 1080p25 + AAC": [*streamer, main_camera.url, "--record", "copied"],
+            "ffmpeg -c copy, the same camera": [*ffmpeg, "-f", "segment", "-segment_time", "60", "ff%03d.mp4"],
+            "streamer --detect-fps 5, 640x360": detecting,
+            "streamer --detect-fps 5 --motion-gate, 640x360": [*detecting, "--motion-gate"],
+        }
         try:
             shares: dict[str, list[float]] = {title: [] for title in commands}
-            for _ in range(options.rounds):
-                for title, command in commands.items():
-                    shares[title].append(share(command, options.seconds))
+            for turn in range(options.rounds):
+                for number, (title, command) in enumerate(commands.items()):
+                    work = folder / f"{turn}-{number}"
+                    work.mkdir()
+                    shares[title].append(share(command, work, options.seconds))
         finally:
             main_camera.stop()
             sub_camera.stop()
@@ -83,10 +87,20 @@ def encode(path: Path, size: tuple[int, int], bit_rate: int, seconds: int = 10) 
     path.write_bytes(b"".join(len(data).to_bytes(4, "big") + data for data in packets))
 
 
-def share(command: list[str], seconds: float) -> float:
-    """Processor time of ``command`` in ``seconds`` of its work, as a share of one core."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def share(command: list[str], folder: Path, seconds: float) -> float:
+    """Processor time of ``command`` in ``seconds`` of its work in an empty ``folder``, as a share of one core.
+
+    Raises ``RuntimeError`` where it does not begin to work.
+    """
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
+        deadline = time.monotonic() + _MOST_S
+        while not works(folder):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(command)} has not begun to work")
+            time.sleep(0.2)
         time.sleep(_WARM_S)
         before, begun = used_s(process.pid), time.monotonic()
         time.sleep(seconds)
@@ -94,6 +108,14 @@ def share(command: list[str], seconds: float) -> float:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
+
+
+def works(folder: Path) -> bool:
+    """Whether there is video in ``folder``, or records that the detector has answered for."""
+    records = folder / "found.jsonl"
+    if records.exists():
+        return '"looked_s"' in records.read_text(encoding="utf-8")
+    return any(path.stat().st_size > _SOME_BYTES for path in folder.rglob("*.mp4"))
 
 
 def used_s(pid: int) -> float:
