@@ -351,6 +351,8 @@ class Follower:
                     track.past[moment.index] = track.state = trajectory[moment.index].mended(old, track.past[then.index])
             else:
                 anew.append(track)
+        if not anew:
+            return  # before the flow is asked for, which may not be measured yet
         states, before = [track.state for track in anew], then
         for moment in later:
             assert moment.flow is not None

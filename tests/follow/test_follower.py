@@ -59,27 +59,40 @@ def test_a_late_detection_is_shown_where_the_object_is_now(latency: int) -> None
         assert 0.1 * latency - 0.01 <= instances.mask_age_s[0] <= 0.1 * (2 * latency)
 
 
-@pytest.mark.parametrize("empty", [0, 3, 45])
-def test_frames_without_objects_cost_no_flow_until_an_answer_of_theirs_comes(
-    empty: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float] = []
+@pytest.fixture
+def flows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of each flow that is measured how many were before it."""
+    measured: list[int] = []
     measure = FlowEstimator.between
 
     def between(self: FlowEstimator, earlier: LowResFrame, later: LowResFrame) -> Flow:
-        asked.append(1.0)
+        measured.append(len(measured))
         return measure(self, earlier, later)
 
     monkeypatch.setattr(FlowEstimator, "between", between)
+    return measured
+
+
+@pytest.mark.parametrize("empty", [0, 3, 45])
+def test_frames_without_objects_cost_no_flow_until_an_answer_of_theirs_comes(empty: int, flows: list[int]) -> None:
     follower = Follower(FollowSettings(lost_s=2.0))
     for i in range(empty + 5):
         follower.advance(scene(i, (5, 60.0 + 4.0 * i, 60.0)))
         follower.expect(empty)
-    assert asked == []
+    assert flows == []
     follower.detected(empty, found((60.0 + 4.0 * empty, 60.0, 0.9)))
-    assert len(asked) == 4
+    assert len(flows) == 4
     box = follower.instances().boxes_xyxy[0]
     assert box[0] == pytest.approx(60.0 + 4.0 * (empty + 4), abs=4.0)
+
+
+def test_an_answer_without_objects_costs_no_flow(flows: list[int]) -> None:
+    follower = Follower()
+    for i in range(5):
+        follower.advance(scene(i, (5, 60.0 + 4.0 * i, 60.0)))
+        follower.expect(0)
+    assert follower.detected(0, Instances.empty())
+    assert flows == []
 
 
 def test_without_latency_everything_is_inferred() -> None:
