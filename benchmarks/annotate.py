@@ -24,16 +24,16 @@ def _row(name: str, runs: Sequence[Run]) -> str:
 
 
 def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
-    """The whole command with ten scripted instances against a bare PyAV decode and encode, and against ffmpeg."""
+    """The whole command with ten scripted instances against a bare PyAV decode and encode, and against ffmpeg: time and
+    processor time."""
     clip = scaled(1920, 1080, frames)
     for preset in ("veryfast", "ultrafast"):
         target = str(OUT / "line.mp4")
         streamer = [sys.executable, "-m", "streamer", "annotate", str(clip), "-o", target, "--overwrite", "--quiet"]
+        annotate = [*streamer, "--detector", "benchmarks.scripted:Ten", "--preset", preset, "--crf", crf]
         commands = {
-            "streamer annotate, 10 instances": [
-                *streamer,
-                *("--detector", "benchmarks.scripted:Ten", "--preset", preset, "--crf", crf),
-            ],
+            "streamer annotate, 10 instances": annotate,
+            "the same, with records": [*annotate, "--detections", str(OUT / "line.jsonl")],
             "bare PyAV decode and encode": [
                 *(sys.executable, "-m", "benchmarks.bare", "transcode", str(clip), target, preset, crf),
             ],
@@ -45,9 +45,11 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
         print(f"{frames} frames of 1080p, preset {preset}, median of {rounds} runs in turn:")
         for name, done in runs.items():
             print(_row(name, done))
-        ours = [run.wall_s for run in runs["streamer annotate, 10 instances"]]
-        for name in list(commands)[1:]:
-            print(f"  ratio to {name}: {ratio(ours, [run.wall_s for run in runs[name]]):.2f}")
+        for ours in list(commands)[:2]:
+            for name in list(commands)[2:]:
+                wall = ratio([run.wall_s for run in runs[ours]], [run.wall_s for run in runs[name]])
+                cpu = ratio([run.cpu_s for run in runs[ours]], [run.cpu_s for run in runs[name]])
+                print(f"  {ours}, to {name}: {wall:.2f}, processor {cpu:.2f}")
 
 
 def nanodet(rounds: int = 3) -> None:
