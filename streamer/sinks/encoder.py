@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import av
 import av.error
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, VideoReformatter
@@ -263,8 +263,13 @@ class VideoEncoder:
         with priority_kept():
             return encoding.encode(picture)
 
-    def _rehearsed(self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool) -> Muxer:
-        return self._new_muxer(file, self._add_video, samples, plan=plan, fragmented=fragmented)
+    def _rehearsed(
+        self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool, fragments: InputContainer | None = None
+    ) -> Muxer:
+        if fragments is None:
+            return self._new_muxer(file, self._add_video, samples, plan=plan, fragmented=fragmented)
+        template = fragments.streams.video[0]
+        return self._new_muxer(file, lambda output: self._copy_video(output, template), samples, plan=plan)
 
     def _blank(self, start_s: Fraction) -> Iterator[Packet[Any]]:
         """Packets of a picture with nothing in it, as a stand-in for the video."""

@@ -1,4 +1,7 @@
-"""A rehearsal of the output: its plan written with the first packets of everything, trailer and all, and read back."""
+"""A rehearsal of the output: its plan written with the first packets of everything, trailer and all, and read back.
+
+One picture is encoded: where fragments are copied into a final shape at the end, they are in the rehearsal, too.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any, Protocol
 
 import av
 import av.error
+from av.container import InputContainer
 from av.packet import Packet
 
 from streamer.errors import OutputRefused
@@ -31,9 +35,12 @@ class Pictures(Protocol):
 
 
 class BuildMuxer(Protocol):
-    """Begins the output by a plan, in memory, in one of the forms that it takes."""
+    """Begins the output by a plan, in memory, in one of the forms that it takes; ``fragments`` are what is copied into its
+    final shape."""
 
-    def __call__(self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool) -> Muxer: ...
+    def __call__(
+        self, plan: Plan, samples: Samples, file: io.BytesIO, *, fragmented: bool, fragments: InputContainer | None = None
+    ) -> Muxer: ...
 
 
 def proven_plan(
@@ -53,11 +60,11 @@ def proven_plan(
         while plans:
             plan = plans.popleft()
             try:
-                for fragmented in (True, False) if container.two_steps else (False,):
-                    file = io.BytesIO()
-                    _rehearse(
-                        build(plan, samples, file, fragmented=fragmented), file, pictures, max(samples.start_s, Fraction(0))
-                    )
+                file = io.BytesIO()
+                muxer = build(plan, samples, file, fragmented=container.two_steps)
+                _rehearse(muxer, file, pictures(max(samples.start_s, Fraction(0))))
+                if container.two_steps:
+                    _rehearse_final_shape(build, plan, samples, file)
             except _MissingKind as missing:
                 reason = reason or str(missing)
                 smaller = plan.without(missing.kind, samples.streams)
@@ -72,13 +79,23 @@ def proven_plan(
     raise OutputRefused(f"{path} cannot be written ({reason})", hint="take another ending, such as .mkv")
 
 
-def _rehearse(muxer: Muxer, file: io.BytesIO, pictures: Pictures, start_s: Fraction) -> None:
+def _rehearse_final_shape(build: BuildMuxer, plan: Plan, samples: Samples, written: io.BytesIO) -> None:
+    """Copy the fragments in ``written``, as is done at the end, and read that back. Raises as :func:`_rehearse`."""
+    written.seek(0)
+    with av.open(written, "r") as fragments:
+        file = io.BytesIO()
+        packets = fragments.demux(fragments.streams.video[0])
+        muxer = build(plan, samples, file, fragmented=False, fragments=fragments)
+        _rehearse(muxer, file, (packet for packet in packets if packet.size))
+
+
+def _rehearse(muxer: Muxer, file: io.BytesIO, packets: Iterator[Packet[Any]]) -> None:
     """Write the file and read it back.
 
     Raises FFmpeg's errors, ``OSError`` and ``ValueError``; ``_MissingKind`` when less comes back than went in.
     """
     try:
-        for packet in pictures(start_s):
+        for packet in packets:
             muxer.write(packet)
         # Of attachments a cover comes back as a picture.
         expected = Counter(str(stream.type) for stream in muxer.streams if stream.type != "attachment")
