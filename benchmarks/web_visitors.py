@@ -285,8 +285,7 @@ def judge(run: Run, seconds: float) -> int:
     for camera, share in shares.items():
         print(f"  {camera}: {watched[camera]:.2f} frames a second while it was watched, {share:.1%} of its rate when not")
     complaints = [line for line in run.log.splitlines() if _COMPLAINTS.search(line)]
-    print(f"  sent away by the server: {run.log.count('is sent away')}; exit code {code}")
-    print(f"  complaints in the log: {len(complaints)}", *complaints[:10], sep="\n  ")
+    print(f"  complaints in the log: {len(complaints)}; exit code {code}", *complaints[:10], sep="\n  ")
     kept = held[-1][1:] > held[0][1:]
     return int(bool(kept.any()) or bool(complaints) or min(shares.values()) < 0.98)
 

@@ -18,6 +18,7 @@ from streamer.web.event_pages import add_events
 from streamer.web.feed import Feed, Shown, Viewer
 from streamer.web.footage import FootageCamera, FootageLibrary
 from streamer.web.footage_pages import add_footage
+from streamer.web.letting_go import letting_go
 from streamer.web.line import Sizes
 from streamer.web.packets import VideoViewer
 from streamer.web.pages import Pages, add_static
@@ -139,9 +140,10 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
                 said = await socket.receive()
             return said.type is WSMsgType.TEXT
 
-        await _watch(feed, send, drawn=False)
-        if not socket.closed:
-            await socket.close(code=4000, message=b"too slow")
+        with letting_go(request):
+            await _watch(feed, send, drawn=False)
+            if not socket.closed:
+                await socket.close(code=4000, message=b"too slow")
         return socket
 
     async def video(request: web.Request) -> web.StreamResponse:
@@ -155,8 +157,9 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
         feed.read(viewer)
         sending = asyncio.ensure_future(_play(socket, viewer, playing))
         try:
-            async for _ in socket:  # it says nothing; this ends when it has gone
-                pass
+            with letting_go(request):
+                async for _ in socket:  # it says nothing; this ends when it has gone
+                    pass
         finally:
             feed.read_no_more(viewer)
             playing.end()
@@ -178,7 +181,8 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
                     await response.write(head.encode() + shown.drawn + b"\r\n")
             return True
 
-        await _watch(feed, send, drawn=True)
+        with letting_go(request):
+            await _watch(feed, send, drawn=True)
         return response
 
     async def snapshot(request: web.Request) -> web.Response:

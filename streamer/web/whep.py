@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamer.web.feed import Feed
+from streamer.web.letting_go import letting_go
 from streamer.web.line import Sizes
 from streamer.web.offer import for_viewer, has_h264, without_names
 
@@ -223,10 +224,11 @@ def add_whep(
         await socket.prepare(request)
         telling = asyncio.ensure_future(_tell(socket, session))
         try:
-            async for _ in socket:  # it says nothing; this ends when it has gone, or is sent away
-                pass
-            if session.over:
-                await telling
+            with letting_go(request):
+                async for _ in socket:  # it says nothing; this ends when it has gone, or is sent away
+                    pass
+                if session.over:
+                    await telling
         finally:
             telling.cancel()
             await session.peer.close("its page is gone")

@@ -7,19 +7,29 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import httpx
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("aiortc")
 
+from streamer.frame import Frame
+from streamer.instances import Instances
+from streamer.stages import Annotated
 from streamer.web.access import Access
+from streamer.web.feed import FeedOutput
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 from tests.waiting import wait_until
 from tests.web.sent import packets, sending
 from tests.web.test_access import NOTHING
+from tests.web.test_encoded_video import INFO
 from tests.web.test_whep import offered, watching
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -82,6 +92,42 @@ def test_connections_that_are_reset_by_the_thousand_leave_nothing(served: tuple[
     for number in range(1000):
         abrupt(server, request, reads=0 if path == "whep" or number % 3 else 500)
     wait_until(given_back(server, wall, before), what=lambda: (before, held(server), wall.viewers))
+
+
+@pytest.mark.parametrize("path", ["video", "mjpeg"])
+def test_a_connection_on_which_nothing_is_taken_is_cut(
+    served: tuple[WebServer, Wall], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, wall = served
+    monkeypatch.setattr("streamer.web.wall.STALLED_S", 1.0)
+    monkeypatch.setattr("streamer.web.letting_go.LAST_S", 0.5)
+    feed = wall.feeds["gate"]
+    httpx.get(f"{server.url}/api/cameras")
+    threads, files, tasks = held(server)
+    noise = np.random.default_rng(7).integers(0, 255, (720 * 3 // 2, 1280), np.uint8)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(f"GET /api/cameras/gate/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{WEBSOCKET}\r\n".encode())
+        wait_until(lambda: wall.viewers)
+        output = FeedOutput(feed, replace(INFO, width=1280, height=720), {})
+        number = 0
+
+        def is_cut() -> bool:
+            nonlocal number
+            number += 1
+            output.write(picture_of(noise, number))  # as often as this is asked
+            return all(now <= then for now, then in zip(held(server), (threads, files + 1, tasks), strict=True))
+
+        wait_until(is_cut, 120, what=lambda: (files, tasks, held(server), wall.viewers))
+        assert wall.viewers == 0
+
+
+def picture_of(planes: NDArray[np.uint8], number: int) -> Annotated:
+    picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    pts = 3600 * number
+    frame = Frame(picture=picture, index=number, pts=pts, time_base=Fraction(1, 90_000), source="gate", captured_at=number / 25)
+    return Annotated(frame, Instances.empty())
 
 
 def test_sessions_that_are_left_leave_nothing(served: tuple[WebServer, Wall]) -> None:
