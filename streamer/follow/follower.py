@@ -15,7 +15,7 @@ from streamer.follow.flow import Flow, FlowEstimator, LowResFrame, alike
 from streamer.follow.flow_gain import FlowGain
 from streamer.follow.history import History, Moment
 from streamer.follow.identities import Identities
-from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match
+from streamer.follow.matching import DOUBTFUL_IOU, OTHER_CLASS_IOU, SURE_IOU, match, match_leaps
 from streamer.follow.motion import Doubles, MotionState, centre_prior, sample, step
 from streamer.follow.occlusion import SURE_BOX, OcclusionOrder, Shape, cover, uncovered_box
 from streamer.follow.outlines import CarriedOutlines
@@ -37,6 +37,10 @@ ASPECT_RATE = 0.05
 REACH, REACH_PER_S, REACH_MOST = 1.6, 1.0, 3.5
 """Search radius for a missed track, in box sizes: at first, what each second adds, the largest. It may be that wide because the
 appearance has to match; narrower ones lose people who come out behind others."""
+
+LEAP_PER_S = 6.0
+"""How far an object may go beside what the flow says, in box sizes for each second between two frames: the box of a person is a
+metre large, and a cyclist goes six in a second. At 25 frames a second that is a quarter of a box, at 5 more than one."""
 
 
 @dataclass(eq=False)
@@ -244,10 +248,18 @@ class Follower:
             taken |= {rows[f]: open_tracks[t] for t, f in pairs}
             matched = {t for t, _ in pairs}
             open_tracks = [track for t, track in enumerate(open_tracks) if t not in matched]
+        new = [i for i in sure if i not in taken]
+        seen_before = [track for track in open_tracks if not track.misses]
+        states = [track.past[then.index] for track in seen_before]
+        reach = min(REACH, LEAP_PER_S * then.since_s)
+        for t, f in match_leaps(seen_before, states, [detections[i] for i in new], reach):
+            taken[new[f]] = seen_before[t]
+            open_tracks.remove(seen_before[t])
         renewed = list(taken.values())
-        self._correct({track: detections[i] for i, track in taken.items()}, then, known)
+        detection_of = {track: detections[i] for i, track in taken.items()}
+        self._correct(detection_of, then, known)
         self._miss(open_tracks, renewed, then)
-        renewed += self._births([detections[i] for i in range(len(detections)) if i not in taken], renewed, then)
+        renewed += self._births([detections[i] for i in range(len(detections)) if i not in taken], detection_of, then)
         return renewed
 
     def _correct(self, detection_of: dict[Track, Detection], then: Moment, known: Sequence[Track]) -> None:
@@ -313,17 +325,18 @@ class Follower:
         # Before another track is made: Python may give it the identity of one that was dropped.
         self._order.forget(self._tracks)
 
-    def _births(self, detections: Sequence[Detection], renewed: Sequence[Track], then: Moment) -> list[Track]:
+    def _births(self, detections: Sequence[Detection], detection_of: dict[Track, Detection], then: Moment) -> list[Track]:
         born: list[Track] = []
         picture = np.array(then.low_res.size, np.float64)
+        # A track that was corrected by little is not where its object was detected, which a second answer may lie beside.
+        there = [(track, track.past[then.index].box_xyxy) for track in detection_of]
+        there += [(track, one.box_xyxy) for track, one in detection_of.items() if one.score >= self.settings.start_score]
         for detection in sorted(detections, key=lambda detection: -detection.score):
             if detection.score < self.settings.start_score:
                 break
-            others = [*renewed, *born]
-            if others:
-                boxes = np.stack([track.past[then.index].box_xyxy for track in others])
-                iou, _ = overlaps(detection.box_xyxy[None], boxes)
-                same = np.array([detection.class_id in track.votes for track in others])
+            if there:
+                iou, _ = overlaps(detection.box_xyxy[None], np.stack([box for _, box in there]))
+                same = np.array([detection.class_id in track.votes for track, _ in there])
                 # A second answer for a tracked object: it and its neighbour in one box, or another class.
                 if (iou[0] > np.where(same, 0.5, OTHER_CLASS_IOU)).any():
                     continue
@@ -331,6 +344,7 @@ class Follower:
             # A sliver at the picture's edge, of which as much is outside as may be, is too little to start from.
             if (detection.box_xyxy[2:] - detection.box_xyxy[:2]).prod() > (1.001 - MOST_UNSEEN) * (box[2:] - box[:2]).prod():
                 born.append(start(detection, then.index, then.time_s, box))
+                there.append((born[-1], box))
         self._tracks += born
         return born
 

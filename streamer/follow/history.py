@@ -22,6 +22,8 @@ class Moment:
     low_res: LowResFrame
     _flow: Flow | Callable[[], Flow] | None
     """The flow, or how it is computed once it is needed."""
+    since_s: float = 0.0
+    """Seconds since the frame before."""
 
     @property
     def flow(self) -> Flow | None:
@@ -62,6 +64,7 @@ class History:
     def append(self, moment: Moment) -> float:
         """Add the newest moment; returns the seconds since the one before, 0 for the first and where time goes back."""
         seconds = max(0.0, moment.time_s - self._moments[-1].time_s) if self._moments else 0.0
+        moment.since_s = seconds
         self._moments.append(moment)
         return seconds
 

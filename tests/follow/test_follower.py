@@ -174,6 +174,40 @@ def test_another_object_elsewhere_does_not_take_the_id_of_one_that_is_gone() -> 
     assert [summary.track_id for summary in follower.tracks_summary()] == [1, 2]
 
 
+@pytest.mark.parametrize(("frames_apart", "ids"), [(2, [1]), (1, [5])], ids=["5 fps", "10 fps"])
+def test_what_goes_further_than_it_is_large_is_the_same_object_where_frames_are_rare(frames_apart: int, ids: list[int]) -> None:
+    follower = Follower()
+    for step in range(5):
+        index, left = frames_apart * step, 10.0 + 50.0 * step
+        follower.advance(scene(index, (9, left, 60.0)))
+        follower.expect(index)
+        follower.detected(index, found((left, 60.0, 0.9)))
+        shown = follower.instances()
+    newest = shown[shown.track_ids == ids[0]]
+    assert newest.boxes_xyxy[0] == pytest.approx((210.0, 60.0, 250.0, 124.0), abs=4.0)
+    assert max(shown.track_ids) == ids[0]
+
+
+def test_a_leap_that_might_be_either_of_two_is_none() -> None:
+    follower = Follower()
+    for index, lefts in ((0, [120.0]), (2, [70.0, 170.0])):
+        follower.advance(scene(index, *((9, left, 60.0) for left in lefts)))
+        follower.expect(index)
+        follower.detected(index, found(*((left, 60.0, 0.9) for left in lefts)))
+        shown = follower.instances()
+    # The first one was missed just now, so that it is still shown where it was.
+    assert sorted(shown.track_ids.tolist()) == [1, 2, 3]
+
+
+def test_a_second_answer_beside_the_detection_of_a_slow_track_is_no_second_thing() -> None:
+    follower = Follower()
+    for i in range(12):
+        follower.advance(scene(i, (9, 20.0, 60.0)))
+        follower.expect(i)
+        follower.detected(i, found((20.0, 60.0, 0.9)) if i < 11 else found((36.0, 60.0, 0.9), (46.0, 60.0, 0.85)))
+        assert follower.instances().track_ids.tolist() == [1]
+
+
 def test_a_sliver_at_the_edge_starts_no_track() -> None:
     follower = Follower()
     for i in range(8):
