@@ -23,6 +23,7 @@ from streamer.cli.serve import EPILOG as SERVE_EPILOG
 from streamer.cli.serve import serve
 from streamer.cli.web import EPILOG as WEB_EPILOG
 from streamer.cli.web import web
+from streamer.runtime.blas_threads import sleep_when_idle
 from streamer.runtime.garbage import not_while_starting
 from streamer.runtime.own_thread import end_process
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
@@ -209,6 +210,7 @@ def main() -> None:
     the command is through, neither changes its exit code any more. A thread that was left in a long call delays nothing.
     """
     not_while_starting()
+    sleep_when_idle()
     open_closed_streams()
     redact_stderr()
     for number in SIGNALS:
