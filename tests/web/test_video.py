@@ -84,7 +84,7 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         found = re.search(r"cameras at (http://127\.0\.0\.1:\d+)", process.log)
         assert found is not None
         url = found[1]
-        wait_until(lambda: all(told(url, name)["video"] for name in ("plain", "reordered", "covered", "mjpeg")), 60)
+        wait_until(lambda: all(is_known(told(url, name)) for name in ("plain", "reordered", "covered", "mjpeg")), 60)
         yield url
         process.process.send_signal(signal.SIGINT)
         process.wait(30)
@@ -94,9 +94,14 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             camera.stop()
 
 
+def is_known(camera: dict[str, Any]) -> bool:
+    """Whether it is settled how a page shows it: until a camera's packets have come it is by what is encoded, or by JPEG."""
+    return bool(camera["video"]) and "no packets of it have come" not in (camera["encoded"], camera["why_not"])
+
+
 def told(url: str, name: str) -> dict[str, Any]:
     cameras = httpx.get(f"{url}/api/cameras", timeout=30).json()["cameras"]
-    return next((camera for camera in cameras if camera["name"] == name), {"video": ""})
+    return next((camera for camera in cameras if camera["name"] == name), {"video": "", "encoded": "", "why_not": ""})
 
 
 SEAM = 512 - 500
