@@ -229,6 +229,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["annotate", "{}/clip.mp4", "--crf", "99"], 2, "crf"),
     (["annotate", "{}/clip.mp4", "--preset", "fastest"], 2, "preset"),
     (["annotate", "{}/clip.mp4", "--start", "5", "--end", "3"], 2, "end"),
+    (["annotate", "{}/clip.mp4", "--detector", BRIGHT, "--start", "99", "-q"], 1, "no frame of .*clip.mp4 came.*--start"),
     (["annotate", "--config", "{}/typo.yaml"], 2, "typo.yaml:2.*did you mean 'detector'"),
     (["annotate"], 2, "input"),
     (["annotate", "{}/clip.mp4", "--detector", "tests.bright:Cold"], 1, "cannot be warmed up: RuntimeError: no device"),

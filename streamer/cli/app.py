@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,9 @@ from streamer.runtime.garbage import not_while_starting
 from streamer.runtime.own_thread import end_process
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
 from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
+
+if TYPE_CHECKING:
+    from streamer.summary import Summary
 
 app = typer.Typer(
     name="streamer",
@@ -98,7 +101,21 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
         summary = annotate_with(settings, on_progress=progress.update, on_wait=progress.wait)
     if not settings.quiet:
         print_summary(summary)
-    return exit_code(complete=summary.frames_out > 0) if summary.interrupted else 0
+    return _exit_code(summary, settings.input)
+
+
+def _exit_code(summary: Summary, recording: str) -> int:
+    """The exit code after a run on a recording. Raises ``SourceError`` where not one frame of it came."""
+    if summary.interrupted:
+        return exit_code(complete=summary.frames_out > 0)
+    if not summary.frames_out:
+        from streamer.errors import SourceError
+
+        raise SourceError(
+            f"no frame of {recording} came, so that no picture was written",
+            hint="compare --start and --end with its length, which streamer probe prints",
+        )
+    return 0
 
 
 @app.command(
@@ -130,7 +147,7 @@ def render(context: typer.Context, config: ConfigFile = None, debug: Debug = Fal
         summary = render_with(settings, on_progress=progress.update)
     if not settings.quiet:
         print_summary(summary)
-    return exit_code(complete=summary.frames_out > 0) if summary.interrupted else 0
+    return _exit_code(summary, settings.input)
 
 
 @app.command()
