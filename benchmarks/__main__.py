@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("render",),
     "privacy": ("privacy",),
     "line": ("annotate", "line"),
+    "again": ("annotate", "again"),
     "nanodet": ("annotate", "nanodet"),
     "detector": ("detector",),
     "hub": ("hub",),

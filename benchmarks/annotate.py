@@ -1,6 +1,7 @@
 """What the line costs beside the work that cannot be avoided: a decode, an encode, and the detector's own calls.
 
 python -m benchmarks.annotate line      # scripted detector, 1080p, against bare loops and ffmpeg
+python -m benchmarks.annotate again     # render from records, 1080p, against bare transcodes of both pictures
 python -m benchmarks.annotate nanodet   # processor time with the built-in detector
 """
 
@@ -52,6 +53,41 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
                 print(f"  {ours}, to {name}: {wall:.2f}, processor {cpu:.2f}")
 
 
+def again(frames: int = 300, rounds: int = 3, preset: str = "veryfast", crf: str = "23") -> None:
+    """``render`` of ten instances from records, against bare transcodes of the recording and of the very picture that it draws:
+    outlines and labels cost the encoder more than what they cover."""
+    clip, drawn, target, found = (
+        str(path) for path in (scaled(1920, 1080, frames), OUT / "drawn.mp4", OUT / "again.mp4", OUT / "again.jsonl")
+    )
+    streamer, bare = [sys.executable, "-m", "streamer"], [sys.executable, "-m", "benchmarks.bare"]
+    encoding = ["--overwrite", "--quiet", "--preset", preset, "--crf"]
+    ten = ["--detector", "benchmarks.scripted:Ten", "--detections", found]
+    in_turn({"records": [*streamer, "annotate", clip, "-o", drawn, *encoding, "12", *ten]}, 0)
+    render = [*streamer, "render", clip, "-o", target, *encoding, crf, "--from", found]
+    runs = in_turn(
+        {
+            "render, 10 instances": render,
+            "render --draw none": [*render, "--draw", "none"],
+            "bare transcode": [*bare, "transcode", clip, target, preset, crf],
+            "bare transcode of the drawn": [*bare, "transcode", drawn, target, preset, crf],
+            "bare decode": [*bare, "decode", clip],
+            "bare decode of the drawn": [*bare, "decode", drawn],
+        },
+        rounds,
+    )
+    print(f"{frames} frames of 1080p, preset {preset}, median of {rounds} runs in turn:")
+    for name, done in runs.items():
+        print(_row(name, done))
+    cpu = {name: [run.cpu_s for run in done] for name, done in runs.items()}
+    ours, plain = cpu["render, 10 instances"], cpu["bare transcode"]
+    print(f"  processor time of render against a bare transcode: {ratio(ours, plain):.2f}")
+    print(f"  of render --draw none against it: {ratio(cpu['render --draw none'], plain):.2f}")
+    # The drawn picture has more to decode, too, which render never does.
+    parts = (cpu["bare transcode of the drawn"], cpu["bare decode of the drawn"], cpu["bare decode"])
+    same = [whole - drawn_s + plain_s for whole, drawn_s, plain_s in zip(*parts, strict=True)]
+    print(f"  of render against decoding the recording and encoding the drawn picture: {ratio(ours, same):.2f}")
+
+
 def nanodet(rounds: int = 3) -> None:
     """Processor time of the whole command against the sum of the interpreters' calls alone and a bare transcode."""
     from streamer.sinks.records import read_records
@@ -87,8 +123,10 @@ def nanodet(rounds: int = 3) -> None:
 
 if __name__ == "__main__":
     print(machine())
-    wanted = sys.argv[1:] or ["line", "nanodet"]
+    wanted = sys.argv[1:] or ["line", "again", "nanodet"]
     if "line" in wanted:
         line()
+    if "again" in wanted:
+        again()
     if "nanodet" in wanted:
         nanodet()

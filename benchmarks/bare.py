@@ -1,6 +1,7 @@
 """What the line is compared with: a plain loop that decodes and encodes, and one that only calls the interpreters.
 
 python -m benchmarks.bare transcode IN OUT PRESET CRF
+python -m benchmarks.bare decode IN
 python -m benchmarks.bare nanodet IN THREADS
 """
 
@@ -24,6 +25,17 @@ def transcode(source: str, target: str, preset: str, crf: str) -> None:
             frame.pict_type = 0
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+
+
+def decode(source: str) -> None:
+    """Decode with PyAV, and nothing else."""
+    import av
+
+    with av.open(source) as input_:
+        video = input_.streams.video[0]
+        video.thread_type = "AUTO"
+        for _ in input_.decode(video):
+            pass
 
 
 def nanodet(source: str, threads: int) -> None:
@@ -56,5 +68,7 @@ if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
     if what == "transcode":
         transcode(*arguments)
+    elif what == "decode":
+        decode(arguments[0])
     else:
         nanodet(arguments[0], int(arguments[1]))

@@ -1,4 +1,4 @@
-"""Time and memory of export, import and compare for long records: ``python -m benchmarks.datasets [OBJECTS]``.
+"""Time and memory of export, import, compare, analyse and render for long records: ``python -m benchmarks.datasets [OBJECTS]``.
 
 Each command runs in a process of its own; its peak memory is what the system counted. Times are of this machine.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 
 from benchmarks.measure import run
@@ -18,6 +20,9 @@ from streamer.sinks.coco_masks import Crop, rles
 OBJECTS = 1_000_000
 PER_FRAME = 10
 WIDTH, HEIGHT = 1280, 720
+SMALL = 160, 120
+"""Of the recording that is drawn again: memory goes with its length, and a larger one would take the time of its encoder."""
+ZONES = "zones: {left: {polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}\nlines: {middle: {points: [[0.5, 0], [0.5, 1]]}}\n"
 FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
 """Those that write few files and need no recording."""
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
@@ -26,13 +31,13 @@ _SHAPES = 50
 _TRACK_FRAMES = 300
 
 
-def write_records(path: Path, objects: int) -> None:
+def write_records(path: Path, objects: int, width: int = WIDTH, height: int = HEIGHT) -> None:
     """Persons who walk, ten in a frame, each for ten seconds: discs of 40 x 80 pixels."""
     y, x = np.mgrid[0:80, 0:40] + 0.5
     disc = ((x - 20) / 20) ** 2 + ((y - 40) / 40) ** 2 <= 1
-    corners = [(21 * number % (WIDTH - 40), 13 * number % (HEIGHT - 80)) for number in range(_SHAPES)]
-    masks = rles([Crop(left, top, disc) for left, top in corners], WIDTH, HEIGHT)
-    size = {"width": WIDTH, "height": HEIGHT}
+    corners = [(21 * number % (width - 40), 13 * number % (height - 80)) for number in range(_SHAPES)]
+    masks = rles([Crop(left, top, disc) for left, top in corners], width, height)
+    size = {"width": width, "height": height}
     stream = {"type": "stream", "schema": 2, "source": "a.mp4", **size, "time_base": "1/90000", "rate": "30"}
     with path.open("w") as file:
         said = {**stream, "detector": "made up", "masks": "rle", "labels": {"1": "person"}}
@@ -50,6 +55,20 @@ def write_records(path: Path, objects: int) -> None:
             time_s = {"pts": 3000 * frame, "time_s": round(frame / 30, 6)}
             file.write(json.dumps({"type": "frame", "frame": frame, **time_s, "instances": found}) + "\n")
         file.write(json.dumps({"type": "end", "frames": frames}) + "\n")
+
+
+def _write_recording(path: Path, frames: int) -> None:
+    """A grey one at the times of the records."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=30, options={"preset": "ultrafast", "x264-params": "keyint=300"})
+        stream.width, stream.height = SMALL
+        stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, 90_000)
+        stream.codec_context.time_base = Fraction(1, 90_000)
+        picture = av.VideoFrame.from_ndarray(np.full((SMALL[1] * 3 // 2, SMALL[0]), 128, np.uint8), format="yuv420p")
+        for number in range(frames):
+            picture.pts, picture.time_base = 3000 * number, Fraction(1, 90_000)
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
 
 
 def measure(name: str, *arguments: str | Path) -> None:
@@ -72,6 +91,23 @@ def main(objects: int) -> None:
                 file, back = folder / name / FILES.get(name, ""), folder / "back.jsonl"
                 said = ("import", file, "--from", name, "--records", records, "-o", back, "--overwrite")
                 measure(f"import {name}", *said)
+        zones = folder / "zones.yaml"
+        zones.write_text(ZONES)
+        measure("analyse", "analyse", records, "--zones", zones, "--counts", folder / "counts.csv")
+        write_records(records, objects, *SMALL)
+        clip = folder / "in.mp4"
+        _write_recording(clip, objects // PER_FRAME)
+        measure(
+            "render {}x{}".format(*SMALL),
+            "render",
+            clip,
+            "-o",
+            folder / "drawn.mp4",
+            "--from",
+            records,
+            "--preset",
+            "ultrafast",
+        )
 
 
 if __name__ == "__main__":

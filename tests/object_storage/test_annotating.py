@@ -120,6 +120,16 @@ def test_records_name_the_address_and_fit_the_recording(bucket: str, tree: Path,
     assert left_over(tmp_path) == []
 
 
+def test_on_ray_the_same_comes_out(bucket: str, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert run(tree, "-o", tmp_path / "out").returncode == 1
+    done = run(uploaded(tree, f"{bucket}/in"), "-o", f"{bucket}/out", "--ray", "local", "--workers", 2)
+    assert "3 of 4 recordings done, 1 failed" in done.stderr
+    assert objects(f"{bucket}/out", tmp_path / "o") == files(tmp_path / "out")
+    assert left_over(tmp_path) == []
+
+
 def test_a_pattern_takes_what_matches(bucket: str, tree: Path, tmp_path: Path) -> None:
     source = uploaded(tree, f"{bucket}/in")
     assert run(f"{source}/**/a*.mp4", "-o", tmp_path / "out").returncode == 0
