@@ -46,7 +46,10 @@ def _resident_mib() -> float:
 def start(rounds: int = 9) -> None:
     """From the start of the process to its end, or to the first annotated frame: seconds, and seconds of processor time."""
     command = (
-        "import os, sys, time\n"
+        "import os, sys\n"
+        "from streamer.cli.app import main, not_while_starting, sleep_when_idle\n"
+        "not_while_starting()\n"
+        "sleep_when_idle()\n"  # as `main` does, before the encoder is imported here
         "from streamer.sinks.encoder import VideoEncoder\n"
         "write = VideoEncoder.write\n"
         "def first(self, item):\n"
@@ -55,7 +58,6 @@ def start(rounds: int = 9) -> None:
         "VideoEncoder.write = first\n"
         f"sys.argv = ['streamer', 'annotate', {str(SAMPLES / 'pedestrians.mp4')!r}, '-o', {str(OUT / 'start.mp4')!r}, '-q', "
         "'--overwrite', '--detector', sys.argv[1]]\n"
-        "from streamer.cli.app import main\n"
         "main()\n"
     )
     OUT.mkdir(exist_ok=True)
