@@ -296,7 +296,10 @@ class DetectorService(Protocol):
 
     @property
     def begun(self) -> Sequence[Frame]:
-        """The frames that were begun last, answered or not: as many as may be under way at once."""
+        """The frames that were begun last, answered or not: as many as may be under way at once.
+
+        With them any older than the newest that may still be begun: an answer is of use only while its frame is kept.
+        """
         ...
 
     def submit(self, frame: Frame) -> None:

@@ -80,15 +80,19 @@ class GatedDetector:
     def __init__(self, service: DetectorService, gate: DetectionGate) -> None:
         self._service = service
         self._gate = gate
+        self._left: Frame | None = None
+        """The last frame that was left: where others have their turn first, it is begun when newer ones have come."""
 
     @property
     def begun(self) -> Sequence[Frame]:
         """See ``stages.DetectorService``."""
-        return self._service.begun
+        begun = self._service.begun
+        return begun if self._left is None or self._left in begun else (*begun, self._left)
 
     def submit(self, frame: Frame) -> None:
         """Leave the newest frame, if it is wanted."""
         if self._gate.wants(frame):
+            self._left = frame
             self._service.submit(frame)
 
     def poll(self) -> tuple[Frame, Instances] | None:

@@ -137,8 +137,10 @@ class Following:
         self.detection_latency_s = now - frame.captured_at
         self._answer_interval_s = 0.0 if self._used_at is None else now - self._used_at
         self._used_at = now
-        if frame.captured_at >= self._since:
-            self.follower.detected(frame.index, self._select.to_follow(found))
+        if frame.captured_at < self._since:
+            return
+        # What was seen in a frame that is not kept any more is not known now.
+        if self.follower.detected(frame.index, self._select.to_follow(found)):
             self._looked_s = frame.time_s if self._looked_s is None else max(self._looked_s, frame.time_s)
 
     def _still_known(self, frame: Frame) -> float | None:

@@ -132,7 +132,7 @@ def test_only_wanted_frames_reach_the_detector() -> None:
     for index in range(25):
         gated.submit(fakes.frame(index, fps=25))
     assert detector.frames == [0, 5, 10, 15, 20]
-    assert gated.begun is detector.begun
+    assert gated.begun == detector.begun
     answer = gated.poll()
     assert answer is not None
     assert answer[0].index == 0

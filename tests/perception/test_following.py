@@ -237,6 +237,35 @@ def test_masks_of_a_still_scene_live_until_the_motion_gate_lets_the_next_look_th
     assert gate.held_back > 60, "the gate is closed for most of the time"
 
 
+def test_a_frame_that_waits_for_its_turn_behind_the_gate_is_answered_for() -> None:
+    service = Elsewhere()
+    following = Following(
+        GatedDetector(service, gate_for(2.0, motion=False, max_mask_age_s=None)), Selection(score_threshold=0.5)
+    )
+    for index in range(4):
+        assert len(shown(following, walker(index))) == 0
+    assert service.newest is not None
+    assert service.newest.index == 0, "of ten frames a second every fifth is wanted"
+    service.begin()  # other cameras had their turn first
+    service.answer(found((20.0, 60.0, 0.9)))
+    instances = shown(following, walker(4))
+    assert instances.boxes_xyxy[0, 0] == pytest.approx(36.0, abs=3.0)
+
+
+def test_what_is_answered_for_a_frame_that_is_not_kept_is_no_look_at_the_scene() -> None:
+    service = Elsewhere()
+    following = Following(service, Selection(score_threshold=0.5))
+    shown(following, walker(0))
+    service.begin()
+    (late,) = service.begun
+    service.begun = ()
+    for index in range(1, 4):
+        shown(following, walker(index))
+    service.answers.append((late, found((20.0, 60.0, 0.9))))
+    (annotated,) = following.push(walker(4))
+    assert annotated.looked_s is None, "privacy covers the whole picture"
+
+
 def seen_by(following: Following, service: Elsewhere, first: int) -> int:
     """The id that a walker gets who is detected twice."""
     for i in range(first, first + 2):
