@@ -38,6 +38,11 @@ DEFAULT_INPUT_SIZE = (1024, 1024)
 """Width and height in pixels of the largest picture that is handed to a network of which nothing else is known."""
 MOST_OF_A_PICTURE = 4.0
 """Boxes that all reach further, in pictures, are in pixels."""
+LARGEST_CLASS_ID = 1_000_000
+HIGHEST_SCORE = 1.01
+"""1, and what sums of 16 bits make of it."""
+_PATTERN = frozenset("*?[\\")
+"""What TensorFlow takes for a pattern in the path of a model's weights."""
 Wanted = Callable[[Instances], NDArray[np.intp]]
 """Of N instances the rows that are wanted, in their order."""
 BIG_BYTES = 50_000_000
@@ -213,8 +218,10 @@ def to_boxes(
         most = boxes_yxyx[keep].max()
         raise DetectorContractError(f"the model {name}: {BOXES}: expected fractions 0..1 of the picture, got {most:g}")
     boxes_xyxy = boxes_yxyx[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
-    if not np.isfinite(classes[keep]).all():
-        raise DetectorContractError(f"the model {name}: {CLASSES}: expected finite numbers, got NaN or infinity")
+    if not (np.abs(classes[keep]) <= LARGEST_CLASS_ID).all():  # nor NaN
+        raise DetectorContractError(f"the model {name}: {CLASSES}: expected ids, got {classes[keep].max():g}")
+    if (highest := scores[keep][np.isfinite(scores[keep])].max(initial=0.0)) > HIGHEST_SCORE:
+        raise DetectorContractError(f"the model {name}: {SCORES}: expected 0..1, got {highest:g}")
     keep = keep[~(boxes_xyxy[keep, 2:] <= boxes_xyxy[keep, :2]).any(axis=1)]
     class_ids = np.rint(classes[keep]).astype(np.int64)
     return Instances(boxes_xyxy=boxes_xyxy[keep], scores=scores[keep], class_ids=class_ids), keep
@@ -228,7 +235,8 @@ def to_masks(
     ``picture`` is the width and height of what the model saw. Raises ``DetectorContractError`` for other shapes.
     """
     masks = _unbatched(name, answer, 3, MASKS)
-    kept = box_masks(masks, boxes, picture, name) if len(masks) == len(boxes) else None
+    fits = len(masks) == len(boxes) and masks.size
+    kept = box_masks(masks, boxes, picture, name) if fits else None
     if kept is None:
         raise _unexpected(name, MASKS, f"[1, {len(boxes)}, M, M] or [1, {len(boxes)}, height, width] of the picture", answer)
     return kept
@@ -256,6 +264,10 @@ def check_folder(folder: Path) -> None:
         raise DetectorUnavailable(
             f"{folder} is no SavedModel: it holds no {MODEL_FILE}",
             hint="name the folder that holds saved_model.pb and variables/",
+        )
+    if odd := sorted(_PATTERN.intersection(str(folder.absolute()))):
+        raise DetectorUnavailable(
+            f"the path of {folder} holds {' and '.join(odd)}, which TensorFlow takes for a pattern", hint="rename the folder"
         )
 
 

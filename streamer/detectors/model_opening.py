@@ -161,7 +161,8 @@ def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, dict[str, st
         raise DetectorContractError(f"the model {name}: expected one input, the picture, got: {', '.join(inputs) or 'none'}")
     ((argument, spec),) = inputs.items()
     shape = spec.shape.as_list() if spec.shape.rank is not None else [None] * 4
-    if spec.dtype != tf.uint8 or len(shape) != 4 or shape[0] not in (None, 1) or shape[3] not in (None, 3):
+    is_rgb = len(shape) == 4 and shape[0] in (None, 1) and (shape[3] == 3 or (shape[3] is None and shape[1] != 3))
+    if spec.dtype != tf.uint8 or not is_rgb:
         raise DetectorContractError(
             f"the model {name}: expected the input uint8 [1, height, width, 3], got {spec.dtype.name} {shape}",
             hint="export it with the input type image_tensor",
@@ -174,6 +175,13 @@ def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, dict[str, st
             hint="it must be a detector of the TF Object Detection API",
         )
     wanted = [key for key in (*REQUIRED, MASKS) if key in given]
+    for key in wanted:
+        dtype = given[key].dtype
+        if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+            raise DetectorContractError(
+                f"the model {name}: {key}: expected numbers, got {dtype.name}",
+                hint="it must be a detector of the TF Object Detection API",
+            )
 
     def five(picture: Any) -> dict[str, Any]:
         answers = signature(**{argument: picture})

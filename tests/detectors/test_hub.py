@@ -382,7 +382,7 @@ def test_a_box_without_area_is_left_out() -> None:
             r"detection_masks: expected shape \[1, 3, M, M\] or .*, got \[1, 3, 5, 6\]",
         ),
         (MASKS, np.zeros((1, 3, 25), np.float32), r"detection_masks: expected shape .*got \[1, 3, 25\]"),
-        (CLASSES, np.full((1, 3), np.nan, np.float32), "detection_classes: expected finite numbers"),
+        (CLASSES, np.full((1, 3), np.nan, np.float32), "detection_classes: expected ids, got nan"),
     ],
 )
 def test_odd_answers_are_named(key: str, value: NDArray[np.generic], words: str) -> None:
