@@ -121,7 +121,7 @@ class Canvas(NamedTuple):
     def lay(self, layer: Layer, x0: int, y0: int) -> None:
         """Lay prepared paint over the picture, its top left at an aligned (x0, y0)."""
         x, y = (x0 + self.shift_x) // 2, (y0 + self.shift_y) // 2
-        mixed = np.zeros_like(layer.paint)
+        mixed = np.empty_like(layer.paint)  # what lies outside the picture is reckoned with, and shown nowhere
         planes = []
         for plane, near, left, top in zip(self[:3], layer.planes(mixed), (x0, x, x), (y0, y, y), strict=True):
             target, part = _under(plane, near.shape, left, top)
