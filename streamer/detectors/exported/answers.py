@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Arrays, Floats, Found, Rows, best_first, unbatched
-from streamer.detectors.exported.grid_masks import cells_for, from_maps
+from streamer.detectors.exported.grid_masks import MOST_TRUED_PX, cells_for, from_maps, grids
 from streamer.detectors.exported.picture_input import Fit, Preparation
 from streamer.detectors.exported.recognition import Miss, Place
 
@@ -84,7 +85,11 @@ def _masks(maps: NDArray[Any], boxes: Floats, in_picture: Floats, fit: Fit, *, p
     values = maps.astype(np.float32) / np.float32(255.0 if maps.dtype == np.uint8 and maps.max(initial=0) > 1 else 1.0)
     logits = bool(values.size) and not (np.nanmin(values) >= -0.01 and np.nanmax(values) <= 1.01)
     if max(maps.shape[1:]) > BOX_CELLS_MOST:
-        return from_maps(values, fit.from_picture(in_picture), fit.input_size, logits=logits)
+        of_pixels = pasted and not logits and maps.shape[1:] == fit.input_size[::-1]
+        cells = cells_for(in_picture.astype(np.float64), CELLS_FOR_PIXEL) if of_pixels else None
+        return from_maps(
+            values, fit.from_picture(in_picture), fit.input_size, logits=logits, cells=cells, true_to_pixels=of_pixels
+        )
     if pasted and not logits:
         return _pasted(values, boxes, in_picture, fit)
     # Relative to the whole box, of which the picture may have cut something off.
@@ -109,10 +114,34 @@ def _pasted(maps: Floats, boxes: Floats, in_picture: Floats, fit: Fit) -> Floats
     centre = (boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2
     half = (boxes[:, 2:].astype(np.float64) - boxes[:, :2]) / 2 * (cells + 2) / cells
     start, end = np.trunc(centre - half), np.trunc(centre + half)
-    scale = (cells + 2) / np.maximum(end - start + 1, 1)
-    in_cells = (fit.from_picture(in_picture) - np.tile(start, 2)) * np.tile(scale, 2)
+    step = (cells + 2) / np.maximum(end - start + 1, 1)
+
+    def part_of(row: int, left: int, top: int, right: int, bottom: int) -> Floats:
+        first = (np.array([left, top]) + 0.5 - start[row]) * step[row] - 0.5
+        matrix = np.array([[step[row, 0], 0.0, first[0]], [0.0, step[row, 1], first[1]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        pixels = cv2.warpAffine(
+            bordered[row], matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(pixels, np.float32)
+
+    in_input = fit.from_picture(in_picture)
+    in_cells = (in_input - np.tile(start, 2)) * np.tile(step, 2)
     enough = cells_for(in_picture.astype(np.float64), CELLS_FOR_PIXEL)
-    return from_maps(bordered, in_cells, (cells + 2, cells + 2), logits=False, cells=enough)
+    # In larger ones each cell is many pixels wide, so that they need not be looked at, which would take long.
+    large = (end - start).max(axis=1) > MOST_TRUED_PX
+    small = np.flatnonzero(~large)
+    made = np.zeros((len(boxes), enough, enough), np.float32)
+    made[small] = grids(
+        lambda row, *sides: part_of(int(small[row]), *sides),
+        in_input[small],
+        fit.input_size,
+        logits=False,
+        cells=enough,
+        true_to_pixels=True,
+    )
+    made[large] = from_maps(bordered[large], in_cells[large], (cells + 2, cells + 2), logits=False, cells=enough)
+    return made
 
 
 OWN_SIZE = Preparation("none")

@@ -195,11 +195,18 @@ def test_masks_of_28_cells_are_of_the_box(written: Callable[[NDArray[np.float32]
     assert found.classes.tolist() == [18]
     assert found.masks is not None
     mask = found.masks(np.array([0]))[0]
-    assert 0.9 < mask[:, : len(mask) // 2 - 2].min() <= mask.max() <= 1.0
+    inside = mask[:, : len(mask) // 2 - 2]
+    # At the edge of its box a mask that is pasted fades.
+    assert 0.5 < inside.min() <= mask.max() <= 1.0
+    assert inside[2:-2, 2:].min() > 0.9
     assert mask[:, len(mask) // 2 + 2 :].max() < 0.1
 
 
 def pasted(mask: NDArray[np.float32], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
+    return pasted_values(mask, box, width, height) > 0.5
+
+
+def pasted_values(mask: NDArray[np.float32], box: NDArray[np.float64], width: int, height: int) -> NDArray[np.float32]:
     """As torchvision's ``paste_masks_in_image`` does it."""
     cells = len(mask)
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * (cells + 2) / cells
@@ -208,7 +215,7 @@ def pasted(mask: NDArray[np.float32], box: NDArray[np.float64], width: int, heig
     whole = np.zeros((height, width), np.float32)
     rows, columns = slice(max(y0, 0), min(y1 + 1, height)), slice(max(x0, 0), min(x1 + 1, width))
     whole[rows, columns] = made[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
-    return whole > 0.5
+    return whole
 
 
 @pytest.mark.parametrize(("side", "least"), [(24, 0.9), (60, 0.97), (120, 0.98), (300, 0.98)])
@@ -232,6 +239,33 @@ def test_masks_are_pasted_as_torchvision_does(side: int, least: float) -> None:
         ours[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] = crop
         theirs = pasted(masks[0, 0], boxes[0].astype(np.float64), *size)
         assert np.count_nonzero(ours & theirs) >= least * np.count_nonzero(ours | theirs)
+
+
+@pytest.mark.parametrize(("side", "least"), [(30, 0.91), (60, 0.96), (100, 0.98)])
+@pytest.mark.parametrize("by_network", [False, True], ids=["28 cells", "pasted by the network"])
+def test_masks_that_differ_from_pixel_to_pixel_are_kept(side: int, least: float, *, by_network: bool) -> None:
+    """Untrained networks make such masks, and fine structures are like them."""
+    random = np.random.default_rng(side)
+    size = 400, 320
+    overlaps = []
+    for _ in range(20):
+        width, height = side * random.uniform(0.6, 1.0, 2)
+        left, top = random.uniform(0, size[0] - width), random.uniform(0, size[1] - height)
+        boxes, labels, scores, masks = zeros("torchvision")
+        boxes[0] = left, top, left + width, top + height
+        scores[0] = 0.9
+        masks[0, 0] = random.uniform(0, 1, (28, 28))
+        picture = pasted_values(masks[0, 0], boxes[0].astype(np.float64), *size)
+        maps = np.zeros((len(boxes), 1, size[1], size[0]), np.float32) if by_network else masks
+        if by_network:
+            maps[0, 0] = picture
+        reader, _ = reader_of(FAMILIES["torchvision"])
+        found = reader.read([boxes, labels, scores, maps], Fit(size, size, 0, 0, size), 0.5)
+        assert found.masks is not None
+        x0, y0, crop = binary_crop(found.masks(np.array([0]))[0], found.boxes_xyxy[0].tolist(), *size)
+        theirs = picture[y0 : y0 + crop.shape[0], x0 : x0 + crop.shape[1]] > 0.5
+        overlaps.append(np.count_nonzero(crop & theirs) / np.count_nonzero(crop | theirs))
+    assert np.median(overlaps) > least
 
 
 def test_rows_beyond_the_count_do_not_count() -> None:
