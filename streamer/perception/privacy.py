@@ -38,6 +38,8 @@ _MARGIN = 0.08
 """Margin around an object, as a share of its larger side."""
 _MARGIN_A_SECOND = 0.3
 """What the margin grows by in a second since the object was detected, as a share of its larger side."""
+_STAYS_SHOWN = 0.6
+"""What was sure enough to be shown once is shown down to this share of the threshold, so that it does not blink."""
 _FORGET_S = 10.0
 """Seconds after which a track is not remembered."""
 _MOST_KEPT_S = 30.0
@@ -185,6 +187,7 @@ class Private:
         found = item.instances
         tracks = [self._tracks.get(track_id) for track_id in found.track_ids.tolist()]
         sure = np.array([track is not None and track.sure for track in tracks], np.bool_)
+        sure &= found.scores >= _STAYS_SHOWN * self._show.score_threshold
         wanted = replace(self._show, score_threshold=0.0)
         item.instances = wanted(found[sure | (found.scores >= self._show.score_threshold)])
         return item

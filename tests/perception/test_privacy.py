@@ -167,6 +167,14 @@ def test_what_is_not_shown_is_covered_all_the_same() -> None:
     assert covered_columns(item)[0] in range(30, 50)
 
 
+def test_what_was_sure_once_is_shown_until_it_is_hardly_there_and_covered_all_the_time() -> None:
+    scores = (0.6, 0.35, 0.22)
+    private = Private(Scripted({i: one(50.0, score=score) for i, score in enumerate(scores)}), ALL, SELECT)
+    items = [item for i in range(len(scores)) for item in private.push(still(i))]
+    assert [len(item.instances) for item in items] == [1, 1, 0]
+    assert all(covered_columns(item) != (-1, -1) for item in items)
+
+
 def test_without_a_look_in_the_dark_and_when_damaged_all_is_covered() -> None:
     (item,) = Private(Scripted({}, looked=False), ALL, SELECT).push(still(0))
     assert item.cover is NOT_YET
