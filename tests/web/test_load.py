@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +28,7 @@ from streamer.web.access import Access
 from streamer.web.feed import FeedOutput
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
+from tests.tls import Certificate
 from tests.waiting import wait_until
 from tests.web.sent import packets, sending
 from tests.web.test_access import NOTHING
@@ -156,3 +159,47 @@ def test_sessions_that_are_left_leave_nothing(served: tuple[WebServer, Wall]) ->
         assert answer.status_code == 201
         assert httpx.delete(server.url + answer.headers["Location"]).status_code == 200
     wait_until(given_back(server, wall, before), what=lambda: (before, held(server), wall.viewers))
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS and a token"])
+def test_idle_connections_and_half_requests_hold_up_nobody_and_end(
+    tmp_path: Path, tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.web.server._IDLE_S", 3.0)
+    wall = Wall(["gate"])
+    made = Certificate(tmp_path) if tls else None
+    access = Access(host="127.0.0.1", token="operator-token" if tls else None, tls=tls)
+    known = ssl.create_default_context(cafile=None if made is None else str(made.file))
+
+    def come() -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        return known.wrap_socket(connection, server_hostname="localhost") if tls else connection
+
+    with (
+        WebServer("0", lambda: wall_app(wall, access, NOTHING, list), tls=None if made is None else made.context()) as server,
+        httpx.Client(
+            base_url=server.url, verify=known, headers={"Authorization": "Bearer operator-token"}, timeout=30
+        ) as client,
+    ):
+        assert client.get("/api/cameras").status_code == 200
+        _, files, tasks = held(server)
+        idle = [come() for _ in range(200)]
+        halves = [come() for _ in range(50)]
+        for connection in halves:
+            connection.sendall(b"GET /api/cameras HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
+        assert [client.get("/api/cameras").status_code for _ in range(20)] == 20 * [200]
+        ends = [*idle, *halves]
+
+        def is_over() -> bool:
+            for connection in halves:  # a letter now and then
+                with suppress(OSError):
+                    connection.sendall(b"a")
+            _, now_files, now_tasks = held(server)
+            # Those of the ends that are here are files of this process, too.
+            return now_files <= files + len(ends) and now_tasks <= tasks
+
+        wait_until(is_over, 60, what=lambda: (files, tasks, held(server)))
+        for connection in ends:
+            connection.close()
+        assert client.get("/api/cameras").status_code == 200
+    wall.close()
