@@ -125,7 +125,7 @@ class Camera:
         self.port = int(line.split()[1])
 
     def tell(self, command: str) -> None:
-        """``jump SECONDS`` or ``switch FILE``; returns when it is done."""
+        """``jump SECONDS``, ``switch FILE`` or ``hold STREAM``; returns when it is done."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(command + "\n")

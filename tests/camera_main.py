@@ -1,7 +1,8 @@
 """A camera for tests, in a process of its own: sends encoded units from a file over RTSP, and writes down a hash of each.
 
 Runs under Debian's Python, which has GStreamer's bindings, so it imports nothing of the project. Prints ``READY <port>``.
-On stdin: ``jump SECONDS`` moves the time stamps from then on, ``switch FILE`` sends the units of another file.
+On stdin: ``jump SECONDS`` moves the time stamps from then on, ``switch FILE`` sends the units of another file, ``hold STREAM``
+sends nothing more of that stream (0 is the video).
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Camera:
         self.order: list[int] = json.loads(options.order)
         self.shift_s = 0.0
         self.sent = [0] * len(self.tracks)
+        self.held: set[int] = set()
 
     def launch(self) -> str:
         """What GStreamer is to make."""
@@ -88,6 +90,9 @@ class Camera:
         while not stop.is_set():
             due = begun + index * step_s
             stop.wait(max(0.0, due - (clock.get_time() - base) / Gst.SECOND))
+            if number in self.held:
+                stop.wait()
+                return
             units = self.tracks[number][2]
             unit = units[self.sent[number] % len(units)]
             late = self.order[self.sent[0] % len(self.order)] if kind == "video" and self.order else 0
@@ -111,6 +116,8 @@ class Camera:
                 kind, codec, _, step_s = self.tracks[0]
                 self.tracks[0] = (kind, codec, read_units(value), step_s)
                 self.sent[0] = 0
+            elif command == "hold":
+                self.held.add(int(value))
             print("DONE", flush=True)
 
 
