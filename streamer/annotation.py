@@ -119,7 +119,7 @@ def annotate_with(
     # Everything that can be refused is refused before the model is loaded, which may take a minute.
     output = config.output or default_output(config.input)
     if has_addresses(config):
-        with staged(config) as stage:
+        with staged(config, keep=keep_incomplete) as stage:
             summary = annotate_with(
                 stage.settings,
                 on_frame=on_frame,
@@ -130,7 +130,6 @@ def annotate_with(
                 keep_incomplete=keep_incomplete,
                 name=config.input,
             )
-            stage.put()
             return replace(summary, files=tuple(map(stage.named, summary.files)), notes=tuple(map(stage.named, summary.notes)))
     places = places_of(config)
     read = {"the input": config.input, "the file of labels": config.labels, "the file of zones": config.zones_file}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -54,7 +55,7 @@ class CvatDataset:
         with (self._info.folder / "annotations.xml").open("x", encoding="utf-8") as file:
             file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
             file.write(self._meta())
-            for number, key in enumerate(self._shapes):
+            for key, number in self._numbers().items():
                 class_id, track_id, kind = key
                 label = quoteattr(self._info.labels[class_id])
                 file.write(f'<track id="{number}" label={label} source="auto">\n')
@@ -86,6 +87,17 @@ class CvatDataset:
             self.lost["without their smaller parts"] += 1
         points = ";".join(f"{x:.2f},{y:.2f}" for x, y in zip(outlines[0][::2], outlines[0][1::2], strict=True))
         return "polygon", f'points="{points}"'
+
+    def _numbers(self) -> dict[tuple[int, int, str], int]:
+        """Ids of all tracks: our own, which readers other than CVAT keep, and new ones for what has none that is free."""
+        following = count(max((track_id for _, track_id, _ in self._shapes if track_id > 0), default=0) + 1)
+        numbers: dict[tuple[int, int, str], int] = {}
+        given: set[int] = set()
+        for key in self._shapes:
+            own = key[1]
+            numbers[key] = own if own > 0 and own not in given else next(following)
+            given.add(numbers[key])
+        return numbers
 
     def _attributes(self, track_id: int, score: str) -> str:
         values = zip(_ATTRIBUTES, (str(track_id), score), strict=True)

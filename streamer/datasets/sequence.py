@@ -38,7 +38,7 @@ class Sequence:
         said = {
             "name": Path(info.source).stem or "sequence",
             "imDir": "img1",
-            "frameRate": f"{float(rate):g}",
+            "frameRate": round(rate),  # readers want a whole number
             "seqLength": self.frames,
             "imWidth": info.width,
             "imHeight": info.height,

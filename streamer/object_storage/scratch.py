@@ -12,7 +12,8 @@ from pathlib import Path
 
 from streamer.errors import OutputWriteFailed
 
-_PREFIX = "work-"
+WORK = "work-"
+"""How the names of folders begin that are removed when nobody holds them."""
 
 
 def scratch_root(chosen: Path | None) -> Path:
@@ -31,9 +32,9 @@ def work_folder(root: Path) -> Iterator[Path]:
         root.mkdir(parents=True, exist_ok=True)
         with (root / "lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # between making a folder and holding it, nobody may take it for one that is left
-            for left in root.glob(f"{_PREFIX}*"):
+            for left in root.glob(f"{WORK}*"):
                 _remove_unless_held(left)
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+            folder = Path(tempfile.mkdtemp(prefix=WORK, dir=root))
             held = os.open(folder, os.O_RDONLY)
             fcntl.flock(held, fcntl.LOCK_EX)
     except OSError as error:

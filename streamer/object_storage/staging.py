@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from streamer.config.annotate import AnnotateConfig
-from streamer.errors import ConfigError, OutputRefused, StreamerError
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, StreamerError
 from streamer.object_storage.addresses import address_of
-from streamer.object_storage.scratch import scratch_root, work_folder
+from streamer.object_storage.scratch import WORK, scratch_root, work_folder
 from streamer.object_storage.storage import Storage
+
+log = logging.getLogger(__name__)
 
 RESULTS = ("output", "detections", "coco", "counts")
 """Settings that name a file that is written."""
@@ -32,7 +35,7 @@ class Staged:
     """Files of results, and the addresses that they are for."""
     _fetched: tuple[Path, str] | None = None
 
-    def put(self) -> None:
+    def _put(self) -> None:
         """Bring the results that are there to their addresses, each whole. Raises ``OutputWriteFailed``."""
         for path, address in self._results:
             # A failed write leaves what was done beside it, under another name.
@@ -48,12 +51,14 @@ class Staged:
 
 
 @contextmanager
-def staged(config: AnnotateConfig) -> Iterator[Staged]:
+def staged(config: AnnotateConfig, *, keep: bool) -> Iterator[Staged]:
     """Fetch the input where it is at an address, and give the results that are for addresses files of this machine.
 
-    What is there already is refused before anything is fetched. In the end nothing is left on this machine. Raises
-    ``ConfigError``, ``OutputRefused``, ``SourceUnavailable`` and ``OutputWriteFailed``; what a ``StreamerError`` says that
-    comes out of the block names addresses, and what was completed by then has been brought to them.
+    What is there already is refused before anything is fetched. After the block the results are brought to their addresses,
+    also those that were completed before it failed with a ``StreamerError``, whose text then names addresses. In the end
+    nothing is left on this machine, but, with ``keep``, results that are not brought there: they are told of.
+
+    Raises ``ConfigError``, ``OutputRefused``, ``SourceUnavailable`` and ``OutputWriteFailed``.
     """
     if address_of(config.events) is not None:
         raise ConfigError(
@@ -85,5 +90,22 @@ def staged(config: AnnotateConfig) -> Iterator[Staged]:
         except StreamerError as error:
             error.message, error.hint = stage.named(error.message), stage.named(error.hint)
             error.args = (error.message,)
-            stage.put()
+            try:
+                _bring(stage, folder, keep=keep)
+            except OutputWriteFailed as second:
+                error.hint = f"{error.hint}; {second}"
             raise
+        _bring(stage, folder, keep=keep)
+
+
+def _bring(stage: Staged, folder: Path, *, keep: bool) -> None:
+    try:
+        stage._put()  # noqa: SLF001  # as above
+    except (OutputWriteFailed, KeyboardInterrupt) as error:
+        if keep:
+            kept = folder.rename(folder.with_name(folder.name.replace(WORK, "kept-", 1)))
+            if isinstance(error, OutputWriteFailed):
+                error.hint = f"{error.hint}; what was made is in {kept}"
+            else:
+                log.warning("interrupted: what was made is in %s", kept)
+        raise

@@ -170,7 +170,7 @@ def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
     assert root.findtext("meta/task/size") == "5"
     assert [label.text for label in root.iterfind("meta/task/labels/label/name")] == ["person", "car", "class 77"]
     tracks = root.findall("track")
-    assert [track.get("id") for track in tracks] == [str(number) for number in range(len(tracks))]
+    assert [track.get("id") for track in tracks] == ["1", "2", "10", "9", "11", "12", "13"]
     assert [track.get("label") for track in tracks] == ["person", "car", "class 77", "car", *["class 77"] * 3]
     person = list(tracks[0])
     assert [(shape.get("frame"), shape.get("outside")) for shape in person] == [
@@ -188,6 +188,15 @@ def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
     assert coco_mask.iou([drawn], [coco_mask.encode(np.asfortranarray(truth(1, 0)))], [0])[0, 0] > 0.93
     assert [(shape.get("frame"), shape.get("outside")) for shape in tracks[2]] == [("0", "0"), ("1", "1")]
     assert (tracks[3][0].tag, tracks[3][0].get("xbr")) == ("box", "34.00")
+
+
+@pytest.mark.parametrize(
+    ("to", "file", "golden"),
+    [("cvat", "annotations.xml", "cvat.xml"), ("mot", "gt/gt.txt", "mot.txt"), ("mot", "seqinfo.ini", "mot.ini")],
+)
+def test_files_are_those_that_datumaro_reads(tmp_path: Path, to: str, file: str, golden: str) -> None:
+    export(write_records(tmp_path / "found.jsonl"), tmp_path / "out", to)
+    assert (tmp_path / "out" / file).read_text() == (Path(__file__).parent / "golden" / golden).read_text()
 
 
 def test_cvat_counts_the_frames_of_the_recording_or_those_of_the_pictures(clip: tuple[Path, Path], tmp_path: Path) -> None:

@@ -180,6 +180,16 @@ def test_a_recording_that_fails_on_the_way_brings_what_it_has(bucket: str, tree:
     assert left_over(tmp_path) == []
 
 
+def test_what_cannot_be_put_there_is_kept(bucket: str, tree: Path, tmp_path: Path) -> None:
+    done = run(tree / "a.mp4", "-o", "s3://nobodys-bucket/x/a.mp4")
+    assert done.returncode == 1
+    assert done.stderr.count("error:") == 1, bucket
+    (kept,) = (tmp_path / "cache" / "streamer" / "scratch").glob("kept-*/output/a.mp4")
+    assert str(kept.parent.parent) in done.stderr.replace("\n", "")
+    assert kept.stat().st_size > 0
+    assert left_over(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("places", "code", "told"),
     [
