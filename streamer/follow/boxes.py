@@ -36,6 +36,8 @@ def overlaps(a: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
 
 def crowding(boxes: Doubles) -> Doubles:
     """Of each of the boxes (N, 4) the largest share that one other of them covers, 0..1: (N,)."""
+    if len(boxes) < 2:
+        return np.zeros(len(boxes))  # most frames of most cameras
     common = common_areas(boxes, boxes)
     np.fill_diagonal(common, 0.0)
     return np.asarray((common / np.maximum(areas(boxes), 1e-6)[:, None]).max(axis=1, initial=0.0))

@@ -155,6 +155,8 @@ class Following:
         self.follower.expect(newest.index, *(frame.index for frame in begun))
 
     def _shown(self, instances: Instances) -> Instances:
+        if not len(instances):
+            return instances
         limit = self.max_mask_age_s
         young = instances.mask_age_s <= limit
         if not young.all():
