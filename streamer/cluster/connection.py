@@ -7,16 +7,20 @@ import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from streamer.errors import ClusterUnavailable, ConfigError, in_one_line
+from streamer.runtime.own_thread import leave_behind
 
 AUTO, LOCAL = "auto", "local"
 NAMESPACE = "streamer"
 _CONNECT_S = 5.0
+_SHUT_DOWN_S = 10.0
+"""It takes 1 s, and 5 where the head is gone."""
 _OBJECT_STORE_BYTES = 100 << 20
 """Nothing large travels through Ray: recordings are read where they are worked on."""
 
@@ -53,7 +57,7 @@ def connected(address: str, *, cpus: int | None = None) -> Iterator[Any]:
                 _restore(handler)
             yield ray
         finally:
-            ray.shutdown()
+            _shut_down(ray)
             _restore(handler)
 
 
@@ -83,6 +87,15 @@ def _prepare(address: str) -> None:
         raise ClusterUnavailable(
             f"nothing answers at {address} ({in_one_line(error)})", hint="check the address, and that the head runs"
         ) from error
+
+
+def _shut_down(ray: Any) -> None:
+    """In a thread: where the head stands still it does not return, and this process is ended without it."""
+    thread = threading.Thread(target=ray.shutdown, name="shutdown", daemon=True)
+    thread.start()
+    thread.join(_SHUT_DOWN_S)
+    if thread.is_alive():
+        leave_behind(thread)
 
 
 def _restore(handler: Any) -> None:

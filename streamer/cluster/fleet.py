@@ -14,6 +14,7 @@ from streamer.cluster.connection import connected
 from streamer.cluster.fleet_camera import FleetCamera
 from streamer.cluster.fleet_head import NAME, FleetHead, Seen
 from streamer.cluster.fleet_messages import Ended, Task
+from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.lease import LEASE_S
 from streamer.cluster.placing import absolute, gpu_share
 from streamer.config.live import CameraConfig, RunOptions
@@ -37,6 +38,7 @@ _SILENT_S = LEASE_S + 1.0
 _END_S = 3.5
 _AGAIN_S = 5.0
 _COPIED_CORES = 0.05
+_HEAD_GONE = "without it no camera runs; start the cluster again, and then this command"
 
 
 def run_fleet(cameras: Mapping[str, CameraConfig], process: RunOptions, *, observe: Observer | None = None) -> int:
@@ -48,8 +50,8 @@ def run_fleet(cameras: Mapping[str, CameraConfig], process: RunOptions, *, obser
     assert process.ray is not None
     check_cameras(cameras, process)
     check_fleet(cameras, process)
-    with connected(process.ray) as ray:
-        fleet = _Fleet(ray, cameras, process, observe)
+    with connected(process.ray) as ray, HeadWatch(ray, _HEAD_GONE) as head:
+        fleet = _Fleet(ray, head, cameras, process, observe)
         with served(process.metrics, fleet.statuses, dict):
             fleet.start()
             with Interrupts(fleet.stop, fleet.abandon), SighupHandler(fleet.stop):
@@ -91,8 +93,16 @@ class _Run:
 class _Fleet:
     """The fleet of this process. :meth:`stop`, :meth:`abandon` and :meth:`statuses` are for any thread."""
 
-    def __init__(self, ray: Any, cameras: Mapping[str, CameraConfig], process: RunOptions, observe: Observer | None) -> None:
+    def __init__(
+        self,
+        ray: Any,
+        watch: HeadWatch,
+        cameras: Mapping[str, CameraConfig],
+        process: RunOptions,
+        observe: Observer | None,
+    ) -> None:
         self._ray = ray
+        self._watch = watch
         self._cameras = {name: absolute(camera) for name, camera in cameras.items()}
         wanted = {"metrics": None, "ray": None, **({} if gpu_index(process.device) is None else {"device": "cuda"})}
         self._process = absolute(process.model_copy(update=wanted))
@@ -120,7 +130,7 @@ class _Fleet:
             ) from error
         for name in self._cameras:
             self._begin(name)
-        log.info("%d cameras on a cluster of %d machines", len(self._cameras), self._machines())
+        log.info("%d cameras on a cluster of %d machines", len(self._cameras), len(self._watch.machines()))
 
     def stop(self) -> None:
         """Complete the outputs, and end."""
@@ -135,12 +145,13 @@ class _Fleet:
         return [self._status(name) for name in self._cameras]
 
     def run(self) -> int:
-        """Until all have ended."""
+        """Until all have ended. Raises ``ClusterUnavailable`` when the head is gone."""
         report_at = 0.0
         asked = False
         try:
             while len(self._ended) < len(self._cameras) and not self._abandoned:
                 now = time.monotonic()
+                self._watch.machines()
                 if self._stopping_at is not None and not asked:
                     asked = True
                     self._ask_to_end()
@@ -255,9 +266,6 @@ class _Fleet:
 
     def _waiting(self, name: str, reason: str) -> CameraStatus:
         return starting(name, self._cameras[name], self._since_s, self._since_utc_s, reason)
-
-    def _machines(self) -> int:
-        return sum(node["Alive"] for node in self._ray.nodes())
 
 
 def seen_in_fleet(address: str) -> Sequence[Seen]:

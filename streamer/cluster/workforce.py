@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from streamer.archive.messages import Came, Gone, Message, Work
 from streamer.archive.run import ArchiveStatus, annotate_archive
 from streamer.cluster.annotator import ClusterAnnotator
 from streamer.cluster.connection import connected
+from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.placing import absolute, gpu_share
 from streamer.config.annotate import AnnotateConfig
 from streamer.detectors.device import gpu_index
@@ -22,11 +23,10 @@ from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
 from streamer.perception.journal import is_held
 
-_LOOK_S = 1.0
-"""How often the machines of the cluster are looked at."""
 _END_S = 2.0
 _GLANCE_S = 0.02
 _NODE_DIED = "node has died"
+_HEAD_GONE = "start the cluster again; the same command with --resume goes on with what is left"
 
 
 def annotate_on_cluster(config: AnnotateConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
@@ -42,8 +42,11 @@ def _on_cluster(config: AnnotateConfig, manifest: Path | None) -> Iterator[RayWo
     assert config.ray is not None
     asked = config.workers if "workers" in config.model_fields_set else None
     cores = config.threads or 1
-    with connected(config.ray, cpus=None if asked is None else asked * cores) as ray:
-        yield RayWorkforce(ray, config, None if manifest is None else manifest.absolute(), asked, cores)
+    with (
+        connected(config.ray, cpus=None if asked is None else asked * cores) as ray,
+        HeadWatch(ray, _HEAD_GONE) as head,
+    ):
+        yield RayWorkforce(ray, head.machines, config, None if manifest is None else manifest.absolute(), asked, cores)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,21 +75,21 @@ class RayWorkforce:
     """
 
     ray: Any
+    machines: Callable[[], Sequence[Mapping[str, Any]]]
+    """Those of the cluster. Raises ``ClusterUnavailable`` when its head is gone."""
     config: AnnotateConfig
     manifest: Path | None
     asked: int | None
     cores: int
     _gpus: float = 0.0
     """Of a worker."""
-    _room: int = 0
-    _looked_at: float = -math.inf
 
     def __post_init__(self) -> None:
         if gpu_index(self.config.device) is not None:
             self._gpus = gpu_share(self.ray, self.config.device, self.asked)
         elif self.config.decode == "cuda":
             self._gpus = gpu_share(self.ray, "cuda", self.asked)
-        if not self._look():
+        if not self._room():
             raise ConfigError(
                 f"no machine of the cluster has {self.cores} cores for a worker",
                 hint="ray start --num-cpus N on the machines that shall work, or fewer --threads",
@@ -94,7 +97,7 @@ class RayWorkforce:
 
     def most(self) -> int:
         """As many as there is room for now, and no more than were asked for: machines may come and go."""
-        return self._look() if self.asked is None else min(self.asked, self._look())
+        return self._room() if self.asked is None else min(self.asked, self._room())
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""
@@ -150,14 +153,10 @@ class RayWorkforce:
         """Of the detector: those of the built-in one take all cores where nothing is said."""
         return self.cores if self.config.detector in DEFAULT_SCORE else self.config.threads
 
-    def _look(self) -> int:
-        """For how many workers there is room on all machines, taken or not; looked up once a second at most."""
-        now = time.monotonic()
-        if now - self._looked_at >= _LOOK_S:
-            self._looked_at = now
-            resources = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-            self._room = sum(self._fit(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in resources)
-        return self._room
+    def _room(self) -> int:
+        """For how many workers there is room on all machines, taken or not."""
+        resources = [machine["Resources"] for machine in self.machines()]
+        return sum(self._fit(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in resources)
 
     def _fit(self, cores: float, gpus: float) -> int:
         by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf

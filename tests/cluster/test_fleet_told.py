@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.cluster.fleet import _Fleet, _Run
+from streamer.cluster.head_watch import HeadWatch
 from streamer.config.live import CameraConfig, RunOptions
 from streamer.detectors.saved_model import first_line
 
@@ -30,9 +31,9 @@ def test_a_long_error_that_is_cut_shows_no_half_of_a_password(caplog: pytest.Log
         kill=lambda _: None,
         exceptions=SimpleNamespace(RayError=_RayError),
     )
-    fleet = _Fleet(ray, {"gate": CameraConfig(source="rtsp://10.0.0.7/live")}, RunOptions(), None)
-    fleet._runs["gate"] = _Run("actor", "result")
-    with caplog.at_level(logging.ERROR):
+    with HeadWatch(SimpleNamespace(nodes=list), "") as watch, caplog.at_level(logging.ERROR):
+        fleet = _Fleet(ray, watch, {"gate": CameraConfig(source="rtsp://10.0.0.7/live")}, RunOptions(), None)
+        fleet._runs["gate"] = _Run("actor", "result")
         fleet._hear(0.0)
     assert "cannot begin" in caplog.text
     assert "hunter" not in caplog.text

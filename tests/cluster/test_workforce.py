@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,16 @@ for name in "ab":
 """
 
 
+def workforce_of(ray: Any) -> RayWorkforce:
+    """One of two cores."""
+    settings = load_annotate_config(None, {"input": "in", "output": "out"})
+    return RayWorkforce(ray, lambda: [{"Resources": {"CPU": 2.0}}], settings, Path("manifest"), None, 1)
+
+
 def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}])
-    workforce = RayWorkforce(ray, load_annotate_config(None, {"input": "in", "output": "out"}), Path("manifest"), None, 1)
+    workforce = workforce_of(SimpleNamespace())
     assert workforce.hear([], 0.25) == []
     assert slept == [0.25]
     assert workforce.most() == 2
@@ -46,12 +52,7 @@ def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.Monk
 def test_who_holds_a_journal_has_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.cluster.workforce._END_S", 0.0)
     actor = SimpleNamespace(load=SimpleNamespace(remote=object))
-    ray = SimpleNamespace(
-        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
-        kill=lambda _: None,
-        wait=lambda calls, **_: (calls, []),
-    )
-    workforce = RayWorkforce(ray, load_annotate_config(None, {"input": "in", "output": "out"}), Path("manifest"), None, 1)
+    workforce = workforce_of(SimpleNamespace(kill=lambda _: None, wait=lambda calls, **_: (calls, [])))
     idle, goes_on, ended = (RayWorker(actor, None, path) for path in (None, tmp_path / "a", tmp_path / "b"))
     (tmp_path / "b").touch()
     journal = DetectionJournal(tmp_path / "a", {}, [])
