@@ -87,6 +87,9 @@ def annotate_archive(
                 status.done += 1
                 status.frames += answer.frames
                 status.notes += [(job.name, note) for note in answer.notes]
+                if job.moves:
+                    # Of the machines that were lost with it. Should one go on, its results would be these.
+                    remove_unfinished(job.work.settings)
             else:
                 manifest.failed(job.name, answer.reason)
                 status.failed.append((job.name, answer.reason))

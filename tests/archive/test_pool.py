@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable, Work
 from streamer.archive.pool import Job, Pool
+from streamer.archive.run import annotate_archive
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import ConfigError, DetectorUnavailable, StreamerError
 
@@ -148,3 +151,23 @@ def test_machines_that_go_while_the_detector_is_loaded_say_nothing_of_it() -> No
     assert ends == {"a": DONE}
     with pytest.raises(DetectorUnavailable, match="was killed"):
         played("a", [DIED], [DIED], most=1)
+
+
+def test_what_a_lost_machine_has_left_of_a_recording_is_removed_when_that_is_done(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"video")
+    left, others = (tmp_path / "out" / name for name in (".a.partial-0123abcd.mp4", ".b.partial-0123abcd.mp4"))
+
+    class Leaving(Cast):
+        def start(self) -> Player:
+            if len(self.parts) == 1:
+                left.write_bytes(b"some")
+                others.write_bytes(b"some")
+            return super().start()
+
+    settings = load_annotate_config(None, {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")})
+    cast = Leaving(deque([[Ready(), LOST], [Ready(), DONE]]), most_=1)
+    status = annotate_archive(settings, employ=lambda *_: nullcontext(cast))
+    assert (status.done, status.failed) == (1, [])
+    assert not left.exists()
+    assert others.exists()
