@@ -34,10 +34,17 @@ class Certificate:
 
 
 class TlsProxy:
-    """Passes on what comes to ``port`` over TLS to another port of this machine, and back."""
+    """Passes on what comes to ``port`` over TLS to another port of this machine, and back.
 
-    def __init__(self, certificate: Certificate, to_port: int) -> None:
+    ``clients``: file of the certificates of which clients have to show one.
+    """
+
+    def __init__(self, certificate: Certificate, to_port: int, *, clients: Path | None = None) -> None:
         self._context, self._to_port = certificate.context(), to_port
+        if clients is not None:
+            self._context.load_verify_locations(clients)
+            self._context.verify_mode = ssl.CERT_REQUIRED
+            self._context.set_alpn_protocols(["h2", "http/1.1"])
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []

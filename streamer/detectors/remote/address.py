@@ -33,7 +33,7 @@ _AUTHORITY = re.compile(
 )
 _TOKEN = re.compile("[ -~]+")
 """What a header may hold."""
-_OPTIONS = ("images", "quality", "timeout", "patience", "version", "ca")
+_OPTIONS = ("images", "quality", "timeout", "patience", "version", "ca", "cert", "key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class RemoteAddress:
     """For how long a recording waits for a server that is away."""
     ca: Path | None = None
     """File of the certificates that are trusted; None: the system's."""
+    own_certificate: tuple[Path, Path] | None = None
+    """Files of the certificate that this client shows, and of its key."""
 
     @property
     def server(self) -> str:
@@ -131,6 +133,7 @@ def parse(spec: str) -> RemoteAddress:
         timeout_s=_number(spec, "timeout", options.get("timeout", "10"), 0.01, MOST_TIMEOUT_S),
         patience_s=_number(spec, "patience", options.get("patience", "60"), 0.0, MOST_TIMEOUT_S),
         ca=_file(spec, options.get("ca")),
+        own_certificate=_own_certificate(spec, tls, options.get("cert"), options.get("key")),
     )
 
 
@@ -180,3 +183,22 @@ def _file(spec: str, name: str | None) -> Path | None:
         text = f"the detector {redact(spec)}: there are no certificates to read in {name}"
         raise ConfigError(text, hint="ca is a file of certificates (PEM)") from error
     return Path(name)
+
+
+def _own_certificate(spec: str, tls: bool, certificate: str | None, key: str | None) -> tuple[Path, Path] | None:
+    if certificate is None and key is None:
+        return None
+    if not tls or certificate is None or key is None:
+        text = f"the detector {redact(spec)}: cert and key go together, and with TLS"
+        raise ConfigError(text, hint="kserves://HOST:PORT/MODEL?cert=FILE&key=FILE")
+    import ssl
+
+    try:
+        # Without a password, it would be asked for at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
+    except OSError as error:  # SSLError is one
+        raise ConfigError(
+            f"the detector {redact(spec)}: {certificate} and {key} are no certificate and its key",
+            hint="both are PEM files; the key must be that of the certificate, and without a password",
+        ) from error
+    return Path(certificate), Path(key)

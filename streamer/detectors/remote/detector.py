@@ -20,7 +20,7 @@ from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.detectors.remote.address import RemoteAddress, parse
 from streamer.detectors.remote.connecting import connect
 from streamer.detectors.remote.connection import Connection
-from streamer.detectors.remote.failure import Failure, Kind
+from streamer.detectors.remote.failure import NO_CERTIFICATE, Failure, Kind
 from streamer.detectors.remote.model import RemoteModel, model_of
 from streamer.detectors.remote.transport import Transport
 from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
@@ -41,6 +41,8 @@ _WARM_UP_S = 120.0
 _WARM_UP_SIZE = 640, 360
 """In pixels, where the server says no size that is one."""
 _BACKOFF = Backoff(initial_s=0.1, max_s=5.0)
+_ENDED_TLS = "TSI_DATA_CORRUPTED"
+"""All that gRPC tells of a server that ended TLS after the handshake."""
 _PASSING = (Kind.AWAY, Kind.SLOW, Kind.BUSY)
 """Failures that a recording waits out."""
 
@@ -234,7 +236,9 @@ class RemoteDetector:
             hint = "a slow model needs more: …?timeout=60"
             return DetectorTimeout(f"the model {where} did not answer within {limit_s:g} s", hint=hint)
         if failure.kind is Kind.REFUSED:
-            hint = "give …?ca=FILE" if "certificate" in text else "the token stands before the host, with an @ between them"
+            hint = "the token stands before the host, with an @ between them"
+            if "certificate" in text:
+                hint = "give …?cert=FILE&key=FILE" if text == NO_CERTIFICATE else "give …?ca=FILE"
             return DetectorUnavailable(f"the server {self._address.server} refuses: {text}", hint=hint)
         if failure.kind is Kind.NO_MODEL:
             return DetectorUnavailable(
@@ -244,5 +248,7 @@ class RemoteDetector:
             return DetectorUnavailable(f"the server {self._address.server} is busy: {text}", hint="try again later")
         if failure.kind is Kind.AWAY:
             hint = "does it run there, with this protocol and with TLS or without?"
+            if _ENDED_TLS in text and self._address.own_certificate is None:
+                hint = "it may want a certificate of its clients: …?cert=FILE&key=FILE"
             return DetectorUnavailable(f"the server {self._address.server} does not answer: {text}", hint=hint)
         return DetectorError(f"the model {where} failed: {text}", hint="see the server's log")

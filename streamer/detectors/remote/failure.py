@@ -22,6 +22,10 @@ class Kind(Enum):
     """It does not take what it was sent, or cannot work on it."""
 
 
+NO_CERTIFICATE = "it wants a certificate of its clients"
+"""What is said of a server that knows its clients by their certificates."""
+
+
 class Failure(Exception):
     """A question without an answer; the text is the server's, or the system's, in one line."""
 

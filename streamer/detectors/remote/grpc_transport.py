@@ -41,7 +41,8 @@ class GrpcTransport:
         self._address = address
         self._metadata = () if address.token is None else (("authorization", f"Bearer {address.token}"),)
         trusted = Path(address.ca or ca_file()).read_bytes() if address.tls else None
-        self._credentials = None if trusted is None else grpc.ssl_channel_credentials(trusted)
+        certificate, key = (file.read_bytes() for file in address.own_certificate) if address.own_certificate else (None, None)
+        self._credentials = None if trusted is None else grpc.ssl_channel_credentials(trusted, key, certificate)
         self._closed = False
         self._channel = self._connection()
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from streamer.detectors.remote.address import RemoteAddress
-from streamer.detectors.remote.failure import Failure, Kind
+from streamer.detectors.remote.failure import NO_CERTIFICATE, Failure, Kind
 from streamer.detectors.remote.transport import MOST_ANSWER_BYTES
 from streamer.kserve import http_messages as messages
 from streamer.kserve.http_messages import JSON_LENGTH
@@ -41,6 +41,8 @@ class HttpTransport:
         if address.version:
             self._path += f"/versions/{quote(address.version, safe='')}"
         verify = ssl.create_default_context(cafile=str(Path(address.ca or ca_file()))) if address.tls else False
+        if isinstance(verify, ssl.SSLContext) and address.own_certificate is not None:
+            verify.load_cert_chain(*address.own_certificate)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs a line for each request
         self._client = httpx.Client(
             base_url=f"{'https' if address.tls else 'http'}://{address.server}",
@@ -122,6 +124,8 @@ class HttpTransport:
         except httpx.HTTPError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise Failure(Kind.REFUSED, "its certificate is not trusted") from error
+            if "CERTIFICATE_REQUIRED" in str(error):
+                raise Failure(Kind.REFUSED, NO_CERTIFICATE) from error
             raise Failure(Kind.AWAY, str(error) or type(error).__name__) from error
         except (
             RuntimeError,

@@ -32,7 +32,7 @@ from streamer.perception.selection import Selection, detected
 from streamer.stages import Detector, DetectsSelected
 from tests.fakes import frame, raise_at
 from tests.serving.servers import Saying, Scripted, Served, ServerProcess, picture
-from tests.tls import Certificate
+from tests.tls import Certificate, TlsProxy
 from tests.tls import certificate as certificate  # a fixture
 from tests.waiting import wait_until
 
@@ -101,6 +101,24 @@ def test_without_the_token_it_is_refused_and_the_token_is_never_shown(protocol: 
         detector.close()
         assert server.service.requests[protocol, "refused"] >= (2 if protocol == "grpc" else 0)
     assert "horse" not in f"{detector.name} {detector.device} {detector.device_told} {caplog.text}"
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_a_server_that_knows_its_clients_by_their_certificates(protocol: str, certificate: Certificate, tmp_path: Path) -> None:
+    (tmp_path / "client").mkdir()
+    own = Certificate(tmp_path / "client")
+    with Served([Scripted()]) as server:
+        proxy = TlsProxy(certificate, server.grpc.port if protocol == "grpc" else server.http.port, clients=own.file)
+        scheme = "kserves" if protocol == "grpc" else "kserve+https"
+        spec = f"{scheme}://127.0.0.1:{proxy.port}/toy?images=raw&patience=0&ca={certificate.file}"
+        try:
+            detector = RemoteDetector(f"{spec}&cert={own.file}&key={own.key}")
+            assert len(detector.detect(picture())) == 3
+            detector.close()
+            with pytest.raises(DetectorUnavailable, match=r"certificate of its clients.*cert=FILE&key=FILE"):
+                RemoteDetector(spec)
+        finally:
+            proxy.close()
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
