@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
-from streamer.datasets.waiting_shapes import WaitingShapes
+from streamer.datasets.waiting_shapes import TrackKeys, WaitingShapes
 from streamer.sinks.coco_masks import polygons
 
 _ATTRIBUTES = ("track_id", "score")
@@ -32,7 +32,7 @@ class CvatDataset:
         self._frames = 0
         self._shapes = WaitingShapes[tuple[int, int, str]](info.folder)
         """By class, track and kind of shape."""
-        self._untracked = 0
+        self._keys = TrackKeys()
 
     def picture(self, frame: StoredFrame) -> Path:
         """In ``images``."""
@@ -40,14 +40,12 @@ class CvatDataset:
 
     def add(self, frame: StoredFrame) -> None:
         """Keep the shapes of a frame: they are joined to tracks at the end."""
-        for one in frame.objects:
+        for one, (class_id, track_id, number) in self._keys.of(frame.objects):
             kind, shape = self._shape(one)
-            track_id = one.track_id
             if track_id is None:
-                self.lost["a track of one frame each, since they have no track"] += 1
-                self._untracked += 1
-                track_id = -self._untracked
-            self._shapes.add((one.class_id, track_id, kind), self._frames, f"{one.score:.4f} {shape}")
+                self.lost["a track of one frame each, since they have no track of their own"] += 1
+                track_id = -number
+            self._shapes.add((class_id, track_id, kind), self._frames, f"{one.score:.4f} {shape}")
         self._frames += 1
 
     def finish(self) -> None:

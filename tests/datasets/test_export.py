@@ -163,7 +163,7 @@ def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
         "12 of 16 objects are outlines, in which holes are filled",
         "4 of 16 objects are boxes, since they have no mask",
         "4 of 16 objects are without their smaller parts",
-        "4 of 16 objects are a track of one frame each, since they have no track",
+        "4 of 16 objects are a track of one frame each, since they have no track of their own",
     }
     assert sorted(path.name for path in (tmp_path / "cvat").iterdir()) == ["annotations.xml"]
     root = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot()
@@ -188,6 +188,17 @@ def test_cvat_has_a_track_for_each_object(tmp_path: Path) -> None:
     assert coco_mask.iou([drawn], [coco_mask.encode(np.asfortranarray(truth(1, 0)))], [0])[0, 0] > 0.93
     assert [(shape.get("frame"), shape.get("outside")) for shape in tracks[2]] == [("0", "0"), ("1", "1")]
     assert (tracks[3][0].tag, tracks[3][0].get("xbr")) == ("box", "34.00")
+
+
+def test_two_objects_of_a_track_in_one_frame_are_two_tracks_in_cvat(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    found.write_text(found.read_text().replace('"track_id":9', '"track_id":2'))
+    export(found, tmp_path / "cvat", "cvat")
+    tracks = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("track")
+    for track in tracks:
+        frames = [shape.get("frame") for shape in track]
+        assert len(frames) == len(set(frames)), track.get("id")
+    assert len({track.get("id") for track in tracks}) == len(tracks)
 
 
 @pytest.mark.parametrize(
@@ -301,3 +312,34 @@ def test_youtube_vis_is_read_by_trackeval(tmp_path: Path) -> None:
         for row, track in enumerate((1, 2)):
             expected = coco_mask.encode(np.asfortranarray(truth(index, row)))
             assert coco_mask.iou([read[track]], [expected], [0])[0, 0] == 1.0
+
+
+@pytest.mark.parametrize("to", ["mot", "mots"])
+def test_sequences_are_read_by_trackeval(tmp_path: Path, to: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports what NumPy has renamed
+        from trackeval.datasets import MotChallenge2DBox, MOTSChallenge
+    benchmark = "MOTS" if to == "mots" else "OWN"
+    sequence = tmp_path / "gt" / f"{benchmark}-train" / "in"
+    sequence.parent.mkdir(parents=True)
+    export(write_records(tmp_path / "found.jsonl"), sequence, to)
+    results = tmp_path / "trackers" / f"{benchmark}-train" / "own" / "data"
+    results.mkdir(parents=True)
+    (results / "in.txt").write_bytes((sequence / "gt" / "gt.txt").read_bytes())
+    (tmp_path / "gt" / "seqmaps").mkdir()
+    (tmp_path / "gt" / "seqmaps" / f"{benchmark}-train.txt").write_text("name\nin\n")
+    said = {"GT_FOLDER": str(tmp_path / "gt"), "TRACKERS_FOLDER": str(tmp_path / "trackers"), "SPLIT_TO_EVAL": "train"}
+    kind = MOTSChallenge if to == "mots" else MotChallenge2DBox
+    more = {} if to == "mots" else {"BENCHMARK": benchmark, "DO_PREPROC": False}
+    raw = kind({**said, **more, "PRINT_CONFIG": False}).get_raw_seq_data("own", "in")
+    for index in range(len(PTS)):
+        read = dict(zip(map(int, raw["gt_ids"][index]), raw["gt_dets"][index], strict=True))
+        if index == 2:
+            assert read == {}
+        elif to == "mot":
+            boxes = {1: (2 + 4 * index, 6), 2: (38, 20), 9: (10, 0)}
+            assert {track: box.tolist() for track, box in read.items()} == {t: [*c, SIDE, SIDE] for t, c in boxes.items()}
+        else:
+            assert set(read) == {2001, 1002}
+            person = coco_mask.encode(np.asfortranarray(truth(index, 0)))  # the car lies behind it in part
+            assert coco_mask.iou([read[2001]], [person], [0])[0, 0] == 1.0
