@@ -158,7 +158,7 @@ def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
     low = said.lower()
     if "external" in low or "file_size" in low or ("no such file" in low and str(file) not in said):
         return DetectorUnavailable(
-            f"{file} does not load: its weights lie in another file, which is missing: {said}",
+            f"{file} does not load: its weights lie in another file, which is missing or cut short: {said}",
             hint=f"copy {file.name}.data, or what its exporter wrote beside it, into {file.parent}",
         )
     if "opset" in low or "ir version" in low:
