@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.detectors.box_masks import cut_out
 from streamer.detectors.plugin import brief, labels_of
-from streamer.errors import DetectorContractError
+from streamer.errors import DetectorContractError, DetectorUnavailable, StreamerError, in_one_line
 from streamer.instances import Instances
 
 LEAST_CELLS, MOST_CELLS = 33, 112
@@ -102,12 +102,19 @@ class FunctionDetector:
         cells = int(np.clip(np.ceil(sides.max()), LEAST_CELLS, MOST_CELLS))
         fractions = np.asarray(found.boxes_xyxy / np.array([width, height] * 2), np.float64)
         # Row by row: some keep them compressed, and as many pictures at once as there are objects is a lot of memory.
-        cut = cut_out((np.asarray(given[int(row)]) for row in rows), fractions, (width, height), cells)
+        cut = cut_out((self._mask(given[int(row)]) for row in rows), fractions, (width, height), cells)
         return replace(found, masks=cut, has_mask=np.ones(len(found), np.bool_))
 
     def warm_up(self) -> None:
-        """Call it on a black picture."""
-        self.detect(np.zeros((360, 640, 3), np.uint8))
+        """Call it on a black picture. Raises ``DetectorUnavailable`` when it raises, or ends the process."""
+        try:
+            self.detect(np.zeros((360, 640, 3), np.uint8))
+        except StreamerError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise DetectorUnavailable(
+                f"the detector {self._spec} failed on a black picture: {in_one_line(error)}", hint="mend it"
+            ) from error
 
     def close(self) -> None:
         """Nothing: the function is the user's."""
@@ -127,10 +134,23 @@ class FunctionDetector:
             raise DetectorContractError(f"the detector {self._spec}: {name}: expected shape {expected}, got {brief(value)}")
         return array
 
+    def _mask(self, given: object) -> NDArray[np.generic]:
+        """One mask of the picture, 0..1, of truth values, probabilities, or whole numbers that are 0 where nothing is."""
+        mask = np.asarray(given)
+        if mask.dtype.kind not in "buif":
+            raise DetectorContractError(
+                f"the detector {self._spec}: mask: expected truth values or probabilities, got {brief(mask)}"
+            )
+        if mask.dtype.kind == "f":
+            return np.asarray(np.clip(np.nan_to_num(mask), 0.0, 1.0))
+        return np.asarray(mask != 0)
+
     def _names(self, answer: object, count: int) -> list[str] | None:
         data = getattr(answer, "data", None)
         names = data.get("class_name") if isinstance(data, Mapping) else None
-        return [str(name) for name in names] if names is not None and len(names) == count else None
+        if not isinstance(names, np.ndarray | Sequence) or len(names) != count:
+            return None
+        return [str(name) for name in names]
 
     def _class_ids(self, ids: NDArray[np.int64] | None, names: list[str] | None, count: int) -> NDArray[np.int64]:
         if ids is None and names is not None:

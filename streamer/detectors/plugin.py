@@ -53,7 +53,7 @@ class PluginDetector:
         """The plugin's own ``warm_up``, if it has one. Raises ``DetectorUnavailable`` when that raises."""
         try:
             _call(self._plugin, "warm_up")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DetectorUnavailable(
                 f"the detector {self._spec} cannot be warmed up: {type(error).__name__}: {error}", hint="mend its warm_up"
             ) from error
@@ -86,5 +86,5 @@ def brief(value: object) -> str:
     shape = getattr(value, "shape", None)
     if shape is not None:
         return f"{type(value).__name__} {getattr(value, 'dtype', '')} {tuple(shape)}"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

@@ -35,7 +35,7 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
         if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
             raise _no_module(spec, error.name, others) from error
         raise DetectorUnavailable(f"the detector {spec} cannot be imported: {error}", hint="install what it needs") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that reads its own arguments ends the process
         raise DetectorUnavailable(
             f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
         ) from error
@@ -50,7 +50,7 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
         instance = cls(**_arguments(cls, spec, score_threshold, device))
     except (ConfigError, DetectorError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DetectorUnavailable(
             f"the detector {spec} cannot be made: {type(error).__name__}: {error}",
             hint="its class is called with those of score_threshold and device that it takes, else without arguments",

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from streamer.detectors.function import FunctionDetector
 from streamer.detectors.registry import load_detector
-from streamer.errors import ConfigError, DetectorContractError, StreamerError
+from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
 from streamer.instances import Instances
 from streamer.stages import Detector, DetectsWanted
 
@@ -136,11 +136,51 @@ def test_masks_of_what_is_not_wanted_are_not_read() -> None:
         ({"xyxy": [[0, 0, 1, 1]], "confidence": [0.5, 0.6]}, r"confidence: expected shape \(1,\)"),
         ({"xyxy": [[0, 0, 1, 1]], "class_id": [[1]]}, r"class_id: expected shape \(1,\)"),
         ({"xyxy": [[0, 0, 1, 1]], "mask": np.ones((1, 20, 20), bool)}, r"mask: expected shape \(1, 90, 160\)"),
+        (
+            {"xyxy": [[0, 0, 1, 1]], "mask": [np.ones((90, 160))]},
+            r"mask: expected shape \(1, 90, 160\), got list \[array[^\n]*$",
+        ),
+        ({"xyxy": [[0, 0, 9, 9]], "mask": np.full((1, 90, 160), "x")}, "mask: expected truth values or probabilities"),
     ],
 )
 def test_what_does_not_fit_is_named(answer: dict[str, Any], words: str) -> None:
     with pytest.raises(DetectorContractError, match=words):
         answering(**answer).detect(PICTURE)
+
+
+@pytest.mark.parametrize("inside", [255, 1.0, np.nan, 3e9])
+def test_masks_of_other_numbers_lie_within_0_and_1(inside: float) -> None:
+    mask = np.zeros((1, 90, 160), np.uint8 if inside == 255 else np.float64)
+    mask[0, 10:40, 20:60] = inside
+    found = answering(xyxy=[[0, 0, 80, 60]], mask=mask).detect(PICTURE)
+    assert found.masks is not None
+    assert (found.masks.min(), found.masks.max()) == (0, 0 if np.isnan(inside) else 1)
+    # Half of the cells beside an edge are more than half inside.
+    assert np.count_nonzero(found.masks > 0.5) / found.masks.size == pytest.approx(0 if np.isnan(inside) else 0.25, abs=0.02)
+
+
+def test_class_names_that_are_none_are_left() -> None:
+    assert answering(xyxy=[[0, 0, 1, 1]], data={"class_name": 5}).detect(PICTURE).class_ids.tolist() == [0]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("my\nlines"), SystemExit(3)])
+def test_one_that_fails_at_once_is_named_in_a_line(error: BaseException) -> None:
+    def fails(_image: object) -> None:
+        raise error
+
+    with pytest.raises(DetectorUnavailable, match=r"^the detector mine:f failed on a black picture: [^\n]+$"):
+        FunctionDetector(fails, "mine:f", None).warm_up()
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(2)", "class Cups:\n    def __init__(self): raise SystemExit(2)"])
+def test_one_that_ends_the_process_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ending.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(DetectorUnavailable, match=r"the detector ending:Cups cannot be (imported|made): SystemExit: 2"):
+            load_detector("ending:Cups", score_threshold=0.5)
+    finally:
+        sys.modules.pop("ending", None)
 
 
 @given(
