@@ -73,6 +73,7 @@ def root(
             "  streamer annotate match.mp4 -o out.mp4 --inference-interval 5 --detections out.jsonl --masks none",
             "  streamer annotate videos -o annotated --workers 4 --resume",
             "  streamer annotate videos -o annotated --ray auto",
+            "  streamer annotate s3://bucket/videos -o s3://bucket/annotated --resume",
             "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 Ctrl-C, 0 SIGTERM (what was done plays).",
         ]
     ),
@@ -83,6 +84,7 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
 
     OUTPUT appears whole or not at all. The first Ctrl-C finishes a playable file with what was done, the second abandons.
     INPUT may be a folder, a pattern or a list (.txt) of recordings, OUTPUT is a folder then: what is finished is kept there.
+    Both may be addresses of object storage (s3://bucket/videos).
     """
     from streamer.config.annotate import load_annotate_config
 
