@@ -160,6 +160,7 @@ def test_the_bar_is_dragged_and_events_are_gone_to(page: Page) -> None:
 def test_a_day_without_footage_and_a_camera_that_shows_none(page: Page) -> None:
     page.get_by_role("button", name="The day before").click()
     page.wait_for_selector("#problem:text('Nothing was recorded on this day')")
+    assert not page.get_by_role("link", name="Download").is_visible()
     page.get_by_label("Camera").select_option("yard")
     page.wait_for_selector("#problem:text('stay on the machine')")
     assert page.evaluate("video.currentSrc") == "" or not page.locator("#video").get_attribute("src")

@@ -240,7 +240,7 @@ def test_a_finger_draws_on_a_phone(page: Page, run: Run) -> None:
     # Not by another tap: one that follows a drag within milliseconds ends its fling in Chromium, and is no click.
     page.get_by_role("button", name="Save in wall.yaml").click()
     page.wait_for_selector("#told:text('Saved in wall.yaml')")
-    assert list(run.zones()["lines"]) == ["line 1"]
+    wait_until(lambda: list(run.zones()["lines"]) == ["line 1"])  # counted from the next frame on
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
