@@ -1,24 +1,21 @@
-"""Cuts the frozen graph of a two-stage network in two, so that its mask head runs only for the objects that are wanted.
+"""Cuts the graph of a two-stage network in two, so that its mask head runs only for the objects that are wanted.
 
 Everything here is about TensorFlow's ``GraphDef``; nothing is run. Running it proves that a cut is right, see ``networks``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.detectors.graph_def import depending, needed, node_of, part_of, sources
+from streamer.detectors.graph_def import FEW, depending, needed, node_of, part_of, sources
 
 CROP = "CropAndResize"
 """The operation that samples the features under each box: where the mask head begins."""
-FEW = 8
-"""A constant of at most so many numbers may be a shape, and is no weight."""
 
 
 class NoCutError(Exception):
@@ -47,21 +44,34 @@ class Cut:
     """For how many rows, detections, the whole graph computes masks."""
 
 
-def cut(tf: Any, function: Any, frozen: Any, keys: Sequence[str], masks_key: str, rows: int) -> Cut:
-    """Cut ``frozen``, the ``GraphDef`` of ``function``, which has one input, the picture, and outputs that ``keys`` name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeGraph:
+    """A network as TensorFlow's ``GraphDef``, with its calls inlined."""
+
+    graph: Any
+    picture: str
+    """Name of its input tensor."""
+    outputs: Mapping[str, str]
+    """Of each output the tensor."""
+    weights: Mapping[str, Any]
+    """Arrays, tensors or variables, by the placeholders that stand for them."""
+
+
+def cut(tf: Any, whole: WholeGraph, masks_key: str, rows: int) -> Cut:
+    """Cut the network that ``whole`` is.
 
     ``rows`` is the number of detections that it always answers with. Raises ``NoCutError`` unless exactly one
     ``CropAndResize`` feeds the masks and nothing else.
     """
-    outputs = {key: tensor.name for key, tensor in zip(keys, function.outputs, strict=True)}
-    picture = function.inputs[0].name
-    nodes = {node.name: node for node in frozen.node}
+    outputs, picture = whole.outputs, whole.picture
+    nodes = {node.name: node for node in whole.graph.node}
     others = {key: tensor for key, tensor in outputs.items() if key != masks_key}
     for_masks = needed(nodes, [outputs[masks_key]])
     crops = [name for name in for_masks - needed(nodes, others.values()) if nodes[name].op == CROP]
     if len(crops) != 1:
         raise NoCutError(f"expected one {CROP} that feeds the masks alone, found {len(crops)}")
-    cropped = function.graph.get_tensor_by_name(sources(nodes[crops[0]])[1]).shape
+    typed = _imported(tf, part_of(whole.graph, needed(nodes, crops)))
+    cropped = typed.get_tensor_by_name(sources(nodes[crops[0]])[1]).shape
     if cropped.rank is not None and cropped[0] not in (None, rows):
         raise NoCutError(f"its masks are made for {cropped[0]} places, not for {rows} detections")
     moving = depending(nodes, node_of(picture))
@@ -74,22 +84,25 @@ def cut(tf: Any, function: Any, frozen: Any, keys: Sequence[str], masks_key: str
     fixed = needed(nodes, [source for source in inputs if node_of(source) not in moving])
     shaped = {name: _shaped_by(nodes[name], tf, rows) for name in sorted(fixed)}
     needed_first = needed(nodes, [*others.values(), *handed])
-    weights = {name for name in needed_first | fixed if _is_weight(tf, nodes[name])}
+    weights = (needed_first | fixed) & whole.weights.keys()
+    if resources := sorted(name for name in needed_first | fixed if _is_resource(tf, nodes[name])):
+        raise NoCutError(f"weights are read in a loop, or it has tables ({resources[0]})")
+    typed = _imported(tf, part_of(whole.graph, needed_first))
     parts = Cut(
-        first=part_of(frozen, needed_first - weights),
-        second=part_of(frozen, (behind | fixed) - weights, {tensor: f"handed_{i}" for i, tensor in enumerate(handed)}),
+        first=part_of(whole.graph, needed_first - weights),
+        second=part_of(whole.graph, (behind | fixed) - weights, {tensor: f"handed_{i}" for i, tensor in enumerate(handed)}),
         picture=picture,
         outputs=others,
         handed={f"handed_{i}": tensor for i, tensor in enumerate(handed)},
         freed={name: values for name, values in shaped.items() if values is not None},
-        weights={name: tf.make_ndarray(nodes[name].attr["value"].tensor) for name in sorted(weights)},
+        weights={name: _array(whole.weights[name]) for name in sorted(weights)},
         masks=outputs[masks_key],
         rows=rows,
     )
     _replace_constants(parts.second, set(parts.freed))
     for name, tensor in parts.handed.items():
         placeholder = parts.second.node.add(name=name, op="Placeholder")
-        placeholder.attr["dtype"].type = function.graph.get_tensor_by_name(tensor).dtype.as_datatype_enum
+        placeholder.attr["dtype"].type = typed.get_tensor_by_name(tensor).dtype.as_datatype_enum
     return parts
 
 
@@ -116,15 +129,20 @@ def _shaped_by(node: Any, tf: Any, rows: int) -> NDArray[np.generic] | None:
     return values if values.dtype.kind in "iu" and (has_rows or (values == rows).any()) else None
 
 
-def _is_weight(tf: Any, node: Any) -> bool:
-    """Whether it is a constant of more floating-point numbers than a setting has, of a type that NumPy knows."""
-    if node.op != "Const":
-        return False
-    tensor = node.attr["value"].tensor
-    return (
-        tf.as_dtype(tensor.dtype) in (tf.float16, tf.float32, tf.float64)
-        and math.prod(dim.size for dim in tensor.tensor_shape.dim) > FEW
-    )
+def _imported(tf: Any, graph: Any) -> Any:
+    """The graph with shapes and types of all tensors."""
+    with tf.Graph().as_default() as typed:
+        tf.graph_util.import_graph_def(graph, name="")
+    return typed
+
+
+def _is_resource(tf: Any, node: Any) -> bool:
+    return bool(node.op == "Placeholder" and node.attr["dtype"].type == tf.resource.as_datatype_enum)
+
+
+def _array(values: Any) -> NDArray[np.generic]:
+    """Of an array, a tensor or a variable."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.numpy())
 
 
 def _replace_constants(part: Any, names: set[str]) -> None:

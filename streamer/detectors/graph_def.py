@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 IMPORTED = "imported"
+FEW = 8
+"""A constant of at most so many numbers may be a shape, and is no weight."""
 
 
 def node_of(tensor: str) -> str:
@@ -13,7 +16,7 @@ def node_of(tensor: str) -> str:
 
 
 def sources(node: Any) -> list[str]:
-    """The data inputs as ``name:index``; control inputs order what has effects, which a frozen graph for inference has not."""
+    """The data inputs as ``name:index``; control inputs order what has effects, which a graph for inference has not."""
     return [source if ":" in source else f"{source}:0" for source in node.input if not source.startswith("^")]
 
 
@@ -45,12 +48,57 @@ def depending(nodes: Mapping[str, Any], origin: str) -> set[str]:
     return seen
 
 
-def part_of(frozen: Any, names: set[str], handed: Mapping[str, str] | None = None) -> Any:
+def take_weights(tf: Any, graph: Any, captured: Mapping[str, Any]) -> dict[str, Any]:
+    """Make of each node of ``graph`` that holds or reads a weight a placeholder. Returns the weights by the nodes' names.
+
+    ``captured`` are variables and tensors, by the names of the placeholders that stand for them. Those of a few numbers, or
+    of a type that NumPy does not know, become constants.
+    """
+    nodes = {node.name: node for node in graph.node}
+    weights: dict[str, Any] = {}
+    for node in graph.node:
+        origin = node
+        if node.op == "ReadVariableOp":
+            origin = nodes[node_of(node.input[0])]
+            while origin.op == "Identity":
+                origin = nodes[node_of(origin.input[0])]
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            if is_weight(tf, tensor.dtype, [dim.size for dim in tensor.tensor_shape.dim]):
+                weights[node.name] = tf.make_ndarray(tensor)
+                _become(node, "Placeholder", tensor.dtype)
+        elif origin.op == "Placeholder" and (values := captured.get(origin.name)) is not None:
+            dtype = values.dtype
+            if dtype == tf.resource or (node is origin and hasattr(values, "handle")):
+                continue  # of a table; or the variable itself, of which what reads it becomes one
+            if is_weight(tf, dtype, values.shape):
+                weights[node.name] = values
+                _become(node, "Placeholder", dtype.as_datatype_enum)
+            else:
+                _become(node, "Const", dtype.as_datatype_enum)
+                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values.numpy()))
+    return weights
+
+
+def is_weight(tf: Any, dtype: Any, shape: Sequence[int]) -> bool:
+    """Whether it is of more floating-point numbers than a setting has, of a type that NumPy knows."""
+    return tf.as_dtype(dtype) in (tf.float16, tf.float32, tf.float64) and math.prod(shape) > FEW
+
+
+def _become(node: Any, op: str, dtype: int) -> None:
+    """Change a node's operation to one without inputs."""
+    node.op = op
+    del node.input[:]
+    node.attr.clear()
+    node.attr["dtype"].type = dtype
+
+
+def part_of(graph: Any, names: set[str], handed: Mapping[str, str] | None = None) -> Any:
     """The nodes of these names, without control inputs; tensors in ``handed`` are read from the placeholder named there."""
-    part = type(frozen)()
-    part.versions.CopyFrom(frozen.versions)
-    part.library.CopyFrom(frozen.library)
-    for node in frozen.node:
+    part = type(graph)()
+    part.versions.CopyFrom(graph.versions)
+    part.library.CopyFrom(graph.library)
+    for node in graph.node:
         if node.name not in names:
             continue
         copy = part.node.add()

@@ -26,17 +26,20 @@ class InnerSize(NamedTuple):
     """Whether pictures of every shape are stretched to it; otherwise they are fitted into it with their aspect ratio kept."""
 
 
-def inner_size(tf: Any, frozen: Any, picture: str) -> InnerSize | None:
-    """Of the network ``frozen``, a ``GraphDef`` whose input tensor is ``picture``; None where it does not bring them to a size.
+def inner_size(tf: Any, graph: Any, picture: str, weights: Mapping[str, Any]) -> InnerSize | None:
+    """Of the network ``graph``, a ``GraphDef`` whose input tensor is ``picture``; None where it does not bring them to a size.
+
+    ``weights`` are read by the graph, and are placeholders in it.
 
     What stands before the first convolution is run on white pictures, of which a stretch leaves every place alike, and padding
     does not. Raises what TensorFlow raises where that does not run.
     """
-    nodes = {node.name: node for node in frozen.node}
+    nodes = {node.name: node for node in graph.node}
     convolved = _first_convolved(nodes, picture)
     if convolved is None:
         return None
-    prepare = function_of(tf, part_of(frozen, needed(nodes, [convolved])), [picture], [convolved])
+    part = part_of(graph, needed(nodes, [convolved]) - weights.keys())
+    prepare = function_of(tf, part, [picture], [convolved], {f"{name}:0": values for name, values in weights.items()})
     (landscape,), (portrait,) = (
         prepare(tf.fill([1, *size, 3], tf.constant(WHITE, tf.uint8))) for size in (LANDSCAPE, PORTRAIT)
     )

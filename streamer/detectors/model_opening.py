@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from streamer.detectors import cut_cache, saved_model
 from streamer.detectors.cut_cache import Known
-from streamer.detectors.graph_cut import Cut, NoCutError, cut
+from streamer.detectors.graph_cut import Cut, NoCutError, WholeGraph, cut
+from streamer.detectors.graph_def import take_weights
 from streamer.detectors.inner_size import InnerSize, inner_size
 from streamer.detectors.networks import Network, Trial, TwoStageNetwork, WholeNetwork, difference
 from streamer.errors import DetectorContractError
@@ -63,13 +64,14 @@ def _open_new(tf: Any, model: str, folder: Path, name: str, device: str) -> tupl
     whole: WholeNetwork | None
     whole, call, known = _load(tf, model, name)
     parts, network = None, None
+    graph: WholeGraph | None
     try:
-        function, frozen = _frozen(call)
-        known = replace(known, inner=_inner(tf, frozen, function.inputs[0].name, known, name))
+        graph = _graph(tf, call)
+        known = replace(known, inner=_inner(tf, graph, known, name))
         trials = _trials(tf, whole, known, name)
-        parts = cut(tf, function, frozen, sorted(call.structured_outputs), MASKS, len(trials[0].masks))
+        parts = cut(tf, graph, MASKS, len(trials[0].masks))
         # Let go of before the parts are made: both at once would take twice the memory.
-        whole = call = function = frozen = None
+        whole = call = graph = None
         gc.collect()
         network = _proved(tf, parts, trials, name)
     except NoCutError as error:
@@ -88,18 +90,21 @@ def _load(tf: Any, model: str, name: str) -> tuple[WholeNetwork, Any, Known]:
     return whole, call, Known(contract=contract, fixed_size=fixed_size, inner=None)
 
 
-def _frozen(call: Any) -> tuple[Any, Any]:
+def _graph(tf: Any, call: Any) -> WholeGraph:
     try:
-        return saved_model.freeze(call)
-    except Exception as error:  # TensorFlow raises a dozen unrelated types for graphs that it cannot freeze
-        raise NoCutError(f"it cannot be frozen: {saved_model.first_line(error)}") from error
+        graph, captured = saved_model.inlined(call)
+        weights = take_weights(tf, graph, captured)
+    except Exception as error:  # TensorFlow raises a dozen unrelated types for graphs whose calls it cannot inline
+        raise NoCutError(f"its graph cannot be read: {saved_model.first_line(error)}") from error
+    outputs = {key: tensor.name for key, tensor in zip(sorted(call.structured_outputs), call.outputs, strict=True)}
+    return WholeGraph(graph=graph, picture=call.inputs[0].name, outputs=outputs, weights=weights)
 
 
-def _inner(tf: Any, frozen: Any, picture: str, known: Known, name: str) -> InnerSize | None:
+def _inner(tf: Any, whole: WholeGraph, known: Known, name: str) -> InnerSize | None:
     if known.fixed_size is not None:
         return None
     try:
-        return inner_size(tf, frozen, picture)
+        return inner_size(tf, whole.graph, whole.picture, whole.weights)
     except Exception as error:  # noqa: BLE001  # as above, for a graph whose beginning does not run alone
         log.info("%s: the size that it works at cannot be told: %s", name, saved_model.first_line(error))
         return None

@@ -93,16 +93,20 @@ def out_of_memory(name: str, error: BaseException) -> DetectorError:
     )
 
 
-def freeze(call: Any) -> tuple[Any, Any]:
-    """A concrete function with its variables turned into constants and its calls inlined, and its ``GraphDef``.
+def inlined(call: Any) -> tuple[Any, dict[str, Any]]:
+    """The ``GraphDef`` of a concrete function with its calls inlined, and what it has captured, variables and tensors, by the
+    names of its placeholders.
 
-    Raises what TensorFlow raises for a graph that cannot be frozen.
+    Variables are read by the graph, and are no part of it: constants would lie in memory several times. Raises
+    what TensorFlow raises for a graph whose calls cannot be inlined.
     """
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
+    # The public function goes on to make constants of the variables.
+    from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 
     with stderr_without(NATIVE_CHATTER):
-        function, graph = convert_variables_to_constants_v2_as_graph(call, lower_control_flow=False)
-    return function, graph
+        graph = _run_inline_graph_optimization(call, lower_control_flow=False, aggressive_inlining=False)
+    variables = {id(variable.handle): variable for variable in call.graph.variables}
+    return graph, {inner.op.name: variables.get(id(outer), outer) for outer, inner in call.graph.captures}
 
 
 def first_line(error: BaseException) -> str:

@@ -73,6 +73,7 @@ def save_two_stage(
     static: bool = True,
     shared: bool = False,
     mixing: bool = False,
+    looped: bool = False,
     size: int | None = None,
     proposals: int = 400,
     depth: int = 32,
@@ -82,7 +83,7 @@ def save_two_stage(
     400 places, of which the suppression keeps 100 detections; then a mask head on crops of its own, asserts and control
     inputs in between, and shapes that hold the 100 as a constant. Pictures are resized, and their detections picked, in loops
     over the batch with lists of tensors. Not ``static``: shapes are computed. ``shared``: scores depend on the masks' crops,
-    too. ``mixing``: each mask depends on those of all detections. Both must not be cut.
+    too. ``mixing``: each mask depends on those of all detections. Both must not be cut. ``looped``: weights are read in a loop.
     """
     import numpy as np
     import tensorflow as tf
@@ -124,6 +125,8 @@ def save_two_stage(
             resized = tf.map_fn(lambda picture: tf.image.resize(picture, [128, 128]), tf.cast(pictures, tf.float32))
             tf.debugging.Assert(tf.equal(tf.shape(resized)[0], 1), ["one picture"])
             features = resized / 127.5 - 1
+            if looped:
+                features = tf.map_fn(lambda picture: picture * (1 + 0.01 * self.convolutions[0][0, 0, :, 0]), features)
             for kernel, stride in zip(self.convolutions, (4, 2), strict=True):
                 features = tf.nn.relu(tf.nn.conv2d(features, kernel, stride, "SAME"))
             return features

@@ -104,6 +104,7 @@ def test_masks_are_made_for_what_is_wanted_only(
     ("variant", "because"),
     [
         ({"shared": True}, "expected one CropAndResize that feeds the masks alone, found 0"),
+        ({"looped": True}, "weights are read in a loop"),
         ({"mixing": True}, "the parts do not answer as the whole does: the masks differ by"),
     ],
 )
