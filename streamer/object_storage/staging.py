@@ -66,7 +66,11 @@ def staged(config: AnnotateConfig, *, keep: bool) -> Iterator[Staged]:
             hint="give --events a folder of this machine",
         )
     addresses = {name: address for name in RESULTS if (address := address_of(getattr(config, name))) is not None}
+    used = {address_of(config.input)}
     for address in addresses.values():
+        if address in used:
+            raise OutputRefused(f"{address} is the input, or another output", hint="give every file a name of its own")
+        used.add(address)
         if Storage(address).size(address) is not None and not config.overwrite:
             raise OutputRefused(f"{address} exists", hint="give another name, or --overwrite")
     with work_folder(scratch_root(config.scratch)) as folder:

@@ -190,6 +190,15 @@ def test_what_cannot_be_put_there_is_kept(bucket: str, tree: Path, tmp_path: Pat
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.parametrize("places", [["-o", "{bucket}/a.mp4"], ["-o", "{bucket}/b.mp4", "--detections", "{bucket}/b.mp4"]])
+def test_nothing_is_written_over_the_input_or_another_output(bucket: str, tree: Path, places: list[str]) -> None:
+    Storage(bucket).put(tree / "a.mp4", f"{bucket}/a.mp4")
+    done = run(f"{bucket}/a.mp4", *(place.format(bucket=bucket) for place in places), "--overwrite")
+    assert (done.returncode, "is the input, or another output" in " ".join(done.stderr.split())) == (2, True)
+    assert [one.name for one in Storage(bucket).listed(bucket)] == ["a.mp4"]
+    assert Storage(bucket).size(f"{bucket}/a.mp4") == (tree / "a.mp4").stat().st_size
+
+
 @pytest.mark.parametrize(
     ("places", "code", "told"),
     [
