@@ -29,6 +29,8 @@ class Machines:
         head = {"num_cpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False, "_system_config": QUICK}
         self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
         self.address = str(self._cluster.address)
+        self.logs = Path(self._cluster.head_node.get_logs_dir_path())
+        """Where all processes of the cluster write their logs."""
 
     def add(self, cores: int) -> Any:
         """A machine with so many cores."""

@@ -27,6 +27,7 @@ from tests.media import ffmpeg
 from tests.waiting import wait_until
 
 WAIT_S = 240.0
+PASSWORD = "hunter2secret"
 slow = pytest.mark.slow
 pytestmark = pytest.mark.timeout(600)
 
@@ -113,6 +114,33 @@ def test_a_fleet_runs_is_told_of_and_survives_the_death_of_a_camera(cluster: Mac
     for path in recorded:
         assert probe(str(path)).streams
     assert known(cluster) == {}
+
+
+@slow
+def test_a_password_is_in_no_log_of_ray_and_no_status(cluster: Machines, tmp_path: Path) -> None:
+    config, log, port = tmp_path / "fleet.yaml", tmp_path / "log", free_port()
+    config.write_text(
+        "detector: tests.bright:Bright\ndefaults: {cores: 0.5}\n"
+        f"cameras: {{gate: {{source: 'rtsp://admin:{PASSWORD}@127.0.0.1:{free_port()}/live'}}}}\n",
+        encoding="utf-8",
+    )
+    with running(config, cluster, log, "--metrics", str(port)) as fleet:
+        wait_until(
+            lambda: "refuses the connection" in str(known(cluster)), WAIT_S, what=lambda: log.read_text(encoding="utf-8")
+        )
+        table = subprocess.run(streamer("status", "--ray", cluster.address), capture_output=True, text=True, check=True)
+        told = table.stdout + table.stderr + str(known(cluster))
+        # A crash is told of at length.
+        killed(cluster, "gate")
+        wait_until(lambda: "gate: start 2" in log.read_text(encoding="utf-8"), WAIT_S)
+        names = b"".join(path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
+        fleet.send_signal(signal.SIGTERM)
+        output, _ = fleet.communicate(timeout=WAIT_S)
+    logs = {path: path.read_bytes() for path in cluster.logs.rglob("*") if path.is_file()}
+    assert any(b"gate" in content for content in logs.values())
+    assert [str(path) for path, content in logs.items() if PASSWORD.encode() in content] == []
+    assert PASSWORD.encode() not in names
+    assert PASSWORD not in told + output + log.read_text(encoding="utf-8")
 
 
 @slow
