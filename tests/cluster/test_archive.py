@@ -187,8 +187,8 @@ def test_a_machine_that_is_not_like_the_others_is_not_used(tmp_path: Path) -> No
     assert f"has streamer {__version__}, this is 0.0.0" in str(older.error)
 
 
-def test_addresses_of_storage_are_refused_in_a_line(tree: Path, tmp_path: Path) -> None:
-    done = run(tree, "-o", "s3://bucket/out", "--ray", "local")
+def test_addresses_of_other_storage_are_refused_in_a_line(tree: Path, tmp_path: Path) -> None:
+    done = run(tree, "-o", "sftp://host/out", "--ray", "local")
     assert (done.returncode, "mount the storage" in done.stderr) == (2, True)
-    done = run("s3://bucket/in", "-o", tmp_path / "out", "--ray", "local")
+    done = run("sftp://host/in", "-o", tmp_path / "out", "--ray", "local")
     assert (done.returncode, "--ray is for a folder" in done.stderr) == (2, True)
