@@ -54,7 +54,8 @@ def _place(tensor: Tensor) -> Place | None:
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[0] not in (None, 1)):
         return None
     sides = shape[-3:]
-    if sides[0] == 3:
+    # Exporters of Transformers leave even the number of colours open, which come first there.
+    if sides[0] == 3 or (len(shape) == 4 and sides == (None, None, None)):
         height, width, last = sides[1], sides[2], False
     elif sides[2] == 3:
         height, width, last = sides[0], sides[1], True

@@ -371,3 +371,9 @@ def test_whatever_stands_in_the_metadata_is_read_or_left(text: str) -> None:
     assert made.stride >= 1
     assert isinstance(made.names, dict)
     assert made.image_size is None or min(made.image_size) > 0
+
+
+def test_a_picture_of_which_all_is_open_is_one() -> None:
+    place = picture_place([Tensor("pixel_values", (None, None, None, None), "float32")])
+    assert isinstance(place, Place)
+    assert (place.channels_last, place.batch, place.size) == (False, True, None)
