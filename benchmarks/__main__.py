@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "ray": ("ray_cluster",),
     "wall": ("wall",),
     "web": ("web",),
+    "web_visitors": ("web_visitors",),
     "remote": ("remote",),
     "scaling": ("scaling",),
 }
