@@ -79,8 +79,11 @@ async def failures(request: web.Request, handler: Callable[[web.Request], Any]) 
         return answer({"paths": list(PATHS)}, status=404)
     except web.HTTPException:
         raise
-    except Exception:
-        log.exception("%s failed", request.path)
+    except Exception as error:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            log.debug("%s: who asked has left", request.path)
+        else:
+            log.exception("%s failed", request.path)
         return answer({"error": "see the log"}, status=500)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
