@@ -125,19 +125,28 @@ def opened(browser: Browser, url: str, name: str, script: str = "") -> tuple[Pag
 
 
 NO_WEBRTC = "delete window.RTCPeerConnection;"
+LATE = """
+const ask = HTMLVideoElement.prototype.requestVideoFrameCallback;
+let count = 0;
+HTMLVideoElement.prototype.requestVideoFrameCallback = function (call) {
+  return ask.call(this, (...told) => count++ % 3 ? call(...told) : setTimeout(() => call(...told), 100));
+};
+"""
+"""Every third call for a picture comes when there are newer ones."""
 
 
 @pytest.mark.parametrize(
     ("name", "script", "way"),
     [
         ("plain", "", "WebRTC"),
+        ("plain", LATE, "WebRTC"),
         ("plain", NO_WEBRTC, "MSE (this browser has no WebRTC, or it is switched off)"),
         ("covered", "", f"WebRTC, encoded ({PRIVATE})"),
         ("covered", NO_WEBRTC, f"MSE, encoded ({PRIVATE}; this browser has no WebRTC, or it is switched off)"),
         ("mjpeg", "", "WebRTC, encoded (the camera sends mjpeg, which browsers do not play)"),
         ("reordered", "", "MSE (its pictures are sent in another order than they are shown, which WebRTC does not carry)"),
     ],
-    ids=["WebRTC", "MSE", "privacy", "privacy by MSE", "another codec", "reordered"],
+    ids=["WebRTC", "WebRTC, late", "MSE", "privacy", "privacy by MSE", "another codec", "reordered"],
 )
 def test_what_is_drawn_is_of_the_very_picture_that_is_shown(
     browser: Browser, wall: str, name: str, script: str, way: str

@@ -6,6 +6,7 @@ import { closeSocket, Player } from './player.js';
 
 const GATHER_MS = 500;
 const TICKS = 90_000;
+const SAME_S = 0.001; // pictures at times that are nearer than this are one
 const HOLD_MS = 50; // a picture waits for so long for what is in it
 const MOST_HELD = 3;
 
@@ -112,25 +113,27 @@ export class WebRtc extends Player {
     const video = this.addVideo();
     video.srcObject = new MediaStream([track]);
     this.play();
-    const shown = (now, { rtpTimestamp }) => {
+    const shown = (now, { rtpTimestamp, mediaTime }) => {
       if (this.video !== video) return;
       if (rtpTimestamp === undefined) {
         this.fail('this browser does not tell which picture it shows');
         return;
       }
-      this.hold(video, this.timeOf(rtpTimestamp));
+      this.hold(video, this.timeOf(rtpTimestamp), mediaTime);
       video.requestVideoFrameCallback(shown);
     };
     video.requestVideoFrameCallback(shown);
   }
 
   // Keeps a picture until it is known what is in it, but not for long.
-  async hold(video, time) {
+  async hold(video, time, mediaTime) {
     this.works();
     this.shownAt = time;
     const picture = frameOf(video) ?? await createImageBitmap(video).catch(() => null);
     if (!picture) return;
-    if (this.video !== video) {
+    // A page that is late finds a newer picture than it was called for. That is left out, unless the one before was, too.
+    this.isLate = !this.isLate && Math.abs(picture.timestamp / 1e6 - mediaTime) > SAME_S;
+    if (this.isLate || this.video !== video) {
       picture.close();
       return;
     }
