@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 
-_OBJECTS = 100_000
-"""Fewer than a command has when it begins to work, so that none works without that search."""
+_OBJECTS = 50_000
+"""Fewer than ``annotate`` has when it begins to work (77,000), so that it does not work without that search: what a video
+leaves behind by then would be kept."""
 
 
 def not_while_starting() -> None:
