@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TypeVar
 
 from streamer.detectors.usual_times import UsualTimes
@@ -137,6 +138,29 @@ class DetectorWorker:
         self._unfit_because = None
         self._failures_in_a_row = 0
         return None
+
+
+def workers_of(
+    detectors: Sequence[Detector],
+    load: Callable[[int], Detector] | None,
+    clock: Callable[[], float],
+    *,
+    cold: bool = False,
+    times: UsualTimes | None = None,
+) -> list[DetectorWorker]:
+    """One for each detector; ``load`` makes that of a place, from 0, anew."""
+    several = len(detectors) > 1
+    return [
+        DetectorWorker(
+            detector,
+            load=None if load is None else partial(load, place),
+            cold=cold,
+            times=times,
+            clock=clock,
+            number=place + 1 if several else None,
+        )
+        for place, detector in enumerate(detectors)
+    ]
 
 
 def partly_unfit(workers: Sequence[DetectorWorker]) -> str:

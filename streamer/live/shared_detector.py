@@ -8,14 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.detector_pace import PATIENT_S, SILENT_S
-from streamer.live.detector_worker import DetectorWorker, all_unfit_because, partly_unfit
+from streamer.live.detector_worker import DetectorWorker, all_unfit_because, partly_unfit, workers_of
 from streamer.live.fair_share import FairShare
 from streamer.perception.selection import Selection, detect_in
 from streamer.redact import redact
@@ -59,18 +58,7 @@ class SharedDetector:
         """
         if not detectors:
             raise ValueError("detectors: expected at least one, got none")
-        several = len(detectors) > 1
-        self.workers = [
-            DetectorWorker(
-                detector,
-                load=None if load is None else partial(load, place),
-                cold=cold,
-                times=times,
-                clock=clock,
-                number=place + 1 if several else None,
-            )
-            for place, detector in enumerate(detectors)
-        ]
+        self.workers = workers_of(detectors, load, clock, cold=cold, times=times)
         self._cold = cold
         self._asked_at: float | None = None
         """When there was something to do for the first time."""

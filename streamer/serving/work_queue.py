@@ -12,7 +12,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from streamer.live.detector_pace import PATIENT_S, SILENT_FACTOR
-from streamer.live.detector_worker import DetectorWorker, all_unfit_because, partly_unfit
+from streamer.live.detector_worker import DetectorWorker, all_unfit_because, partly_unfit, workers_of
 from streamer.live.fair_share import FairShare
 from streamer.runtime.own_thread import leave_behind
 from streamer.serving.failures import Busy
@@ -65,18 +65,7 @@ class WorkQueue(Generic[Answer]):
         """Requests for which there was no room."""
         self._most_waiting, self._most_of_a_client = most_waiting, most_of_a_client
         self._clock = clock
-        several = len(detectors) > 1
-        self._workers = [
-            DetectorWorker(
-                detector,
-                load=None if load is None else partial(load, place),
-                cold=False,
-                times=None,
-                clock=clock,
-                number=place + 1 if several else None,
-            )
-            for place, detector in enumerate(detectors)
-        ]
+        self._workers = workers_of(detectors, load, clock)
         self._hopeless: BaseException | None = None
         """Why no detector could be loaded again so far."""
         self._share = FairShare()
