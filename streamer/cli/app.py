@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from copy import copy
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from streamer.cli.analyse import analyse
 from streamer.cli.cameras import cameras_app
@@ -26,6 +29,7 @@ from streamer.cli.web import web
 from streamer.runtime.blas_threads import sleep_when_idle
 from streamer.runtime.garbage import not_while_starting
 from streamer.runtime.own_thread import end_process
+from streamer.runtime.pydantic_plugins import look_for_no_plugins
 from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
 from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
 
@@ -96,13 +100,15 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
 
         return annotate_all(settings)
     from streamer.annotation import annotate_with
+
+    if settings.quiet:
+        return _exit_code(annotate_with(settings), settings.input)
     from streamer.cli.progress import Progress
     from streamer.cli.tables import print_summary
 
-    with Progress(quiet=settings.quiet) as progress:
+    with Progress() as progress:
         summary = annotate_with(settings, on_progress=progress.update, on_wait=progress.wait)
-    if not settings.quiet:
-        print_summary(summary)
+    print_summary(summary)
     return _exit_code(summary, settings.input)
 
 
@@ -141,14 +147,16 @@ def render(context: typer.Context, config: ConfigFile = None, debug: Debug = Fal
     from streamer.config.render import load_render_config
 
     settings = load_render_config(config, given(context))
-    from streamer.cli.progress import Progress
-    from streamer.cli.tables import print_summary
     from streamer.redrawing import render_with
 
-    with Progress(quiet=settings.quiet, title="drawing") as progress:
+    if settings.quiet:
+        return _exit_code(render_with(settings), settings.input)
+    from streamer.cli.progress import Progress
+    from streamer.cli.tables import print_summary
+
+    with Progress(title="drawing") as progress:
         summary = render_with(settings, on_progress=progress.update)
-    if not settings.quiet:
-        print_summary(summary)
+    print_summary(summary)
     return _exit_code(summary, settings.input)
 
 
@@ -230,6 +238,7 @@ def main() -> None:
     """
     not_while_starting()
     sleep_when_idle()
+    look_for_no_plugins()
     open_closed_streams()
     redact_stderr()
     for number in SIGNALS:
@@ -238,13 +247,27 @@ def main() -> None:
         # A file name may hold bytes that are not UTF-8: shown as \\xNN, as stderr does by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        application(sys.argv[1:2])()
     except SystemExit as end:
         _ignore_signals()
         end_process(end.code if isinstance(end.code, int) else 1)
         raise
     finally:
         _ignore_signals()
+
+
+def application(names: list[str]) -> typer.Typer:
+    """All commands, or the named one alone: typer makes the options of each command at each start."""
+    commands = [command for command in app.registered_commands if _name(command) in names]
+    if not commands:
+        return app
+    small = copy(app)
+    small.registered_commands, small.registered_groups = commands, []
+    return small
+
+
+def _name(command: CommandInfo) -> str | None:
+    return command.name or (get_command_name(command.callback.__name__) if command.callback else None)
 
 
 def _ignore_signals() -> None:

@@ -85,11 +85,13 @@ def _made(settings: Any) -> list[Any]:
 
 
 def _parameter(item: Description) -> inspect.Parameter:
-    from rich.markup import escape
-
     notes = [item.choices, f"default: {item.default}" if item.default else ""]
     told = "; ".join(note for note in notes if note)
-    text = escape(item.text.replace("`", "") + (f" ({told})" if told else ""))
+    text = item.text.replace("`", "") + (f" ({told})" if told else "")
+    if "[" in text:
+        from rich.markup import escape
+
+        text = escape(text)
     info: Any
     if item.argument:
         info = typer.Argument(metavar=item.name.upper(), help=text, show_default=False)

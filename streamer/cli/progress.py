@@ -28,12 +28,11 @@ class Progress:
 
     On a terminal it redraws one line, at most ten times a second and only from :meth:`update`: it has no thread of its own,
     and before the first frame it says what is waited for, if anything takes a second.
-    Elsewhere it prints a line every 5 s, and for each tenth of the frames but not twice a second. ``quiet`` shows nothing.
+    Elsewhere it prints a line every 5 s, and for each tenth of the frames but not twice a second.
     """
 
-    def __init__(self, console: Console | None = None, *, quiet: bool = False, title: str = "annotating") -> None:
+    def __init__(self, console: Console | None = None, *, title: str = "annotating") -> None:
         self._console = console or Console(stderr=True)
-        self._quiet = quiet
         self._title = title
         self._on_terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bar: Bar | None = None
@@ -61,8 +60,6 @@ class Progress:
 
         ``total``: frames that will come, None where nobody knows; ``now``: monotonic seconds.
         """
-        if self._quiet:
-            return
         self._now = now
         self._end_waiting()
         if self._on_terminal and self._bar is None:
@@ -89,7 +86,7 @@ class Progress:
         On a terminal one line is redrawn; elsewhere there is a line after a second, and one every ten seconds.
         """
         due = self._reminder.due(seconds)
-        if self._quiet or seconds < FIRST_LINE_S:
+        if seconds < FIRST_LINE_S:
             return
         told = f"{what}, {seconds:.0f} s"
         if self._on_terminal:

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from streamer.cli.app import app
+from streamer.cli.app import app, application
 from streamer.cli.options import given, with_options_of
 from streamer.config.annotate import AnnotateConfig
 from streamer.config.description import descriptions
@@ -20,6 +20,7 @@ from streamer.config.fields import Settings
 from streamer.config.live import LiveConfig, RunOptions
 
 COMMANDS: dict[str, type[Settings]] = {"annotate": AnnotateConfig, "live": LiveConfig, "run": RunOptions}
+PEDESTRIANS = Path(__file__).parents[2] / "samples" / "pedestrians.mp4"
 WIDE = {"COLUMNS": "160", "TERMINAL_WIDTH": "160", "NO_COLOR": "1"}
 
 
@@ -123,13 +124,40 @@ def test_the_list_of_commands_does_not_import_the_settings() -> None:
     assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
+@pytest.mark.parametrize(("named", "made"), [("annotate", 1), ("import", 1), ("models", None), ("annotat", None), ("-h", None)])
+def test_a_command_is_made_without_the_others(named: str, made: int | None) -> None:
+    assert len(application([named]).registered_commands) == (made or len(app.registered_commands))
+    told = CliRunner().invoke(application([named]), [named, "--help"], env=WIDE).output
+    assert told == CliRunner().invoke(app, [named, "--help"], env=WIDE).output
+
+
+def test_quiet_shows_nothing(tmp_path: Path) -> None:
+    annotate = [
+        "annotate",
+        str(PEDESTRIANS),
+        "-o",
+        str(tmp_path / "a.mp4"),
+        "--end",
+        "0.1",
+        "--detections",
+        str(tmp_path / "a.jsonl"),
+    ]
+    result = CliRunner().invoke(app, [*annotate, "--quiet"])
+    assert (result.exit_code, result.output) == (0, "")
+    assert (tmp_path / "a.mp4").exists()
+    render = ["render", str(PEDESTRIANS), "-o", str(tmp_path / "b.mp4"), "--from", str(tmp_path / "a.jsonl")]
+    result = CliRunner().invoke(app, [*render, "--quiet"])
+    assert (result.exit_code, result.output) == (0, "")
+
+
 def test_annotating_loads_nothing_of_what_it_does_not_use() -> None:
     program = (
         "import sys; from streamer.cli.app import app\n"
-        "try: app(['annotate', 'missing.mp4', '-o', 'out.mp4', '--detector', 'mine:Own'])\n"
+        "try: app(['annotate', 'missing.mp4', '-o', 'out.mp4', '--detector', 'mine:Own', '--quiet'])\n"
         "except SystemExit: pass\n"
         "import streamer.detectors.registry\n"
-        "unused = {'scipy', 'yaml', 'aiohttp', 'httpx', 'sqlite3', 'shapely', 'tarfile', 'tensorflow', 'ai_edge_litert'}\n"
+        "unused = {'rich.progress', 'scipy', 'yaml', 'aiohttp', 'httpx', 'sqlite3', "
+        "'shapely', 'tarfile', 'tensorflow', 'ai_edge_litert'}\n"
         "print(*unused & set(sys.modules), 'streamer.pipeline' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

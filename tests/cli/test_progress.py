@@ -108,14 +108,6 @@ def test_the_bar_goes_away_when_the_run_fails() -> None:
     assert written.getvalue().endswith("\x1b[?25h"), "the cursor is back"
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_quiet_shows_nothing(terminal: bool) -> None:
-    on, written = console(terminal=terminal)
-    with Progress(on, quiet=True) as progress:
-        run(progress, 1000, 1000, fps=10)
-    assert written.getvalue() == ""
-
-
 def test_nothing_is_shown_before_the_first_frame() -> None:
     on, written = console(terminal=True)
     with pytest.raises(ZeroDivisionError), Progress(on):
