@@ -188,8 +188,11 @@ class Private:
         tracks = [self._tracks.get(track_id) for track_id in found.track_ids.tolist()]
         sure = np.array([track is not None and track.sure for track in tracks], np.bool_)
         sure &= found.scores >= _STAYS_SHOWN * self._show.score_threshold
+        least = self._show.score_threshold
         wanted = replace(self._show, score_threshold=0.0)
-        item.instances = wanted(found[sure | (found.scores >= self._show.score_threshold)])
+        shown = wanted(found[sure | (found.scores >= least)])
+        # What is shown so that it does not blink is told as following tells of it: never below the threshold.
+        item.instances = replace(shown, scores=np.maximum(shown.scores, np.float32(least)))
         return item
 
     def _cover(self, seen: _Seen) -> Cover:

@@ -79,6 +79,10 @@ class Cover:
                     _cover_all(canvas, picture, "privacy: covering failed")
         return picture
 
+    def write(self, canvas: Canvas, picture: av.VideoFrame) -> list[Region]:
+        """Write why the whole picture is covered, over what was drawn since; returns where. Nothing where only parts are."""
+        return _write(canvas, picture, self.whole) if self.whole else []
+
     def and_also(self, other: Cover) -> Cover:
         """What covers all that this one or the other covers."""
         return Cover((*self.shapes, *other.shapes), self.whole or other.whole)
@@ -178,10 +182,17 @@ def _cover_all(canvas: Canvas, picture: av.VideoFrame, why: str) -> None:
     canvas.luma[:] = _FILL
     canvas.cb[:] = _GRAY
     canvas.cr[:] = _GRAY
+    _write(canvas, picture, why)
+
+
+def _write(canvas: Canvas, picture: av.VideoFrame, why: str) -> list[Region]:
+    """Write in the middle of the picture why it is covered. Returns where; nothing where there is no room."""
     px = max(8, min(round(0.05 * canvas.height), round(1.6 * canvas.width / max(1, len(why)))))
     label = tag(why, px)
     spot = Region((canvas.width - label.width) // 2, (canvas.height - label.height) // 2, 0, 0)
-    if spot.x0 >= 0 and spot.y0 >= 0:
-        x, y = canvas.aligned(spot)[:2]
-        yuv = yuv_of(picture)
-        canvas.lay(painted((why, px, 1.0), yuv(BLACK), yuv(WHITE)), x, y)
+    if spot.x0 < 0 or spot.y0 < 0:
+        return []
+    x, y = canvas.aligned(spot)[:2]
+    yuv = yuv_of(picture)
+    canvas.lay(painted((why, px, 1.0), yuv(BLACK), yuv(WHITE)), x, y)
+    return [Region(x, y, x + label.width, y + label.height)]

@@ -50,11 +50,20 @@ class PlacesDrawing:
             _stroke(canvas, yuv, [ends, *_arrow(ends, _ARROW_PX * line_px)], paint, line_px, closed=False)
 
     def label(
-        self, canvas: Canvas, yuv: Callable[[Rgb], Yuv], facts: SceneFacts | None, *, text_px: int, stretch: float
-    ) -> list[Region]:
-        """Write names and, with ``facts``, counts beside them, in letters of ``text_px``. Returns where there is text now."""
+        self,
+        canvas: Canvas,
+        yuv: Callable[[Rgb], Yuv],
+        facts: SceneFacts | None,
+        taken: list[Region],
+        *,
+        text_px: int,
+        stretch: float,
+    ) -> None:
+        """Write names and, with ``facts``, counts beside them, in letters of ``text_px``, where there is no text yet.
+
+        ``taken`` is where there is; what is written here comes to it.
+        """
         size = canvas.width, canvas.height
-        taken: list[Region] = []
         for (text, (x, y)), paint in zip(self._texts(size, facts), self._colors, strict=True):
             label = tag(text, text_px, stretch)
             left, top = max(0, min(round(x), canvas.width - 1)), max(0, min(round(y), canvas.height - 1))
@@ -62,7 +71,6 @@ class PlacesDrawing:
             if spot is not None:
                 taken.append(spot)
                 canvas.lay(painted((text, text_px, stretch), yuv(paint), yuv(readable_on(paint))), *canvas.aligned(spot)[:2])
-        return taken
 
     def _texts(self, size: tuple[int, int], facts: SceneFacts | None) -> Iterator[tuple[str, Point]]:
         """What is written of each zone and line, and at which point."""

@@ -17,6 +17,7 @@ from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.canvas import Canvas
 from streamer.render.copies import upright_canvas, writable
+from streamer.render.cover import Cover
 from streamer.render.labels import is_low, painted, place, tag
 from streamer.render.masks import FIELD_END, Box, Region, edge_field, extent, pixels_of
 from streamer.render.palette import Rgb, Yuv, color, identity_of, readable_on, yuv_of
@@ -100,7 +101,7 @@ class Renderer:
         ratio = self._sample_aspect_ratio
         aspect = float(1 / ratio if frame.orientation.sideways else ratio)
         with upright_canvas(picture, frame.orientation) as canvas:
-            self._draw(canvas, picture, instances, places, item.facts, aspect)
+            self._draw(canvas, picture, item, instances, places, aspect)
         item.picture = picture
 
     def _places_with(self, facts: SceneFacts | None) -> PlacesDrawing | None:
@@ -116,9 +117,9 @@ class Renderer:
         self,
         canvas: Canvas,
         picture: av.VideoFrame,
+        item: Annotated,
         instances: Instances,
         places: PlacesDrawing | None,
-        facts: SceneFacts | None,
         aspect: float,
     ) -> None:
         style = self._style
@@ -143,9 +144,9 @@ class Renderer:
                 self._draw_shape(canvas, mask, box, region, sample, opacity, line_px)
             if framed or solid is None:
                 _draw_box(canvas, box, sample, opacity, line_px if solid is None else max(1.0, line_px / 2))
-        taken: list[Region] = []
+        taken = item.cover.write(canvas, picture) if isinstance(item.cover, Cover) else []
         if places is not None:
-            taken = places.label(canvas, yuv, facts, text_px=round(text_px * style.scale), stretch=1 / aspect)
+            places.label(canvas, yuv, item.facts, taken, text_px=round(text_px * style.scale), stretch=1 / aspect)
         if "labels" in style.draw:
             self._draw_labels(canvas, yuv, instances, colors, text_px, aspect, taken)
 

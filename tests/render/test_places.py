@@ -14,6 +14,8 @@ from streamer.analysis.facts import SceneFacts
 from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.frame import UPRIGHT, Frame, Orientation, plane_views
 from streamer.instances import Instances
+from streamer.render.copies import upright_canvas
+from streamer.render.cover import Cover
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
 from streamer.stages import Annotated
@@ -66,6 +68,25 @@ def test_counts_are_in_the_labels() -> None:
     assert two.sum() > without.sum()
     assert not np.array_equal(plane(places, FACTS), plane(places, SceneFacts(inside=(3,), crossed=((3, 1),))))
     assert three.any()
+
+
+def test_nothing_is_written_where_it_says_why_the_picture_is_covered() -> None:
+    cover = Cover(whole="privacy: waiting for the detector")
+    zone = Zone(name="door", polygon=((0.4, 0.45), (0.6, 0.45), (0.6, 0.8), (0.4, 0.8)))
+    gate = Line(name="gate", points=((0.1, 0.5), (0.9, 0.5)))
+    found = Instances(
+        boxes_xyxy=np.array([[250, 175, 400, 300]], np.float32), scores=np.ones(1, np.float32), class_ids=np.ones(1, np.int64)
+    )
+    item = Annotated(gray(640, 360), found, facts=FACTS, cover=cover)
+    Renderer({1: "person"}, places=PlacesDrawing([zone], [gate]))(item)
+    assert item.picture is not None
+    with upright_canvas(item.clean(), UPRIGHT) as canvas:
+        (words,) = cover.write(canvas, item.frame.picture)
+    drawn, plain = (plane_views(picture)[0] for picture in (item.picture, item.clean()))
+    # The corners of a tag are round: what is drawn shows there.
+    inner = np.s_[words.y0 + 4 : words.y1 - 4, words.x0 + 4 : words.x1 - 4]
+    assert np.array_equal(drawn[inner], plain[inner])
+    assert not np.array_equal(drawn, plain)
 
 
 def plane(places: PlacesDrawing, facts: SceneFacts) -> np.ndarray:
