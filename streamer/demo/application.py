@@ -14,6 +14,7 @@ from streamer.demo.room import CAMERA, BadClip, Room, RoomFull, SessionFailed
 from streamer.detectors.labels import COCO
 from streamer.live.web import access_of
 from streamer.web.access import ROLE, Access, Role, guard, needs
+from streamer.web.ice import IceServers
 from streamer.web.pages import Pages, add_static
 from streamer.web.peer import BadOffer
 from streamer.web.service import answer, failures, json_of
@@ -41,6 +42,7 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
     add_static(app, pages)
     add_sign_in(app, access, pages)
     room = Room(config)
+    ice = IceServers.of(config)
 
     async def page(request: web.Request) -> web.Response:
         return pages.file(request, "demo.html")
@@ -53,7 +55,7 @@ def demo_app(config: DemoConfig, access: Access) -> web.Application:
                 "classes": sorted(set(COCO.values())),
                 "backgrounds": list(TREATMENTS),
                 "upload_mb": config.upload_mb,
-                "ice_servers": list(config.ice_servers or ()),
+                "ice_servers": ice.for_browser(),
                 "signed_in": access.token is not None,
                 "may_start": request[ROLE] >= Role.OPERATE,
             }

@@ -19,6 +19,7 @@ from streamer.demo.detectors import Detectors
 from streamer.demo.player import Player
 from streamer.demo.session import DemoSession
 from streamer.frame import Frame
+from streamer.web.ice import IceServers
 from streamer.web.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Room:
                 log.debug("the server was closed meanwhile")
 
         session = DemoSession(f"demo-{key[:6]}", self.detectors, choice, self._config, put, failed)
-        peer = Peer(session.take_picture if source == CAMERA else None, ended, self._config.ice_servers or ())
+        peer = Peer(session.take_picture if source == CAMERA else None, ended, IceServers.of(self._config).for_server)
         guest = self._guests[key] = _Guest(session, peer, clip=source.removeprefix(CLIP) if clip else "")
         try:
             answer = await peer.answer(offer)

@@ -23,6 +23,7 @@ from streamer.web.access import Access
 from streamer.web.address import is_loopback, parse_endpoint, url_of
 from streamer.web.event_library import EventCamera
 from streamer.web.footage import FootageCamera
+from streamer.web.ice import IceServers
 from streamer.web.server import WebServer
 from streamer.web.wall import Wall, wall_app
 from streamer.web.whep import NOT_INSTALLED, is_installed
@@ -55,7 +56,7 @@ def shown_in_browsers(
     def of_cameras() -> list[Mapping[str, object]]:
         return [status.as_dict() for status in statuses()]
 
-    make_app = partial(wall_app, wall, access, told, of_cameras, events, process.ice_servers or (), places, footage)
+    make_app = partial(wall_app, wall, access, told, of_cameras, events, IceServers.of(process), places, footage)
     if not is_installed():
         log.info("browsers get video by MSE: %s", NOT_INSTALLED)
     try:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 
 import av
 from aiortc import (
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 CLOCK = Fraction(1, 90_000)
 """Seconds a tick of what is sent."""
+_ASK_S = 1
+"""For how long a STUN server may think. aioice waits for 5 s, in which browsers have long taken another way; one that is away
+must not keep those from connecting who need none."""
 CONNECT_S = 15.0
 """A browser that has not connected by then never will: nothing else would notice, its offers have no end of candidates."""
 SILENT_S = 10.0
@@ -83,7 +87,7 @@ class Connection:
     def __init__(
         self, track: MediaStreamTrack, ended: Callable[[str], None], ice_servers: Sequence[str] = (), *, others: bool = True
     ) -> None:
-        """``ice_servers`` are URLs, ``stun:…``; ``others``: a browser without H.264 may get another codec."""
+        """``ice_servers`` are URLs of STUN servers; ``others``: a browser without H.264 may get another codec."""
         _raise_bit_rates()
         servers = [RTCIceServer(urls=url) for url in ice_servers]
         self._ended = ended
@@ -94,6 +98,8 @@ class Connection:
         self._connection.on("connectionstatechange", self._changed)
         self._track = track
         self.sender = self._connection.addTrack(track)
+        if servers:
+            _ask_shortly(self.sender)
         for transceiver in self._connection.getTransceivers():
             capabilities = RTCRtpSender.getCapabilities("video").codecs
             # The browser's first choice may be VP8, which takes longer here and blurs more.
@@ -187,6 +193,12 @@ class Peer(Connection):
             await self.close(f"no picture has come for {patience_s:.0f} s")
         except MediaStreamError:
             await self.close("the browser has ended it")
+
+
+def _ask_shortly(sender: RTCRtpSender) -> None:
+    """Wait for STUN servers no longer than they are worth. aiortc has no option for it."""
+    ice = sender.transport.transport._connection  # noqa: SLF001  # as above
+    ice.get_component_candidates = partial(ice.get_component_candidates, timeout=_ASK_S)  # type: ignore[method-assign]  # as above
 
 
 def _raise_bit_rates() -> None:

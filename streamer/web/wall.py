@@ -18,6 +18,7 @@ from streamer.web.event_pages import add_events
 from streamer.web.feed import Feed, Shown, Viewer
 from streamer.web.footage import FootageCamera, FootageLibrary
 from streamer.web.footage_pages import add_footage
+from streamer.web.ice import IceServers
 from streamer.web.letting_go import letting_go
 from streamer.web.line import Sizes
 from streamer.web.packets import VideoViewer
@@ -63,13 +64,14 @@ def wall_app(
     service: Service,
     cameras: Callable[[], Sequence[Mapping[str, Any]]],
     events: Mapping[str, EventCamera] = MappingProxyType({}),
-    ice_servers: Sequence[str] = (),
+    ice: IceServers | None = None,
     places: Places | None = None,
     footage: Mapping[str, FootageCamera] = MappingProxyType({}),
 ) -> web.Application:
     """The application: pages, pictures, and the three paths of ``service``. ``cameras`` are what is told of each, ``events``
-    those that make events; ``ice_servers`` help WebRTC through a NAT; ``places`` are the zones and lines, where these can be
+    those that make events; ``ice`` helps WebRTC through a NAT; ``places`` are the zones and lines, where these can be
     drawn; ``footage`` says where recordings are."""
+    ice = ice or IceServers()
     app = web.Application(client_max_size=_BODY_BYTES)
     guard(app, access)
     app.middlewares.append(failures)
@@ -77,7 +79,7 @@ def wall_app(
     add_static(app, pages)
     add_service(app, service)
     add_sign_in(app, access, pages)
-    _add_pictures(app, wall, ice_servers)
+    _add_pictures(app, wall, ice)
     add_events(app, pages, EventLibrary(events))
     add_footage(app, pages, FootageLibrary(footage))
     if places is not None:
@@ -93,7 +95,7 @@ def wall_app(
     async def state(_: web.Request) -> web.Response:
         found = await asyncio.to_thread(cameras)
         told = [{**camera, **_shown_by(wall.feeds.get(camera["name"]))} for camera in found]
-        return answer({"cameras": told, "ice_servers": list(ice_servers), "signed_in": access.token is not None})
+        return answer({"cameras": told, "ice_servers": ice.for_browser(), "signed_in": access.token is not None})
 
     app.router.add_get("/", page)
     app.router.add_get("/api/cameras", state)
@@ -116,7 +118,7 @@ def _shown_by(feed: Feed | None) -> dict[str, object]:
     }
 
 
-def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) -> None:
+def _add_pictures(app: web.Application, wall: Wall, ice: IceServers) -> None:
     def feed_of(request: web.Request) -> Feed:
         feed = wall.feeds.get(request.match_info["camera"])
         if feed is None:
@@ -200,7 +202,7 @@ def _add_pictures(app: web.Application, wall: Wall, ice_servers: Sequence[str]) 
             feed.leave(viewer)
         return web.Response(body=shown.drawn if drawn else shown.clean, content_type="image/jpeg")
 
-    add_whep(app, feed_of, room, ice_servers)
+    add_whep(app, feed_of, room, ice)
     app.router.add_get("/api/cameras/{camera}/pictures", pictures)
     app.router.add_get("/api/cameras/{camera}/video", video)
     app.router.add_get("/api/cameras/{camera}/mjpeg", motion_jpeg)

@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamer.web.feed import Feed
+from streamer.web.ice import IceServers
 from streamer.web.letting_go import letting_go
 from streamer.web.line import Sizes
 from streamer.web.offer import for_viewer, has_h264, without_names
@@ -122,8 +123,8 @@ class Session:
 class Sessions:
     """All browsers that watch by WebRTC. Keys are secrets that only the page which began a session knows."""
 
-    def __init__(self, ice_servers: Sequence[str] = ()) -> None:
-        self._ice_servers = ice_servers
+    def __init__(self, ice: IceServers) -> None:
+        self._ice = ice
         self._open: dict[str, Session] = {}
 
     def __len__(self) -> int:
@@ -160,7 +161,7 @@ class Sessions:
             session.end(reason)
 
         session.track = PacketTrack(session.begun, session.sent, session.refused)
-        session.peer = VideoPeer(session.track, ended, self._ice_servers, wants_key=session.wants_key, looked=session.looked)
+        session.peer = VideoPeer(session.track, ended, self._ice.for_server, wants_key=session.wants_key, looked=session.looked)
         try:
             answer = await session.peer.answer(without_names(offer))
         except BadOffer as error:
@@ -183,11 +184,10 @@ def add_whep(
     app: web.Application,
     feed_of: Callable[[web.Request], Feed],
     room: Callable[[], None],
-    ice_servers: Sequence[str] = (),
+    ice: IceServers,
 ) -> None:
     """Serve video by WebRTC. ``feed_of`` and ``room`` raise ``HTTPException``: there is no such camera, too many watch."""
-    sessions = Sessions(ice_servers)
-    links = [f'<{url}>; rel="ice-server"' for url in ice_servers]
+    sessions = Sessions(ice)
 
     async def come(request: web.Request) -> web.Response:
         feed = feed_of(request)
@@ -203,7 +203,7 @@ def add_whep(
         except WhepError as error:
             return web.Response(status=error.status, text=f"{error}\n")
         answer = web.Response(status=201, text=sdp, content_type=SDP, headers={"Location": f"{request.rel_url.raw_path}/{key}"})
-        for link in links:
+        for link in ice.links():
             answer.headers.add("Link", link)
         return answer
 

@@ -1,5 +1,6 @@
 // The webcam demo: camera, test scene or clip to the server by WebRTC, and back with what was found.
 
+import { gathered, relaysOf } from './ice.js';
 import { Mark } from './mark.js';
 
 const at = (id) => document.getElementById(id);
@@ -68,25 +69,16 @@ async function openCamera() {
   return stream;
 }
 
-// All addresses of this machine in one go; none of them takes long.
-function gathered(peer) {
-  return new Promise((resolve) => {
-    const late = setTimeout(resolve, GATHER_MS);
-    const look = () => {
-      if (peer.iceGatheringState === 'complete') { clearTimeout(late); resolve(); }
-    };
-    peer.addEventListener('icegatheringstatechange', look);
-    look();
-  });
-}
-
 async function start(source) {
   await stop();
   complain('');
   say('connecting', 'warn');
   try {
     if (!window.RTCPeerConnection) throw new Error('This browser has no WebRTC, or it is switched off.');
-    const peer = connection = new RTCPeerConnection({ iceServers: offered.ice_servers.map((urls) => ({ urls })) });
+    // Anew: the passwords of relays end after an hour.
+    const { ice_servers: iceServers } = offered.ice_servers.length ? await asked('api/demo') : offered;
+    const peer = connection = new RTCPeerConnection({ iceServers });
+    const relays = relaysOf(peer);
     if (source === 'camera') {
       try {
         camera = await openCamera();
@@ -114,7 +106,7 @@ async function start(source) {
       }
     });
     await peer.setLocalDescription();
-    await gathered(peer);
+    await gathered(peer, GATHER_MS);
     const answer = await asked('api/demo/sessions', {
       method: 'POST', body: JSON.stringify({ sdp: peer.localDescription.sdp, source, choice: chosen() }),
     });
@@ -127,7 +119,9 @@ async function start(source) {
     at('stop').hidden = false;
     setTimeout(() => {
       if (connection === peer && peer.connectionState !== 'connected') {
-        complain('No connection: a firewall or a VPN may keep UDP between this browser and the server away.');
+        complain(relays.problem
+          ? `No connection: ${relays.problem}.`
+          : 'No connection: a firewall or a VPN may keep UDP between this browser and the server away.');
         stop();
       }
     }, CONNECT_MS);

@@ -20,9 +20,10 @@ export class Player {
 
   // Each way has open(), disconnect(), which ends what that began, and end(), which lets go of the video.
 
+  // `why()` is asked when nothing has come.
   waitForPicture(why) {
     this.waitNoMore();
-    this.patience = setTimeout(() => this.fail(why), PATIENCE_MS);
+    this.patience = setTimeout(() => this.fail(why()), PATIENCE_MS);
   }
 
   waitNoMore() {

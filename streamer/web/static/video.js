@@ -27,7 +27,7 @@ export class Video extends Player {
   }
 
   waitForVideo() {
-    this.waitForPicture('its video did not begin within 3 s');
+    this.waitForPicture(() => 'its video did not begin within 3 s');
   }
 
   open() {

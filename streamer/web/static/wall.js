@@ -55,7 +55,7 @@ class Card {
       const way = this.element.querySelector('[data-figure="way"]');
       this.pictures = new Watch(
         this.camera,
-        iceServers,
+        () => iceServers,
         this.canvas,
         (bitmap, objects) => this.show(bitmap, objects),
         (text) => this.say(text),
@@ -105,7 +105,7 @@ const view = {
     for (const card of cards.values()) card.watch();
     this.pictures = new Watch(
       cards.get(name).camera,
-      iceServers,
+      () => iceServers,
       this.canvas,
       (bitmap, objects) => this.show(bitmap, objects),
       (text) => { this.notice.textContent = text; },

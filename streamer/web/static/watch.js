@@ -8,7 +8,7 @@ const failed = new Map(); // by camera, codec and way, why it was given up
 
 export class Watch {
   // `onWay(text, why)` is told how the pictures come, and why not better.
-  // A video lies under `canvas`, on which its pictures are drawn.
+  // A video lies under `canvas`, on which its pictures are drawn. `iceServers()` tells what helps WebRTC just now.
   constructor(camera, iceServers, canvas, onPicture, onNotice, onWay) {
     this.iceServers = iceServers;
     this.canvas = canvas;

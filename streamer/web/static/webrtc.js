@@ -1,6 +1,7 @@
 // The video of one camera by WebRTC: each picture is shown as soon as it is there, with what is in it.
 
 import { at, socketAt } from './base.js';
+import { gathered, relaysOf } from './ice.js';
 import { Objects } from './objects.js';
 import { closeSocket, Player } from './player.js';
 
@@ -19,7 +20,7 @@ export function canPlay() {
 }
 
 export class WebRtc extends Player {
-  // `iceServers` are addresses such as stun:….
+  // `iceServers()` tells RTCIceServers; the passwords of relays change.
   constructor(iceServers, ...known) {
     super(...known);
     this.iceServers = iceServers;
@@ -27,13 +28,15 @@ export class WebRtc extends Player {
   }
 
   async open() {
-    const peer = new RTCPeerConnection({ iceServers: this.iceServers.map((urls) => ({ urls })) });
+    const iceServers = this.iceServers();
+    const peer = new RTCPeerConnection({ iceServers });
     this.peer = peer;
+    const relays = relaysOf(peer);
     this.objects = new Objects();
     this.held = [];
     this.last = null; // time stamp of RTP that was seen last, without its wraps
     this.shownAt = 0; // time in the video of the newest picture that came
-    this.waitForPicture('its video did not begin within 3 s: UDP may not pass');
+    this.waitForPicture(() => `its video did not begin within 3 s: ${relays.problem || 'UDP may not pass'}`);
     peer.addTransceiver('video', { direction: 'recvonly' });
     peer.addEventListener('track', ({ track, receiver }) => {
       receiver.jitterBufferTarget = 0;
@@ -42,7 +45,7 @@ export class WebRtc extends Player {
     try {
       await peer.setLocalDescription();
       // Through a NAT the server has to know this browser's addresses; else it learns them when they are tried.
-      if (this.iceServers.length) await gathered(peer);
+      if (iceServers.length) await gathered(peer, GATHER_MS);
       if (this.peer !== peer) return;
       const answer = await fetch(at(`api/cameras/${encodeURIComponent(this.camera)}/whep`), {
         method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: peer.localDescription.sdp,
@@ -92,7 +95,7 @@ export class WebRtc extends Player {
   sent(rtp, stamp) {
     const time = this.timeOf(rtp);
     this.objects.place(stamp, time);
-    if (!this.patience && time > this.shownAt) this.waitForPicture('pictures that were sent have not come for 3 s');
+    if (!this.patience && time > this.shownAt) this.waitForPicture(() => 'pictures that were sent have not come for 3 s');
     this.show();
   }
 
@@ -190,18 +193,4 @@ function frameOf(video) {
   } catch {
     return null;
   }
-}
-
-// All addresses of this machine in one go; none of them takes long.
-function gathered(peer) {
-  return new Promise((resolve) => {
-    const late = setTimeout(resolve, GATHER_MS);
-    const look = () => {
-      if (peer.iceGatheringState !== 'complete') return;
-      clearTimeout(late);
-      resolve();
-    };
-    peer.addEventListener('icegatheringstatechange', look);
-    look();
-  });
 }

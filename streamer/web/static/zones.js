@@ -28,6 +28,7 @@ let selected = -1;
 let past = [];        // for undo
 let watch = null;
 let counts = {};
+let iceServers = [];
 
 function load(found) {
   told = found;
@@ -291,6 +292,7 @@ function picture(bitmap, objects) {
 async function look() {
   try {
     const { cameras, ice_servers: helpers } = await (await asked(at('api/cameras'))).json();
+    iceServers = helpers;
     if (element('problem').textContent === AWAY) element('problem').textContent = '';
     const seen = cameras.filter((each) => each.has_pictures);
     const field = element('camera');
@@ -309,7 +311,7 @@ async function look() {
       if (told) count();
       if (!watch && !document.hidden) {
         const notice = element('notice');
-        watch = new Watch(current, helpers, canvas, picture, (text) => { notice.textContent = text; }, () => {});
+        watch = new Watch(current, () => iceServers, canvas, picture, (text) => { notice.textContent = text; }, () => {});
       } else watch?.choose(current);
       if (told?.camera !== camera || told.why_not) await ask();
     }
