@@ -27,9 +27,11 @@ from streamer.perception.privacy import Private, privacy_in_words, privacy_rules
 from streamer.perception.rounded import Rounded
 from streamer.perception.selection import Selection, detect_in, selection
 from streamer.pipeline import Pipeline
+from streamer.render.labels import load_letters
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
 from streamer.runtime import tls
+from streamer.runtime.early_thread import EarlyThread
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
@@ -141,6 +143,8 @@ def annotate_with(
     if config.insecure:
         tls.leave_unchecked(config.input)
     with ExitStack() as undo:
+        drawing = EarlyThread("render", load_letters)
+        undo.callback(drawing.discard)
         source, info, picture_sink = opened(config, output, undo, keep_incomplete=keep_incomplete, name=name)
         check_places(places, (info.width, info.height))
         events = _events(config, source, lambda class_id: class_name(detector.labels, class_id))
@@ -199,7 +203,9 @@ def annotate_with(
 
         perception = Rounded(perception)
         analysed = perception if scene is None else Analysed(perception, scene)
-        pipeline = Pipeline(source, analysed, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S)
+        pipeline = Pipeline(
+            source, analysed, renderer, sinks, on_item=on_item, on_idle=on_idle, idle_interval_s=_IDLE_S, early=drawing
+        )
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             try:
                 stats = pipeline.run()

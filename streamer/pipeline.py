@@ -11,6 +11,7 @@ from streamer.channel import Channel, Closed, Overflow, Room
 from streamer.errors import DetectorTimeout, StageFailed, StreamerError
 from streamer.frame import Frame
 from streamer.instances import Instances
+from streamer.runtime.early_thread import EarlyThread
 from streamer.stages import Annotated, CanGiveUp, CanSkip, GivenUp, Perception, Sink, Source
 from streamer.stats import Stats
 
@@ -49,7 +50,7 @@ class Pipeline:
     that a recording which lags behind does not delay what is shown.
 
     ``on_item`` is called after each frame has been written, ``on_idle`` every ``idle_interval_s`` seconds while none comes,
-    both in the calling thread.
+    both in the calling thread. ``early`` is a thread that is ready to draw a recording.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Pipeline:
         idle_interval_s: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
         join_timeout_s: float = 5.0,
+        early: EarlyThread | None = None,
     ) -> None:
         self.stats = Stats()
         self.completed: list[Sink] = []
@@ -94,6 +96,7 @@ class Pipeline:
         self._draws_ahead = recording is None and overflow is Overflow.WAIT
         self._drawn = Channel[Annotated](1) if self._draws_ahead else self._results
         """What the calling thread takes."""
+        self._early = early
         self._drawing = threading.Lock()
         self._failure: StageFailed | None = None
         self._broken: Sink | None = None
@@ -140,11 +143,13 @@ class Pipeline:
             threading.Thread(target=self._capture, name="capture", daemon=True),
             threading.Thread(target=self._infer, name="inference", daemon=True),
         ]
-        if self._draws_ahead:
-            threads.append(threading.Thread(target=self._draw_ahead, name="render", daemon=True))
         self.stats.started_at = self._clock()
         for thread in threads:
             thread.start()
+        if self._draws_ahead:
+            drawing = self._early or EarlyThread("render", lambda: None)
+            drawing.hand(self._draw_ahead)
+            threads.append(drawing)
         try:
             if not self._guard("render", self._write_all):
                 self._discard()

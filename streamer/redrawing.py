@@ -24,9 +24,11 @@ from streamer.perception.recorded import (
 )
 from streamer.perception.selection import Selection
 from streamer.pipeline import Pipeline
+from streamer.render.labels import load_letters
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
 from streamer.runtime import tls
+from streamer.runtime.early_thread import EarlyThread
 from streamer.runtime.opencv_threads import one_thread_each
 from streamer.runtime.signals import Interrupts
 from streamer.sinks.atomic import check_output
@@ -75,6 +77,8 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
     rules = _privacy(config, stored)
     refuse_another_recording(stored, config.input)
     with ExitStack() as undo:
+        drawing = EarlyThread("render", load_letters)
+        undo.callback(drawing.discard)
         source, info, picture_sink = opened(
             config, output, undo, start_s=stored.stream.get("start_s"), end_s=stored.stream.get("end_s")
         )
@@ -106,7 +110,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
             if on_progress is not None:
                 on_progress(pipeline.stats, total, time.monotonic())
 
-        pipeline = Pipeline(matched, perception, renderer, sinks, on_item=on_item)
+        pipeline = Pipeline(matched, perception, renderer, sinks, on_item=on_item, early=drawing)
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             try:
                 stats = pipeline.run()

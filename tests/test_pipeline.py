@@ -13,6 +13,7 @@ from streamer.channel import Overflow, Room
 from streamer.errors import DetectorTimeout, SourceLost, StageFailed
 from streamer.frame import Frame
 from streamer.pipeline import Pipeline, Recording
+from streamer.runtime.early_thread import EarlyThread
 from streamer.stages import Annotated, GivenUp
 from tests.fakes import FakePerception, FakeSink, FakeSource, draw_nothing, frame, nothing, raise_at
 
@@ -53,6 +54,19 @@ def test_drawing_runs_a_frame_ahead_of_writing_and_no_further() -> None:
     assert drawn == sink.written == list(range(50))
     assert max(ahead) == 2
     assert stats.frames_out == 50
+
+
+def test_a_thread_that_is_ready_draws() -> None:
+    drawn: set[str] = set()
+
+    def render(item: Annotated) -> None:
+        draw_nothing(item)
+        drawn.add(threading.current_thread().name)
+
+    early = EarlyThread("early", lambda: None)
+    Pipeline(FakeSource(5), FakePerception(), render, [FakeSink()], early=early).run()
+    assert drawn == {"early"}
+    assert not early.is_alive()
 
 
 def test_what_was_drawn_before_drawing_failed_is_written() -> None:

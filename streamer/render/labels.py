@@ -46,6 +46,11 @@ def _font() -> cv2.FontFace:
     return cv2.FontFace("sans")  # a TrueType font inside OpenCV: the same on every machine
 
 
+def load_letters() -> None:
+    """Do what OpenCV does once in each thread that draws text, and takes 20 ms for: it unpacks its fonts."""
+    cv2.getTextSize((0, 0), "A", (0, 0), _font(), 16, _WEIGHT)
+
+
 @lru_cache(maxsize=64)
 def _line(drawn_px: int) -> tuple[int, int]:
     """Where letters of that size begin above the line that they stand on, and how much they take from top to bottom."""
