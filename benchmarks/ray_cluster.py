@@ -20,11 +20,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamer.archive.run import ArchiveStatus, annotate_archive
+from streamer.archive.run import ArchiveStatus, work_on_archive
 from streamer.cluster.connection import connected
 from streamer.cluster.fleet_head import FleetHead, Place
 from streamer.cluster.lease import LEASE_S, RENEW_S
-from streamer.cluster.workforce import annotate_on_cluster
+from streamer.cluster.workforce import work_on_cluster
 from streamer.config.annotate import load_annotate_config
 from streamer.live.status import CameraStatus
 from streamer.stages import State
@@ -56,7 +56,7 @@ def archive(tree: Path, out: Path, workers: int, address: str | None) -> tuple[f
     given = {"input": str(tree), "output": out, "detector": "benchmarks.archive:Sleeping", "workers": workers, "ray": address}
     config = load_annotate_config(None, given)
     timed = Timed()
-    status = (annotate_archive if address is None else annotate_on_cluster)(config, timed.update)
+    status = (work_on_archive if address is None else work_on_cluster)(config, timed.update)
     ended = time.perf_counter()
     if status.failed or status.done != status.total:
         raise RuntimeError(f"not all was done: {status}")

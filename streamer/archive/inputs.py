@@ -21,6 +21,7 @@ _SUFFIXES = (
 )
 VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 """Endings by which a recording is known in a folder, in small letters: opening every file would take hours."""
+_NO_VIDEO = "not video, by their names"
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -62,8 +63,10 @@ def is_archive(text: str) -> bool:
     return path.is_dir() or (path.suffix.lower() == ".txt" and path.is_file()) or _is_pattern(text)
 
 
-def find(text: str, results: Sequence[Path]) -> Found:
-    """The recordings that ``text`` stands for; nothing below ``results``, the folders that are written to, is one of them.
+def find(text: str, results: Sequence[Path], suffixes: frozenset[str] = VIDEO_SUFFIXES) -> Found:
+    """The recordings that ``text`` stands for, or other files that end in one of ``suffixes``.
+
+    Nothing below ``results``, the folders that are written to, is one of them.
 
     A folder is searched with all that is in it; a folder that a link leads to, too, but each folder once, so that no loop is
     endless. A pattern has ``*``, ``?``, ``[…]``, and ``**`` for any number of folders. A list has one path a line, or ends each
@@ -84,20 +87,20 @@ def find(text: str, results: Sequence[Path]) -> Found:
                 raise ConfigError(
                     f"{given} lies in {path}, which is the input", hint="results would be taken for input: name another folder"
                 )
-        found = _search(path, None, written)
+        found = _search(path, None, written, suffixes)
     elif _is_pattern(text):
         parts = Path(text).parts
         fixed = next(index for index, part in enumerate(parts) if _WILD.search(part))
-        found = _search(Path(*parts[:fixed]), parts[fixed:], written)
+        found = _search(Path(*parts[:fixed]), parts[fixed:], written, suffixes)
     else:
         found = _listed(path)
-    return _not_empty(text, found)
+    return _not_empty(text, found, "recordings" if suffixes is VIDEO_SUFFIXES else "records")
 
 
-def _not_empty(text: str, found: Found) -> Found:
+def _not_empty(text: str, found: Found, what: str = "recordings") -> Found:
     if not found.recordings and not found.problems:
         told = ", ".join(f"{count} {kind}" for kind, count in found.left_out.items())
-        raise ConfigError(f"{text}: there are no recordings" + (f" (left out: {told})" if told else ""), hint="check the path")
+        raise ConfigError(f"{text}: there are no {what}" + (f" (left out: {told})" if told else ""), hint="check the path")
     return found
 
 
@@ -126,7 +129,7 @@ def _of_objects(address: str, results: Sequence[str]) -> Found:
         elif pattern is not None and not _matches(one.name.split("/"), pattern):
             continue
         elif PurePosixPath(one.name).suffix.lower() not in VIDEO_SUFFIXES:
-            found.left_out["not video, by their names"] += 1
+            found.left_out[_NO_VIDEO] += 1
         else:
             found.recordings.append(Recording(one.address, one.name, one.mark))
     return _not_empty(address, found)
@@ -136,7 +139,7 @@ def _is_pattern(text: str) -> bool:
     return _WILD.search(text) is not None and not os.path.lexists(text)
 
 
-def _search(root: Path, pattern: Sequence[str] | None, written: Sequence[Path]) -> Found:
+def _search(root: Path, pattern: Sequence[str] | None, written: Sequence[Path], suffixes: frozenset[str]) -> Found:
     found = Found([])
     folders: deque[tuple[Path, str]] = deque([(root, "")])
     linked: deque[tuple[Path, str]] = deque()
@@ -166,8 +169,8 @@ def _search(root: Path, pattern: Sequence[str] | None, written: Sequence[Path]) 
                 (linked if entry.is_symlink() else folders).append((folder / entry.name, below))
             elif pattern is not None and not _matches(below.split("/"), pattern):
                 continue
-            elif Path(entry.name).suffix.lower() not in VIDEO_SUFFIXES:
-                found.left_out["not video, by their names"] += 1
+            elif Path(entry.name).suffix.lower() not in suffixes:
+                found.left_out[_NO_VIDEO if suffixes is VIDEO_SUFFIXES else "of other names"] += 1
             elif not os.path.exists(entry.path):  # noqa: PTH110  # as above
                 found.problems.append((below, "the link leads nowhere, or where nothing may be read"))
             elif not os.path.isfile(entry.path):  # noqa: PTH113  # as above

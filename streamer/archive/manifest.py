@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from streamer._version import __version__
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.results import ArchiveConfig
+from streamer.config.export import ExportConfig
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
 from streamer.redact import redact
 from streamer.sources.fingerprint import fingerprint
@@ -35,6 +36,7 @@ _NOT_OF_THE_RESULT = {
     "workers",
     "ray",
     "scratch",
+    "video",  # known by its content
 }
 
 
@@ -45,7 +47,7 @@ class Manifest:
     which content and into which files. A line that a kill has torn is removed; the last whole line of a recording counts.
     """
 
-    def __init__(self, folder: Path, config: AnnotateConfig) -> None:
+    def __init__(self, folder: Path, config: ArchiveConfig) -> None:
         """Raises ``OutputRefused`` where that folder cannot be used: there is earlier work and neither ``resume`` nor
         ``overwrite`` is set, or another process works there."""
         self.path: Path = folder / MANIFEST
@@ -127,13 +129,15 @@ class Manifest:
         return str(self._folder)
 
     def _size(self, result: Path) -> int | None:
-        """In bytes; None where there is nothing."""
+        """In bytes, of a folder that of all its files; None where there is nothing."""
         try:
+            if result.is_dir():
+                return sum(file.stat().st_size for file in result.rglob("*") if file.is_file())
             return result.stat().st_size
         except OSError:
             return None
 
-    def _take(self, config: AnnotateConfig) -> None:
+    def _take(self, config: ArchiveConfig) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -143,7 +147,10 @@ class Manifest:
         self._read()
         if self._entries and not (config.resume or config.overwrite):
             raise OutputRefused(
-                f"{self._shown()} holds the results of an earlier run", hint="--resume goes on with it, --overwrite begins anew"
+                f"{self._shown()} holds the results of an earlier run",
+                hint="--resume goes on with it, "
+                + ("another folder" if isinstance(config, ExportConfig) else "--overwrite")
+                + " begins anew",
             )
         if config.overwrite and not config.resume:
             # Entries stay known as ours; that they are done is forgotten.
@@ -177,9 +184,11 @@ class Manifest:
             raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error
 
 
-def settings_digest(config: AnnotateConfig) -> str:
+def settings_digest(config: ArchiveConfig) -> str:
     """SHA-256 of all settings that a result depends on, with the content of the files that they name."""
     values = config.model_dump(exclude=_NOT_OF_THE_RESULT)
+    if isinstance(config, ExportConfig):
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     values["detector"] = redact(config.detector)  # another token is not another detector
     values["asked"] = [name for name in ("detections", "coco", "counts", "events") if getattr(config, name) is not None]
     values["content"] = [_content(file) for file in (config.labels, config.zones_file, config.detector)]

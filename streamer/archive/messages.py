@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.results import ArchiveConfig
 from streamer.errors import StreamerError
 
 
@@ -64,9 +64,9 @@ Message = Ready | Unusable | Came | Finished | Failed | Gone
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A recording to be annotated."""
+    """A recording to be annotated, or records to be exported."""
 
-    settings: AnnotateConfig
+    settings: ArchiveConfig
     journal: Path | None = None
     """File of what the detector finds, by which the work goes on after a kill; None: it begins anew."""
     about: Mapping[str, object] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from streamer.archive.messages import Gone, Message, Work
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.results import ArchiveConfig
 from streamer.runtime.child import start
 
 
@@ -20,7 +20,7 @@ class WorkerProcess:
 
     process: subprocess.Popen[bytes]
     connection: Connection
-    device: str
+    settings: ArchiveConfig
 
     def send(self, work: Work) -> None:
         """Hand over a recording."""
@@ -30,32 +30,31 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Implements ``pool.Workforce``: processes with the detector of ``settings``, one for each of ``devices``."""
+    """Implements ``pool.Workforce``: a process for each of ``settings``, which differ in their device."""
 
-    settings: AnnotateConfig
-    devices: Sequence[str]
-    _free: list[str] = field(init=False, default_factory=list)
-    """Devices that a process is still wanted for."""
+    settings: Sequence[ArchiveConfig]
+    _free: list[ArchiveConfig] = field(init=False, default_factory=list)
+    """Those that a process is still wanted for."""
 
     def __post_init__(self) -> None:
-        self._free.extend(self.devices)
+        self._free.extend(self.settings)
 
     def most(self) -> int:
         """How many there can be."""
-        return len(self.devices)
+        return len(self.settings)
 
     def start(self) -> WorkerProcess:
         """One more."""
-        device = self._free.pop(0)
+        settings = self._free.pop(0)
         child = start("streamer.archive.worker")
-        child.connection.send(self.settings.model_copy(update={"device": device}))
-        return WorkerProcess(*child, device)
+        child.connection.send(settings)
+        return WorkerProcess(*child, settings)
 
     def hear(self, workers: Sequence[WorkerProcess], timeout_s: float) -> list[tuple[WorkerProcess, Message]]:
         """What they say."""
         ready = wait([worker.connection for worker in workers], timeout_s)
         heard = [(worker, _heard(worker)) for worker in workers if worker.connection in ready]
-        self._free.extend(worker.device for worker, message in heard if isinstance(message, Gone))
+        self._free.extend(worker.settings for worker, message in heard if isinstance(message, Gone))
         return heard
 
     def end(self, workers: Sequence[WorkerProcess]) -> Sequence[WorkerProcess]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from streamer.archive.inputs import Recording
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.export import ExportConfig
+from streamer.datasets import export as datasets
 from streamer.errors import ConfigError
 from streamer.object_storage.addresses import address_of
 from streamer.redact import redact
@@ -15,15 +17,22 @@ from streamer.sinks.atomic import remove_partial
 from streamer.sinks.containers import CONTAINERS
 from streamer.sinks.picture import PICTURE_SUFFIXES
 
+ArchiveConfig = AnnotateConfig | ExportConfig
+"""What is done with all of an archive: recordings are annotated, or records exported."""
+RECORDS = ".jsonl"
 _OTHER_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 _ENDINGS = {"detections": ".jsonl", "coco": ".json", "counts": ".csv", "events": ""}
 
 
-def folders(config: AnnotateConfig) -> list[Path]:
+def folders(config: ArchiveConfig) -> list[Path]:
     """The folders, or addresses of object storage, that an archive's results go to, OUTPUT first.
 
     Raises ``ConfigError`` where OUTPUT is not given, for other addresses, and where some are folders and some addresses.
     """
+    if isinstance(config, ExportConfig):
+        if address_of(config.output) is not None or address_of(config.video) is not None:
+            raise ConfigError("export takes files and folders", hint="mount the storage (rclone mount), and name that path")
+        return [config.output]
     if config.output is None:
         raise ConfigError(
             f"{config.input} is a folder, a pattern or a list, and needs an OUTPUT folder",
@@ -47,12 +56,18 @@ def folders(config: AnnotateConfig) -> list[Path]:
     return given
 
 
-def settings_for(config: AnnotateConfig, recording: Recording, *, overwrite: bool) -> AnnotateConfig:
-    """The settings of one recording: its own input and results, all else as for the archive.
+def settings_for(config: ArchiveConfig, recording: Recording, *, overwrite: bool) -> ArchiveConfig:
+    """The settings of one recording, or of its records: its own input and results, all else as for the archive.
 
     The picture keeps the recording's name where that kind of file can be written, and has ``.mp4`` added where not, so that
-    ``a.wmv`` and ``a.mp4`` do not meet. Records and the like have their ending added to the whole name.
+    ``a.wmv`` and ``a.mp4`` do not meet. Records and the like have their ending added to the whole name; a dataset has
+    the name of the recording, which is that of its records without this ending.
     """
+    if isinstance(config, ExportConfig):
+        name = recording.name[: -len(RECORDS)] if recording.name.lower().endswith(RECORDS) else f"{recording.name}.dataset"
+        video = None if config.video is None else f"{config.video}/{name}"
+        own = {"input": recording.path, "output": config.output / name, "video": video, "overwrite": overwrite}
+        return config.model_copy(update=own)
     picture = recording.name
     if Path(picture).suffix.lower() not in (*CONTAINERS, *PICTURE_SUFFIXES):
         picture += ".mp4"
@@ -64,15 +79,21 @@ def settings_for(config: AnnotateConfig, recording: Recording, *, overwrite: boo
     return config.model_copy(update=update)
 
 
-def written(config: AnnotateConfig) -> Iterator[Path]:
-    """The files that one recording's settings name."""
+def written(config: ArchiveConfig) -> Iterator[Path]:
+    """The files, or the folder, that one recording's settings name."""
+    if isinstance(config, ExportConfig):
+        yield config.output
+        return
     for path in (config.output, config.detections, config.coco, config.counts):
         if path is not None:
             yield path
 
 
-def remove_unfinished(config: AnnotateConfig) -> None:
+def remove_unfinished(config: ArchiveConfig) -> None:
     """Remove what a process that was killed at this recording has left under temporary names."""
+    if isinstance(config, ExportConfig):
+        datasets.remove_unfinished(config.output)
+        return
     for path in written(config):
         if address_of(path) is None:
             remove_partial(path)

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from streamer.annotation import worker_devices
-from streamer.archive.inputs import find
+from streamer.archive.inputs import Recording, find
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Work
 from streamer.archive.object_manifest import ObjectManifest
 from streamer.archive.pool import Job, Pool, Workforce
 from streamer.archive.processes import Processes
-from streamer.archive.results import folders, remove_unfinished, settings_for, written
+from streamer.archive.results import RECORDS, ArchiveConfig, folders, remove_unfinished, settings_for, written
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.export import ExportConfig
 from streamer.config.zones import places_of
+from streamer.datasets.export import check_format
 from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
 from streamer.detectors.preparing import fetch
 from streamer.object_storage.addresses import address_of, shown_path
@@ -53,17 +55,17 @@ class ArchiveStatus:
         return max(0, self.total - self.skipped - self.done - len(self.failed))
 
 
-Employ = Callable[[AnnotateConfig, Path | None], AbstractContextManager[Workforce[Any]]]
+Employ = Callable[[Any, Path | None], AbstractContextManager[Workforce[Any]]]
 """Gives those who work, for the settings of the archive and a file that they must see, until the context ends."""
 
 
-def annotate_archive(
-    config: AnnotateConfig,
+def work_on_archive(
+    config: ArchiveConfig,
     on_change: Callable[[ArchiveStatus], object] = lambda _: None,
     *,
     employ: Employ | None = None,
 ) -> ArchiveStatus:
-    """Annotate all recordings that the settings' input stands for, and say what became of each.
+    """Annotate all recordings that the settings' input stands for, or export all records, and say what became of each.
 
     ``on_change`` is called several times a second, in this thread. One that cannot be annotated does not end the others. Ctrl-C
     ends within seconds: what is finished stays, what is not is removed. ``employ``: those who work, in place of processes of
@@ -72,8 +74,12 @@ def annotate_archive(
     Raises ``ConfigError`` for wrong settings, and ``DetectorError`` for a detector that cannot be used at all.
     """
     targets = folders(config)
-    places_of(config)
-    found = find(config.input, targets)
+    if isinstance(config, ExportConfig):
+        check_format(config.to)
+        found = find(config.input, targets, frozenset({RECORDS}))
+    else:
+        places_of(config)
+        found = find(config.input, targets)
     status = ArchiveStatus(len(found.recordings) + len(found.problems), failed=found.problems, left_out=found.left_out)
     with _manifest(targets, config) as manifest:
         contents: dict[str, str | None] = {}
@@ -106,7 +112,7 @@ def annotate_archive(
                 replaces = config.overwrite or ours
                 # Two that do the same work replace each other's results, which are equal.
                 settings = settings_for(config, recording, overwrite=replaces or employ is not None)
-                content = contents[recording.name] = recording.mark or fingerprint(recording.path)
+                content = contents[recording.name] = _content(recording, settings)
                 place = shown_path(settings.output)
                 other = taken.setdefault(place, recording.name)
                 if other != recording.name:
@@ -123,10 +129,12 @@ def annotate_archive(
                     if ours:
                         remove_unfinished(settings)
                     # Those of other machines do not see the journals of this one.
-                    journal = None if employ is not None and manifest.shared is None else manifest.journal(recording.name)
+                    unseen = employ is not None and manifest.shared is None
+                    detects = isinstance(settings, AnnotateConfig)
+                    journal = manifest.journal(recording.name) if detects and not unseen else None
                     jobs.append(Job(recording.name, Work(settings, journal, manifest.about(content))))
             if jobs:
-                if employ is None:
+                if employ is None and isinstance(config, AnnotateConfig):
                     fetch(config)
                 with (employ or _processes)(config, manifest.shared) as workforce:
                     pool = Pool(
@@ -153,16 +161,29 @@ def _change(status: ArchiveStatus, pool: Pool[Any], on_change: Callable[[Archive
     on_change(status)
 
 
-def _manifest(targets: Sequence[Path], config: AnnotateConfig) -> Manifest:
+def _content(recording: Recording, settings: ArchiveConfig) -> str | None:
+    """What that recording, or those records and their video, are known again by; None where one cannot be read."""
+    content = recording.mark or fingerprint(recording.path)
+    if content is None or not isinstance(settings, ExportConfig) or settings.video is None:
+        return content
+    video = fingerprint(settings.video)
+    return None if video is None else f"{content} {video}"
+
+
+def _manifest(targets: Sequence[Path], config: ArchiveConfig) -> Manifest:
     """That of the folder, or the address, that results go to."""
     addresses = [address for target in targets if (address := address_of(target)) is not None]
-    return ObjectManifest(addresses, config) if addresses else Manifest(targets[0], config)
+    if addresses and isinstance(config, AnnotateConfig):
+        return ObjectManifest(addresses, config)
+    return Manifest(targets[0], config)
 
 
-def _processes(config: AnnotateConfig, _: Path | None) -> AbstractContextManager[Processes]:
+def _processes(config: ArchiveConfig, _: Path | None) -> AbstractContextManager[Processes]:
     """Processes of this machine, as many as the settings say."""
+    if isinstance(config, ExportConfig):
+        return nullcontext(Processes([config] * config.workers))
     devices = worker_devices(config)
     settings = config.model_copy(update={"workers": 1})
     if len(devices) > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
         settings = settings.model_copy(update={"threads": threads_each(len(devices))})
-    return nullcontext(Processes(settings, devices))
+    return nullcontext(Processes([settings.model_copy(update={"device": device}) for device in devices]))

@@ -16,7 +16,10 @@ from multiprocessing.connection import Connection
 
 from streamer.annotation import annotate_with, ready_detectors
 from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
+from streamer.archive.results import ArchiveConfig
 from streamer.config.annotate import AnnotateConfig
+from streamer.config.export import ExportConfig
+from streamer.datasets.export import export
 from streamer.errors import StageFailed, StreamerError, in_one_line
 from streamer.object_storage.addresses import address_of
 from streamer.perception.journal import DetectionJournal
@@ -29,6 +32,31 @@ from streamer.stats import Stats
 _TELL_S = 0.2
 
 
+class Exporter:
+    """Exports the records of one recording after the other."""
+
+    def work(self, work: Work, _: Callable[[Came], object]) -> Finished | Failed:
+        """What became of the records."""
+        settings = work.settings
+        assert isinstance(settings, ExportConfig)
+        try:
+            settings.output.parent.mkdir(parents=True, exist_ok=True)
+            done = export(
+                settings.input,
+                settings.output,
+                settings.to,
+                video=settings.video,
+                every=settings.every,
+                overwrite=settings.overwrite,
+            )
+        except StreamerError as error:
+            return Failed(redact(str(error)))
+        except Exception as error:  # noqa: BLE001  # a fault of ours at one of them must not end the others
+            sys.stderr.write(redact(traceback.format_exc()))
+            return Failed(redact(in_one_line(error)))
+        return Finished(done.frames, (str(settings.output),), done.notes)
+
+
 class Annotator:
     """Annotates one recording after the other with detectors that stay loaded."""
 
@@ -37,7 +65,7 @@ class Annotator:
         self._settings = settings
         self._detectors = ready_detectors(settings)
 
-    def annotate(self, work: Work, tell: Callable[[Came], object]) -> Finished | Failed:
+    def work(self, work: Work, tell: Callable[[Came], object]) -> Finished | Failed:
         """What became of a recording. ``tell`` is called several times a second, by the calling thread."""
         # Of several devices it is this worker's that decodes the pictures, too.
         settings = work.settings.model_copy(update={"device": self._settings.device})
@@ -50,22 +78,27 @@ class Annotator:
         return answer
 
 
+def worker_for(settings: ArchiveConfig) -> Annotator | Exporter:
+    """Who does the work of an archive. Raises ``StreamerError`` for a detector that cannot be used."""
+    return Exporter() if isinstance(settings, ExportConfig) else Annotator(settings)
+
+
 def unusable(error: StreamerError) -> Unusable:
     """What is said of a detector that cannot be used, without credentials."""
     return Unusable(type(error)(redact(error.message), hint=redact(error.hint)))
 
 
-def work(connection: Connection, settings: AnnotateConfig) -> None:
-    """Load the detector, then annotate what comes, until the process is killed."""
+def work(connection: Connection, settings: ArchiveConfig) -> None:
+    """Load what the work needs, then do what comes, until the process is killed."""
     try:
-        annotator = Annotator(settings)
+        worker = worker_for(settings)
     except StreamerError as error:
         connection.send(unusable(error))
         return
     connection.send(Ready())
     jobs = received(connection)
     while True:
-        connection.send(annotator.annotate(jobs.get(), connection.send))
+        connection.send(worker.work(jobs.get(), connection.send))
 
 
 def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came], object]) -> tuple[Finished | Failed, bool]:
@@ -79,6 +112,7 @@ def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came],
             tell(Came(stats.frames_out, total))
 
     settings = work.settings
+    assert isinstance(settings, AnnotateConfig)
     journal: DetectionJournal | None = None
     try:
         _make_folders(settings)
@@ -112,7 +146,7 @@ def _make_folders(settings: AnnotateConfig) -> None:
 def main() -> None:
     """Entry point of the process; its argument is the descriptor of the connection."""
     connection = connection_to_parent()
-    settings: AnnotateConfig = connection.recv()
+    settings: ArchiveConfig = connection.recv()
     # annotate_with would take the signals in the main thread.
     thread = threading.Thread(target=work, args=(connection, settings), name="worker")
     thread.start()

@@ -96,9 +96,9 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
     from streamer.archive.inputs import is_archive
 
     if is_archive(settings.input):
-        from streamer.cli.archive import annotate_all
+        from streamer.cli.archive import do_all
 
-        return annotate_all(settings)
+        return do_all(settings)
     from streamer.annotation import annotate_with
 
     if settings.quiet:
@@ -212,7 +212,14 @@ def probe(
 
 app.command(no_args_is_help=True)(analyse)
 app.command(
-    no_args_is_help=True, epilog="Example:  streamer export found.jsonl --to coco -o dataset --video match.mp4 --every 10"
+    no_args_is_help=True,
+    epilog="\n\n".join(
+        [
+            "Examples:",
+            "  streamer export found.jsonl --to coco -o dataset --video match.mp4 --every 10",
+            "  streamer export found --to cvat -o datasets --video videos --workers 4 --resume",
+        ]
+    ),
 )(export)
 app.command(
     "import",

@@ -1,4 +1,4 @@
-"""What ``annotate`` shows of many recordings: a bar for all and each of those under way, and what went wrong at the end."""
+"""What ``annotate`` and ``export`` show of many recordings: bars for all and each under way, and what went wrong at the end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from streamer.archive.run import ArchiveStatus, annotate_archive
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.results import ArchiveConfig
+from streamer.archive.run import ArchiveStatus, work_on_archive
+from streamer.config.export import ExportConfig
 from streamer.runtime.signals import exit_code
 
 _LINE_S = 5.0
@@ -27,8 +28,14 @@ class ArchiveProgress:
     """Shows how far an archive has come: on a terminal all and each, elsewhere a line every 5 s. A context manager."""
 
     def __init__(
-        self, console: Console | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        *,
+        doing: str = "annotating",
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._doing = doing
         self._console = console or Console(stderr=True)
         self._quiet = quiet
         self._clock = clock
@@ -56,26 +63,30 @@ class ArchiveProgress:
             self._line_at = self._clock()
             each = ", ".join(f"{printable(job.name)} {job.frames}/{job.of or '?'}" for job in status.under_way)
             self._console.print(
-                f"annotating: {_counts(status)}" + (f" · {each}" if each else ""), highlight=False, markup=False, soft_wrap=True
+                f"{self._doing}: {_counts(status)}" + (f" · {each}" if each else ""),
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
             )
 
 
-def annotate_all(settings: AnnotateConfig) -> int:
-    """Annotate an archive, say how it went, and return the exit code: 1 where something could not be done."""
-    with ArchiveProgress(quiet=settings.quiet) as progress:
+def do_all(settings: ArchiveConfig) -> int:
+    """Annotate or export an archive, say how it went, and return the exit code: 1 where something could not be done."""
+    doing = "exporting" if isinstance(settings, ExportConfig) else "annotating"
+    with ArchiveProgress(doing=doing, quiet=settings.quiet) as progress:
         if settings.ray is None:
-            status = annotate_archive(settings, progress.update)
+            status = work_on_archive(settings, progress.update)
         else:
-            from streamer.cluster.workforce import annotate_on_cluster
+            from streamer.cluster.workforce import work_on_cluster
 
-            status = annotate_on_cluster(settings, progress.update)
+            status = work_on_cluster(settings, progress.update)
     print_archive(status, settings)
     if status.interrupted:
         return exit_code(complete=False)
     return 1 if status.failed else 0
 
 
-def print_archive(status: ArchiveStatus, settings: AnnotateConfig, console: Console | None = None) -> None:
+def print_archive(status: ArchiveStatus, settings: ArchiveConfig, console: Console | None = None) -> None:
     """What became of an archive, on stderr unless told otherwise; ``quiet`` shows only what went wrong."""
     console = console or Console(stderr=True)
     if not settings.quiet:
@@ -87,7 +98,7 @@ def print_archive(status: ArchiveStatus, settings: AnnotateConfig, console: Cons
             console.print(f"{printable(name)}: {note}", highlight=False, markup=False, soft_wrap=True)
     if status.failed:
         table = Table(box=None, header_style="bold red")
-        table.add_column("not annotated", overflow="fold")
+        table.add_column("not exported" if isinstance(settings, ExportConfig) else "not annotated", overflow="fold")
         table.add_column("because", overflow="fold")
         for name, reason in sorted(status.failed):
             table.add_row(escape(printable(name)), escape(printable(reason)))

@@ -14,7 +14,7 @@ from streamer.object_storage.addresses import address_of
 
 _GPU_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
-_MAY_BE_FILES = ("input", "source", "labels")
+_MAY_BE_FILES = ("input", "source", "labels", "video")
 
 S = TypeVar("S", bound=Settings)
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from streamer._version import __version__
 from streamer.archive.messages import Came, Gone, Message, Work
-from streamer.archive.run import ArchiveStatus, annotate_archive
-from streamer.cluster.annotator import ClusterAnnotator
+from streamer.archive.results import ArchiveConfig
+from streamer.archive.run import ArchiveStatus, work_on_archive
 from streamer.cluster.connection import connected
 from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.placing import absolute, gpu_share
-from streamer.config.annotate import AnnotateConfig
+from streamer.cluster.worker import ClusterWorker
+from streamer.config.export import ExportConfig
 from streamer.detectors.device import gpu_index
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
@@ -29,19 +30,19 @@ _NODE_DIED = "node has died"
 _HEAD_GONE = "start the cluster again; the same command with --resume goes on with what is left"
 
 
-def annotate_on_cluster(config: AnnotateConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
-    """As :func:`annotate_archive`, on the machines of the Ray cluster that the settings name.
+def work_on_cluster(config: ArchiveConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
+    """As :func:`work_on_archive`, on the machines of the Ray cluster that the settings name.
 
     Raises ``ClusterUnavailable`` besides.
     """
-    return annotate_archive(config, on_change, employ=_on_cluster)
+    return work_on_archive(config, on_change, employ=_on_cluster)
 
 
 @contextmanager
-def _on_cluster(config: AnnotateConfig, manifest: Path | None) -> Iterator[RayWorkforce]:
+def _on_cluster(config: ArchiveConfig, manifest: Path | None) -> Iterator[RayWorkforce]:
     assert config.ray is not None
     asked = config.workers if "workers" in config.model_fields_set else None
-    cores = config.threads or 1
+    cores = 1 if isinstance(config, ExportConfig) else config.threads or 1
     with (
         connected(config.ray, cpus=None if asked is None else asked * cores) as ray,
         HeadWatch(ray, _HEAD_GONE) as head,
@@ -63,7 +64,7 @@ class RayWorker:
         """Hand over a recording."""
         self.journal = None if work.journal is None else work.journal.absolute()
         work = replace(work, settings=absolute(work.settings), journal=self.journal)
-        self.stream = self.actor.annotate.options(num_returns="streaming").remote(work)
+        self.stream = self.actor.work.options(num_returns="streaming").remote(work)
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class RayWorkforce:
     ray: Any
     machines: Callable[[], Sequence[Mapping[str, Any]]]
     """Those of the cluster. Raises ``ClusterUnavailable`` when its head is gone."""
-    config: AnnotateConfig
+    config: ArchiveConfig
     manifest: Path | None
     asked: int | None
     cores: int
@@ -85,7 +86,9 @@ class RayWorkforce:
     """Of a worker."""
 
     def __post_init__(self) -> None:
-        if gpu_index(self.config.device) is not None:
+        if isinstance(self.config, ExportConfig):
+            pass
+        elif gpu_index(self.config.device) is not None:
             self._gpus = gpu_share(self.ray, self.config.device, self.asked)
         elif self.config.decode == "cuda":
             self._gpus = gpu_share(self.ray, "cuda", self.asked)
@@ -101,11 +104,14 @@ class RayWorkforce:
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""
-        update = {"workers": 1, "threads": self._threads(), "ray": None}
+        update: dict[str, object] = {"workers": 1, "ray": None}
+        if not isinstance(self.config, ExportConfig):
+            # Those of the built-in detector take all cores where nothing is said.
+            update["threads"] = self.cores if self.config.detector in DEFAULT_SCORE else self.config.threads
         settings = absolute(self.config.model_copy(update=update))
         # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
         kind = self.ray.remote(num_cpus=self.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
-        actor = kind(ClusterAnnotator).remote(settings, self.manifest, __version__)
+        actor = kind(ClusterWorker).remote(settings, self.manifest, __version__)
         return RayWorker(actor, actor.load.options(num_returns="streaming").remote())
 
     def hear(self, workers: Sequence[RayWorker], timeout_s: float) -> list[tuple[RayWorker, Message]]:
@@ -148,10 +154,6 @@ class RayWorkforce:
         if not isinstance(message, Came):
             worker.stream = None
         return message
-
-    def _threads(self) -> int | None:
-        """Of the detector: those of the built-in one take all cores where nothing is said."""
-        return self.cores if self.config.detector in DEFAULT_SCORE else self.config.threads
 
     def _room(self) -> int:
         """For how many workers there is room on all machines, taken or not."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import glob
+import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +48,7 @@ FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "fiftyone": FiftyOneDataset,
 }
 """How a format is called, and what writes it."""
+_MOST_OF_A_NAME = 50
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
@@ -64,34 +69,70 @@ def export(
     *,
     video: str | os.PathLike[str] | None = None,
     every: int = 1,
+    overwrite: bool = False,
 ) -> Exported:
     """Write records as a dataset of the format ``to``, one of ``FORMATS``, into the new folder ``output``.
 
     With ``video``, the recording that the records are of, its pictures come along. Of ``every`` N frames one is written. The
-    folder appears whole or not at all; memory does not grow with the records.
+    folder appears whole or not at all; memory does not grow with the records. ``overwrite``: one that is there is replaced.
 
     Raises ``ConfigError`` for an unknown format, ``OutputRefused`` for a folder that is there, ``RecordsDiffer`` for another
     recording, ``StreamerError`` for records that cannot be read, and ``OutputWriteFailed``.
     """
-    if to not in FORMATS:
-        raise ConfigError(f"there is no format {to!r}", hint=f"take one of {', '.join(FORMATS)}")
+    check_format(to)
     if every < 1:
         raise ConfigError(f"every is {every}", hint="give 1 or more")
     target = Path(output)
-    if os.path.lexists(target):
+    if os.path.lexists(target) and not overwrite:
         raise OutputRefused(f"{target} exists", hint="give the name of a new folder")
     if not target.parent.is_dir():
         raise OutputRefused(f"there is no folder {target.parent}", hint="make it first, or check the name")
     stored = StoredRecords(records)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name[:50]}.partial-", dir=target.parent) as working:
+        with tempfile.TemporaryDirectory(prefix=_unfinished(target), dir=target.parent) as working:
             folder = Path(working) / "dataset"
             folder.mkdir()
             exported = _write(stored, folder, FORMATS[to], video, every)
-            folder.rename(target)
+            if overwrite:
+                _replace(target, folder)
+            else:
+                folder.rename(target)
     except OSError as error:
         raise OutputWriteFailed(f"{target} cannot be written ({error.strerror})", hint="check the free space") from error
     return exported
+
+
+def check_format(to: str) -> None:
+    """Raise ``ConfigError`` where there is no format of that name."""
+    if to not in FORMATS:
+        raise ConfigError(f"there is no format {to!r}", hint=f"take one of {', '.join(FORMATS)}")
+
+
+def remove_unfinished(output: Path) -> None:
+    """Remove what killed processes have left of a dataset; nobody may be writing to it. Of a long name, which is shortened and
+    may be another's, it stays."""
+    if len(output.name) > _MOST_OF_A_NAME:
+        return
+    for left in output.parent.glob(f"{glob.escape(_unfinished(output))}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _unfinished(target: Path) -> str:
+    return f".{target.name[:_MOST_OF_A_NAME]}.partial-"
+
+
+def _replace(target: Path, folder: Path) -> None:
+    """Put ``folder`` where ``target`` is, though another process may be doing the same."""
+    for number in itertools.count():
+        with suppress(FileNotFoundError):
+            target.rename(folder.with_name(f"replaced-{number}"))
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return
 
 
 def _write(

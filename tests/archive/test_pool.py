@@ -12,7 +12,7 @@ import pytest
 
 from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable, Work
 from streamer.archive.pool import Job, Pool
-from streamer.archive.run import annotate_archive
+from streamer.archive.run import work_on_archive
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import ConfigError, DetectorUnavailable, StreamerError
 
@@ -167,7 +167,7 @@ def test_what_a_lost_machine_has_left_of_a_recording_is_removed_when_that_is_don
 
     settings = load_annotate_config(None, {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")})
     cast = Leaving(deque([[Ready(), LOST], [Ready(), DONE]]), most_=1)
-    status = annotate_archive(settings, employ=lambda *_: nullcontext(cast))
+    status = work_on_archive(settings, employ=lambda *_: nullcontext(cast))
     assert (status.done, status.failed) == (1, [])
     assert not left.exists()
     assert others.exists()

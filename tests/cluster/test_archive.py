@@ -14,8 +14,8 @@ import pytest
 from streamer._version import __version__
 from streamer.archive.manifest import JOURNALS
 from streamer.archive.messages import Message, Ready, Unusable
-from streamer.cluster.annotator import ClusterAnnotator
 from streamer.cluster.connection import connected
+from streamer.cluster.worker import ClusterWorker
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import ClusterUnavailable, ConfigError
 from tests.archive.test_run import results
@@ -131,6 +131,22 @@ def test_ctrl_c_ends_all_and_resume_goes_on(
     assert results(out) == expected
 
 
+def test_records_are_exported_as_by_processes(cluster: Machines, tree: Path, tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    assert run(tree, "-o", tmp_path / "out", "--detections", found).returncode == 0
+    (found / "text.jsonl").write_text("no records", encoding="utf-8")
+    export = [sys.executable, "-m", "streamer", "export", str(found), "--to", "coco", "--video", str(tree)]
+    told = {}
+    for name, more in (("here", ["--workers", "2"]), ("there", ["--ray", cluster.address])):
+        done = subprocess.run(
+            [*export, "-o", str(tmp_path / name), *more], capture_output=True, text=True, check=False, timeout=WAIT_S
+        )
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        told[name] = done.stderr
+    assert "4 of 5 recordings done, 1 failed" in told["there"]
+    assert results(tmp_path / "there") == results(tmp_path / "here")
+
+
 def test_a_cluster_of_its_own_needs_no_address(tree: Path, expected: dict[str, str], tmp_path: Path) -> None:
     done = run(tree, "-o", tmp_path / "out", "--ray", "local", "--workers", 2)
     assert done.returncode == 0, done.stderr
@@ -176,7 +192,7 @@ def test_a_machine_that_is_not_like_the_others_is_not_used(tmp_path: Path) -> No
     (tmp_path / "manifest").touch()
 
     def answer(manifest: str, version: str) -> Message:
-        (only,) = ClusterAnnotator(settings, tmp_path / manifest, version).load()
+        (only,) = ClusterWorker(settings, tmp_path / manifest, version).load()
         return only
 
     assert isinstance(answer("manifest", __version__), Ready)

@@ -21,16 +21,16 @@ _ANNOTATE = """
 import sys
 from streamer._version import __version__
 from streamer.archive.messages import Work
-from streamer.cluster.annotator import ClusterAnnotator
+from streamer.cluster.worker import ClusterWorker
 from streamer.config.annotate import load_annotate_config
 video, folder = sys.argv[1:]
 def settings(name):
     given = {"input": video, "output": f"{folder}/{name}.mp4", "detector": "tests.archive.deadly:Lost"}
     return load_annotate_config(None, given)
-annotator = ClusterAnnotator(settings("a"), settings("a").output.parent, __version__)
+annotator = ClusterWorker(settings("a"), settings("a").output.parent, __version__)
 print(*annotator.load(), flush=True)
 for name in "ab":
-    print(type(list(annotator.annotate(Work(settings(name))))[-1]).__name__, flush=True)
+    print(type(list(annotator.work(Work(settings(name))))[-1]).__name__, flush=True)
 """
 
 

@@ -212,8 +212,8 @@ def test_files_are_those_that_datumaro_reads(tmp_path: Path, to: str, file: str,
 
 def test_cvat_counts_the_frames_of_the_recording_or_those_of_the_pictures(clip: tuple[Path, Path], tmp_path: Path) -> None:
     video, found = clip
-    for name, options, expected, step in (("step", {}, "024", "step=2"), ("pictures", {"video": video}, "012", "")):
-        export(found, tmp_path / name, "cvat", every=2, **options)
+    for name, used, expected, step in (("step", None, "024", "step=2"), ("pictures", video, "012", "")):
+        export(found, tmp_path / name, "cvat", every=2, video=used)
         root = ET.parse(tmp_path / name / "annotations.xml").getroot()
         assert {shape.get("frame") for shape in root.iterfind("track/*")} <= {*expected, str(int(expected[-1]) + 1)}
         assert (root.findtext("meta/task/frame_filter"), root.findtext("meta/task/stop_frame")) == (step, expected[-1])

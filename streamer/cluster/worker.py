@@ -1,4 +1,4 @@
-"""What annotates recordings on a machine of the cluster: a Ray actor around the worker of archives."""
+"""What works on an archive on a machine of the cluster: a Ray actor around the worker of archives."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from queue import SimpleQueue
 
 from streamer._version import __version__
 from streamer.archive.messages import Came, Message, Ready, Unusable, Work
-from streamer.archive.worker import Annotator, unusable
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.results import ArchiveConfig
+from streamer.archive.worker import Annotator, Exporter, unusable, worker_for
 from streamer.errors import ConfigError, StreamerError
 from streamer.redact import redact
 
 
-class ClusterAnnotator:
-    """Loads a detector, then annotates one recording after the other; each method is a stream of what ``archive`` is told."""
+class ClusterWorker:
+    """Loads a detector, where there is one, then works on one recording after the other.
 
-    def __init__(self, settings: AnnotateConfig, manifest: Path | None, version: str) -> None:
+    Each method is a stream of what ``archive`` is told."""
+
+    def __init__(self, settings: ArchiveConfig, manifest: Path | None, version: str) -> None:
         """``manifest`` is the archive's, by which this machine shows that it sees the results, or None where they go to object
         storage; ``version`` the driver's."""
         self._settings = settings
         self._manifest = manifest
         self._version = version
-        self._annotator: Annotator | None = None
+        self._worker: Annotator | Exporter | None = None
 
     def load(self) -> Iterator[Message]:
         """``Ready`` or ``Unusable``."""
         yield from _told(self._load)
 
-    def annotate(self, work: Work) -> Iterator[Message]:
+    def work(self, work: Work) -> Iterator[Message]:
         """``Came`` several times, then ``Finished`` or ``Failed``."""
-        annotator = self._annotator
-        assert annotator is not None
-        yield from _told(lambda tell: annotator.annotate(work, tell))
+        worker = self._worker
+        assert worker is not None
+        yield from _told(lambda tell: worker.work(work, tell))
 
     def _load(self, _: Callable[[Came], object]) -> Ready | Unusable:
         if self._version != __version__:
@@ -48,7 +50,7 @@ class ClusterAnnotator:
             hint = "input and OUTPUT must be on storage that all machines have at the same path"
             return Unusable(ConfigError(told, hint=hint), of_machine=True)
         try:
-            self._annotator = Annotator(self._settings)
+            self._worker = worker_for(self._settings)
         except StreamerError as error:
             return unusable(error)
         return Ready()
