@@ -11,7 +11,7 @@ from pydantic import Field
 from streamer.config.fields import Count, Endpoint, Settings
 from streamer.config.shared import DetectorOptions, SelectionOptions
 from streamer.config.validation import load
-from streamer.config.web import WebOptions
+from streamer.config.web import WebOptions, with_secrets
 
 
 class DemoOptions(Settings):
@@ -48,6 +48,7 @@ def load_demo_config(
 ) -> DemoConfig:
     """Settings of ``streamer web`` from a YAML file (or none) and ``overrides``, which win unless they are None.
 
-    ``${VAR}`` in the file comes from the environment. Raises ``ConfigError`` that names file and line or the option.
+    ``${VAR}`` comes from the environment, in the file and as a secret. Raises ``ConfigError`` that names file and line or
+    the option.
     """
-    return load(DemoConfig, path, overrides, environ)
+    return load(DemoConfig, path, with_secrets(overrides, environ), environ)

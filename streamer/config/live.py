@@ -39,7 +39,7 @@ from streamer.config.shared import (
     SelectionOptions,
 )
 from streamer.config.validation import load
-from streamer.config.web import WebOptions
+from streamer.config.web import WebOptions, with_secrets
 from streamer.config.zones import PlacesOptions
 from streamer.errors import ConfigError
 from streamer.redact import redact
@@ -335,9 +335,8 @@ def load_live_config(
 ) -> LiveConfig:
     """Settings of ``live`` from a YAML file (or none) and ``overrides``, which win unless they are None.
 
-    ``${VAR}`` in an address comes from the environment on the command line, too: who lists the processes sees the name only.
-    Raises ``ConfigError`` that names file and line or the option; values from the environment
-    are never shown.
+    ``${VAR}`` in an address or a secret comes from the environment on the command line, too: who lists the processes sees the
+    name only. Raises ``ConfigError`` that names file and line or the option; values from the environment are never shown.
     """
     named = {
         key: value
@@ -345,7 +344,7 @@ def load_live_config(
         if (value := overrides.get(key)) is not None
     }
     expanded, _ = expand(Document("command line", named, {}), environ)
-    overrides = {**overrides, **expanded.data}
+    overrides = with_secrets({**overrides, **expanded.data}, environ)
     config = load(LiveConfig, path, overrides, environ)
     check(config, config.where)
     return config
@@ -355,7 +354,7 @@ def load_run_config(
     path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ
 ) -> RunConfig:
     """Settings of ``run`` from a YAML file. Raises ``ConfigError`` as :func:`load_live_config` does."""
-    config = load(RunConfig, path, overrides or {}, environ)
+    config = load(RunConfig, path, with_secrets(overrides or {}, environ), environ)
     config.resolved()
     return config
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -10,8 +11,21 @@ from pydantic import Field
 from streamer.config.delivery import Secret
 from streamer.config.fields import Endpoint, FilePath, Names, Settings, Switch, Text, Unset
 from streamer.errors import ConfigError
+from streamer.runtime.secret_variable import filled_in
 
 _ICE = re.compile(r"(stun|turns?):(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(\?transport=(?:udp|tcp))?", re.ASCII)
+
+
+_SECRETS = ("web_token", "web_view_token", "turn_secret", "turn_password")
+
+
+def with_secrets(overrides: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+    """The options of a command, with ``${VAR}`` in what nobody else may know from ``environ``: who lists the processes sees the
+    name only. Raises ``ConfigError`` for a variable that is not set."""
+    return {
+        key: filled_in(value, environ) if key in _SECRETS and isinstance(value, str) else value
+        for key, value in overrides.items()
+    }
 
 
 def ice_kind(url: str) -> str:

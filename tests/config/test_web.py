@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streamer.config.demo import load_demo_config
+from streamer.config.live import load_live_config, load_run_config
 from streamer.config.web import WebOptions, ice_kind
 from streamer.errors import ConfigError
 from streamer.web.ice import IceServers
@@ -71,3 +74,16 @@ def test_what_lets_into_relays_is_not_shown() -> None:
 )
 def test_kinds_of_addresses(url: str, kind: str) -> None:
     assert ice_kind(url) == kind
+
+
+@pytest.mark.parametrize("key", ["web_token", "web_view_token", "turn_secret", "turn_password"])
+def test_secrets_of_the_command_line_come_from_the_environment(key: str, tmp_path: Path) -> None:
+    cameras = tmp_path / "cameras.yaml"
+    cameras.write_text("cameras: {gate: {source: 'test:'}}\n")
+    said: dict[str, object] = {key: "${WEB_SECRET}"}
+    environ = {"WEB_SECRET": "s3cret"}
+    assert getattr(load_run_config(cameras, said, environ), key) == "s3cret"
+    assert getattr(load_live_config(None, {"source": "test:", **said}, environ), key) == "s3cret"
+    assert getattr(load_demo_config(None, said, environ), key) == "s3cret"
+    with pytest.raises(ConfigError, match="no variable WEB_SECRET"):
+        load_demo_config(None, said, {})
