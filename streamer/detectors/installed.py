@@ -6,12 +6,15 @@ They are listed and looked up by what is written about them; nothing of a packag
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from streamer.errors import ConfigError
 
 GROUP = "streamer.detectors"
+CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""``package.module:Class``, which is no name: nobody has to look for it in each package that is installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def target_of(name: str, taken: frozenset[str]) -> str | None:
 
     Raises ``ConfigError`` for one that cannot be used.
     """
-    if name in taken:
+    if name in taken or CLASS_SPEC.fullmatch(name):
         return None
     known = installed(taken).get(name)
     if known is None:
@@ -62,6 +65,8 @@ def target_of(name: str, taken: frozenset[str]) -> str | None:
 def _wrong(point: EntryPoint, taken: frozenset[str]) -> str:
     if point.name in taken:
         return "that name is streamer's own"
+    if CLASS_SPEC.fullmatch(point.name):
+        return "a class is named like that"
     if not point.attr:
         return f"it declares {point.value!r}, which is no package.module:Class"
     # The top package alone: to look for what lies in it would import it.

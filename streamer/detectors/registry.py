@@ -11,7 +11,7 @@ from typing import Any
 from streamer.detectors.device import AUTO, PATTERN, each, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.handles import MASK_RCNN, is_handle, is_kaggle
-from streamer.detectors.installed import installed, target_of
+from streamer.detectors.installed import CLASS_SPEC, installed, target_of
 from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO
 from streamer.detectors.other_files import BY_NAME, UNKNOWN
@@ -46,8 +46,6 @@ SPECS = (
 )
 EXPORTED = (".onnx", ".tflite")
 """How the names of files of exported networks end."""
-
-_CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def load_detector(
@@ -161,7 +159,7 @@ def check_detector(
 
 def _check_name(spec: str, labels_path: Path | None) -> None:
     """Raise ``ConfigError`` unless ``spec`` is built in or names a class, and has no label file."""
-    if spec not in BUILT_IN and not _CLASS_SPEC.fullmatch(spec):
+    if spec not in BUILT_IN and not CLASS_SPEC.fullmatch(spec):
         if Path(spec).is_file():
             other = BY_NAME.get(Path(spec).suffix.lower(), UNKNOWN)
             raise ConfigError(f"the detector {spec} is {other.what}", hint=other.hint)

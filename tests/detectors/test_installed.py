@@ -106,3 +106,12 @@ def test_a_package_takes_no_name_of_ours(packages: Path) -> None:
     assert detector.labels[1] == "person"
     detector.close()
     assert installed(frozenset(["nanodet"]))["nanodet"].wrong == "that name is streamer's own"
+
+
+def test_a_package_takes_no_name_of_a_class(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(packages, "greedy", "mine:Own = streamer_bright:detect")
+    assert installed()["mine:Own"].wrong == "a class is named like that"
+    # Nobody has to look for it in each package.
+    monkeypatch.setattr("streamer.detectors.installed.entry_points", None)
+    with pytest.raises(ConfigError, match="mine"):
+        load_detector("mine:Own", score_threshold=0.5)
