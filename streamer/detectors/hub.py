@@ -23,6 +23,7 @@ from streamer.detectors.label_file import read_labels
 from streamer.detectors.labels import COCO, misfit
 from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES, open_model
 from streamer.detectors.networks import BoxAnswers, Network
+from streamer.detectors.other_files import by_members
 from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.detectors.precision import FULL
 from streamer.detectors.precision import choose as choose_precision
@@ -261,6 +262,8 @@ def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) 
 def check_folder(folder: Path) -> None:
     """Raise ``DetectorUnavailable`` for a folder that holds no SavedModel."""
     if not any((folder / file).is_file() for file in (MODEL_FILE, "saved_model.pbtxt")):
+        if (other := by_members(folder)) is not None:
+            raise DetectorUnavailable(f"{folder} is no SavedModel: it is {other.what}", hint=other.hint)
         raise DetectorUnavailable(
             f"{folder} is no SavedModel: it holds no {MODEL_FILE}",
             hint="name the folder that holds saved_model.pb and variables/",

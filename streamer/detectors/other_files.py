@@ -39,6 +39,20 @@ UNKNOWN = Other(
     "no file of a model that streamer opens", "name an ONNX (.onnx) or LiteRT (.tflite) file, or a SavedModel's folder"
 )
 
+_BY_MEMBER: tuple[tuple[str, Other], ...] = (
+    (".xml", Other("a model of OpenVINO", _OTHER_RUNTIME.hint)),
+    (".param", Other("a model of ncnn", _OTHER_RUNTIME.hint)),
+    ("manifest.json", Other("a package of Core ML", _OTHER_RUNTIME.hint)),
+    (".pdmodel", Other("a model of PaddlePaddle", _OTHER_RUNTIME.hint)),
+    (
+        ".safetensors",
+        Other("weights of Transformers without a network", "export them: optimum-cli export onnx --model FOLDER NEW"),
+    ),
+    (".pt", _TORCH),
+    (".pth", _TORCH),
+)
+"""The end of the name of a file that such a folder holds, and what it is; what is more particular comes first."""
+
 _POINTER = Other("a pointer of Git LFS, not the file itself", "fetch the file: git lfs pull")
 _PAGE = Other("a web page, not the file itself", "download it again, from the address of the file")
 _BY_HEAD: tuple[tuple[int, bytes, Other], ...] = (
@@ -63,5 +77,21 @@ def by_content(file: Path, own: bytes = b"") -> Other | None:
         return None
     if not head:
         return Other("empty", "copy or export it again")
-    low = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower() if head[:1] in b"\xef \t\r\n" else head.lower()
-    return next((other for at, mark, other in _BY_HEAD if low[at:].startswith(mark) and mark != own.lower()), None)
+    low = head.lower()
+    # A byte order mark and blanks may come before text, but a place counts from the first byte.
+    text = low.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return next(
+        (other for at, mark, other in _BY_HEAD if (low[at:] if at else text).startswith(mark) and mark != own.lower()), None
+    )
+
+
+def by_members(folder: Path) -> Other | None:
+    """What a folder without a SavedModel is, if the names of its files show it."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return None
+    for end in (".onnx", ".tflite"):
+        if files := [name for name in names if name.lower().endswith(end)]:
+            return Other("the folder of a file that streamer opens", f"name the file: {folder / files[0]}")
+    return next((other for mark, other in _BY_MEMBER if any(name.lower().endswith(mark) for name in names)), None)

@@ -36,9 +36,30 @@ def test_told_by_their_content(tmp_path: Path, end: str, content: bytes, words: 
 
 
 def test_one_format_with_the_name_of_the_other(tmp_path: Path) -> None:
-    (tmp_path / "a.onnx").write_bytes(b"\x1c\0\0\0TFL3\0\0")
-    with pytest.raises(StreamerError, match=r"it is a LiteRT file; name it so: its name has to end in \.tflite"):
-        load_detector(str(tmp_path / "a.onnx"), score_threshold=0.5)
+    # The first byte says where the network begins: 32, a blank, as well as 28.
+    for first in (b"\x1c", b" "):
+        (tmp_path / "a.onnx").write_bytes(first + b"\0\0\0TFL3\0\0")
+        with pytest.raises(StreamerError, match=r"it is a LiteRT file; name it so: its name has to end in \.tflite"):
+            load_detector(str(tmp_path / "a.onnx"), score_threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("yolo.onnx", r"it is the folder of a file that streamer opens; name the file: .*yolo\.onnx"),
+        ("yolo.tflite", r"name the file: .*yolo\.tflite"),
+        ("yolo.xml", "it is a model of OpenVINO; export the model to ONNX"),
+        ("model.ncnn.param", "it is a model of ncnn"),
+        ("Manifest.json", "it is a package of Core ML"),
+        ("model.safetensors", "it is weights of Transformers without a network"),
+        ("best.pt", "it is a file of PyTorch, a pickle"),
+        ("readme.md", r"it holds no saved_model\.pb; name the folder"),
+    ],
+)
+def test_folders_are_told_by_their_files(tmp_path: Path, member: str, words: str) -> None:
+    (tmp_path / member).write_bytes(b"?")
+    with pytest.raises(StreamerError, match=words):
+        load_detector(str(tmp_path), score_threshold=0.5)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +78,7 @@ class ExportedDetector:
         self._place = place_of(network.description)
         self._score_threshold = score_threshold
         self._lock = threading.Lock()
+        self._told_no_numbers = False
         told = told_of(file)
         known, size = _known(network, self._place)
         self.contract: Mapping[str, str] = known.contract()
@@ -111,6 +112,8 @@ class ExportedDetector:
             # Boxes and scores that are no numbers are left out later, and said: they need no warning of NumPy's.
             with np.errstate(all="ignore"):
                 found = self._reader.read(outputs, fit, self._score_threshold)
+            if not len(found.scores):
+                self._tell_no_numbers(network.description, outputs)
             instances = Instances(boxes_xyxy=found.boxes_xyxy, scores=found.scores, class_ids=found.classes)
             rows = wanted(instances)
             instances = instances[rows]
@@ -121,6 +124,17 @@ class ExportedDetector:
         has_mask = made.reshape(len(made), -1).max(axis=1) > _EMPTY_MASK
         with_masks = replace(instances, masks=made, has_mask=has_mask)
         return with_masks[has_mask] if found.empty_go and not has_mask.all() else with_masks
+
+    def _tell_no_numbers(self, description: Description, outputs: Sequence[NDArray[Any]]) -> None:
+        """Warn once where nothing was found because the network computed no numbers, as half floats that overflow do."""
+        if self._told_no_numbers:
+            return
+        for tensor, array in zip(description.outputs, outputs, strict=True):
+            # A sum is NaN if one of them is, and makes no array of the output's size.
+            if array.dtype.kind == "f" and np.isnan(array.sum(dtype=np.float32)):
+                log.warning("%s finds nothing: its output %s holds NaN instead of numbers", self.name, tensor.name)
+                self._told_no_numbers = True
+                return
 
     def warm_up(self) -> None:
         """Run it on a black picture."""

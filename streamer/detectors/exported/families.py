@@ -30,6 +30,33 @@ OTHER_TASKS = {
 }
 
 
+_BATCHED_MAP = 4
+"""Axes of an output [1, N, height, width]."""
+
+
+def _maps_alone(description: Description, place: Place) -> str | None:
+    """What a file is that answers with maps of the picture and no boxes; None where it may be something else."""
+    maps = [tensor for tensor in description.outputs if _is_map(tensor.shape, place)]
+    others = [tensor for tensor in description.outputs if tensor not in maps]
+    if len(maps) != 1:
+        return None
+    if not others:
+        return "a model of depth or of semantic segmentation, which tells no objects apart"
+    shape, other = maps[0].shape, others[0].shape
+    if len(others) == 1 and len(shape) == _BATCHED_MAP and other[:2] == shape[:2] and other[2:] != (4,):
+        return "a model that gives masks and classes without boxes, as MaskFormer and Mask2Former do"
+    return None
+
+
+def _is_map(shape: tuple[int | None, ...], place: Place) -> bool:
+    """Whether an output has the proportions of the input, [1, height, width] or [1, N, height, width]."""
+    if len(shape) not in (_BATCHED_MAP - 1, _BATCHED_MAP) or place.size is None:
+        return False
+    width, height = place.size
+    ends = (shape[-2:], shape[-3:-1]) if len(shape) == _BATCHED_MAP else (shape[-2:],)
+    return any(y and x and x * height == y * width and 1 < x <= width for y, x in ends)
+
+
 def recognise(description: Description, place: Place, only: str | None = None) -> Reader:
     """The reader for a file whose shapes are known, of the family ``only`` where that is named.
 
@@ -46,6 +73,11 @@ def recognise(description: Description, place: Place, only: str | None = None) -
         raise DetectorContractError(
             f"{description.file} looks like a classification model: its only output is {description.outputs[0]}",
             hint="streamer needs one that detects or segments objects",
+        )
+    if only is None and (what := _maps_alone(description, place)):
+        raise DetectorContractError(
+            f"{description.file} looks like {what}: {', '.join(f'{tensor.name} {tensor}' for tensor in description.outputs)}",
+            hint="streamer needs one that answers with boxes",
         )
     of_libreyolo = description.metadata.get("model_family", "")
     if of_libreyolo and only is None and of_libreyolo not in LIBREYOLO:

@@ -34,7 +34,7 @@ _QUIET = 4
 """ONNX Runtime logs only what ends the process: what it says about a file is in the error as well."""
 
 _CHATTER = re.compile(
-    r"^\w+: \[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:|\S+\.(?:cc|h):\d+ .*\) (?=[A-Z])|\S+\.cc:\d+ \w+ "
+    r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:|\S+\.(?:cc|h):\d+ .*\) (?=[A-Z])|\S+\.cc:\d+ \w+ "
 )
 
 
@@ -156,7 +156,12 @@ def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
         )
     said = _said(error)
     low = said.lower()
-    if "external" in low or "file_size" in low or ("no such file" in low and str(file) not in said):
+    if (
+        "external" in low
+        or "initializer.cc" in str(error)
+        or "file_size" in low
+        or ("no such file" in low and str(file) not in said)
+    ):
         return DetectorUnavailable(
             f"{file} does not load: its weights lie in another file, which is missing or cut short: {said}",
             hint=f"copy {file.name}.data, or what its exporter wrote beside it, into {file.parent}",
@@ -169,7 +174,7 @@ def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
     if "not a registered function" in low or "no op registered" in low or "could not find an implementation" in low:
         return DetectorUnavailable(
             f"{file} does not load: it needs an operation that ONNX Runtime does not have: {said}",
-            hint="export it with the standard operations only",
+            hint="export it with the standard operations only, and with opset 12 or later",
         )
     return DetectorUnavailable(
         f"{file} is no ONNX file that loads: {said}", hint="it may be cut short: copy or export it again"

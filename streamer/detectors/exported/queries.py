@@ -87,6 +87,8 @@ SIGMOID = {
 }
 """Families by the names that Transformers (``model_type``) and LibreYOLO (``model_family``) have for them."""
 
+MOST_QUERIES = 1000
+"""More boxes than that are places of a grid, or anchors, whose numbers mean something else. DINO has 900."""
 _BOXES = ("dets", "box")
 _SCORES = ("labels", "logits", "scores", "classes")
 
@@ -103,6 +105,12 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
     scores = [at for at, shape in rows.items() if at not in boxes and boxes and shape[0] == rows[boxes[0]][0]]
     if not whole or len(boxes) != 1 or len(scores) != 1 or len(found) != 2 + len(maps) or len(maps) > 1:
         return Miss("RF-DETR", len(boxes), "it has outputs [1, queries, 4] and [1, queries, classes], and maybe masks")
+    if rows[boxes[0]][0] > MOST_QUERIES:
+        return Miss(
+            "RF-DETR",
+            2,
+            f"it has {MOST_QUERIES} boxes at most, not {rows[boxes[0]][0]} to suppress: export its post-processing too",
+        )
     if maps and found[maps[0]][0] != rows[boxes[0]][0]:
         return Miss("RF-DETR", 2, "its masks are not as many as its boxes")
     name = description.outputs[scores[0]].name.lower()

@@ -159,7 +159,7 @@ def _read(file: Path) -> dict[Any, Any]:
 
     try:
         data = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeError, ValueError, RecursionError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise ConfigError(f"{file} cannot be read: {said}", hint="docs/models.md says what may stand in it") from error
     if not isinstance(data, dict):

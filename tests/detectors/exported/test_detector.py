@@ -79,6 +79,18 @@ def test_half_floats_find_the_same(tmp_path: Path) -> None:
     assert len(half)
 
 
+def test_a_network_that_computes_no_numbers_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    graph = Graph([1, 3, 64, 64])
+    nothing = graph.scaled(graph.columns("images", tiny_networks.STRIDES, 84), float("nan"))
+    graph.give(nothing, "output0", [1, 84, 84])
+    detector = loaded(graph.save(tmp_path / "model.onnx"))
+    assert len(detector.detect(PICTURE)) == 0
+    assert "model.onnx finds nothing: its output output0 holds NaN instead of numbers" in caplog.text
+    caplog.clear()
+    detector.detect(PICTURE)
+    assert not caplog.text
+
+
 def test_masks_are_made_of_what_is_wanted_only(tmp_path: Path) -> None:
     detector = loaded(tiny_networks.yolo(tmp_path / "model.onnx"))
     every = detector.detect_wanted(PICTURE, lambda found: np.arange(len(found)), masks=False)
@@ -139,7 +151,7 @@ def simple(file: Path, *, operation: str = "Identity", opset: int = 17, ir: int 
         ({"ir": 99}, "is newer than this ONNX Runtime: Unsupported model IR version: 99"),
         ({"operation": "Bogus"}, "needs an operation that ONNX Runtime does not have"),
         ({"inputs": 2}, "it takes 2 pictures at once: images, more_1"),
-        ({}, "is of no known family; nearest is"),
+        ({}, "looks like a model of depth or of semantic segmentation"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(tmp_path: Path, options: dict[str, int], words: str) -> None:

@@ -310,7 +310,12 @@ def test_a_query_of_one_class_in_all_is_of_its_best_class() -> None:
         ({"logits": ((1, 10, 92), "float32"), "pred_boxes": ((1, 10, 4), "float32")}, "sigmoid.*softmax"),
         ({"o": ((1, 7, 99), "float32")}, "fits no number of places"),
         ({"boxes": ((1, 9, 4), "float32"), "kinds": ((1, 9), "int64")}, "outputs for boxes"),
-        ({"a": ((1, 3, 64, 64), "float32")}, "no known family"),
+        ({"a": ((1, 3, 5, 7), "float32")}, "no known family"),
+        ({"depth": ((1, 1, 64, 64), "float32")}, "looks like a model of depth or of semantic segmentation.*: depth float32"),
+        ({"map": ((1, 32, 32), "float32")}, "looks like a model of depth"),
+        ({"map": ((1, 64, 64, 21), "float32")}, "looks like a model of depth"),
+        ({"class": ((1, 9, 3), "float32"), "mask": ((1, 9, 16, 16), "float32")}, "as MaskFormer and Mask2Former do"),
+        ({"boxes": ((1, 1917, 4), "float32"), "scores": ((1, 1917, 3), "float32")}, "1000 boxes at most, not 1917"),
     ],
 )
 def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: str) -> None:

@@ -79,6 +79,7 @@ def test_colour_and_scaling_reach_the_network(tmp_path: Path) -> None:
         ("labels: {a: 1}\n", "labels: expected a list of names"),
         ("labels: absent.txt\n", "the label file absent.txt cannot be read"),
         ("family: [\n", "model.yaml cannot be read"),
+        ("[" * 5000, "model.yaml cannot be read"),
         ("- 1\n", "expected names and values"),
     ],
 )
