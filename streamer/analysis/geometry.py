@@ -17,6 +17,8 @@ _RASTER = 1024
 _INSET_PX = 0.01
 """What stands on the picture's edge is inside a zone that ends there."""
 _FRACTION_BITS = 8
+_MIDDLES = (np.arange(CELLS) + 0.5) / CELLS
+"""Where the middles of a shape's cells are, as shares of its side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -96,7 +98,7 @@ class Geometry:
         met &= x < self._x0 + self._slope * (y - self._y0)
         return np.asarray(np.logical_xor.reduce(met, axis=-1), np.bool_)
 
-    def change(self, zone: int, start: Point, end: Point, steps: int) -> float:
+    def change(self, zone: int, start: Sequence[float], end: Sequence[float], steps: int) -> float:
         """The share of the way from ``start`` to ``end``, one within ``zone`` and one not, at which its edge is met."""
         polygon = self._polygons[zone]
         within = _within(polygon, *start)
@@ -131,21 +133,21 @@ class Geometry:
             there = np.bincount(regions.ravel(), minlength=len(members)) > 0
             regions = (np.cumsum(there, dtype=np.int32) - 1)[regions]
             members = members[there]
-        self._regions = regions
-        """int32 (rows, columns) of a small picture: numbers of regions."""
+        self._regions = regions.astype(np.min_scalar_type(len(members)))
+        """Unsigned (rows, columns) of a small picture: numbers of regions."""
         self._members: Doubles = members
         """float64 (regions, zones): 1 where a region is in a zone that counts by coverage."""
 
     def _shares(self, objects: Observations) -> Doubles:
         """The share of each shape that is in each zone that counts by it: float64 (N, zones); 0 for other zones."""
         boxes, n = objects.boxes_xyxy * self._scale, len(objects)
-        middles = (np.arange(CELLS) + 0.5) / CELLS
         rows, columns = self._regions.shape
-        x = np.minimum((boxes[:, 0:1] + middles * (boxes[:, 2:3] - boxes[:, 0:1])).astype(np.intp), columns - 1)
-        y = np.minimum((boxes[:, 1:2] + middles * (boxes[:, 3:4] - boxes[:, 1:2])).astype(np.intp), rows - 1)
-        cells = self._regions.ravel().take((y * columns)[:, :, None] + x[:, None, :])
-        cells += (np.arange(n, dtype=np.int32) * np.int32(len(self._members)))[:, None, None]
+        corners, sides = boxes[:, :2, None], (boxes[:, 2:] - boxes[:, :2])[:, :, None]
+        places = np.minimum((corners + _MIDDLES * sides).astype(np.intp), ((columns - 1,), (rows - 1,)))
+        places[:, 1] *= columns
         least = n * len(self._members)
+        cells = self._regions.ravel().take(places[:, 1, :, None] + places[:, 0, None, :])
+        cells = cells + np.arange(0, least, len(self._members))[:, None, None]
         counts = np.bincount(cells.ravel(), weights=objects.shapes.ravel(), minlength=least).reshape(n, -1)
         return np.asarray(counts @ self._members / counts.sum(axis=1)[:, None], np.float64)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from streamer.analysis.doubles import is_double
 from streamer.analysis.facts import Crossing, Entry, SceneFacts
 from streamer.analysis.geometry import Geometry
-from streamer.analysis.observation import Doubles, Observations, observe
+from streamer.analysis.observation import Observations, observe
 from streamer.analysis.places import InvalidPlace, Line, Places, Zone
 from streamer.analysis.subject import Fact, Sighting, Subject, Watched
 from streamer.instances import NO_TRACK, Bools, Instances
@@ -191,17 +190,16 @@ class SceneAnalysis:
         seen = geometry.see(objects)
         boxes = objects.boxes_xyxy
         here: dict[int, Sighting] = {}
-        for track, class_id, age, foot, centre, box, size, inside, shares, distances in zip(
+        for track, class_id, age, foot, box, size, inside, shares, distances in zip(
             objects.track_ids.tolist(),
             objects.class_ids.tolist(),
             objects.mask_age_s.tolist(),
-            _tuples(objects.feet_xy),
-            _tuples((boxes[:, :2] + boxes[:, 2:]) * 0.5),
-            _tuples(boxes),
+            objects.feet_xy.tolist(),
+            boxes.tolist(),
             (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist(),
             _bits(seen.inside),
-            _tuples(seen.shares) if geometry.counts_shares else [(0.0,) * len(self.zones)] * len(boxes),
-            _tuples(seen.distances),
+            seen.shares.tolist() if geometry.counts_shares else [[0.0] * len(self.zones)] * len(boxes),
+            seen.distances.tolist(),
             strict=True,
         ):
             if track == NO_TRACK or track in here:
@@ -213,7 +211,6 @@ class SceneAnalysis:
                 track,
                 class_id,
                 foot,
-                centre,
                 box,
                 size,
                 inside & in_zones,
@@ -357,11 +354,6 @@ def _bits(rows: Bools) -> list[int]:
     packed = np.packbits(rows, axis=1, bitorder="little")
     data, size = packed.tobytes(), packed.shape[1]
     return [int.from_bytes(data[row * size : (row + 1) * size], "little") for row in range(len(packed))]
-
-
-def _tuples(rows: Doubles) -> list[Any]:
-    """Each row of a float64 (N, n) as a tuple of n numbers."""
-    return list(map(tuple, rows.tolist()))
 
 
 def _wanting(places: Sequence[Zone | Line], name: str) -> int:

@@ -26,9 +26,9 @@ class Sighting(NamedTuple):
     """Time of the frame that it was inferred from."""
     track_id: int
     class_id: int
-    foot: tuple[float, float]
-    centre: tuple[float, float]
-    box: tuple[float, float, float, float]
+    foot: Sequence[float]
+    """x, y, pixels."""
+    box: Sequence[float]
     """Left, top, right, bottom, pixels."""
     size: float
     """The longer side of its box, pixels."""
@@ -36,8 +36,13 @@ class Sighting(NamedTuple):
     """Bit *i*: in zone *i*, which counts its class."""
     watched: int
     """Bit *i*: line *i* counts its class."""
-    shares: tuple[float, ...]
-    distances: tuple[float, ...]
+    shares: Sequence[float]
+    distances: Sequence[float]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """x, y of the middle of its box, pixels."""
+        return (self.box[0] + self.box[2]) * 0.5, (self.box[1] + self.box[3]) * 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
