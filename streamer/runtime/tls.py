@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +45,8 @@ def options(url: str) -> dict[str, str]:
 
 def ca_file() -> str:
     """The file of the certificates that are trusted: ``SSL_CERT_FILE`` of the environment, the system's, or certifi's."""
+    import ssl  # where it is used: a recording's start is quicker without it
+
     paths = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_BUNDLES)
     for path in paths:
         if path and Path(path).is_file():
@@ -61,6 +61,9 @@ def distrusted(url: str, *, timeout_s: float = 3.0) -> str:
 
     For after a failure, of which FFmpeg tells nothing but an input/output error.
     """
+    import socket
+    import ssl
+
     server = server_of(url)
     if server is None or not checked(url):
         return ""

@@ -156,7 +156,7 @@ def test_annotating_loads_nothing_of_what_it_does_not_use() -> None:
         "try: app(['annotate', 'missing.mp4', '-o', 'out.mp4', '--detector', 'mine:Own', '--quiet'])\n"
         "except SystemExit: pass\n"
         "import streamer.detectors.registry\n"
-        "unused = {'rich.progress', 'scipy', 'yaml', 'aiohttp', 'httpx', 'sqlite3', "
+        "unused = {'rich.progress', 'scipy', 'yaml', 'aiohttp', 'httpx', 'sqlite3', 'ssl', "
         "'shapely', 'tarfile', 'tensorflow', 'ai_edge_litert'}\n"
         "print(*unused & set(sys.modules), 'streamer.pipeline' in sys.modules)"
     )
