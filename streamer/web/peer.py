@@ -12,7 +12,12 @@ from fractions import Fraction
 from functools import partial
 
 import av
-from aiortc import (
+
+from streamer.web.srtp import load_srtp
+
+load_srtp()  # aiortc imports it
+
+from aiortc import (  # noqa: E402
     MediaStreamTrack,
     RTCConfiguration,
     RTCIceServer,
@@ -20,8 +25,8 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
-from aiortc.codecs import h264, vpx
-from aiortc.mediastreams import MediaStreamError
+from aiortc.codecs import h264, vpx  # noqa: E402
+from aiortc.mediastreams import MediaStreamError  # noqa: E402
 
 log = logging.getLogger(__name__)
 
