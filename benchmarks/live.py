@@ -42,8 +42,8 @@ FPS = 25.0
 class ClockParts(PartsFactory):
     """The usual parts behind a source with a clock in its picture."""
 
-    def __init__(self, detector: Detector, size: tuple[int, int], fps: float, seconds: float) -> None:
-        super().__init__(detector, ProcessOptions())
+    def __init__(self, shared: SharedDetector, size: tuple[int, int], fps: float, seconds: float) -> None:
+        super().__init__(shared, ProcessOptions())
         self._clock_source = (*size, fps, seconds)
 
     def __call__(self, camera: str, config: CameraConfig) -> Parts:
@@ -67,7 +67,8 @@ def run(
     used: Detector = detector or FakeDetector()
     used.warm_up()
     settings = {name: CameraConfig.model_validate({"source": "test:", **options}) for name, options in configs.items()}
-    cameras = Cameras(settings, SharedDetector(used), ClockParts(used, size, fps, seconds))
+    shared = SharedDetector(used)
+    cameras = Cameras(settings, shared, ClockParts(shared, size, fps, seconds))
     helper = threading.Thread(target=beside, args=(cameras,))
     helper.start()
     cameras.run()

@@ -15,6 +15,8 @@
     │   └── SourceLost              it was running and went away; reconnect
     ├── DetectorError
     │   ├── DetectorUnavailable     cannot be found, loaded or verified; mend the model's files
+    │   │   └── DetectorAway        its server does not answer; start it, or try again later
+    │   ├── DetectorBusy            its server has too much to do; try again later
     │   ├── DetectorContractError   it answered with something else than promised; names expected and actual
     │   └── DetectorTimeout         it does not come back
     ├── SinkError
@@ -99,6 +101,14 @@ class DetectorError(StreamerError):
 
 class DetectorUnavailable(DetectorError):
     """The detector cannot be found, loaded or verified."""
+
+
+class DetectorAway(DetectorUnavailable):
+    """The detector's server does not answer: it may come, or come back."""
+
+
+class DetectorBusy(DetectorError):
+    """The detector's server has too much to do just now."""
 
 
 class DetectorContractError(DetectorError):

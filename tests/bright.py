@@ -42,6 +42,12 @@ class Everything(Bright):
         return Instances(boxes_xyxy=box, scores=np.array([0.9], np.float32), class_ids=np.array([1]))
 
 
+class Renamed(Everything):
+    """The same with other names."""
+
+    labels: Mapping[int, str] = {1: "cat", 2: "light"}
+
+
 class Dusk(Everything):
     """Finds the same object while the middle of the picture is neither dark nor bright."""
 

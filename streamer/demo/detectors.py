@@ -45,7 +45,9 @@ class Detectors:
                 least = least_score(settings, name, tracked=True)
                 loader = DetectorLoader(settings, least)
                 detectors = loader.load()
-                shared = SharedDetector(*detectors, load=loader.anew(detectors), cold=True, times=times_of(settings))
+                shared = SharedDetector(
+                    *detectors, load=loader.load_again, backoff=loader.backoff, cold=True, times=times_of(settings)
+                )
                 self._shared[name] = shared
             return shared
 

@@ -312,8 +312,11 @@ class Camera:
         every_frame = info.live and bool(outputs.recordings)
         self._outputs = sink = Outputs(outputs, self.failed_outputs, every_frame=every_frame)
         try:
-            self._perception = Rebuilt(self.name, "perception", lambda: self._parts.perception(self._client, info), self._clock)
-            self._renderer = Rebuilt(self.name, "rendering", lambda: self._parts.renderer(info), self._clock)
+            labels, clock = self._parts.labels, self._clock
+            self._perception = Rebuilt(
+                self.name, "perception", lambda: self._parts.perception(self._client, info), clock, made_for=labels
+            )
+            self._renderer = Rebuilt(self.name, "rendering", lambda: self._parts.renderer(info), clock, made_for=labels)
         except BaseException:
             sink.abandon()
             raise

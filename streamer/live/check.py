@@ -11,8 +11,10 @@ from streamer.analysis.places import Places
 from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.validation import joined
 from streamer.config.zones import places_of
+from streamer.detectors.from_settings import load
 from streamer.detectors.precision import FULL
 from streamer.detectors.registry import check_detector
+from streamer.detectors.remote.address import is_remote
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
 from streamer.live.parts import check_addresses
 from streamer.perception.analysed import Scene
@@ -78,6 +80,11 @@ class _Check:
         if not self._found and self._process.precision != FULL:
             with self._at("precision"):
                 check_detector(self._process.detector, self._process.labels, self._process.device, self._process.precision)
+        if self._surroundings and not self._found and is_remote(self._process.detector):
+            with self._at("detector"):
+                asked = load(self._process, 0.5, live=True)
+                asked.close()
+                labels = asked.labels
         if self._process.metrics is not None:
             with self._at("metrics"):
                 parse_endpoint(self._process.metrics)

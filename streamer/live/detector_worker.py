@@ -39,9 +39,10 @@ class DetectorWorker:
         cold: bool,
         times: UsualTimes | None,
         clock: Callable[[], float] = time.monotonic,
+        backoff: Backoff | None = None,
         number: int | None = None,
     ) -> None:
-        """``load``: see ``SharedDetector``; ``number``: which of several it is, from 1."""
+        """``load`` and ``backoff``: see ``SharedDetector``; ``number``: which of several it is, from 1."""
         self.detector = detector
         self.watch: AbstractContextManager[object] = nullcontext()
         """Entered for each call, so that a watchdog knows of one that does not end."""
@@ -53,7 +54,7 @@ class DetectorWorker:
         self._load = load
         self._clock = clock
         self._failures_in_a_row = 0
-        self._loading = CircuitBreaker(_LOAD_BACKOFF)
+        self._loading = CircuitBreaker(backoff or _LOAD_BACKOFF)
         self._unfit_because: BaseException | None = None
 
     @property
@@ -145,6 +146,7 @@ def workers_of(
     load: Callable[[int], Detector] | None,
     clock: Callable[[], float],
     *,
+    backoff: Backoff | None = None,
     cold: bool = False,
     times: UsualTimes | None = None,
 ) -> list[DetectorWorker]:
@@ -157,6 +159,7 @@ def workers_of(
             cold=cold,
             times=times,
             clock=clock,
+            backoff=backoff,
             number=place + 1 if several else None,
         )
         for place, detector in enumerate(detectors)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, TypeVar
 
+from streamer.errors import StreamerError
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.pipeline import Render
@@ -28,9 +29,19 @@ class Rebuilt(Generic[T]):
     Raises at construction what ``build`` raises; afterwards a ``build`` that raises is a failure as any other.
     """
 
-    def __init__(self, camera: str, stage: str, build: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        camera: str,
+        stage: str,
+        build: Callable[[], T],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        made_for: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``made_for`` returns what parts are made for: where that differs from before, :meth:`renew` makes a new one."""
         self._camera = camera
         self._stage = stage
+        self._made_for, self._current = made_for(), made_for
         self._part: T | None = build()
         self._build = build
         self._clock = clock
@@ -51,6 +62,16 @@ class Rebuilt(Generic[T]):
         """Why it failed last, without credentials; empty once it has recovered."""
         return f"{self._stage} failed: {self._breaker.reason}" if self._breaker.reason else ""
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the part was made for something else than there is now."""
+        return self._current() != self._made_for
+
+    def renew(self) -> None:
+        """Let go of a part that is outdated: the next call has a new one."""
+        self._part, self._made_for = None, self._current()
+        self._breaker.retry_now()
+
     def call(self, work: Callable[[T], object]) -> bool:
         """Let the part do ``work``. Returns whether it did: if not, it failed, or waits to be built anew."""
         if self._part is None and self._clock() < self._breaker.retry_at:
@@ -65,7 +86,10 @@ class Rebuilt(Generic[T]):
             # With the traceback, but once: afterwards the health has the reason.
             if self._breaker.failed(error, self._clock()):
                 text = "%s: %s failed and is built anew, frames go on without masks"
-                log.exception(text, self._camera, self._stage, extra=extra)
+                if isinstance(error, StreamerError):  # a wrong setting, which is known only since the detector is there
+                    log.error(f"{text}: %s", self._camera, self._stage, self._breaker.reason, extra=extra)  # noqa: G004, TRY400
+                else:
+                    log.exception(text, self._camera, self._stage, extra=extra)
             return False
         if self._breaker.worked(self._clock()):
             log.warning("%s: %s works again", self._camera, self._stage, extra=extra)
@@ -94,9 +118,12 @@ class GuardedPerception:
     def push(self, frame: Frame) -> Iterable[Annotated]:
         """What the perception hands on, or ``frame`` without instances."""
         ready: list[Annotated] = []
+        if self._perception.outdated:
+            ready.extend(self.finish())
+            self._perception.renew()
         with self._watch:
             done = self._perception.call(lambda perception: ready.extend(perception.push(frame)))
-        return ready if done else [self._unknown(frame)]
+        return ready if done else [*ready, self._unknown(frame)]
 
     def skip(self, frame: Frame) -> Annotated:
         """What the perception says of ``frame`` without looking at it, or ``frame`` without instances."""
@@ -135,5 +162,7 @@ class GuardedRender:
     def __call__(self, item: Annotated) -> None:
         """Draw ``item``."""
         with self._watch:
+            if self._render.outdated:
+                self._render.renew()
             if not self._render.call(lambda render: render(item)):
                 item.picture = item.clean()

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.config.live import CameraConfig, CameraOptions, ProcessOptions
+from streamer.config.live import CameraConfig, ProcessOptions
 from streamer.config.zones import places_of
+from streamer.detectors.absent import AbsentDetector
 from streamer.errors import ConfigError
 from streamer.follow.identities import Identities
 from streamer.frame import StreamInfo
@@ -18,11 +19,12 @@ from streamer.instances import class_name
 from streamer.live.copying import CopyRecording
 from streamer.live.events import EventFiles
 from streamer.live.outputs import DirectOutput, Failures, FileSink, OutputSet, item_room
-from streamer.live.shared_detector import DetectorClient
+from streamer.live.shared_detector import DetectorClient, SharedDetector
 from streamer.perception.analysed import Analysed, Scene, check_places
 from streamer.perception.detection_gate import GatedDetector, GatedPerception, gate_for
 from streamer.perception.privacy import UNKNOWN, Private, privacy_rules, widened
 from streamer.perception.selection import Selection, selection
+from streamer.perception.unasked import Unasked
 from streamer.perception.waiting import Waiting
 from streamer.pipeline import Render
 from streamer.redact import redact
@@ -30,7 +32,7 @@ from streamer.runtime import import_order, tls
 from streamer.sources.address import Address, parse_address
 from streamer.sources.packets import PacketTap, Taps
 from streamer.sources.state import StateChange
-from streamer.stages import Cover, Detector, Output, Perception, Reporting, Source
+from streamer.stages import Cover, Output, Perception, Reporting, Source
 
 if TYPE_CHECKING:
     from streamer.web.wall import Wall
@@ -63,6 +65,8 @@ class Parts:
     """What records the packets, if anything does."""
     scene: Scene | None = None
     """What zones and lines count; None where there are none. It outlives a perception that failed."""
+    labels: Callable[[], object] = lambda: None
+    """The class names that perception and renderer are made for: where these change, both are made anew."""
     unknown: Cover | None = None
     """What must not be seen of a frame of which perception says nothing; None where nothing is covered."""
 
@@ -71,10 +75,10 @@ class PartsFactory:
     """Says what makes the parts of each camera, which share one detector."""
 
     def __init__(
-        self, detector: Detector, process: ProcessOptions, events: EventFiles | None = None, wall: Wall | None = None
+        self, shared: SharedDetector, process: ProcessOptions, events: EventFiles | None = None, wall: Wall | None = None
     ) -> None:
         self._wall = wall
-        self._detector = detector
+        self._shared = shared
         self._process = process
         self._events = events
 
@@ -84,32 +88,43 @@ class PartsFactory:
         places = places_of(config)
         # On a page zones may be drawn where there are none yet.
         wanted = bool(places) or self._wall is not None
-        scene = Scene(*places, self._detector.labels, by_minute=config.counts is not None) if wanted else None
-        covered = privacy_rules(config, self._detector) is not None
+        scene = Scene(*places, self._shared.labels, by_minute=config.counts is not None) if wanted else None
+        covered = bool(config.privacy or config.privacy_zones)
         hub = None if self._wall is None or covered else self._wall.feeds[camera].hub
         return Parts(
             source=partial(_source, config, recording, hub),
             perception=partial(self._perception, config, scene, Identities()),
             renderer=partial(self._renderer, config, scene),
+            labels=lambda: self._shared.detector.labels,
             unknown=UNKNOWN if covered else None,
             outputs=partial(self._outputs, camera, config, scene, recording),
             recording=recording,
             scene=scene,
         )
 
-    def selection(self, config: CameraOptions) -> Selection:
-        """Which instances are wanted. Raises ``ConfigError`` for a class that the detector does not know."""
-        return selection(config, self._process.detector, self._detector)
+    def check(self, config: CameraConfig) -> None:
+        """Raise ``ConfigError`` for a class that the detector does not know, as soon as there is one."""
+        detector = self._shared.detector
+        if not isinstance(detector, AbsentDetector):
+            selection(config, self._process.detector, detector)
+            privacy_rules(config, detector)
 
     def _perception(
         self, config: CameraConfig, scene: Scene | None, identities: Identities, client: DetectorClient, info: StreamInfo
     ) -> Perception:
         """What finds objects, with what must be covered and what zones and lines say of them."""
-        show = self.selection(config)
-        rules = privacy_rules(config, self._detector)
         if scene is not None and scene.places:
             check_places(scene.places, (info.width, info.height))
             _refuse_untracked(config, info, "zones and lines")
+        detector = self._shared.detector
+        if isinstance(detector, AbsentDetector):
+            if not info.live:  # of a recording every frame gets its answer, or the run ends with an error
+                raise detector.why
+            return Unasked(UNKNOWN if config.privacy or config.privacy_zones else None)
+        show = selection(config, self._process.detector, detector)
+        rules = privacy_rules(config, detector)
+        if scene is not None:
+            scene.check(scene.places)
         perception = self._finding(config, client, info, show if rules is None else widened(show, rules), identities)
         if rules is not None:
             perception = Private(perception, rules, show)
@@ -147,7 +162,7 @@ class PartsFactory:
         from streamer.render.renderer import Renderer, Style
 
         return Renderer(
-            self._detector.labels,
+            self._shared.labels,
             style=Style(draw=config.draw, mask_opacity=config.mask_opacity, show_age=config.show_mask_age),
             sample_aspect_ratio=info.sample_aspect_ratio,
             places=None if scene is None else PlacesDrawing(*scene.places),
@@ -171,14 +186,14 @@ class PartsFactory:
             self._found(config, scene, info, failures, recordings)
             if self._events is not None and config.events is not None:
                 _refuse_untracked(config, info, "events")
-                made = self._events.output(camera, config, partial(class_name, self._detector.labels), recording)
+                made = self._events.output(camera, config, partial(class_name, self._shared.labels), recording)
                 if made is not None:
                     recordings.append(_recording(made, config, info, failures))
             self._streams(config, info, failures, streams)
             if self._wall is not None:
                 from streamer.web.feed import FeedOutput
 
-                streams.append(FeedOutput(self._wall.feeds[camera], info, self._detector.labels))
+                streams.append(FeedOutput(self._wall.feeds[camera], info, self._shared.labels))
             if config.show:
                 from streamer.sinks.window import Window
 
@@ -222,7 +237,7 @@ class PartsFactory:
             from streamer.sinks.records import Records
 
             def records(path: Path) -> Records:
-                labels, name = self._detector.labels, self._detector.name
+                labels, name = self._shared.labels, self._shared.detector.name
                 totals = None if scene is None else scene.counted
                 return Records(
                     path,

@@ -162,8 +162,8 @@ def load_detector(
 ) -> tuple[SharedDetector, PartsFactory]:
     """The detector, loaded, giving the least score that a camera can use; and the parts that use it.
 
-    It is warmed up in its own thread while the cameras run already; one that cannot be is loaded again there. Raises
-    ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded.
+    It is warmed up in its own thread while the cameras run already; one that cannot be is loaded again there, as is one whose
+    server is away. Raises ``ConfigError`` for classes that it does not know, and ``DetectorError`` when it cannot be loaded.
     """
     least = min(least_score(camera, process.detector, tracked=camera.follow) for camera in cameras)
     times = times_of(process)
@@ -175,16 +175,16 @@ def load_detector(
 
     loader = DetectorLoader(process, least)
     fetch(process, tell)
-    detectors = loaded(process, times, tell, loader.load)
+    detectors = loaded(process, times, tell, loader.load_or_await)
+    shared = SharedDetector(*detectors, load=loader.load_again, backoff=loader.backoff, cold=True, times=times)
     try:
-        parts = PartsFactory(detectors[0], process, events, wall)
+        parts = PartsFactory(shared, process, events, wall)
         for camera in cameras:
-            parts.selection(camera)
+            parts.check(camera)
     except BaseException:
-        for detector in detectors:
-            detector.close()
+        shared.close()
         raise
-    return SharedDetector(*detectors, load=loader.anew(detectors), cold=True, times=times), parts
+    return shared, parts
 
 
 def report(cameras: Mapping[str, CameraConfig]) -> list[str]:

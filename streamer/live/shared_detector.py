@@ -7,8 +7,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from streamer.detectors.absent import AbsentDetector
 from streamer.detectors.usual_times import UsualTimes
 from streamer.errors import DetectorTimeout, in_one_line
 from streamer.frame import Frame
@@ -24,6 +25,23 @@ from streamer.runtime.own_thread import leave_behind
 from streamer.stages import Detector
 
 log = logging.getLogger(__name__)
+
+
+class CurrentLabels(Mapping[int, str]):
+    """Class names by id as they are when they are read."""
+
+    def __init__(self, current: Callable[[], Mapping[int, str]]) -> None:
+        self._current = current
+
+    def __getitem__(self, class_id: int) -> str:
+        return self._current()[class_id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._current())
+
+    def __len__(self) -> int:
+        return len(self._current())
+
 
 _CALL_BACKOFF = Backoff(initial_s=0.1, max_s=10.0)
 _GLANCE_S = 0.1
@@ -48,17 +66,18 @@ class SharedDetector:
         self,
         *detectors: Detector,
         load: Callable[[int], Detector] | None = None,
+        backoff: Backoff | None = None,
         cold: bool = False,
         times: UsualTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``load`` returns the detector of that place, from 0, anew, warmed up; without it none is ever loaded again. ``cold``:
-        they have to be warmed up first, which begins with the first client. ``times``: what that took the last time, and where
-        to keep it.
+        """``load`` returns the detector of that place, from 0, anew, warmed up; without it none is ever loaded again, and with
+        ``backoff`` between attempts. ``cold``: they have to be warmed up first, which begins with the first client. ``times``:
+        what that took the last time, and where to keep it.
         """
         if not detectors:
             raise ValueError("detectors: expected at least one, got none")
-        self.workers = workers_of(detectors, load, clock, cold=cold, times=times)
+        self.workers = workers_of(detectors, load, clock, backoff=backoff, cold=cold, times=times)
         self._cold = cold
         self._asked_at: float | None = None
         """When there was something to do for the first time."""
@@ -68,11 +87,16 @@ class SharedDetector:
         self._waiting: dict[str, Frame] = {}
         self._closing = False
         self._changed = threading.Condition()
+        self._newest = self.workers[0]
+        self._known = dict(detectors[0].labels)
+        """Class names of the detector that was loaded last, as they were then."""
+        self.labels: Mapping[int, str] = CurrentLabels(lambda: self.detector.labels)
+        """Class names by id, at any moment those of the detector: one that is loaded again may have others."""
 
     @property
     def detector(self) -> Detector:
-        """The detector, for its name and labels; one of them, where there are several."""
-        return self.workers[0].detector
+        """The detector, for its name and labels; of several, the one that was loaded last."""
+        return self._newest.detector
 
     def client(self, camera: str, weight: float = 1.0) -> DetectorClient:
         """A client for a camera; ``weight`` is its share relative to the others. Raises ``ValueError`` for a name twice."""
@@ -204,7 +228,7 @@ class SharedDetector:
 
     def _warm_up(self, worker: DetectorWorker) -> None:
         if (error := worker.warm_up()) is not None:
-            if len(self.workers) > 1:
+            if len(self.workers) > 1 and not isinstance(worker.detector, AbsentDetector):
                 log.error("the detector %s cannot be warmed up: %s", worker.name, redact(in_one_line(error)))
             self._tell_unfit(error, {})
 
@@ -235,7 +259,13 @@ class SharedDetector:
             self._tell_unfit(error, waiting)
             return
         with self._changed:
+            before, self._known, self._newest = self._known, dict(worker.detector.labels), worker
+            others = before != self._known
+            if before and others:
+                log.warning("the detector %s knows other classes than before: cameras use those", worker.name)
             for client in self._clients.values():
+                if others:
+                    client.forget()
                 client.retry_now()
 
     def _tell_unfit(self, error: BaseException, failed: Mapping[str, Frame]) -> None:
@@ -391,6 +421,11 @@ class DetectorClient:
     def retry_now(self) -> None:
         """Detector's thread: it was loaded again."""
         self._breaker.retry_now()
+
+    def forget(self) -> None:
+        """Detector's thread: what was answered is of no use any more."""
+        with self._changed:
+            self._answer.clear()
 
     def _is_hopeless(self, now: float, *, patient: bool) -> bool:
         if patient:

@@ -26,9 +26,11 @@ class Scene:
     def __init__(
         self, zones: tuple[Zone, ...], lines: tuple[Line, ...], labels: Mapping[int, str], *, by_minute: bool = False
     ) -> None:
-        """Raises ``ConfigError`` for a class that the detector's ``labels`` do not have."""
-        self.classes = tuple(sorted(set(labels.values())))
-        """Names of the classes that the detector knows."""
+        """``labels`` may change, and are none as long as nobody knows them.
+
+        Raises ``ConfigError`` for a class that the detector's ``labels`` do not have.
+        """
+        self._labels = labels
         self.size: tuple[int, int] | None = None
         """Width and height of the displayed picture that coordinates in pixels refer to; None before the first frame."""
         self._wanted = self._known(Places(zones, lines))
@@ -41,6 +43,11 @@ class Scene:
         self._ever = False
         """Whether anything was watched yet: of what is no more is told, too."""
         self.totals = Totals(zones, lines, name_of, by_minute=by_minute)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that the detector knows."""
+        return tuple(sorted(set(self._labels.values())))
 
     @property
     def places(self) -> Places:
@@ -93,10 +100,11 @@ class Scene:
 
     def _known(self, places: Places) -> Places:
         """``places``. Raises ``ConfigError`` for a class that the detector does not know."""
+        known = self.classes
         wanted = [*((zone.name, zone.classes) for zone in places.zones), *((line.name, line.classes) for line in places.lines)]
         for place, classes in wanted:
-            for name in sorted((classes or frozenset()) - set(self.classes)):
-                raise ConfigError(f"{place}: the detector knows no class {name!r}", hint=did_you_mean(name, self.classes))
+            for name in sorted((classes or frozenset()) - set(known)) if known else ():
+                raise ConfigError(f"{place}: the detector knows no class {name!r}", hint=did_you_mean(name, known))
         return places
 
     def finish(self) -> SceneFacts:

@@ -85,7 +85,7 @@ class Renderer:
         if sample_aspect_ratio <= 0:
             raise ValueError(f"sample_aspect_ratio: expected a positive ratio, got {sample_aspect_ratio}")
         self._sample_aspect_ratio = sample_aspect_ratio
-        self._labels = dict(labels)
+        self._labels = labels
         self._style = style or Style()
         self._places = places if "zones" in self._style.draw else None
 

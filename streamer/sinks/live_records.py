@@ -23,9 +23,9 @@ _BACKOFF = Backoff(initial_s=5.0, max_s=30.0)
 class LiveRecords:
     """Implements ``stages.Sink``; to be used within :class:`~streamer.sinks.queued.Queued`.
 
-    ``make`` opens the records at a path, the first one at once (what that raises, this does). After a failed write they go on
-    in ``NAME-2.jsonl`` and so on, and after the file was removed in one of the same name, whose folder is made again. Frames
-    that come while nothing can be written are dropped and counted.
+    ``make`` opens the records at a path, the first one at once (what that raises, this does). After a failed write, and where
+    classes have other names than before, they go on in ``NAME-2.jsonl`` and so on, and after the file was removed in one of the
+    same name, whose folder is made again. Frames that come while nothing can be written are dropped and counted.
     """
 
     def __init__(
@@ -52,6 +52,9 @@ class LiveRecords:
                 if now < self._retry_at:
                     self._dropped += 1
                     return
+                self._records = self._begin_again()
+            elif self._records.renamed:
+                self._records.finish()
                 self._records = self._begin_again()
             elif now >= self._look_at:
                 self._look_at = now + _LOOK_S

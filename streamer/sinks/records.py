@@ -74,6 +74,8 @@ class Records:
         self._about = dict(about or {})
         self._totals = totals
         self._frames = 0
+        self._named: dict[int, str] = {}
+        """What classes were called when the file began, or, where nobody knew, when somebody did."""
         self._by_class: Counter[int] = Counter()
         self._first_s: float | None = None
         self._end_s = 0.0
@@ -83,10 +85,17 @@ class Records:
         self._fd, self._created = open_new(self.path, overwrite=overwrite, what="detections")
         self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
 
+    @property
+    def renamed(self) -> bool:
+        """Whether a class has another name than it had in this file: what is written now would be of another detector."""
+        return any(self._labels.get(class_id) != name for class_id, name in self._named.items())
+
     def write(self, item: Annotated) -> None:
         """Append the frame's line. Raises ``OutputWriteFailed``."""
         self._begin()
         frame, instances = item.frame, rounded(item.instances, self._info.width, self._info.height)
+        if not self._named:
+            self._named = dict(self._labels)
         self._put(self._frame_line(item, instances))
         self._frames += 1
         self._by_class.update(instances.class_ids.tolist())
@@ -97,8 +106,9 @@ class Records:
         """Append the ``end`` line and close the file. Raises ``OutputWriteFailed``."""
         self._begin()
         by_class: Counter[str] = Counter()
+        names = {**self._labels, **self._named}
         for class_id, n in self._by_class.most_common():
-            by_class[class_name(self._labels, class_id)] += n
+            by_class[class_name(names, class_id)] += n
         self._put(
             {
                 "type": "end",
@@ -130,6 +140,7 @@ class Records:
         if self._fd is None:
             raise ValueError(f"{self.path} is closed")
         self._begun = True
+        self._named = dict(self._labels)
         if self._regular:
             os.ftruncate(self._fd, 0)
         info = self._info
@@ -147,7 +158,7 @@ class Records:
                 "live": info.live,
                 "masks": self._masks,
                 **({} if self._positions else {"positions": False}),
-                "labels": {str(class_id): name for class_id, name in self._labels.items()},
+                "labels": {str(class_id): name for class_id, name in self._named.items()},
                 **self._about,
             }
         )

@@ -133,9 +133,9 @@ class StoredRecords:
         return np.asarray(cells, np.float32)
 
     def _labels(self) -> dict[int, str]:
-        if "labels" in self.stream:
+        if self.stream.get("labels"):
             return {int(class_id): name for class_id, name in self.stream["labels"].items()}
-        # Schema 1 names classes only where they were found.
+        # Schema 1 names classes only where they were found, as where a live run began before its detector was there.
         return {one["class_id"]: one["class"] for line in self.frames() for one in line["instances"]}
 
 

@@ -144,7 +144,7 @@ def test_cameras_go_on_when_the_process_of_one_device_is_killed(caplog: pytest.L
     loader = DetectorLoader(settings, 0.5)
     detectors = loader.load()
     assert [detector.device for detector in detectors if isinstance(detector, DetectorProcess)] == ["cuda:0", "cuda:2"]
-    shared = SharedDetector(*detectors, load=loader.anew(detectors), cold=True)
+    shared = SharedDetector(*detectors, load=loader.load_again, cold=True)
     clients = [shared.client(name) for name in ("gate", "door")]
     index = 0
 

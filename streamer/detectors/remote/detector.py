@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,12 +21,19 @@ from streamer.detectors.remote.address import RemoteAddress, parse
 from streamer.detectors.remote.connecting import connect
 from streamer.detectors.remote.connection import Connection
 from streamer.detectors.remote.failure import NO_CERTIFICATE, Failure, Kind
-from streamer.detectors.remote.model import RemoteModel, model_of
+from streamer.detectors.remote.model import model_of
 from streamer.detectors.remote.transport import Transport
-from streamer.errors import DetectorContractError, DetectorError, DetectorTimeout, DetectorUnavailable
+from streamer.errors import (
+    DetectorAway,
+    DetectorBusy,
+    DetectorContractError,
+    DetectorError,
+    DetectorTimeout,
+    DetectorUnavailable,
+)
 from streamer.instances import Instances
 from streamer.kserve.contract import MOST_PIXELS, Told, Wish
-from streamer.kserve.messages import SHARED_MEMORY, InferResponse
+from streamer.kserve.messages import SHARED_MEMORY, InferResponse, ModelMetadata
 from streamer.kserve.tensors import BadMessage
 from streamer.redact import redact
 from streamer.runtime.backoff import Backoff
@@ -36,6 +43,10 @@ T = TypeVar("T")
 
 _OPEN_S = 10.0
 """What asking for metadata may take at least; a call of the model has a limit of its own."""
+_OPEN_LIVE_S = 3.0
+"""The same for cameras, which go on without the detector meanwhile."""
+_LOOK_S = 1.0
+"""How often the metadata is read again: a server that was started anew between two questions may have another model."""
 _WARM_UP_S = 120.0
 """What the first call may take: a server may load or build the model for it."""
 _WARM_UP_SIZE = 640, 360
@@ -51,11 +62,9 @@ class RemoteDetector:
     """Asks a model on a server, by the protocol that the address names. Calls from any one thread at a time.
 
     For cameras (``live``) a question that fails is not asked again: the next frame is newer. For recordings it is, for as long
-    as the address says (``patience``), since no frame may be left out.
+    as the address says (``patience``), since no frame may be left out. A server with another model than when this object was
+    made is not asked any more: ``DetectorUnavailable`` says so, and a new object knows the new one.
     """
-
-    recovers = True
-    """A server that comes back is used again: loading the detector anew would gain nothing."""
 
     def __init__(
         self,
@@ -68,8 +77,9 @@ class RemoteDetector:
     ) -> None:
         """Connect, and read what the model takes and gives.
 
-        Raises ``ConfigError`` for an address that is none, ``DetectorUnavailable`` where the server does not answer, does not
-        know the model or refuses the token, and ``DetectorContractError`` for a model that is no detector.
+        Raises ``ConfigError`` for an address that is none, ``DetectorAway`` where the server does not answer,
+        ``DetectorTimeout`` and ``DetectorBusy`` where it takes too long or has too much to do, ``DetectorUnavailable`` where it
+        does not know the model or refuses the token, and ``DetectorContractError`` for a model that is no detector.
         """
         self._address: RemoteAddress = parse(spec)
         self.name = self._address.model
@@ -81,12 +91,18 @@ class RemoteDetector:
         """Held while somebody asks."""
         labels = None if labels_path is None else read_labels(labels_path)
         transport = connect(self._address)
+        self._open_s = _OPEN_LIVE_S if live else max(_OPEN_S, self._address.timeout_s)
         try:
-            self._model, told = self._opened(transport)
+            metadata, told, self._extensions = self._opened(transport)
+            self._model = model_of(metadata, str(self._address))
             self._images = self._way()
         except BaseException:
             transport.close()
             raise
+        self._transport = transport
+        self._known = metadata.inputs, metadata.outputs, told
+        self._look_at = clock() + _LOOK_S
+        self._contract = {spec.name: str(spec) for spec in (*metadata.inputs, *metadata.outputs)}
         self._connection = Connection(self._address, transport, self._model, self._images, clock)
         self.labels: Mapping[int, str] = labels or told.labels or COCO
         if told.default_classes is not None:
@@ -140,20 +156,32 @@ class RemoteDetector:
         else:
             self._connection.interrupt()  # whoever is asking lets go of the rest
 
-    def _opened(self, transport: Transport) -> tuple[RemoteModel, Told]:
-        timeout_s = max(_OPEN_S, self._address.timeout_s)
+    def _opened(self, transport: Transport) -> tuple[ModelMetadata, Told, Collection[str]]:
+        """What the server tells of its model, and what it can do besides. Raises a ``DetectorError``."""
         try:
-            metadata = transport.model(timeout_s)
-            model = model_of(metadata, str(self._address))
-            properties = metadata.properties or transport.configuration(timeout_s)
-            told = Told.from_properties(properties)
-            self._extensions = transport.server(timeout_s).extensions
+            return *self._told(transport), transport.server(self._open_s).extensions
         except Failure as failure:
-            raise self._raised(failure, timeout_s) from failure
+            raise self._raised(failure, self._open_s) from failure
         except BadMessage as error:
             raise self._unfit(error) from error
-        self._contract = {spec.name: str(spec) for spec in (*metadata.inputs, *metadata.outputs)}
-        return model, told
+
+    def _told(self, transport: Transport) -> tuple[ModelMetadata, Told]:
+        """What the server tells of its model now. Raises ``Failure`` and ``BadMessage``."""
+        metadata = transport.model(self._open_s)
+        return metadata, Told.from_properties(metadata.properties or transport.configuration(self._open_s))
+
+    def _refuse_another(self) -> None:
+        """Raise ``DetectorUnavailable`` where the server's model is not the one that it was; ``Failure`` and ``BadMessage``."""
+        metadata, told = self._told(self._transport)
+        self._look_at = self._clock() + _LOOK_S
+        if (metadata.inputs, metadata.outputs, told) == self._known:
+            return
+        was = self._known[-1]
+        what = "other classes" if told.labels != was.labels else "another contract"
+        raise DetectorUnavailable(
+            f"the server {self._address.server} has another model {self._address.model} than before, with {what}",
+            hint="start again to use it",
+        )
 
     def _way(self) -> str:
         """How pictures travel. Raises ``DetectorContractError`` where the model does not take them so."""
@@ -190,6 +218,8 @@ class RemoteDetector:
         return found if size == (width, height) else found.scaled(width / size[0], height / size[1])
 
     def _asked(self, image: NDArray[np.uint8], wish: Wish, timeout_s: float) -> InferResponse:
+        if self._clock() >= self._look_at:
+            self._refuse_another()
         answer = self._connection.ask(image, wish, timeout_s)
         if self._connection.refusal and self._images == "shared":
             self._images = "raw"
@@ -206,6 +236,7 @@ class RemoteDetector:
                 answer = ask()
             except Failure as failure:
                 now = self._clock()
+                self._look_at = now  # it may be another one that answers next
                 if again_at_once and failure.kind in (Kind.BAD, Kind.NO_MODEL):
                     # It may have been started anew between two questions, and know nothing of the memory.
                     again_at_once = False
@@ -245,10 +276,10 @@ class RemoteDetector:
                 f"the server {self._address.server} has no model {self._address.model}: {text}", hint="check name and version"
             )
         if failure.kind is Kind.BUSY:
-            return DetectorUnavailable(f"the server {self._address.server} is busy: {text}", hint="try again later")
+            return DetectorBusy(f"the server {self._address.server} is busy: {text}", hint="try again later")
         if failure.kind is Kind.AWAY:
             hint = "does it run there, with this protocol and with TLS or without?"
             if _ENDED_TLS in text and self._address.own_certificate is None:
                 hint = "it may want a certificate of its clients: …?cert=FILE&key=FILE"
-            return DetectorUnavailable(f"the server {self._address.server} does not answer: {text}", hint=hint)
+            return DetectorAway(f"the server {self._address.server} does not answer: {text}", hint=hint)
         return DetectorError(f"the model {where} failed: {text}", hint="see the server's log")
