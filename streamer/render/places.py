@@ -64,25 +64,26 @@ class PlacesDrawing:
         ``taken`` is where there is; what is written here comes to it.
         """
         size = canvas.width, canvas.height
-        for (text, (x, y)), paint in zip(self._texts(size, facts), self._colors, strict=True):
+        for (text, points), paint in zip(self._texts(size, facts), self._colors, strict=True):
             label = tag(text, text_px, stretch)
-            left, top = max(0, min(round(x), canvas.width - 1)), max(0, min(round(y), canvas.height - 1))
-            spot = place((label.width, label.height), Region(left, top, left + 1, top + 1), taken, *size)
-            if spot is not None:
-                taken.append(spot)
-                canvas.lay(painted((text, text_px, stretch), yuv(paint), yuv(readable_on(paint))), *canvas.aligned(spot)[:2])
+            for x, y in points:
+                left, top = max(0, min(round(x), canvas.width - 1)), max(0, min(round(y), canvas.height - 1))
+                spot = place((label.width, label.height), Region(left, top, left + 1, top + 1), taken, *size)
+                if spot is not None:
+                    taken.append(spot)
+                    layer = painted((text, text_px, stretch), yuv(paint), yuv(readable_on(paint)))
+                    canvas.lay(layer, *canvas.aligned(spot)[:2])
+                    break
 
-    def _texts(self, size: tuple[int, int], facts: SceneFacts | None) -> Iterator[tuple[str, Point]]:
-        """What is written of each zone and line, and at which point."""
+    def _texts(self, size: tuple[int, int], facts: SceneFacts | None) -> Iterator[tuple[str, Sequence[Point]]]:
+        """What is written of each zone and line, and at which of its points if there is room, best first."""
         for index, zone in enumerate(self._zones):
             count = f" {facts.inside[index]}" if facts is not None and facts.inside else ""
-            yield f"{zone.name}{count}", min(in_pixels(zone.polygon, size), key=lambda corner: (corner[1], corner[0]))
+            yield f"{zone.name}{count}", sorted(in_pixels(zone.polygon, size), key=lambda corner: (corner[1], corner[0]))
         for index, line in enumerate(self._lines):
             into, out = facts.crossed[index] if facts is not None and facts.crossed else (0, 0)
-            yield (
-                f"{line.name} in {into} · out {out}" if facts is not None else line.name,
-                _middle(in_pixels(line.points, size)),
-            )
+            ends = in_pixels(line.points, size)
+            yield f"{line.name} in {into} · out {out}" if facts is not None else line.name, [_middle(ends), *ends]
 
 
 def _middle(ends: Sequence[Point]) -> Point:

@@ -16,6 +16,7 @@ from streamer.frame import UPRIGHT, Frame, Orientation, plane_views
 from streamer.instances import Instances
 from streamer.render.copies import upright_canvas
 from streamer.render.cover import Cover
+from streamer.render.palette import yuv_of
 from streamer.render.places import PlacesDrawing
 from streamer.render.renderer import Renderer, Style
 from streamer.stages import Annotated
@@ -87,6 +88,10 @@ def test_nothing_is_written_where_it_says_why_the_picture_is_covered() -> None:
     inner = np.s_[words.y0 + 4 : words.y1 - 4, words.x0 + 4 : words.x1 - 4]
     assert np.array_equal(drawn[inner], plain[inner])
     assert not np.array_equal(drawn, plain)
+    with upright_canvas(av.VideoFrame(640, 360, "yuv420p"), UPRIGHT) as canvas:
+        taken = [words]
+        PlacesDrawing([zone], [gate]).label(canvas, yuv_of(item.frame.picture), FACTS, taken, text_px=12, stretch=1.0)
+    assert len(taken) == 3, "the line's label goes to one of its ends"
 
 
 def plane(places: PlacesDrawing, facts: SceneFacts) -> np.ndarray:
