@@ -21,14 +21,15 @@ class Stamp(NamedTuple):
 
 
 class Stamping(Bright):
-    def __init__(self) -> None:
-        self._who = f"{os.environ.get('MACHINE', '')} {os.getpid()}"
-
     def detect(self, image: NDArray[np.uint8]) -> Instances:
-        # The clock is that of all machines: they are one.
-        with Path(os.environ["STAMPS"]).open("a", encoding="ascii") as stamps:
-            stamps.write(f"{time.monotonic()} {self._who}\n")
+        stamp(Path(os.environ["STAMPS"]))
         return super().detect(image)
+
+
+def stamp(path: Path) -> None:
+    """Write that this process is at work. The clock is that of all machines: they are one."""
+    with path.open("a", encoding="ascii") as stamps:
+        stamps.write(f"{time.monotonic()} {os.environ.get('MACHINE', '')} {os.getpid()}\n")
 
 
 def stamps(path: Path) -> list[Stamp]:
