@@ -50,7 +50,8 @@ def grids(
     width, height = size
     # Plain numbers: NumPy takes longer for four of them than for the mask.
     for row, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
-        if not math.isfinite(x0 + y0 + x1 + y1):
+        # Networks without distances of their own, as YOLO26, give boxes with their sides in the wrong order.
+        if not (math.isfinite(x0 + y0 + x1 + y1) and x0 < x1 and y0 < y1):
             continue
         left, top = (min(max(math.floor(side) - 1, 0), most) for side, most in ((x0, width), (y0, height)))
         right, bottom = (min(max(math.ceil(side) + 1, 0), most) for side, most in ((x1, width), (y1, height)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -47,3 +48,9 @@ def test_whatever_the_boxes_are_the_masks_are_probabilities(boxes: np.ndarray[tu
     made = from_maps(maps, np.clip(boxes, -1e9, 1e9), (36, 24), logits=True)
     assert made.shape[0] == len(boxes)
     assert ((made >= 0) & (made <= 1)).all()
+
+
+@pytest.mark.parametrize("box", [(30, 10, 20, 40), (10, 30, 40, 20), (10, 20, 10, 40), (10, 20, 40, 20)])
+def test_boxes_with_no_inside_have_no_mask(box: tuple[int, int, int, int]) -> None:
+    maps = np.full((1, 64, 64), 9.0, np.float32)
+    assert from_maps(maps, np.array([box], np.float64), (64, 64), logits=True).max() < 0.5
