@@ -39,6 +39,9 @@ _LEAVE_S = 1.1
 _JOIN_S = 0.25
 _REPORT_S = 1.0
 _TICK_S = 0.1
+"""How often it is looked at whether what was asked to end does."""
+_SIGNAL_S = 0.5
+"""How late a signal may be heard that the system hands to another thread than the main one. Linux hands it to that one."""
 _SHOW_S = 0.02
 _DETECTOR_CLOSE_S = 0.25
 
@@ -90,6 +93,8 @@ class Cameras:
         self._lock = threading.Lock()
         self._running = set(configs)
         self._done = threading.Event()
+        self._woken = threading.Event()
+        """Wakes the ticker, which otherwise sleeps from one report to the next."""
         self._hurry_at: float | None = None
         self._stop_at: float | None = None
 
@@ -124,12 +129,12 @@ class Cameras:
                 for thread in (*threads, ticker):
                     thread.start()
                 self._show()
-                while not self._done.wait(_TICK_S):
+                while not self._done.wait(_SIGNAL_S):
                     # Python runs signal handlers in this thread, but the system may have handed the signal to another: a
                     # wait without an end would then go on until something else wakes it.
                     pass
         finally:
-            self._done.set()
+            self._all_ended()
             deadline = time.monotonic() + _JOIN_S
             for thread in (*threads, ticker):
                 if thread.ident is not None:
@@ -147,19 +152,29 @@ class Cameras:
             with self._lock:
                 self._running.discard(camera.name)
                 if not self._running:
-                    self._done.set()
+                    self._all_ended()
 
     def _end_all(self) -> None:
         now = self._clock()
         self._hurry_at, self._stop_at = now + _HURRY_S, now + _STOP_S
+        self._woken.set()
         for camera in self.cameras:
             camera.stop()
 
+    def _all_ended(self) -> None:
+        self._done.set()
+        self._woken.set()
+
     def _tick(self) -> None:
-        """About once a second: rates, watchdog, observer; sooner: the end of those that do not end."""
+        """About once a second: rates, watchdog, observer; more often: the end of those that are to end."""
         report_at = self._clock() + _REPORT_S
         leave_at = math.inf
-        while not self._done.wait(_TICK_S):
+        while True:
+            ending = self._stop_at is not None or leave_at < math.inf
+            self._woken.wait(_TICK_S if ending else max(_TICK_S, report_at - self._clock()))
+            self._woken.clear()
+            if self._done.is_set():
+                return
             now = self._clock()
             if self._hurry_at is not None and now >= self._hurry_at:
                 self._hurry_at = None
@@ -202,7 +217,7 @@ class Cameras:
             text = f"{name} does not end"
             self.failures[name] = SourceTimeout(text, hint="its thread is left behind")
             log.error("%s; its thread is left behind", text, extra={"source": name})
-        self._done.set()
+        self._all_ended()
 
     def _show(self) -> None:
         """The main thread's work while there may be windows."""
