@@ -125,7 +125,8 @@ class Frame:
     @property
     def time_s(self) -> float:
         """Presentation time in seconds."""
-        return float(self.pts * self.time_base)
+        # The very float of their product as a fraction, which would take ten times as long: this is asked for everywhere.
+        return self.pts * self.time_base.numerator / self.time_base.denominator
 
     @property
     def width(self) -> int:

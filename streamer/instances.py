@@ -118,8 +118,8 @@ class Instances(_Known):
 
     @classmethod
     def empty(cls) -> Instances:
-        """No objects."""
-        return cls(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), class_ids=np.zeros(0, np.int64))
+        """No objects: the same instances each time, since most frames of a camera show none."""
+        return _EMPTY
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -182,6 +182,9 @@ class Instances(_Known):
             and _within(self.mask_age_s, 0.0, _LARGEST)
             and (self.masks is None or _within(self.masks, 0.0, 1.0))
         )
+
+
+_EMPTY = Instances(boxes_xyxy=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), class_ids=np.zeros(0, np.int64))
 
 
 def _within(values: NDArray[Any], low: float, high: float) -> bool:

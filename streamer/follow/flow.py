@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -31,7 +30,7 @@ CUT_CORRELATION = 0.65
 """... and the blocks of both pictures correlate by less than this. *Measured*: cuts 0.07-0.59, quick motion 0.78 and more."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LowResFrame:
     """A picture at working resolution: what following keeps of a frame."""
 
@@ -43,6 +42,13 @@ class LowResFrame:
     """Picture pixels per working pixel, x and y."""
     size: tuple[int, int]
     """Width and height of the picture itself."""
+
+    @cached_property
+    def blocks(self) -> Plane:
+        """The means of blocks of 8 x 8 working pixels: compared with those of the frame before and of the frame after."""
+        rows, columns = self.luma.shape[0] // 8, self.luma.shape[1] // 8
+        # What is left at the edge is no block, and a factor that is not whole would take twenty times as long.
+        return _shrunk(self.luma[: 8 * rows, : 8 * columns], (columns, rows))
 
     @classmethod
     def of(cls, frame: Frame, pixels: int = WORKING_PIXELS) -> LowResFrame:
@@ -170,7 +176,7 @@ class FlowEstimator:
             field,
             earlier.to_picture,
             _camera_motion(field, earlier.to_picture),
-            *_unexplained(earlier.luma, later.luma, field),
+            *_unexplained(earlier.blocks, later.blocks, field),
             float(np.mean(np.hypot(field[::8, ::8, 0] * earlier.to_picture[0], field[::8, ::8, 1] * earlier.to_picture[1]))),
             earlier,
             later,
@@ -184,9 +190,8 @@ def alike(earlier: LowResFrame, later: LowResFrame) -> bool:
     """
     if earlier.size != later.size:
         return False
-    before, after = _blocks(earlier.luma), _blocks(later.luma)
-    changed_share, correlation = _compared(before, after)
-    return changed_share <= CUT_CHANGED_SHARE or correlation >= CUT_CORRELATION
+    before, after = earlier.blocks.astype(np.float32), later.blocks.astype(np.float32)
+    return _changed_share(before, after) <= CUT_CHANGED_SHARE or _correlation(before, after) >= CUT_CORRELATION
 
 
 @lru_cache(maxsize=16)
@@ -196,35 +201,32 @@ def _grid(height: int, width: int) -> tuple[Field, Field]:
     return rows, columns
 
 
-def _unexplained(earlier: Plane, later: Plane, field: Field) -> tuple[float, float]:
-    """Of blocks of 8 x 8 working pixels, once moved: the share that differs by more than ``CUT_BLOCK_ERROR``, and how well
-    those of both pictures correlate."""
-    before, after = _blocks(earlier), _blocks(later)
+def _unexplained(before: Plane, after: Plane, field: Field) -> tuple[float, float]:
+    """Of the blocks of two pictures, once moved: the share that differs by more than ``CUT_BLOCK_ERROR``, and how well those of
+    both correlate, -1..1."""
     h, w = before.shape
     coarse = field[4::8, 4::8][:h, :w] / 8.0
     grid_y, grid_x = _grid(h, w)
     moved = cv2.remap(
         after, grid_x + coarse[..., 0], grid_y + coarse[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return _compared(before, moved)
+    blocks, others = before.astype(np.float32), moved.astype(np.float32)
+    return _changed_share(blocks, others), _correlation(blocks, others)
 
 
-def _blocks(luma: Plane) -> Plane:
-    """The means of blocks of 8 x 8 working pixels."""
-    rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
-    # What is left at the edge is no block, and a factor that is not whole would take twenty times as long.
-    return _shrunk(luma[: 8 * rows, : 8 * columns], (columns, rows))
-
-
-def _compared(blocks: NDArray[np.uint8], others: NDArray[Any]) -> tuple[float, float]:
-    """The share of blocks that differ by more than ``CUT_BLOCK_ERROR``, and how well all of them correlate, -1..1."""
-    before, after = blocks.astype(np.float32), others.astype(np.float32)
+def _changed_share(before: Field, after: Field) -> float:
+    """The share of blocks that differ by more than ``CUT_BLOCK_ERROR``."""
     # A change of exposure moves all blocks alike: it is no cut.
     difference = after - before
     difference -= _median(difference.ravel())
+    return np.count_nonzero(np.abs(difference) > CUT_BLOCK_ERROR) / difference.size
+
+
+def _correlation(before: Field, after: Field) -> float:
+    """How well the blocks correlate, -1..1."""
     a, b = before - before.mean(), after - after.mean()
     spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float(np.mean(np.abs(difference) > CUT_BLOCK_ERROR)), float((a * b).sum()) / spread if spread > 0 else 1.0
+    return float((a * b).sum()) / spread if spread > 0 else 1.0
 
 
 def _camera_motion(field: Field, to_picture: tuple[float, float]) -> CameraMotion:

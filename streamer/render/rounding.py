@@ -36,7 +36,7 @@ def rounded(instances: Instances, width: int, height: int) -> Instances:
     Boxes go to 0.01 pixel, scores, ages and opacities to four digits, masks to ``LEVELS`` levels and to about as many cells as
     the largest object has pixels. Rows that mean nothing are left out, see :meth:`Instances.usable`.
     """
-    if instances.is_rounded_in(width, height):
+    if not len(instances) or instances.is_rounded_in(width, height):
         return instances
     found = instances.usable(width, height)
     changes: dict[str, Any] = {"boxes_xyxy": _to_digits(found.boxes_xyxy, 2)}

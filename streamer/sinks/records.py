@@ -192,7 +192,7 @@ class Records:
                 strict=True,
             )
         ]
-        if self._positions:
+        if self._positions and found:
             self._place(found, instances)
         if facts is not None:
             for instance, zones in zip(found, facts.zones, strict=True):

@@ -67,12 +67,13 @@ class LiveTimeline:
         """Where the source's own spacing puts the frame, or None if that cannot be believed."""
         if raw is None or self._anchor is None or not self._plausible(raw, arrived_s):
             return None
-        return self._anchor.out + round((raw - self._anchor.pts) * self._anchor.time_base / TIME_BASE)
+        return self._anchor.out + _ticks(raw - self._anchor.pts, self._anchor.time_base)
 
     def _plausible(self, raw: int, arrived_s: float) -> bool:
         if self._anchor is None or self._known is None:
             return False
-        step_s = (raw - self._known[0]) * self._anchor.time_base
+        time_base = self._anchor.time_base
+        step_s = (raw - self._known[0]) * time_base.numerator / time_base.denominator
         return 0 < step_s <= max(0.0, arrived_s - self._known[1]) + self._tolerance_s
 
     def _unwrapped(self, pts: int, arrived_s: float) -> int:
@@ -83,3 +84,9 @@ class LiveTimeline:
                     self._wrapped += wrap
                     return raw + wrap
         return raw
+
+
+def _ticks(steps: int, time_base: Fraction) -> int:
+    """So many steps of ``time_base`` in ticks of ``TIME_BASE``, the nearest; in whole numbers where they do, which is quick."""
+    ticks, rest = divmod(steps * time_base.numerator * TIME_BASE.denominator, time_base.denominator * TIME_BASE.numerator)
+    return round(steps * time_base / TIME_BASE) if rest else ticks
