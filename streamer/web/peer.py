@@ -22,11 +22,19 @@ from aiortc import (  # noqa: E402
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpParameters,
     RTCRtpSender,
     RTCSessionDescription,
 )
-from aiortc.codecs import h264, vpx  # noqa: E402
+from aiortc.codecs import HEADER_EXTENSIONS, h264, vpx  # noqa: E402
 from aiortc.mediastreams import MediaStreamError  # noqa: E402
+from aiortc.rtp import (  # noqa: E402
+    HeaderExtensions,
+    HeaderExtensionsMap,
+    pack_header_extensions,
+    unpack_header_extensions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +52,10 @@ MOST_SDP = 64 * 1024
 """Characters of a session description; browsers send some 6,000."""
 _BIT_RATES = {"DEFAULT_BITRATE": 2_500_000, "MIN_BITRATE": 400_000, "MAX_BITRATE": 6_000_000}
 """Bits a second of a connection's picture. aiortc's own (1, 0.5 and 3 million) blur 720p."""
+PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+"""An extension of RTP: between which delays a browser may show a picture after it came."""
+_NO_DELAY = bytes(3)
+"""From 0 to 0 ms, 12 bits each: Chromium shows a picture once it is decoded, in place of 10 ms later or more."""
 
 
 class BadOffer(ValueError):
@@ -93,7 +105,7 @@ class Connection:
         self, track: MediaStreamTrack, ended: Callable[[str], None], ice_servers: Sequence[str] = (), *, others: bool = True
     ) -> None:
         """``ice_servers`` are URLs of STUN servers; ``others``: a browser without H.264 may get another codec."""
-        _raise_bit_rates()
+        _prepare_aiortc()
         servers = [RTCIceServer(urls=url) for url in ice_servers]
         self._ended = ended
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
@@ -103,6 +115,7 @@ class Connection:
         self._connection.on("connectionstatechange", self._changed)
         self._track = track
         self.sender = self._connection.addTrack(track)
+        vars(self.sender)["_RTCRtpSender__rtp_header_extensions_map"] = _ShownAtOnce()
         if servers:
             _ask_shortly(self.sender)
         for transceiver in self._connection.getTransceivers():
@@ -206,8 +219,29 @@ def _ask_shortly(sender: RTCRtpSender) -> None:
     ice.get_component_candidates = partial(ice.get_component_candidates, timeout=_ASK_S)  # type: ignore[method-assign]  # as above
 
 
-def _raise_bit_rates() -> None:
-    """aiortc keeps its limits in its modules, for all connections."""
+class _ShownAtOnce(HeaderExtensionsMap):
+    """Extensions of RTP headers, with ``PLAYOUT_DELAY`` where the browser knows it. aiortc has no option for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._id = 0
+
+    def configure(self, parameters: RTCRtpParameters) -> None:
+        super().configure(parameters)
+        self._id = next((each.id for each in parameters.headerExtensions if each.uri == PLAYOUT_DELAY), 0)
+
+    def set(self, values: HeaderExtensions) -> tuple[int, bytes]:
+        profile, packed = super().set(values)
+        if not self._id:
+            return profile, packed
+        return pack_header_extensions([*unpack_header_extensions(profile, packed), (self._id, _NO_DELAY)])
+
+
+def _prepare_aiortc() -> None:
+    """aiortc keeps its limits and what it can negotiate in its modules, for all connections."""
+    known = HEADER_EXTENSIONS["video"]
+    if all(each.uri != PLAYOUT_DELAY for each in known):
+        known.append(RTCRtpHeaderExtensionParameters(id=max(each.id for each in known) + 1, uri=PLAYOUT_DELAY))
     for codec in (h264, vpx):
         for name, rate in _BIT_RATES.items():
             setattr(codec, name, rate)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("aiortc")
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.rtp import unpack_header_extensions
 
 from streamer.web import peer
-from streamer.web.peer import BadOffer, Peer
+from streamer.web.peer import PLAYOUT_DELAY, BadOffer, Peer
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -140,5 +141,36 @@ def test_broken_offers_are_answered_or_refused_but_never_more(data: st.DataObjec
             at = data.draw(st.integers(0, len(lines) - 1))
             lines[at] = data.draw(st.one_of(st.just(""), st.text(max_size=30), st.sampled_from(lines), st.just(lines[at][:-3])))
         await refused("\r\n".join(lines))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_browsers_that_know_how_are_told_to_show_each_picture_at_once(knows: bool) -> None:
+    """The number of the extension in the browser's offer, and what each packet that is sent says by it: 0 to 0 ms."""
+
+    async def run() -> None:
+        there = Peer(None, lambda _: None)
+        browser, offer = await offer_of()
+        line = next(line for line in offer.splitlines(keepends=True) if PLAYOUT_DELAY in line)
+        answer = await there.answer(offer.replace(line, line.replace(":4 ", ":11 ") if knows else ""))
+        sent: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        send = there.sender.transport._send_rtp
+
+        async def sending(data: bytes) -> None:
+            if not sent.done() and data[1] & 0x7F not in range(72, 77):  # not RTCP (RFC 5761, 4)
+                sent.set_result(data)
+            await send(data)
+
+        there.sender.transport._send_rtp = sending  # type: ignore[method-assign]
+        await browser.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        there.outgoing.put(av.VideoFrame(64, 48, "yuv420p"), 0)
+        data = await asyncio.wait_for(sent, 20)
+        await there.close()
+        await browser.close()
+        profile, words = int.from_bytes(data[12:14]), int.from_bytes(data[14:16])
+        found = dict(unpack_header_extensions(profile, data[16 : 16 + 4 * words]))
+        assert len(found) == 2 + knows, "besides mid and abs-send-time"
+        assert found.get(11) == (bytes(3) if knows else None)
 
     asyncio.run(run())
