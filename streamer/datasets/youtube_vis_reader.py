@@ -17,6 +17,8 @@ from streamer.sinks.stored import StoredRecords
 
 _LISTS = ("segmentations", "bboxes", "scores")
 """What an annotation has an entry of for each frame."""
+_OF_A_TRACK = ("id", "category_id", "track_id", "score")
+"""What is kept of an annotation besides. Others, as ``areas``, have an entry for each frame, too, and are passed over."""
 
 
 class YoutubeVisReader:
@@ -77,7 +79,10 @@ class YoutubeVisReader:
         """What is said of a whole track; of its lists only how many entries they have."""
         track: dict[str, Any] = {"scores": None}
         for key in walk.entries():
-            track[key] = walk.value() if key not in _LISTS else self._entries(key, walk)
+            if key in _LISTS:
+                track[key] = self._entries(key, walk)
+            elif key in _OF_A_TRACK:
+                track[key] = walk.value()
         for key in ("id", "category_id", "segmentations", "bboxes"):
             if key not in track:
                 raise KeyError(key)
