@@ -333,12 +333,12 @@ def print_events(events: Sequence[Event]) -> None:
     table = Table(box=None)
     table.add_column("id", no_wrap=True, min_width=len(events[0].id))  # it is what the other commands ask for
     for heading in ("camera", "began", "lasted", "objects", "zones", "clip"):
-        table.add_column(heading)
+        # Nothing is cut off where the terminal is narrow, and a date stays in one piece.
+        table.add_column(heading, overflow="fold", min_width=10 if heading == "began" else None)
     for event in events:
         began = datetime.fromtimestamp(event.start_utc).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
         lasted = "goes on" if event.end_utc is None else f"{event.end_utc - event.start_utc:.1f} s"
         found = ", ".join(f"{name} {score:.2f}" for name, score in zip(event.classes, event.scores, strict=True))
-        there = event.clip is not None and event.clip.exists()
-        clip = escape(str(event.clip)) if there else ""
+        clip = "yes" if event.clip is not None and event.clip.exists() else ""  # `events show` has the path
         table.add_row(event.id, escape(event.camera), began, lasted, escape(found), escape(", ".join(event.zones)), clip)
     Console().print(table, highlight=False)

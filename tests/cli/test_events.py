@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def folder_of_events(tmp_path: Path) -> Path:
         for each in (ended(1), ended(2, camera="yard", zones=()), ended(9_000, classes=("car",)), event(9_001)):
             store.record(each)
     return tmp_path
+
+
+def test_a_narrow_terminal_cuts_off_nothing_of_the_list(tmp_path: Path) -> None:
+    with EventStore(tmp_path / "events.db") as store:
+        store.record(one := ended(1, camera="the-gate-behind-the-yard"))
+    done = CliRunner().invoke(app, ["events", "list", str(tmp_path)], env={"COLUMNS": "80", "TZ": "UTC"})
+    began = datetime.fromtimestamp(one.start_utc).astimezone()
+    assert one.id in done.output
+    assert f" {began:%Y-%m-%d} " in done.output
+    assert f" {began:%H:%M:%S} " in done.output
+    assert "…" not in done.output
 
 
 def exported(folder: Path, name: str, *options: str) -> str:
