@@ -34,7 +34,7 @@ SIGN_IN_PAGE, SIGN_IN, STATIC = "sign_in_page", "sign_in", "static"
 _OPEN = frozenset({SIGN_IN_PAGE, SIGN_IN, STATIC})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_HEADERS = {
+HEADERS = {
     "Server": "streamer",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -104,6 +104,7 @@ class Access:
 
     def is_barred(self, remote: str) -> bool:
         """Whether too many wrong tokens came from there just now."""
+        remote = _network(remote)
         since = self.clock() - ATTEMPTS_S
         wrong = [at for at in self._wrong.get(remote, ()) if at > since]
         if wrong:
@@ -166,6 +167,7 @@ class Access:
         return max(roles, default=Role.NOBODY)
 
     def _note_wrong(self, remote: str) -> None:
+        remote = _network(remote)
         if len(self._wrong) >= MOST_ADDRESSES:
             self._wrong.pop(next(iter(self._wrong)))
         self._wrong.setdefault(remote, []).append(self.clock())
@@ -183,7 +185,7 @@ def guard(app: web.Application, access: Access, open_paths: Collection[str] = ()
         return await handler(request) if refused is None else refused
 
     async def seal(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
 
     app.middlewares.append(guarded)
@@ -218,6 +220,17 @@ def _refused(
     if SIGN_IN_PAGE in app.router and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return web.Response(status=303, headers={"Location": _way(request.path, app.router[SIGN_IN_PAGE].url_for().path)})
     return web.Response(status=401, text="a token is needed\n", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _network(remote: str) -> str:
+    """Whose tokens are counted together: whoever has an address of IPv6 has the other 2^64 of its network, too."""
+    try:
+        address = ipaddress.ip_address(remote)
+    except ValueError:
+        return remote
+    if address.version == 4 or address.ipv4_mapped is not None or address.is_loopback:
+        return remote
+    return str(ipaddress.ip_network((int(address), 64), strict=False))
 
 
 def _way(start: str, end: str) -> str:

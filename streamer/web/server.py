@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from streamer.errors import ConfigError
+from streamer.web.access import HEADERS
 from streamer.web.address import parse_endpoint, url_of
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,37 @@ _IDLE_S = 15.0
 _SHUTDOWN_S = 2.0
 """What requests under way may take when the server is closed."""
 _BACKLOG = 256
+
+
+class _Refusing(RequestHandler):
+    """Answers what is no HTTP as all else is answered: aiohttp's own answer names its version and repeats what was sent, and
+    each of them fills the log with a traceback, in which a token may be."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        log.debug("%s sent what is no HTTP: %s", request.remote, type(exc).__name__)
+        answer = web.Response(status=status, text="this cannot be read\n", headers=HEADERS)
+        answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    """Makes such a handler for each connection."""
+
+    def __call__(self) -> RequestHandler:
+        return _Refusing(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    """aiohttp's own has no option for another handler."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        made.__class__ = _Server
+        return made
 
 
 class WebServer:
@@ -83,7 +116,7 @@ class WebServer:
             self._begun.set()
 
     async def _serve(self) -> None:
-        runner = web.AppRunner(
+        runner = _Runner(
             self._make_app(),
             access_log=None,
             keepalive_timeout=_IDLE_S,

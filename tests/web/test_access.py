@@ -179,6 +179,18 @@ def test_tokens_cannot_be_guessed_by_trying(serve: Callable[..., WebServer]) -> 
     assert get(server, Authorization="Bearer operator-token").status_code == 200
 
 
+def test_whoever_owns_a_network_of_ipv6_has_no_more_attempts() -> None:
+    access = Access(host="::", token="operator-token")
+    for number in range(ATTEMPTS):
+        access.sign_in("guess", f"2001:db8::{number:x}")
+    assert access.is_barred("2001:db8::ffff:1")
+    assert not access.is_barred("2001:db8:0:1::1")
+    for number in range(ATTEMPTS):
+        access.sign_in("guess", f"192.0.2.{number}")
+        access.sign_in("guess", f"::ffff:192.0.2.{number}")
+    assert not any(access.is_barred(other) for other in ("192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", ""))
+
+
 def test_sessions_end_and_are_bounded() -> None:
     clock = Clock()
     access = Access(host="0.0.0.0", token="operator-token", clock=clock)
@@ -209,6 +221,41 @@ def test_no_other_file_can_be_named(serve: Callable[..., WebServer], path: str) 
 
 def test_large_bodies_are_refused(serve: Callable[..., WebServer]) -> None:
     assert post(serve(), "/login", {"token": "x" * 200_000}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x00\xff\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + b"s3cret" * 2000 + b"\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["version", "bytes", "no host", "method", "two hosts", "long header", "two lengths"],
+)
+def test_what_is_no_http_is_answered_like_all_else_and_fills_no_log(
+    serve: Callable[..., WebServer], sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve()
+
+    async def ask() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    with caplog.at_level("INFO"):
+        head, _, body = asyncio.run(ask()).partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert b"default-src 'none'" in head
+    assert b"aiohttp" not in head
+    assert body == b"this cannot be read\n"
+    assert caplog.records == []
 
 
 @pytest.mark.slow
