@@ -93,7 +93,7 @@ class VideoEncoder:
         self._options = self._encoder.options(crf, preset)
         if self.encoder == "libx264" and info.color == Color(range=ColorRange.MPEG):
             # x264 writes the range only together with something else: the kind of analogue signal harms nobody.
-            self._options["x264-params"] = "videoformat=component"
+            self._options = joined(self._options, {"x264-params": "videoformat=component"})
         self._full = info.color.range == ColorRange.JPEG
         self._pixel_format = self._encoder.full_range_format if self._full else "yuv420p"
         self._reformatter = VideoReformatter()
