@@ -239,6 +239,7 @@ class _ShownAtOnce(HeaderExtensionsMap):
 
 def _prepare_aiortc() -> None:
     """aiortc keeps its limits and what it can negotiate in its modules, for all connections."""
+    logging.getLogger("aioice").setLevel(logging.WARNING)  # it logs ten lines for each browser that connects
     known = HEADER_EXTENSIONS["video"]
     if all(each.uri != PLAYOUT_DELAY for each in known):
         known.append(RTCRtpHeaderExtensionParameters(id=max(each.id for each in known) + 1, uri=PLAYOUT_DELAY))
