@@ -10,10 +10,17 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from streamer.sources.packets import CameraPacket, CameraStreams, EncodedStream
+from streamer.web.access import Access
+from streamer.web.ice import IceServers
 from streamer.web.packets import PacketHub
+from streamer.web.server import WebServer
+from streamer.web.wall import Wall, wall_app
 from tests.camera import RATE, encode_video
+from tests.waiting import wait_until
+from tests.web.test_access import NOTHING
 
 
 def streams(codec: str = "h264") -> CameraStreams:
@@ -67,3 +74,21 @@ def sending(hub: PacketHub, found: Sequence[CameraPacket]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def served(folder: Path, ice: IceServers | None = None) -> Iterator[str]:
+    """The address of a wall with one camera, that sends its packets."""
+    wall = Wall(["gate"])
+    hub = wall.feeds["gate"].hub
+    assert hub is not None
+    figures = {"process_fps": 25.0, "detection_fps": 0.0, "latency_ms": {"e2e": None}, "mask_age_s": None, "dropped": {}}
+    told: dict[str, Any] = {"name": "gate", "state": "running", "problems": [], **figures}
+    access = Access(host="127.0.0.1")
+    with (
+        WebServer("0", lambda: wall_app(wall, access, NOTHING, lambda: [told], ice=ice)) as server,
+        sending(hub, packets(folder)),
+    ):
+        wait_until(lambda: hub.codec)
+        yield server.url
+    wall.close()

@@ -17,13 +17,9 @@ import pytest
 
 pytest.importorskip("aiortc")
 
-from streamer.web.access import Access
 from streamer.web.ice import IceServers
-from streamer.web.server import WebServer
-from streamer.web.wall import Wall, wall_app
 from tests.waiting import wait_until
-from tests.web.sent import packets, sending
-from tests.web.test_access import NOTHING
+from tests.web.sent import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -94,24 +90,6 @@ def coturn(folder: Path, *settings: str) -> Iterator[str]:
     finally:
         process.kill()
         process.wait(30)
-
-
-@contextmanager
-def served(folder: Path, ice: IceServers) -> Iterator[str]:
-    """A wall with one camera that sends its packets."""
-    wall = Wall(["gate"])
-    hub = wall.feeds["gate"].hub
-    assert hub is not None
-    figures = {"process_fps": 25.0, "detection_fps": 0.0, "latency_ms": {"e2e": None}, "mask_age_s": None, "dropped": {}}
-    told: dict[str, Any] = {"name": "gate", "state": "running", "problems": [], **figures}
-    access = Access(host="127.0.0.1")
-    with (
-        WebServer("0", lambda: wall_app(wall, access, NOTHING, lambda: [told], ice=ice)) as server,
-        sending(hub, packets(folder)),
-    ):
-        wait_until(lambda: hub.codec)
-        yield server.url
-    wall.close()
 
 
 def watch(browser: Browser, url: str) -> tuple[Page, str]:

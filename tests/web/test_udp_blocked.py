@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 pytest.importorskip("aiortc")
 
 from streamer.web import whep
-from streamer.web.access import Access
-from streamer.web.server import WebServer
-from streamer.web.wall import Wall, wall_app
 from tests.chromium import Launch, chromium
-from tests.waiting import wait_until
-from tests.web.sent import packets, sending
-from tests.web.test_access import NOTHING
+from tests.web.sent import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -33,20 +28,8 @@ NOWHERE = "192.0.2.1"
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """A wall with one camera that sends its packets."""
-    wall = Wall(["gate"])
-    hub = wall.feeds["gate"].hub
-    assert hub is not None
-    figures = {"process_fps": 25.0, "detection_fps": 0.0, "latency_ms": {"e2e": None}, "mask_age_s": None, "dropped": {}}
-    told: dict[str, Any] = {"name": "gate", "state": "running", "problems": [], **figures}
-    access = Access(host="127.0.0.1")
-    with (
-        WebServer("0", lambda: wall_app(wall, access, NOTHING, lambda: [told])) as server,
-        sending(hub, packets(tmp_path)),
-    ):
-        wait_until(lambda: hub.codec)
-        yield server.url
-    wall.close()
+    with served(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
