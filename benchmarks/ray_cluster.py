@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.run import ArchiveStatus, work_on_archive
 from streamer.cluster.connection import connected
 from streamer.cluster.fleet_head import FleetHead, Place
@@ -54,9 +55,9 @@ class Timed:
 def archive(tree: Path, out: Path, workers: int, address: str | None) -> tuple[float, float]:
     """Annotate once; seconds until the first recording was begun, and from then on."""
     given = {"input": str(tree), "output": out, "detector": "benchmarks.archive:Sleeping", "workers": workers, "ray": address}
-    config = load_annotate_config(None, given)
+    task = AnnotationTask(load_annotate_config(None, given))
     timed = Timed()
-    status = (work_on_archive if address is None else work_on_cluster)(config, timed.update)
+    status = (work_on_archive if address is None else work_on_cluster)(task, timed.update)
     ended = time.perf_counter()
     if status.failed or status.done != status.total:
         raise RuntimeError(f"not all was done: {status}")

@@ -12,32 +12,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from streamer._version import __version__
-from streamer.archive.results import ArchiveConfig
-from streamer.config.export import ExportConfig
+from streamer.archive.task import Task
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
-from streamer.redact import redact
-from streamer.sources.fingerprint import fingerprint
 
 MANIFEST = ".streamer-archive.jsonl"
 """Its name in the folder of results: hidden, so that it is nobody's output and nobody's input."""
 JOURNALS = ".streamer-journals"
 """Folder beside it of what detectors have found in recordings that are not finished."""
 _SCHEMA = 1
-_NOT_OF_THE_RESULT = {
-    "input",
-    "output",
-    "detections",
-    "coco",
-    "counts",
-    "events",
-    "overwrite",
-    "quiet",
-    "resume",
-    "workers",
-    "ray",
-    "scratch",
-    "video",  # known by its content
-}
 
 
 class Manifest:
@@ -47,7 +29,7 @@ class Manifest:
     which content and into which files. A line that a kill has torn is removed; the last whole line of a recording counts.
     """
 
-    def __init__(self, folder: Path, config: ArchiveConfig) -> None:
+    def __init__(self, folder: Path, task: Task[Any]) -> None:
         """Raises ``OutputRefused`` where that folder cannot be used: there is earlier work and neither ``resume`` nor
         ``overwrite`` is set, or another process works there."""
         self.path: Path = folder / MANIFEST
@@ -56,14 +38,14 @@ class Manifest:
         """A file that all machines which work on the archive must see; None where they need none."""
         self._folder = folder
         self._entries: dict[str, dict[str, Any]] = {}
-        self._settings = settings_digest(config)
+        self._settings = task.digest()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
         except OSError as error:
             raise OutputRefused(f"{folder} cannot be written to ({error.strerror})", hint="give another folder") from error
         try:
-            self._take(config)
+            self._take(task)
         except BaseException:
             self._file.close()
             raise
@@ -137,7 +119,7 @@ class Manifest:
         except OSError:
             return None
 
-    def _take(self, config: ArchiveConfig) -> None:
+    def _take(self, task: Task[Any]) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -145,14 +127,13 @@ class Manifest:
                 f"another process works on {self._shown()}", hint="wait for its end, or give another folder"
             ) from error
         self._read()
-        if self._entries and not (config.resume or config.overwrite):
+        settings = task.settings
+        if self._entries and not (settings.resume or settings.overwrite):
             raise OutputRefused(
                 f"{self._shown()} holds the results of an earlier run",
-                hint="--resume goes on with it, "
-                + ("another folder" if isinstance(config, ExportConfig) else "--overwrite")
-                + " begins anew",
+                hint=f"--resume goes on with it, {task.anew} begins anew",
             )
-        if config.overwrite and not config.resume:
+        if settings.overwrite and not settings.resume:
             # Entries stay known as ours; that they are done is forgotten.
             self._entries = {name: {"state": "begun", "name": name} for name in self._entries}
 
@@ -182,32 +163,3 @@ class Manifest:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error
-
-
-def settings_digest(config: ArchiveConfig) -> str:
-    """SHA-256 of all settings that a result depends on, with the content of the files that they name."""
-    values = config.model_dump(exclude=_NOT_OF_THE_RESULT)
-    if isinstance(config, ExportConfig):
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    values["detector"] = redact(config.detector)  # another token is not another detector
-    values["asked"] = [name for name in ("detections", "coco", "counts", "events") if getattr(config, name) is not None]
-    values["content"] = [_content(file) for file in (config.labels, config.zones_file, config.detector)]
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    """A setting that JSON does not know, in the same form each time."""
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, value))
-    if not isinstance(value, Path):
-        raise TypeError(f"a setting of {type(value).__name__} has no plain form")
-    return str(value)
-
-
-def _content(name: str | Path | None) -> list[str | None]:
-    """Fingerprints of a file, or of all files of a folder such as a SavedModel; none for a name that is neither."""
-    if name is None:
-        return []
-    path = Path(name)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [fingerprint(file) for file in files]

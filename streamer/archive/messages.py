@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from streamer.archive.results import ArchiveConfig
 from streamer.errors import StreamerError
 
 
@@ -34,7 +31,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The recording is annotated."""
+    """The recording is done."""
 
     frames: int
     files: tuple[str, ...]
@@ -43,7 +40,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The recording cannot be annotated."""
+    """The recording cannot be done."""
 
     reason: str
 
@@ -60,14 +57,3 @@ class Gone:
 
 
 Message = Ready | Unusable | Came | Finished | Failed | Gone
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A recording to be annotated, or records to be exported."""
-
-    settings: ArchiveConfig
-    journal: Path | None = None
-    """File of what the detector finds, by which the work goes on after a kill; None: it begins anew."""
-    about: Mapping[str, object] = field(default_factory=dict)
-    """What the answers of the detector depend on."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.archive.manifest import Manifest
-from streamer.config.annotate import AnnotateConfig
+from streamer.archive.task import Task
 from streamer.errors import ConfigError
 from streamer.object_storage.addresses import address_of
 from streamer.object_storage.scratch import scratch_root
@@ -26,14 +26,14 @@ class ObjectManifest(Manifest):
     Journals, and the lock that keeps other runs off, lie in a folder of this machine: runs of other machines are not kept off.
     """
 
-    def __init__(self, addresses: Sequence[str], config: AnnotateConfig) -> None:
+    def __init__(self, addresses: Sequence[str], task: Task[Any]) -> None:
         """``addresses`` are those of the results, OUTPUT first. Raises as that of a folder, and ``SourceUnavailable``."""
         self._output = addresses[0]
         self._storage = Storage(self._output)
         # As they were at the start: one listing in place of a question for each result.
         self._sizes = {one.address: one.size for address in addresses for one in Storage(address).listed(address)}
         own = hashlib.sha256(self._output.encode()).hexdigest()[:32]
-        super().__init__(scratch_root(config.scratch) / own, config)
+        super().__init__(scratch_root(task.scratch) / own, task)
         self.shared = None
 
     def is_there(self, result: Path) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from streamer.archive.messages import Came, Failed, Finished, Gone, Message, Ready, Unusable, Work
+from streamer.archive.messages import Came, Failed, Finished, Gone, Message, Ready, Unusable
+from streamer.archive.task import Work
 from streamer.errors import DetectorUnavailable, StreamerError
 
 _GLANCE_S = 0.25
@@ -18,9 +19,9 @@ _MOVES = 5
 
 
 class Worker(Protocol):
-    """A process, here or on another machine, that annotates one recording at a time."""
+    """A process, here or on another machine, that does one recording at a time."""
 
-    def send(self, work: Work) -> None:
+    def send(self, work: Work[Any]) -> None:
         """Hand over a recording; nothing happens when the worker is no more, which ``Workforce.hear`` says."""
 
 
@@ -45,10 +46,10 @@ class Workforce(Protocol[W]):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One recording to be annotated."""
+    """One recording to be done."""
 
     name: str
-    work: Work
+    work: Work[Any]
     deaths: int = 0
     """Workers that have died at it."""
     moves: int = 0

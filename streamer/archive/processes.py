@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
-from streamer.archive.messages import Gone, Message, Work
-from streamer.archive.results import ArchiveConfig
+from streamer.archive.messages import Gone, Message
+from streamer.archive.task import Task, Work
 from streamer.runtime.child import start
 
 
@@ -20,9 +21,9 @@ class WorkerProcess:
 
     process: subprocess.Popen[bytes]
     connection: Connection
-    settings: ArchiveConfig
+    task: Task[Any]
 
-    def send(self, work: Work) -> None:
+    def send(self, work: Work[Any]) -> None:
         """Hand over a recording."""
         with suppress(OSError):  # it has died, which the connection says, too
             self.connection.send(work)
@@ -30,31 +31,31 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Implements ``pool.Workforce``: a process for each of ``settings``, which differ in their device."""
+    """Implements ``pool.Workforce``: a process for each of ``tasks``, which may differ in their device."""
 
-    settings: Sequence[ArchiveConfig]
-    _free: list[ArchiveConfig] = field(init=False, default_factory=list)
+    tasks: Sequence[Task[Any]]
+    _free: list[Task[Any]] = field(init=False, default_factory=list)
     """Those that a process is still wanted for."""
 
     def __post_init__(self) -> None:
-        self._free.extend(self.settings)
+        self._free.extend(self.tasks)
 
     def most(self) -> int:
         """How many there can be."""
-        return len(self.settings)
+        return len(self.tasks)
 
     def start(self) -> WorkerProcess:
         """One more."""
-        settings = self._free.pop(0)
+        task = self._free.pop(0)
         child = start("streamer.archive.worker")
-        child.connection.send(settings)
-        return WorkerProcess(*child, settings)
+        child.connection.send(task)
+        return WorkerProcess(*child, task)
 
     def hear(self, workers: Sequence[WorkerProcess], timeout_s: float) -> list[tuple[WorkerProcess, Message]]:
         """What they say."""
         ready = wait([worker.connection for worker in workers], timeout_s)
         heard = [(worker, _heard(worker)) for worker in workers if worker.connection in ready]
-        self._free.extend(worker.settings for worker, message in heard if isinstance(message, Gone))
+        self._free.extend(worker.task for worker, message in heard if isinstance(message, Gone))
         return heard
 
     def end(self, workers: Sequence[WorkerProcess]) -> Sequence[WorkerProcess]:

@@ -1,4 +1,4 @@
-"""A folder of recordings in, a folder of annotated ones out: the function behind ``annotate`` for many recordings."""
+"""A folder of recordings in, a folder of results out: the function behind ``annotate`` and ``export`` for many recordings."""
 
 from __future__ import annotations
 
@@ -9,23 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from streamer.annotation import worker_devices
-from streamer.archive.inputs import Recording, find
 from streamer.archive.manifest import Manifest
-from streamer.archive.messages import Failed, Finished, Work
+from streamer.archive.messages import Failed, Finished
 from streamer.archive.object_manifest import ObjectManifest
 from streamer.archive.pool import Job, Pool, Workforce
 from streamer.archive.processes import Processes
-from streamer.archive.results import RECORDS, ArchiveConfig, folders, remove_unfinished, settings_for, written
-from streamer.config.annotate import AnnotateConfig
-from streamer.config.export import ExportConfig
-from streamer.config.zones import places_of
-from streamer.datasets.export import check_format
-from streamer.detectors.from_settings import DEFAULT_SCORE, threads_each
-from streamer.detectors.preparing import fetch
+from streamer.archive.task import Task, Work
 from streamer.object_storage.addresses import address_of, shown_path
 from streamer.runtime.signals import Interrupts
-from streamer.sources.fingerprint import fingerprint
 
 
 @dataclass(slots=True)
@@ -55,33 +46,28 @@ class ArchiveStatus:
         return max(0, self.total - self.skipped - self.done - len(self.failed))
 
 
-Employ = Callable[[Any, Path | None], AbstractContextManager[Workforce[Any]]]
-"""Gives those who work, for the settings of the archive and a file that they must see, until the context ends."""
+Employ = Callable[[Task[Any], Path | None], AbstractContextManager[Workforce[Any]]]
+"""Gives those who work, for the task and a file that they must see, until the context ends."""
 
 
 def work_on_archive(
-    config: ArchiveConfig,
+    task: Task[Any],
     on_change: Callable[[ArchiveStatus], object] = lambda _: None,
     *,
     employ: Employ | None = None,
 ) -> ArchiveStatus:
-    """Annotate all recordings that the settings' input stands for, or export all records, and say what became of each.
+    """Do the task for all recordings that its settings' input stands for, and say what became of each.
 
-    ``on_change`` is called several times a second, in this thread. One that cannot be annotated does not end the others. Ctrl-C
+    ``on_change`` is called several times a second, in this thread. One that cannot be done does not end the others. Ctrl-C
     ends within seconds: what is finished stays, what is not is removed. ``employ``: those who work, in place of processes of
     this machine; one of them that is given up may go on, and then two do the same work.
 
     Raises ``ConfigError`` for wrong settings, and ``DetectorError`` for a detector that cannot be used at all.
     """
-    targets = folders(config)
-    if isinstance(config, ExportConfig):
-        check_format(config.to)
-        found = find(config.input, targets, frozenset({RECORDS}))
-    else:
-        places_of(config)
-        found = find(config.input, targets)
+    targets = task.folders()
+    found = task.find(targets)
     status = ArchiveStatus(len(found.recordings) + len(found.problems), failed=found.problems, left_out=found.left_out)
-    with _manifest(targets, config) as manifest:
+    with _manifest(targets, task) as manifest:
         contents: dict[str, str | None] = {}
         jobs: deque[Job] = deque()
         taken: dict[str, str] = {}
@@ -95,48 +81,47 @@ def work_on_archive(
                 status.notes += [(job.name, note) for note in answer.notes]
                 if job.moves:
                     # Of the machines that were lost with it. Should one go on, its results would be these.
-                    remove_unfinished(job.work.settings)
+                    job.work.task.remove_unfinished()
             else:
                 manifest.failed(job.name, answer.reason)
                 status.failed.append((job.name, answer.reason))
 
         def again(job: Job, ended: bool) -> None:
             if ended:
-                remove_unfinished(job.work.settings)
+                job.work.task.remove_unfinished()
             # It may have died after its last file was in place.
-            job.work = replace(job.work, settings=job.work.settings.model_copy(update={"overwrite": True}))
+            job.work = replace(job.work, task=job.work.task.changed(overwrite=True))
 
         try:
             for recording in found.recordings:
                 ours = manifest.is_ours(recording.name)
-                replaces = config.overwrite or ours
+                replaces = task.settings.overwrite or ours
                 # Two that do the same work replace each other's results, which are equal.
-                settings = settings_for(config, recording, overwrite=replaces or employ is not None)
-                content = contents[recording.name] = _content(recording, settings)
-                place = shown_path(settings.output)
+                own = task.of(recording, overwrite=replaces or employ is not None)
+                content = contents[recording.name] = own.content(recording)
+                place = shown_path(own.settings.output)
                 other = taken.setdefault(place, recording.name)
                 if other != recording.name:
                     status.failed.append((recording.name, f"{place} is the result of {other}; rename one of them"))
-                elif manifest.is_done(recording.name, content, written(settings)):
+                elif manifest.is_done(recording.name, content, own.results()):
                     manifest.remove_journal(recording.name)  # killed between both
                     status.skipped += 1
                     on_change(status)
-                elif not replaces and (there := [path for path in written(settings) if manifest.is_there(path)]):
+                elif not replaces and (there := [path for path in own.results() if manifest.is_there(path)]):
                     # Not begun by us: the manifest must not say so, or the next run would take the file for a result.
                     told = f"{shown_path(there[0])} exists and is no result of this command; move it away"
                     status.failed.append((recording.name, told))
                 else:
                     if ours:
-                        remove_unfinished(settings)
+                        own.remove_unfinished()
                     # Those of other machines do not see the journals of this one.
                     unseen = employ is not None and manifest.shared is None
-                    detects = isinstance(settings, AnnotateConfig)
-                    journal = manifest.journal(recording.name) if detects and not unseen else None
-                    jobs.append(Job(recording.name, Work(settings, journal, manifest.about(content))))
+                    journal = manifest.journal(recording.name) if task.keeps_journal and not unseen else None
+                    jobs.append(Job(recording.name, Work(own, journal, manifest.about(content))))
             if jobs:
-                if employ is None and isinstance(config, AnnotateConfig):
-                    fetch(config)
-                with (employ or _processes)(config, manifest.shared) as workforce:
+                if employ is None:
+                    task.prepare()
+                with (employ or _processes)(task, manifest.shared) as workforce:
                     pool = Pool(
                         workforce,
                         jobs,
@@ -161,29 +146,12 @@ def _change(status: ArchiveStatus, pool: Pool[Any], on_change: Callable[[Archive
     on_change(status)
 
 
-def _content(recording: Recording, settings: ArchiveConfig) -> str | None:
-    """What that recording, or those records and their video, are known again by; None where one cannot be read."""
-    content = recording.mark or fingerprint(recording.path)
-    if content is None or not isinstance(settings, ExportConfig) or settings.video is None:
-        return content
-    video = fingerprint(settings.video)
-    return None if video is None else f"{content} {video}"
-
-
-def _manifest(targets: Sequence[Path], config: ArchiveConfig) -> Manifest:
+def _manifest(targets: Sequence[Path], task: Task[Any]) -> Manifest:
     """That of the folder, or the address, that results go to."""
     addresses = [address for target in targets if (address := address_of(target)) is not None]
-    if addresses and isinstance(config, AnnotateConfig):
-        return ObjectManifest(addresses, config)
-    return Manifest(targets[0], config)
+    return ObjectManifest(addresses, task) if addresses else Manifest(targets[0], task)
 
 
-def _processes(config: ArchiveConfig, _: Path | None) -> AbstractContextManager[Processes]:
-    """Processes of this machine, as many as the settings say."""
-    if isinstance(config, ExportConfig):
-        return nullcontext(Processes([config] * config.workers))
-    devices = worker_devices(config)
-    settings = config.model_copy(update={"workers": 1})
-    if len(devices) > 1 and config.threads is None and config.detector in DEFAULT_SCORE:
-        settings = settings.model_copy(update={"threads": threads_each(len(devices))})
-    return nullcontext(Processes([settings.model_copy(update={"device": device}) for device in devices]))
+def _processes(task: Task[Any], _: Path | None) -> AbstractContextManager[Processes]:
+    """Processes of this machine."""
+    return nullcontext(Processes(task.for_processes()))

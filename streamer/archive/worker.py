@@ -1,4 +1,4 @@
-"""A process that annotates one recording after the other with one detector: ``python -m streamer.archive.worker FD``.
+"""A process that does a task for one recording after the other: ``python -m streamer.archive.worker FD``.
 
 It is a process, and not a thread, since a detector or a decoder that crashes, or takes all memory, must cost one recording and
 not all. It ends with the process that started it, however that one ends: a connection between both tells it.
@@ -6,81 +6,15 @@ not all. It ends with the process that started it, however that one ends: a conn
 
 from __future__ import annotations
 
-import sys
 import threading
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from multiprocessing.connection import Connection
+from typing import Any
 
-from streamer.annotation import annotate_with, ready_detectors
-from streamer.archive.messages import Came, Failed, Finished, Ready, Unusable, Work
-from streamer.archive.results import ArchiveConfig
-from streamer.config.annotate import AnnotateConfig
-from streamer.config.export import ExportConfig
-from streamer.datasets.export import export
-from streamer.errors import StageFailed, StreamerError, in_one_line
-from streamer.object_storage.addresses import address_of
-from streamer.perception.journal import DetectionJournal
-from streamer.perception.selection import detect_in
+from streamer.archive.messages import Ready, Unusable
+from streamer.archive.task import Task
+from streamer.errors import StreamerError
 from streamer.redact import redact
 from streamer.runtime.child import connection_to_parent, received
-from streamer.stages import Detector
-from streamer.stats import Stats
-
-_TELL_S = 0.2
-
-
-class Exporter:
-    """Exports the records of one recording after the other."""
-
-    def work(self, work: Work, _: Callable[[Came], object]) -> Finished | Failed:
-        """What became of the records."""
-        settings = work.settings
-        assert isinstance(settings, ExportConfig)
-        try:
-            settings.output.parent.mkdir(parents=True, exist_ok=True)
-            done = export(
-                settings.input,
-                settings.output,
-                settings.to,
-                video=settings.video,
-                every=settings.every,
-                overwrite=settings.overwrite,
-            )
-        except StreamerError as error:
-            return Failed(redact(str(error)))
-        except Exception as error:  # noqa: BLE001  # a fault of ours at one of them must not end the others
-            sys.stderr.write(redact(traceback.format_exc()))
-            return Failed(redact(in_one_line(error)))
-        return Finished(done.frames, (str(settings.output),), done.notes)
-
-
-class Annotator:
-    """Annotates one recording after the other with detectors that stay loaded."""
-
-    def __init__(self, settings: AnnotateConfig) -> None:
-        """Raises ``StreamerError`` for a detector that cannot be used."""
-        self._settings = settings
-        self._detectors = ready_detectors(settings)
-
-    def work(self, work: Work, tell: Callable[[Came], object]) -> Finished | Failed:
-        """What became of a recording. ``tell`` is called several times a second, by the calling thread."""
-        # Of several devices it is this worker's that decodes the pictures, too.
-        settings = work.settings.model_copy(update={"device": self._settings.device})
-        answer, broken = _annotated(replace(work, settings=settings), self._detectors, tell)
-        if broken:
-            # What has failed once inside may be in any state.
-            for detector in self._detectors:
-                detector.close()
-            self._detectors = ready_detectors(self._settings)
-        return answer
-
-
-def worker_for(settings: ArchiveConfig) -> Annotator | Exporter:
-    """Who does the work of an archive. Raises ``StreamerError`` for a detector that cannot be used."""
-    return Exporter() if isinstance(settings, ExportConfig) else Annotator(settings)
 
 
 def unusable(error: StreamerError) -> Unusable:
@@ -88,67 +22,25 @@ def unusable(error: StreamerError) -> Unusable:
     return Unusable(type(error)(redact(error.message), hint=redact(error.hint)))
 
 
-def work(connection: Connection, settings: ArchiveConfig) -> None:
-    """Load what the work needs, then do what comes, until the process is killed."""
+def work(connection: Connection, task: Task[Any]) -> None:
+    """Load what the task needs, then do what comes, until the process is killed."""
     try:
-        worker = worker_for(settings)
+        doer = task.doer()
     except StreamerError as error:
         connection.send(unusable(error))
         return
     connection.send(Ready())
     jobs = received(connection)
     while True:
-        connection.send(worker.work(jobs.get(), connection.send))
-
-
-def _annotated(work: Work, detectors: Sequence[Detector], tell: Callable[[Came], object]) -> tuple[Finished | Failed, bool]:
-    """What became of a recording, and whether the detector has failed at it."""
-    told = 0.0
-
-    def on_progress(stats: Stats, total: int | None, now: float) -> None:
-        nonlocal told
-        if now - told >= _TELL_S:
-            told = now
-            tell(Came(stats.frames_out, total))
-
-    settings = work.settings
-    assert isinstance(settings, AnnotateConfig)
-    journal: DetectionJournal | None = None
-    try:
-        _make_folders(settings)
-        if work.journal is not None:
-            # Held by a copy of this work on a machine that was given up, and goes on: then it is done without.
-            with suppress(BlockingIOError):
-                journal = DetectionJournal(work.journal, work.about, detectors)
-        detect = detect_in if journal is None else journal.detect
-        # A part of it is of no use to the next try, and would stay beside the whole.
-        summary = annotate_with(settings, on_progress=on_progress, detectors=detectors, detect=detect, keep_incomplete=False)
-    except StreamerError as error:
-        broken = isinstance(error, StageFailed) and error.stage == "inference"
-        return Failed(redact(str(error))), broken
-    except Exception as error:  # noqa: BLE001  # a fault of ours at one recording must not end the others
-        sys.stderr.write(redact(traceback.format_exc()))
-        return Failed(redact(in_one_line(error))), True
-    finally:
-        if journal is not None:
-            journal.close()
-    if not summary.frames_out:
-        return Failed("there is no frame in it"), False
-    return Finished(summary.frames_out, summary.files, summary.notes), False
-
-
-def _make_folders(settings: AnnotateConfig) -> None:
-    for path in (settings.output, settings.detections, settings.coco, settings.counts, settings.events):
-        if path is not None and address_of(path) is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        connection.send(doer.work(jobs.get(), connection.send))
 
 
 def main() -> None:
     """Entry point of the process; its argument is the descriptor of the connection."""
     connection = connection_to_parent()
-    settings: ArchiveConfig = connection.recv()
+    task: Task[Any] = connection.recv()
     # annotate_with would take the signals in the main thread.
-    thread = threading.Thread(target=work, args=(connection, settings), name="worker")
+    thread = threading.Thread(target=work, args=(connection, task), name="worker")
     thread.start()
     thread.join()
 

@@ -96,9 +96,10 @@ def annotate(context: typer.Context, config: ConfigFile = None, debug: Debug = F
     from streamer.archive.inputs import is_archive
 
     if is_archive(settings.input):
+        from streamer.archive.annotation_task import AnnotationTask
         from streamer.cli.archive import do_all
 
-        return do_all(settings)
+        return do_all(AnnotationTask(settings))
     from streamer.annotation import annotate_with
 
     if settings.quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,9 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from streamer.archive.results import ArchiveConfig
 from streamer.archive.run import ArchiveStatus, work_on_archive
-from streamer.config.export import ExportConfig
+from streamer.archive.task import Task
 from streamer.runtime.signals import exit_code
 
 _LINE_S = 5.0
@@ -70,26 +69,25 @@ class ArchiveProgress:
             )
 
 
-def do_all(settings: ArchiveConfig) -> int:
-    """Annotate or export an archive, say how it went, and return the exit code: 1 where something could not be done."""
-    doing = "exporting" if isinstance(settings, ExportConfig) else "annotating"
-    with ArchiveProgress(doing=doing, quiet=settings.quiet) as progress:
-        if settings.ray is None:
-            status = work_on_archive(settings, progress.update)
+def do_all(task: Task[Any]) -> int:
+    """Do a task for an archive, say how it went, and return the exit code: 1 where something could not be done."""
+    with ArchiveProgress(doing=task.doing, quiet=task.settings.quiet) as progress:
+        if task.settings.ray is None:
+            status = work_on_archive(task, progress.update)
         else:
             from streamer.cluster.workforce import work_on_cluster
 
-            status = work_on_cluster(settings, progress.update)
-    print_archive(status, settings)
+            status = work_on_cluster(task, progress.update)
+    print_archive(status, task)
     if status.interrupted:
         return exit_code(complete=False)
     return 1 if status.failed else 0
 
 
-def print_archive(status: ArchiveStatus, settings: ArchiveConfig, console: Console | None = None) -> None:
+def print_archive(status: ArchiveStatus, task: Task[Any], console: Console | None = None) -> None:
     """What became of an archive, on stderr unless told otherwise; ``quiet`` shows only what went wrong."""
     console = console or Console(stderr=True)
-    if not settings.quiet:
+    if not task.settings.quiet:
         console.print(f"{_counts(status)} · {status.frames} frames", highlight=False, markup=False, soft_wrap=True)
         if status.left_out:
             told = ", ".join(f"{count} {kind}" for kind, count in sorted(status.left_out.items()))
@@ -98,7 +96,7 @@ def print_archive(status: ArchiveStatus, settings: ArchiveConfig, console: Conso
             console.print(f"{printable(name)}: {note}", highlight=False, markup=False, soft_wrap=True)
     if status.failed:
         table = Table(box=None, header_style="bold red")
-        table.add_column("not exported" if isinstance(settings, ExportConfig) else "not annotated", overflow="fold")
+        table.add_column(task.not_done, overflow="fold")
         table.add_column("because", overflow="fold")
         for name, reason in sorted(status.failed):
             table.add_row(escape(printable(name)), escape(printable(reason)))

@@ -91,7 +91,8 @@ def export(
 
 
 def _export_all(records: Path, to: str, output: Path, **more: object) -> int:
+    from streamer.archive.export_task import ExportTask
     from streamer.cli.archive import do_all
     from streamer.config.export import load_export_config
 
-    return do_all(load_export_config({"input": str(records), "to": to, "output": str(output), **more}))
+    return do_all(ExportTask(load_export_config({"input": str(records), "to": to, "output": str(output), **more})))

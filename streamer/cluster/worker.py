@@ -9,37 +9,38 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from streamer._version import __version__
-from streamer.archive.messages import Came, Message, Ready, Unusable, Work
-from streamer.archive.results import ArchiveConfig
-from streamer.archive.worker import Annotator, Exporter, unusable, worker_for
+from streamer.archive.messages import Came, Message, Ready, Unusable
+from streamer.archive.task import Doer, Task, Work
+from streamer.archive.worker import unusable
 from streamer.errors import ConfigError, StreamerError
 from streamer.redact import redact
 
 
 class ClusterWorker:
-    """Loads a detector, where there is one, then works on one recording after the other.
+    """Loads what the task needs, then does one recording after the other.
 
     Each method is a stream of what ``archive`` is told."""
 
-    def __init__(self, settings: ArchiveConfig, manifest: Path | None, version: str) -> None:
+    def __init__(self, task: Task[Any], manifest: Path | None, version: str) -> None:
         """``manifest`` is the archive's, by which this machine shows that it sees the results, or None where they go to object
         storage; ``version`` the driver's."""
-        self._settings = settings
+        self._task = task
         self._manifest = manifest
         self._version = version
-        self._worker: Annotator | Exporter | None = None
+        self._doer: Doer | None = None
 
     def load(self) -> Iterator[Message]:
         """``Ready`` or ``Unusable``."""
         yield from _told(self._load)
 
-    def work(self, work: Work) -> Iterator[Message]:
+    def work(self, work: Work[Any]) -> Iterator[Message]:
         """``Came`` several times, then ``Finished`` or ``Failed``."""
-        worker = self._worker
-        assert worker is not None
-        yield from _told(lambda tell: worker.work(work, tell))
+        doer = self._doer
+        assert doer is not None
+        yield from _told(lambda tell: doer.work(work, tell))
 
     def _load(self, _: Callable[[Came], object]) -> Ready | Unusable:
         if self._version != __version__:
@@ -50,7 +51,7 @@ class ClusterWorker:
             hint = "input and OUTPUT must be on storage that all machines have at the same path"
             return Unusable(ConfigError(told, hint=hint), of_machine=True)
         try:
-            self._worker = worker_for(self._settings)
+            self._doer = self._task.doer()
         except StreamerError as error:
             return unusable(error)
         return Ready()

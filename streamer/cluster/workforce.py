@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from streamer._version import __version__
-from streamer.archive.messages import Came, Gone, Message, Work
-from streamer.archive.results import ArchiveConfig
+from streamer.archive.messages import Came, Gone, Message
 from streamer.archive.run import ArchiveStatus, work_on_archive
+from streamer.archive.task import Task, Work
 from streamer.cluster.connection import connected
 from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.placing import absolute, gpu_share
 from streamer.cluster.worker import ClusterWorker
-from streamer.config.export import ExportConfig
-from streamer.detectors.device import gpu_index
-from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.errors import ConfigError
 from streamer.perception.journal import is_held
 
@@ -30,24 +27,23 @@ _NODE_DIED = "node has died"
 _HEAD_GONE = "start the cluster again; the same command with --resume goes on with what is left"
 
 
-def work_on_cluster(config: ArchiveConfig, on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
-    """As :func:`work_on_archive`, on the machines of the Ray cluster that the settings name.
+def work_on_cluster(task: Task[Any], on_change: Callable[[ArchiveStatus], object] = lambda _: None) -> ArchiveStatus:
+    """As :func:`work_on_archive`, on the machines of the Ray cluster that the task's settings name.
 
     Raises ``ClusterUnavailable`` besides.
     """
-    return work_on_archive(config, on_change, employ=_on_cluster)
+    return work_on_archive(task, on_change, employ=_on_cluster)
 
 
 @contextmanager
-def _on_cluster(config: ArchiveConfig, manifest: Path | None) -> Iterator[RayWorkforce]:
-    assert config.ray is not None
+def _on_cluster(task: Task[Any], manifest: Path | None) -> Iterator[RayWorkforce]:
+    config = task.settings
     asked = config.workers if "workers" in config.model_fields_set else None
-    cores = 1 if isinstance(config, ExportConfig) else config.threads or 1
     with (
-        connected(config.ray, cpus=None if asked is None else asked * cores) as ray,
+        connected(config.ray, cpus=None if asked is None else asked * task.cores) as ray,
         HeadWatch(ray, _HEAD_GONE) as head,
     ):
-        yield RayWorkforce(ray, head.machines, config, None if manifest is None else manifest.absolute(), asked, cores)
+        yield RayWorkforce(ray, head.machines, task, None if manifest is None else manifest.absolute(), asked)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,16 +56,16 @@ class RayWorker:
     journal: Path | None = None
     """Of the recording that it works on."""
 
-    def send(self, work: Work) -> None:
+    def send(self, work: Work[Any]) -> None:
         """Hand over a recording."""
         self.journal = None if work.journal is None else work.journal.absolute()
-        work = replace(work, settings=absolute(work.settings), journal=self.journal)
+        work = replace(work, task=work.task.with_settings(absolute(work.task.settings)), journal=self.journal)
         self.stream = self.actor.work.options(num_returns="streaming").remote(work)
 
 
 @dataclass(slots=True)
 class RayWorkforce:
-    """Implements ``pool.Workforce``. A worker reserves as many cores as its detector has threads, and a GPU for ``cuda``.
+    """Implements ``pool.Workforce``. A worker reserves the cores and the GPU that the task needs.
 
     ``asked``: how many workers there shall be; None: as many as the cluster has room for. Where more are asked for than there
     are GPUs, they share them.
@@ -78,23 +74,18 @@ class RayWorkforce:
     ray: Any
     machines: Callable[[], Sequence[Mapping[str, Any]]]
     """Those of the cluster. Raises ``ClusterUnavailable`` when its head is gone."""
-    config: ArchiveConfig
+    task: Task[Any]
     manifest: Path | None
     asked: int | None
-    cores: int
     _gpus: float = 0.0
     """Of a worker."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.config, ExportConfig):
-            pass
-        elif gpu_index(self.config.device) is not None:
-            self._gpus = gpu_share(self.ray, self.config.device, self.asked)
-        elif self.config.decode == "cuda":
-            self._gpus = gpu_share(self.ray, "cuda", self.asked)
+        if self.task.gpu is not None:
+            self._gpus = gpu_share(self.ray, self.task.gpu, self.asked)
         if not self._room():
             raise ConfigError(
-                f"no machine of the cluster has {self.cores} cores for a worker",
+                f"no machine of the cluster has {self.task.cores} cores for a worker",
                 hint="ray start --num-cpus N on the machines that shall work, or fewer --threads",
             )
 
@@ -104,14 +95,11 @@ class RayWorkforce:
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""
-        update: dict[str, object] = {"workers": 1, "ray": None}
-        if not isinstance(self.config, ExportConfig):
-            # Those of the built-in detector take all cores where nothing is said.
-            update["threads"] = self.cores if self.config.detector in DEFAULT_SCORE else self.config.threads
-        settings = absolute(self.config.model_copy(update=update))
+        task = self.task.for_cluster()
+        task = task.with_settings(absolute(task.settings))
         # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
-        kind = self.ray.remote(num_cpus=self.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
-        actor = kind(ClusterWorker).remote(settings, self.manifest, __version__)
+        kind = self.ray.remote(num_cpus=self.task.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
+        actor = kind(ClusterWorker).remote(task, self.manifest, __version__)
         return RayWorker(actor, actor.load.options(num_returns="streaming").remote())
 
     def hear(self, workers: Sequence[RayWorker], timeout_s: float) -> list[tuple[RayWorker, Message]]:
@@ -162,7 +150,7 @@ class RayWorkforce:
 
     def _fit(self, cores: float, gpus: float) -> int:
         by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf
-        return int(min(cores // self.cores, by_gpu))
+        return int(min(cores // self.task.cores, by_gpu))
 
 
 def _let_go(journal: Path | None, deadline: float) -> bool:

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from streamer.archive.manifest import MANIFEST, Manifest, settings_digest
+from streamer.archive.annotation_task import AnnotationTask
+from streamer.archive.manifest import MANIFEST, Manifest
 from streamer.config.annotate import AnnotateConfig
 from streamer.errors import OutputRefused
 
 
-def config(tmp_path: Path, **more: object) -> AnnotateConfig:
-    return AnnotateConfig.model_validate({"input": "in", "output": tmp_path / "out", **more})
+def task(tmp_path: Path, **more: object) -> AnnotationTask:
+    return AnnotationTask(AnnotateConfig.model_validate({"input": "in", "output": tmp_path / "out", **more}))
 
 
 def finished(tmp_path: Path) -> Path:
     """A manifest that says that ``a`` is done."""
-    with Manifest(tmp_path / "out", config(tmp_path)) as manifest:
+    with Manifest(tmp_path / "out", task(tmp_path)) as manifest:
         result = tmp_path / "out" / "a.mp4"
         result.write_bytes(b"12345")
         manifest.begun("a.mp4")
@@ -27,17 +28,17 @@ def finished(tmp_path: Path) -> Path:
 
 def test_done_is_what_has_the_same_content_settings_and_results(tmp_path: Path) -> None:
     result = finished(tmp_path)
-    with Manifest(tmp_path / "out", config(tmp_path, resume=True)) as manifest:
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
         assert manifest.is_done("a.mp4", "print", [result])
         assert not manifest.is_done("a.mp4", "another", [result])
         assert not manifest.is_done("a.mp4", None, [result])
         assert not manifest.is_done("b.mp4", "print", [result])
         assert not manifest.is_done("a.mp4", "print", [result, tmp_path / "records.jsonl"])
-    with Manifest(tmp_path / "out", config(tmp_path, resume=True, crf=30)) as manifest:
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True, crf=30)) as manifest:
         assert not manifest.is_done("a.mp4", "print", [result])
         assert manifest.is_ours("a.mp4")
     result.write_bytes(b"123")
-    with Manifest(tmp_path / "out", config(tmp_path, resume=True)) as manifest:
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
         assert not manifest.is_done("a.mp4", "print", [result])
 
 
@@ -48,7 +49,7 @@ def test_a_line_that_a_kill_has_torn_is_removed_wherever_it_was_torn(tmp_path: P
     first = content.index(b"\n") + 1
     for length in range(first, len(content) + 1):
         path.write_bytes(content[:length])
-        with Manifest(tmp_path / "out", config(tmp_path, resume=True)) as manifest:
+        with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
             assert manifest.is_ours("a.mp4")
             assert manifest.is_done("a.mp4", "print", [result]) == (length == len(content))
             manifest.begun("b.mp4")
@@ -58,23 +59,23 @@ def test_a_line_that_a_kill_has_torn_is_removed_wherever_it_was_torn(tmp_path: P
 def test_earlier_work_is_neither_repeated_nor_replaced_unasked(tmp_path: Path) -> None:
     result = finished(tmp_path)
     with pytest.raises(OutputRefused, match="--resume"):
-        Manifest(tmp_path / "out", config(tmp_path))
-    with Manifest(tmp_path / "out", config(tmp_path, overwrite=True)) as manifest:
+        Manifest(tmp_path / "out", task(tmp_path))
+    with Manifest(tmp_path / "out", task(tmp_path, overwrite=True)) as manifest:
         assert not manifest.is_done("a.mp4", "print", [result])
         assert manifest.is_ours("a.mp4")
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with Manifest(tmp_path / "out", config(tmp_path)), pytest.raises(OutputRefused, match="another process"):
-        Manifest(tmp_path / "out", config(tmp_path, resume=True))
+    with Manifest(tmp_path / "out", task(tmp_path)), pytest.raises(OutputRefused, match="another process"):
+        Manifest(tmp_path / "out", task(tmp_path, resume=True))
 
 
 def test_settings_are_known_again_by_what_a_result_depends_on(tmp_path: Path) -> None:
     zones = tmp_path / "zones.yaml"
     zones.write_text("zones: {}", encoding="utf-8")
-    same = settings_digest(config(tmp_path, zones_file=zones))
-    assert settings_digest(config(tmp_path, zones_file=zones, workers=4, resume=True, quiet=True)) == same
-    assert settings_digest(config(tmp_path, zones_file=zones, draw="boxes,labels")) != same
-    assert settings_digest(config(tmp_path, zones_file=zones, detections=tmp_path / "records")) != same
+    same = task(tmp_path, zones_file=zones).digest()
+    assert task(tmp_path, zones_file=zones, workers=4, resume=True, quiet=True).digest() == same
+    assert task(tmp_path, zones_file=zones, draw="boxes,labels").digest() != same
+    assert task(tmp_path, zones_file=zones, detections=tmp_path / "records").digest() != same
     zones.write_text("zones: {a: 1}", encoding="utf-8")
-    assert settings_digest(config(tmp_path, zones_file=zones)) != same
+    assert task(tmp_path, zones_file=zones).digest() != same

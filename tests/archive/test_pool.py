@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable, Work
+from streamer.archive.annotation_task import AnnotationTask
+from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable
 from streamer.archive.pool import Job, Pool
 from streamer.archive.run import work_on_archive
+from streamer.archive.task import Work
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import ConfigError, DetectorUnavailable, StreamerError
 
-WORK = Work(load_annotate_config(None, {"input": "in.mp4"}))
+WORK = Work(AnnotationTask(load_annotate_config(None, {"input": "in.mp4"})))
 
 
 @dataclass(eq=False)
@@ -26,7 +29,7 @@ class Player:
     lines: deque[Message]
     asked: int = 1
 
-    def send(self, _: Work) -> None:
+    def send(self, _: Work[Any]) -> None:
         self.asked += 1
 
 
@@ -167,7 +170,7 @@ def test_what_a_lost_machine_has_left_of_a_recording_is_removed_when_that_is_don
 
     settings = load_annotate_config(None, {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")})
     cast = Leaving(deque([[Ready(), LOST], [Ready(), DONE]]), most_=1)
-    status = work_on_archive(settings, employ=lambda *_: nullcontext(cast))
+    status = work_on_archive(AnnotationTask(settings), employ=lambda *_: nullcontext(cast))
     assert (status.done, status.failed) == (1, [])
     assert not left.exists()
     assert others.exists()

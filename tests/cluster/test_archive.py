@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer._version import __version__
+from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.manifest import JOURNALS
 from streamer.archive.messages import Message, Ready, Unusable
 from streamer.cluster.connection import connected
@@ -188,11 +189,11 @@ def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_machine_that_is_not_like_the_others_is_not_used(tmp_path: Path) -> None:
-    settings = load_annotate_config(None, {"input": "in", "output": "out", "detector": "tests.bright:Bright"})
+    task = AnnotationTask(load_annotate_config(None, {"input": "in", "output": "out", "detector": "tests.bright:Bright"}))
     (tmp_path / "manifest").touch()
 
     def answer(manifest: str, version: str) -> Message:
-        (only,) = ClusterWorker(settings, tmp_path / manifest, version).load()
+        (only,) = ClusterWorker(task, tmp_path / manifest, version).load()
         return only
 
     assert isinstance(answer("manifest", __version__), Ready)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from streamer.archive.annotation_task import AnnotationTask
 from streamer.cluster.workforce import RayWorker, RayWorkforce
 from streamer.config.annotate import load_annotate_config
 from streamer.perception.journal import DetectionJournal
@@ -20,24 +21,25 @@ from tests.media import ffmpeg
 _ANNOTATE = """
 import sys
 from streamer._version import __version__
-from streamer.archive.messages import Work
+from streamer.archive.annotation_task import AnnotationTask
+from streamer.archive.task import Work
 from streamer.cluster.worker import ClusterWorker
 from streamer.config.annotate import load_annotate_config
 video, folder = sys.argv[1:]
-def settings(name):
+def task(name):
     given = {"input": video, "output": f"{folder}/{name}.mp4", "detector": "tests.archive.deadly:Lost"}
-    return load_annotate_config(None, given)
-annotator = ClusterWorker(settings("a"), settings("a").output.parent, __version__)
+    return AnnotationTask(load_annotate_config(None, given))
+annotator = ClusterWorker(task("a"), task("a").settings.output.parent, __version__)
 print(*annotator.load(), flush=True)
 for name in "ab":
-    print(type(list(annotator.work(Work(settings(name))))[-1]).__name__, flush=True)
+    print(type(list(annotator.work(Work(task(name))))[-1]).__name__, flush=True)
 """
 
 
 def workforce_of(ray: Any) -> RayWorkforce:
     """One of two cores."""
-    settings = load_annotate_config(None, {"input": "in", "output": "out"})
-    return RayWorkforce(ray, lambda: [{"Resources": {"CPU": 2.0}}], settings, Path("manifest"), None, 1)
+    task = AnnotationTask(load_annotate_config(None, {"input": "in", "output": "out"}))
+    return RayWorkforce(ray, lambda: [{"Resources": {"CPU": 2.0}}], task, Path("manifest"), None)
 
 
 def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import streamer
 from streamer.annotation import worker_devices
+from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.run import work_on_archive
 from streamer.config.annotate import load_annotate_config
 from streamer.detectors.process import DetectorProcess, load_processes
@@ -133,7 +134,7 @@ def test_an_archive_has_a_worker_on_each_device(recording: Path, tmp_path: Path)
         shutil.copy(recording, tmp_path / "in" / f"{name}.mp4")
     settings = {"input": str(tmp_path / "in"), "output": str(tmp_path / "out"), "detector": "tests.bright:Placed"}
     config = load_annotate_config(None, settings | {"device": "cuda:0,2", "detections": str(tmp_path / "found")})
-    status = work_on_archive(config)
+    status = work_on_archive(AnnotationTask(config))
     assert (status.done, status.failed) == (3, [])
     found = {name for records in (tmp_path / "found").rglob("*.jsonl") for frame in classes(records) for name in frame}
     assert found == {"light", "lamp"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.archive.manifest import settings_digest
+from streamer.archive.annotation_task import AnnotationTask
 from streamer.config.annotate import AnnotateConfig, load_annotate_config
 from streamer.detectors.preparing import times_of
 from streamer.detectors.registry import check_detector, load_detector
@@ -99,7 +99,7 @@ def test_a_token_from_the_environment_is_shown_nowhere(monkeypatch: pytest.Monke
     assert "s3same" not in f"{vars(times_of(from_file))}"
 
     def digest(token: str) -> str:
-        return settings_digest(AnnotateConfig(input="a.mp4", output=Path("b.mp4"), detector=f"kserve://{token}@host/m"))
+        return AnnotationTask(AnnotateConfig(input="a.mp4", output=Path("b.mp4"), detector=f"kserve://{token}@host/m")).digest()
 
     assert digest("one-token") == digest("another-token")
 
