@@ -27,16 +27,14 @@ FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
 """Those that write few files and need no recording."""
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
 READ = ("coco", "cvat", "mot", "mots", "youtube-vis")
-_SHAPES = 50
 _TRACK_FRAMES = 300
 
 
 def write_records(path: Path, objects: int, width: int = WIDTH, height: int = HEIGHT) -> None:
-    """Persons who walk, ten in a frame, each for ten seconds: discs of 40 x 80 pixels."""
+    """Persons who walk, ten in a frame, each for ten seconds: discs of 40 x 80 pixels, each frame at places of its own, so that
+    no mask is met again soon."""
     y, x = np.mgrid[0:80, 0:40] + 0.5
     disc = ((x - 20) / 20) ** 2 + ((y - 40) / 40) ** 2 <= 1
-    corners = [(21 * number % (width - 40), 13 * number % (height - 80)) for number in range(_SHAPES)]
-    masks = rles([Crop(left, top, disc) for left, top in corners], width, height)
     size = {"width": width, "height": height}
     stream = {"type": "stream", "schema": 2, "source": "a.mp4", **size, "time_base": "1/90000", "rate": "30"}
     with path.open("w") as file:
@@ -45,13 +43,16 @@ def write_records(path: Path, objects: int, width: int = WIDTH, height: int = HE
         frames = objects // PER_FRAME
         for frame in range(frames):
             found = []
-            for place in range(PER_FRAME):
-                shape = (frame + 5 * place) % _SHAPES
-                left, top = corners[shape]
+            corners = [
+                ((7 * frame + 121 * place) % (width - 40), (3 * frame + 67 * place) % (height - 80))
+                for place in range(PER_FRAME)
+            ]
+            masks = rles([Crop(left, top, disc) for left, top in corners], width, height)
+            for place, ((left, top), mask) in enumerate(zip(corners, masks, strict=True)):
                 one = {"class": "person", "class_id": 1, "score": round(0.5 + place / 25, 4), "state": "inferred"}
                 box = [left, top, left + 40, top + 80]
                 track = 1 + place + PER_FRAME * (frame // _TRACK_FRAMES) % 990
-                found.append({**one, "box_xyxy": box, "track_id": track, "mask": masks[shape]})
+                found.append({**one, "box_xyxy": box, "track_id": track, "mask": mask})
             time_s = {"pts": 3000 * frame, "time_s": round(frame / 30, 6)}
             file.write(json.dumps({"type": "frame", "frame": frame, **time_s, "instances": found}) + "\n")
         file.write(json.dumps({"type": "end", "frames": frames}) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypedDict
 
 import cv2
@@ -19,6 +20,8 @@ _SIMPLIFY_PX = 0.75
 _AREA_CHANGE = 0.1
 _MOST_CHARACTERS = 7
 """Of a run in COCO's text: five bits each, more than any picture has pixels."""
+_LONGEST_KEPT = 4096
+"""Characters of run lengths that are kept for a while once they are read: masks of noise would take gigabytes."""
 
 
 class Rle(TypedDict):
@@ -157,10 +160,21 @@ def _filling_counts(rle: Rle) -> NDArray[np.int64]:
     height, width = rle["size"]
     if not isinstance(rle["counts"], str):  # of a file that somebody has edited
         raise ValueError(f"run lengths are a text, not {rle['counts']!r:.40}")  # noqa: TRY004  # as for all else that is none
-    counts = _counts(rle["counts"])
+    read = _kept_counts if len(rle["counts"]) <= _LONGEST_KEPT else _filling
+    return read(rle["counts"], height, width)
+
+
+def _filling(text: str, height: int, width: int) -> NDArray[np.int64]:
+    """The counts, not to be written to."""
+    counts = _counts(text)
     if int(counts.sum()) != height * width or (counts < 0).any():
         raise ValueError(f"runs of {int(counts.sum())} pixels do not fill {width}x{height}")
+    counts.flags.writeable = False
     return counts
+
+
+_kept_counts = lru_cache(maxsize=64)(_filling)
+"""Each mask is checked, measured and painted by its runs, one soon after the other."""
 
 
 def _counts(text: str) -> NDArray[np.int64]:
