@@ -73,9 +73,9 @@ def _write_recording(path: Path, frames: int) -> None:
 
 
 def measure(name: str, *arguments: str | Path) -> None:
-    """Run a command and print what it took. Raises ``RuntimeError`` where it fails."""
+    """Run a command and print what it took: wall clock, processor time, peak memory. Raises ``RuntimeError`` where it fails."""
     done = run([sys.executable, "-m", "streamer", *map(str, arguments)])
-    print(f"{name:20} {done.wall_s:7.1f} s {done.peak_mib:7.0f} MiB", flush=True)
+    print(f"{name:20} {done.wall_s:7.1f} s  processor {done.cpu_s:7.1f} s {done.peak_mib:7.0f} MiB", flush=True)
 
 
 def main(objects: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,23 @@ class Analysis:
 
 
 def analyse(
-    path: str | os.PathLike[str], places: Places, counts: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    places: Places,
+    counts: str | os.PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Analysis:
     """Count in the zones and across the lines of ``places`` what the records at ``path`` tell, and write ``counts`` as CSV.
 
-    The figures are those of a run with the same places. Raises ``SourceNotFound`` and ``StreamerError`` as ``read_records``
-    does, ``ConfigError`` for records without tracks or positions and for places outside the picture, ``OutputRefused`` for
-    ``counts``.
+    The figures are those of a run with the same places. ``on_progress`` is told how much is done, 0..1.
+
+    Raises ``SourceNotFound`` and ``StreamerError`` as ``read_records`` does, ``ConfigError`` for records without tracks or
+    positions and for places outside the picture, ``OutputRefused`` for ``counts``.
     """
     if counts is not None:
         refuse_clashes({"the records": os.fspath(path)}, [Path(counts)])
-    lines = read_records(path)
+    lines = read_records(path, on_read=on_progress)
     stream = next(lines, None)
     if stream is None:
         raise StreamerError(f"{os.fspath(path)} is empty", hint="the run that wrote it had no frame")

@@ -29,10 +29,12 @@ def analyse(
     The figures are those that the run with the same zones gave. The records must have tracks: those of live and run have
     them, and those of annotate with --track, --zones or an --inference-interval.
     """
+    from streamer.cli.progress import ReadingProgress
     from streamer.config.zones import load_places
     from streamer.stored_analysis import analyse as analyse_records
 
-    report = analyse_records(records, load_places(zones), counts, overwrite=overwrite)
+    with ReadingProgress("analysing") as progress:
+        report = analyse_records(records, load_places(zones), counts, overwrite=overwrite, on_progress=progress.update)
     if json:
         import json as encoder
 

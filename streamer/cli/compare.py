@@ -32,9 +32,11 @@ def compare(
 
     Frames that both have are judged, by the rules of COCO (AP), motmetrics (IDF1, MOTA, switches) and TrackEval (HOTA).
     """
+    from streamer.cli.progress import ReadingProgress
     from streamer.comparison.comparing import compare as compare_records
 
-    done = compare_records(truth, judged, video=video, output=output, worst=worst)
+    with ReadingProgress("comparing") as progress:
+        done = compare_records(truth, judged, video=video, output=output, worst=worst, on_progress=progress.update)
     if json:
         import json as encoder
 

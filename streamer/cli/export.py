@@ -81,9 +81,11 @@ def export(
         raise ConfigError(
             "--workers, --resume and --ray are for a folder, a pattern or a list of records", hint="leave them out for one"
         )
+    from streamer.cli.progress import ReadingProgress
     from streamer.datasets.export import export as export_records
 
-    done = export_records(records, output, to, video=video, every=every)
+    with ReadingProgress("exporting") as progress:
+        done = export_records(records, output, to, video=video, every=every, on_progress=progress.update)
     typer.echo(f"{done.frames} frames, {done.objects} objects: {output}", err=True)
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)

@@ -30,9 +30,11 @@ def import_annotations(
     debug: Debug = False,
 ) -> None:
     """Read corrected annotations back as records, with the times of the records that were exported."""
+    from streamer.cli.progress import ReadingProgress
     from streamer.datasets.importing import import_annotations as read
 
-    done = read(file, records, output, from_, every=every, overwrite=overwrite)
+    with ReadingProgress("importing") as progress:
+        done = read(file, records, output, from_, every=every, overwrite=overwrite, on_progress=progress.update)
     typer.echo(f"{done.frames} frames, {done.objects} objects: {output}", err=True)
     for note in done.notes:
         typer.echo(f"note: {note}", err=True)

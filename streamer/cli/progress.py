@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -142,6 +144,48 @@ class Progress:
         """Frames per second over the last ten seconds or so, so that the time left follows what happens now."""
         then, before = self._samples[0] if len(self._samples) > 1 else (stats.started_at, 0)
         return (stats.frames_out - before) / (now - then) if now > then else 0.0
+
+
+class ReadingProgress:
+    """Shows how much of a file was worked through; a context manager.
+
+    On a terminal a bar that goes at the end, elsewhere a line every 5 s: nothing of what takes less.
+    """
+
+    def __init__(self, title: str, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._title = title
+        self._console = console or Console(stderr=True)
+        self._clock = clock
+        self._on_terminal = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bar: Bar | None = None
+        self._task = TaskID(0)
+        self._shown_at = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, share: float) -> None:
+        """Show ``share``, 0..1, if it is time to."""
+        now = self._clock()
+        if now - self._shown_at < (_REDRAW_S if self._on_terminal else _LINE_S):
+            return
+        self._shown_at = now
+        if not self._on_terminal:
+            self._console.print(f"{self._title}: {share:.0%}", highlight=False, markup=False, soft_wrap=True)
+            return
+        if self._bar is None:
+            columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.percentage:.0f}%")
+            self._bar = Bar(
+                *columns, console=self._console, auto_refresh=False, transient=True, get_time=self._clock, expand=True
+            )
+            self._task = self._bar.add_task(self._title, total=1.0)
+            self._bar.start()
+        self._bar.update(self._task, completed=share)
+        self._bar.refresh()
 
 
 def clock(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,13 @@ def compare(
     video: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     worst: int = WORST,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Judge the records ``judged`` by the records ``truth`` of the same recording.
 
     Frames that both have are judged, object by object of each class name. With ``video``, the recording, and ``output``, a new
-    folder, the ``worst`` frames are drawn side by side. Memory does not grow with the masks: some bytes an object are held.
+    folder, the ``worst`` frames are drawn side by side. ``on_progress`` is told how much was read, 0..1. Memory does not grow
+    with the masks: some bytes an object are held.
 
     Raises ``RecordsDiffer`` for records of different recordings, ``StreamerError`` for those that cannot be read,
     ``ConfigError`` and ``OutputRefused`` for arguments that do not fit, and ``OutputWriteFailed``.
@@ -76,7 +78,7 @@ def compare(
     if output is not None:
         check_folder(Path(output))
     ours, theirs = StoredRecords(truth), StoredRecords(judged)
-    run = _Comparing(ours, theirs, worst)
+    run = _Comparing(ours, theirs, worst, on_progress)
     try:
         made = run.run()
     except OSError as error:
@@ -91,9 +93,11 @@ def compare(
 
 
 class _Comparing:
-    def __init__(self, truth: StoredRecords, judged: StoredRecords, worst: int) -> None:
+    def __init__(
+        self, truth: StoredRecords, judged: StoredRecords, worst: int, on_progress: Callable[[float], None] | None
+    ) -> None:
         self._truth, self._judged = truth, judged
-        self._frames = PairedFrames(truth, judged)
+        self._frames = PairedFrames(truth, judged, on_progress)
         self._judges: dict[str, ClassJudge] = {}
         self._confusion: Counter[tuple[str | None, str | None]] = Counter()
         self._worst = WorstFrames(worst)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import lcm
 from typing import Any
 
@@ -18,13 +18,17 @@ Line = Mapping[str, Any]
 class PairedFrames:
     """Frames are the same when they are shown at the same time of the recording, to its clock's tick."""
 
-    def __init__(self, truth: StoredRecords, judged: StoredRecords) -> None:
-        """Raises ``RecordsDiffer`` where they are of different recordings, as far as their first lines tell."""
+    def __init__(self, truth: StoredRecords, judged: StoredRecords, on_read: Callable[[float], None] | None = None) -> None:
+        """``on_read`` is told how much of the truth was read, 0..1.
+
+        Raises ``RecordsDiffer`` where they are of different recordings, as far as their first lines tell.
+        """
         self.pairs = 0
         """Frames that both have, once all were read."""
         self.only_truth = 0
         self.only_judged = 0
         self._truth, self._judged = truth, judged
+        self._on_read = on_read
         marks = truth.stream.get("fingerprint"), judged.stream.get("fingerprint")
         self._known = marks[0] is not None and marks[0] == marks[1]
         if truth.size != judged.size:
@@ -36,7 +40,7 @@ class PairedFrames:
     def __iter__(self) -> Iterator[tuple[Line | None, Line | None]]:
         """Lines of the same time, None where one has no such frame. Raises ``StreamerError`` for a damaged file, and at the end
         ``RecordsDiffer`` where they have too few frames in common."""
-        ours, theirs = _ticks(self._truth, self._judged)
+        ours, theirs = _ticks(self._truth, self._judged, self._on_read)
         truth, judged = next(ours, None), next(theirs, None)
         while truth is not None or judged is not None:
             if judged is None or (truth is not None and truth[0] < judged[0]):
@@ -67,16 +71,19 @@ class PairedFrames:
         )
 
 
-def _ticks(*both: StoredRecords) -> Iterator[Iterator[tuple[int, Line]]]:
+def _ticks(
+    truth: StoredRecords, judged: StoredRecords, on_read: Callable[[float], None] | None
+) -> Iterator[Iterator[tuple[int, Line]]]:
     """Of each file its lines with their times, in whole ticks of a clock that suits both."""
-    clock = lcm(*(part.denominator for stored in both for part in (stored.time_base, stored.shift_s)))
-    for stored in both:
-        yield _in_order(stored, int(stored.time_base * clock), int(stored.shift_s * clock))
+    clock = lcm(*(part.denominator for stored in (truth, judged) for part in (stored.time_base, stored.shift_s)))
+    for stored in (truth, judged):
+        lines = stored.frames(on_read=on_read if stored is truth else None)
+        yield _in_order(stored, lines, int(stored.time_base * clock), int(stored.shift_s * clock))
 
 
-def _in_order(stored: StoredRecords, tick: int, shift: int) -> Iterator[tuple[int, Line]]:
+def _in_order(stored: StoredRecords, lines: Iterator[Line], tick: int, shift: int) -> Iterator[tuple[int, Line]]:
     before: int | None = None
-    for line in stored.frames():
+    for line in lines:
         at = line["pts"] * tick + shift
         if before is not None and at <= before:
             raise StreamerError(

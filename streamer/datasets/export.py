@@ -70,11 +70,13 @@ def export(
     video: str | os.PathLike[str] | None = None,
     every: int = 1,
     overwrite: bool = False,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Exported:
     """Write records as a dataset of the format ``to``, one of ``FORMATS``, into the new folder ``output``.
 
     With ``video``, the recording that the records are of, its pictures come along. Of ``every`` N frames one is written. The
     folder appears whole or not at all; memory does not grow with the records. ``overwrite``: one that is there is replaced.
+    ``on_progress`` is told how much of the records was read, 0..1.
 
     Raises ``ConfigError`` for an unknown format, ``OutputRefused`` for a folder that is there, ``RecordsDiffer`` for another
     recording, ``StreamerError`` for records that cannot be read, and ``OutputWriteFailed``.
@@ -92,7 +94,7 @@ def export(
         with tempfile.TemporaryDirectory(prefix=_unfinished(target), dir=target.parent) as working:
             folder = Path(working) / "dataset"
             folder.mkdir()
-            exported = _write(stored, folder, FORMATS[to], video, every)
+            exported = _write(stored, folder, FORMATS[to], video, every, on_progress)
             if overwrite:
                 _replace(target, folder)
             else:
@@ -141,6 +143,7 @@ def _write(
     make: Callable[[DatasetInfo], Dataset],
     video: str | os.PathLike[str] | None,
     every: int,
+    on_read: Callable[[float], None] | None,
 ) -> Exported:
     rate = stored.stream.get("rate")
     labels = dict(stored.labels)
@@ -168,7 +171,7 @@ def _write(
             (folder / VIDEO).parent.mkdir()
             copy = ConstantRateVideo(folder / VIDEO, stored.size, info.copy_rate)
             undo.callback(copy.close)
-        for place, (line, frame) in enumerate(_frames(stored, video, undo)):
+        for place, (line, frame) in enumerate(_frames(stored, video, undo, on_read)):
             if place % every:
                 continue
             try:
@@ -196,17 +199,20 @@ def _write(
 
 
 def _frames(
-    stored: StoredRecords, video: str | os.PathLike[str] | None, undo: ExitStack
+    stored: StoredRecords,
+    video: str | os.PathLike[str] | None,
+    undo: ExitStack,
+    on_read: Callable[[float], None] | None,
 ) -> Iterator[tuple[Mapping[str, object], Frame | None]]:
     """The lines of the frames, with their pictures where there is a video."""
     if video is None:
-        yield from ((line, None) for line in stored.frames())
+        yield from ((line, None) for line in stored.frames(on_read=on_read))
         return
     refuse_another_recording(stored, os.fspath(video))
     source = VideoFile(os.fspath(video), start_s=stored.stream.get("start_s"), end_s=stored.stream.get("end_s"))
     undo.callback(source.close)
     refuse_another_stream(stored, source.open())
-    matched = MatchedFrames(source, stored)
+    matched = MatchedFrames(source, stored, on_read)
     for frame in matched.frames():
         yield matched.lines.popleft(), frame
 

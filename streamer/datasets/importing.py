@@ -59,11 +59,12 @@ def import_annotations(
     *,
     every: int = 1,
     overwrite: bool = False,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Imported:
     """Write the annotations at ``path``, of a format of ``READERS``, as records with the frames and times of ``records``.
 
     ``records`` are those that were exported; ``every`` as there, where pictures went along. Identities are kept where the file
-    has them; what is new gets new ones. The file appears whole or not at all.
+    has them; what is new gets new ones. The file appears whole or not at all. ``on_progress`` is told how much is done, 0..1.
 
     Raises ``ConfigError`` for an unknown format, ``SourceNotFound``, ``StreamerError`` for a file that cannot be read,
     ``OutputRefused`` and ``OutputWriteFailed``.
@@ -74,7 +75,7 @@ def import_annotations(
     stored = StoredRecords(records)
     pending = PendingFile(Path(output), overwrite=overwrite)
     try:
-        writer = _Import(stored, _opened(Path(path), stored, from_, every))
+        writer = _Import(stored, _opened(Path(path), stored, from_, every), on_progress or (lambda _: None))
         with pending.temporary.open("w", encoding="utf-8", errors="replace") as file:
             for line in writer.lines():
                 file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -105,11 +106,12 @@ def _unreadable(path: str | os.PathLike[str], from_: str, error: Exception) -> S
 class _Import:
     """Joins the objects of a file to the frames of records."""
 
-    def __init__(self, stored: StoredRecords, reader: Reader) -> None:
+    def __init__(self, stored: StoredRecords, reader: Reader, on_progress: Callable[[float], None]) -> None:
         self.frames = 0
         self.by_class: Counter[str] = Counter()
         self._stored = stored
         self._reader = reader
+        self._on_progress = on_progress
         self._ids = {name: class_id for class_id, name in sorted(stored.labels.items(), reverse=True)}
         self._tracks: dict[str, int] = {}
         self._next_track = 1
@@ -119,7 +121,7 @@ class _Import:
     def lines(self) -> Iterator[dict[str, Any]]:
         """The lines of the records, one by one."""
         stored, reader, used = self._stored, self._reader, set()
-        for place, line in enumerate(stored.frames()):
+        for place, line in enumerate(stored.frames(on_read=lambda share: self._on_progress(share / 2))):
             frame = place if reader.by_place else line["frame"]
             used.add(frame)
             for one in reader.objects(frame):
@@ -135,7 +137,7 @@ class _Import:
             told[f"in {len(strange)} frames that the records do not have"] = sum(len(reader.objects(one)) for one in strange)
         labels = {str(class_id): name for name, class_id in self._ids.items()}
         yield {**stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}
-        for place, line in enumerate(stored.frames()):
+        for place, line in enumerate(stored.frames(on_read=lambda share: self._on_progress((1 + share) / 2))):
             kept: dict[str, Any] = {
                 key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
             }

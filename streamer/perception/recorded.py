@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -24,8 +24,10 @@ class MatchedFrames:
     has left no line for what came later: there it ends.
     """
 
-    def __init__(self, source: VideoFile, stored: StoredRecords) -> None:
+    def __init__(self, source: VideoFile, stored: StoredRecords, on_read: Callable[[float], None] | None = None) -> None:
+        """``on_read`` is told how much of the records was read, 0..1."""
         self._source = source
+        self._on_read = on_read
         self._stored = stored
         self.lines: deque[dict[str, Any]] = deque()
         """The lines of the frames that were handed out, until the perception takes them."""
@@ -37,7 +39,7 @@ class MatchedFrames:
     def frames(self) -> Iterator[Frame]:
         """The recording's frames. Raises ``RecordsDiffer`` at the first one that has no line, and a ``SourceError``."""
         stored, source = self._stored, self._source
-        lines = stored.frames()
+        lines = stored.frames(on_read=self._on_read)
         line = next(lines, None)
         first = True
         for frame in source.frames():

@@ -257,8 +257,10 @@ class Records:
             os.close(fd)
 
 
-def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+def read_records(path: str | os.PathLike[str], *, on_read: Callable[[float], None] | None = None) -> Iterator[dict[str, Any]]:
     """The lines of a records file as dictionaries, in order; a last line that was cut short by a kill is left out.
+
+    ``on_read`` is told after each line how much of the file was read, 0..1.
 
     Raises ``SourceNotFound`` when there is no such file, and ``StreamerError`` when it is no records file, is of a newer
     schema, or is damaged in the middle.
@@ -268,8 +270,9 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise SourceNotFound(f"cannot read records from {os.fspath(path)}: {error.strerror}", hint="check the path") from error
     with file:
-        placed = True
+        placed, read, size = True, 0, os.fstat(file.fileno()).st_size
         for number, raw in enumerate(file, start=1):
+            read += len(raw)
             try:
                 line = json.loads(raw)
             except ValueError as error:
@@ -282,6 +285,8 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
             if wrong := wrong_in(line, placed=placed):
                 raise StreamerError(f"{os.fspath(path)}:{number}: {wrong}", hint="the file is damaged, or was edited")
             yield line
+            if on_read is not None:
+                on_read(min(1.0, read / max(size, 1)))  # of a pipe nothing is known, and a live run writes on
 
 
 def has_positions(stream: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -51,9 +51,12 @@ class StoredRecords:
         """Once all frames were read: whether the run had all of its recording."""
         return self.end is not None and not self.end.get("interrupted", False)
 
-    def frames(self) -> Iterator[dict[str, Any]]:
-        """The lines of the frames, in order. Raises ``StreamerError`` for a file that is damaged."""
-        for line in read_records(self.path):
+    def frames(self, *, on_read: Callable[[float], None] | None = None) -> Iterator[dict[str, Any]]:
+        """The lines of the frames, in order; ``on_read`` as ``read_records`` has it.
+
+        Raises ``StreamerError`` for a file that is damaged.
+        """
+        for line in read_records(self.path, on_read=on_read):
             if line["type"] == "frame":
                 yield line
             elif line["type"] == "end":

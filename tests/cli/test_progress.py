@@ -8,7 +8,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from streamer.cli.progress import Progress, clock
+from streamer.cli.progress import Progress, ReadingProgress, clock
 from streamer.stats import Stats
 
 
@@ -156,3 +156,26 @@ def test_on_a_terminal_the_waiting_is_one_line_that_goes() -> None:
     assert "loading [big], 2 s" in written.getvalue()
     assert "loading [big], 3 s" in written.getvalue()
     assert "5/5" in written.getvalue().rpartition("loading")[2]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_how_much_of_a_file_was_read(terminal: bool) -> None:
+    on, written = console(terminal=terminal)
+    now = [0.0]
+    with ReadingProgress("comparing", on, clock=lambda: now[0]) as progress:
+        for step in range(1, 101):
+            now[0] = 0.12 * step
+            progress.update(step / 100)
+    if terminal:
+        assert "comparing" in written.getvalue()
+        assert "100%" in written.getvalue()
+    else:
+        assert written.getvalue().splitlines() == ["comparing: 42%", "comparing: 84%"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_of_a_file_that_is_read_at_once(terminal: bool) -> None:
+    on, written = console(terminal=terminal)
+    with ReadingProgress("comparing", on, clock=lambda: 0.0) as progress:
+        progress.update(1.0)
+    assert not written.getvalue()
