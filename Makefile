@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# So many tests at a time: most of them wait for something. ARGS="-n 0" runs them in one process, as a debugger needs it.
+TESTERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test test-fast test-all check smoke bench format golden clean setup setup-test
@@ -13,10 +15,10 @@ demo: setup ## annotate the sample clip: annotated.mp4 and annotated.jsonl
 	$(BIN)/streamer annotate samples/pedestrians.mp4 -o annotated.mp4 --detections annotated.jsonl --overwrite
 
 test: setup-test ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
 
 test-fast: setup-test ## run the tests that need no model, server or window and take no seconds: a minute in all
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) -m "not slow" $(ARGS)
 
 test-all: ## all of that, none skipped, what takes minutes (machines that are lost, judges of datasets, Triton), and each Python
 	ALL_TESTS=1 REQUIRE_ALL=1 $(MAKE) test

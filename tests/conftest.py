@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from streamer import redact
 from streamer.runtime import cuda
@@ -18,6 +20,8 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("required", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("required" if os.environ.get("REQUIRE_ALL") == "1" else "local")
 
+WITH_RAY = ("tests/cluster/", "tests/object_storage/")
+"""Folders with tests that start a cluster."""
 # Threads that libraries keep for the life of the process.
 KEPT_BY_LIBRARIES = ("tf_", "ThreadPoolExecutor", "pydevd", "tqdm_monitor")
 
@@ -49,6 +53,20 @@ def no_remembered_secrets() -> Iterator[None]:
     """A secret of one test is a plain word in the next."""
     yield
     redact.forget()
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist publishes no types
+    """Where tests run in several processes, those of a file run in one, as they share servers and models; and those that
+    start a Ray cluster run in one, as two do not start at once on one machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "with Ray" if file.startswith(WITH_RAY) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """See ``ByFile``."""
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

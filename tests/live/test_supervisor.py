@@ -129,6 +129,7 @@ class FaultyDetector(FakeDetector):
 
 
 def cameras_of(plans: dict[str, Plan], parts: Plans | None = None, **options: object) -> Cameras:
+    options = {"max_staleness": 60.0, **options}  # a machine that stands still for a moment drops nothing
     configs = {name: CameraConfig.model_validate({"source": f"lavfi:{name}", **options}) for name in plans}
     return Cameras(configs, SharedDetector(FaultyDetector(plans)), parts or Plans(plans), patient=False)
 
