@@ -1,7 +1,7 @@
 """What the line costs beside the work that cannot be avoided: a decode, an encode, and the detector's own calls.
 
 python -m benchmarks.annotate line      # scripted detector, 1080p, against bare loops and ffmpeg
-python -m benchmarks.annotate again     # render from records, 1080p, against bare transcodes of both pictures
+python -m benchmarks.annotate again     # render from records, 1080p, against the same bare loops
 python -m benchmarks.annotate nanodet   # processor time with the built-in detector
 """
 
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.clips import scaled
@@ -25,8 +25,9 @@ def _row(name: str, runs: Sequence[Run]) -> str:
     return f"  {name:34} {median(wall):7.2f} s  processor {median(cpu):7.2f} s  cores busy {busy:4.0%}  peak {peak:5.0f} MiB"
 
 
-def _drawn(clip: Path) -> Path:
-    """The pictures that ``annotate`` hands to the encoder for ten scripted instances, as planes one after the other."""
+def _drawn(clip: Path, records: Path | None = None) -> Path:
+    """The pictures that ``annotate`` hands to the encoder for ten scripted instances, as planes one after the other; and the
+    run's ``records``."""
     from streamer import annotate
     from streamer.frame import plane_views
     from streamer.stages import Annotated
@@ -38,8 +39,23 @@ def _drawn(clip: Path) -> Path:
             for plane in plane_views(item.drawn()):
                 file.write(plane.tobytes())
 
-        annotate(clip, OUT / "line.mp4", detector="benchmarks.scripted:Ten", preset="ultrafast", overwrite=True, on_frame=keep)
+        annotate(
+            clip,
+            OUT / "line.mp4",
+            detector="benchmarks.scripted:Ten",
+            preset="ultrafast",
+            detections=records,
+            overwrite=True,
+            on_frame=keep,
+        )
     return path
+
+
+def _print_ratio(one: str, other: str, runs: Mapping[str, Sequence[Run]]) -> None:
+    """What one command takes against another."""
+    wall = ratio([run.wall_s for run in runs[one]], [run.wall_s for run in runs[other]])
+    cpu = ratio([run.cpu_s for run in runs[one]], [run.cpu_s for run in runs[other]])
+    print(f"  {one}, to {other}: {wall:.2f}, processor {cpu:.2f}")
 
 
 def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
@@ -71,46 +87,37 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
                 print(_row(name, done))
             for ours in list(commands)[:2]:
                 for name in list(commands)[2:]:
-                    wall = ratio([run.wall_s for run in runs[ours]], [run.wall_s for run in runs[name]])
-                    cpu = ratio([run.cpu_s for run in runs[ours]], [run.cpu_s for run in runs[name]])
-                    print(f"  {ours}, to {name}: {wall:.2f}, processor {cpu:.2f}")
+                    _print_ratio(ours, name, runs)
     finally:
         drawn.unlink()
 
 
-def again(frames: int = 300, rounds: int = 3, preset: str = "veryfast", crf: str = "23") -> None:
-    """``render`` of ten instances from records, against bare transcodes of the recording and of the very picture that it draws:
-    outlines and labels cost the encoder more than what they cover."""
-    clip, drawn, target, found = (
-        str(path) for path in (scaled(1920, 1080, frames), OUT / "drawn.mp4", OUT / "again.mp4", OUT / "again.jsonl")
-    )
-    streamer, bare = [sys.executable, "-m", "streamer"], [sys.executable, "-m", "benchmarks.bare"]
-    encoding = ["--overwrite", "--quiet", "--preset", preset, "--crf"]
-    ten = ["--detector", "benchmarks.scripted:Ten", "--detections", found]
-    in_turn({"records": [*streamer, "annotate", clip, "-o", drawn, *encoding, "12", *ten]}, 0)
-    render = [*streamer, "render", clip, "-o", target, *encoding, crf, "--from", found]
-    runs = in_turn(
-        {
-            "render, 10 instances": render,
-            "render --draw none": [*render, "--draw", "none"],
-            "bare transcode": [*bare, "transcode", clip, target, preset, crf],
-            "bare transcode of the drawn": [*bare, "transcode", drawn, target, preset, crf],
-            "bare decode": [*bare, "decode", clip],
-            "bare decode of the drawn": [*bare, "decode", drawn],
-        },
-        rounds,
-    )
-    print(f"{frames} frames of 1080p, preset {preset}, median of {rounds} runs in turn:")
-    for name, done in runs.items():
-        print(_row(name, done))
-    cpu = {name: [run.cpu_s for run in done] for name, done in runs.items()}
-    ours, plain = cpu["render, 10 instances"], cpu["bare transcode"]
-    print(f"  processor time of render against a bare transcode: {ratio(ours, plain):.2f}")
-    print(f"  of render --draw none against it: {ratio(cpu['render --draw none'], plain):.2f}")
-    # The drawn picture has more to decode, too, which render never does.
-    parts = (cpu["bare transcode of the drawn"], cpu["bare decode of the drawn"], cpu["bare decode"])
-    same = [whole - drawn_s + plain_s for whole, drawn_s, plain_s in zip(*parts, strict=True)]
-    print(f"  of render against decoding the recording and encoding the drawn picture: {ratio(ours, same):.2f}")
+def again(frames: int = 600, rounds: int = 3, crf: str = "23") -> None:
+    """``render`` of ten instances from records: time and processor time.
+
+    Against the bare loops of :func:`line`: one that encodes the recording, and one that encodes the very pictures that
+    ``render`` draws, drawn beforehand. The latter is what it would cost if records and drawing were free.
+    """
+    clip, target, found = scaled(1920, 1080, frames), str(OUT / "again.mp4"), OUT / "again.jsonl"
+    drawn = _drawn(clip, found)
+    try:
+        for preset in ("veryfast", "ultrafast"):
+            streamer = [sys.executable, "-m", "streamer", "render", str(clip), "-o", target, "--from", str(found)]
+            render = [*streamer, "--overwrite", "--quiet", "--preset", preset, "--crf", crf]
+            bare = [sys.executable, "-m", "benchmarks.bare", "transcode", str(clip), target, preset, crf]
+            ours = ("streamer render, 10 instances", "streamer render --draw none")
+            theirs = ("bare PyAV decode and encode", "bare PyAV, encoding the drawn")
+            commands = dict(
+                zip((*ours, *theirs), (render, [*render, "--draw", "none"], bare, [*bare, str(drawn)]), strict=True)
+            )
+            runs = in_turn(commands, rounds)
+            print(f"{frames} frames of 1080p, preset {preset}, median of {rounds} runs in turn:")
+            for name, done in runs.items():
+                print(_row(name, done))
+            for one, other in ((ours[0], theirs[0]), (ours[0], theirs[1]), (ours[1], theirs[0])):
+                _print_ratio(one, other, runs)
+    finally:
+        drawn.unlink()
 
 
 def nanodet(rounds: int = 3) -> None:

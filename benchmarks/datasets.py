@@ -6,6 +6,7 @@ Each command runs in a process of its own; its peak memory is what the system co
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from fractions import Fraction
@@ -25,8 +26,11 @@ SMALL = 160, 120
 ZONES = "zones: {left: {polygon: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}\nlines: {middle: {points: [[0.5, 0], [0.5, 1]]}}\n"
 FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
 """Those that write few files and need no recording."""
+WITH_PICTURES = ("yolo-detect", "yolo-seg", "label-studio", "fiftyone")
+"""Those that take the recording along."""
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
-READ = ("coco", "cvat", "mot", "mots", "youtube-vis")
+READ = {"yolo-detect": "yolo", "yolo-seg": "yolo"} | {name: name for name in ("coco", "cvat", "mot", "mots", "youtube-vis")}
+"""The name by which each is imported."""
 _TRACK_FRAMES = 300
 
 
@@ -78,6 +82,16 @@ def measure(name: str, *arguments: str | Path) -> None:
     print(f"{name:20} {done.wall_s:7.1f} s  processor {done.cpu_s:7.1f} s {done.peak_mib:7.0f} MiB", flush=True)
 
 
+def _there_and_back(folder: Path, name: str, *video: str | Path) -> None:
+    """Export, and import what was exported where that format is read."""
+    records = folder / "found.jsonl"
+    measure(f"export {name}", "export", records, "--to", name, "-o", folder / name, *video)
+    if name in READ:
+        said = (folder / name / FILES.get(name, ""), "--from", READ[name], "--records", records)
+        measure(f"import {name}", "import", *said, "-o", folder / "back.jsonl", "--overwrite")
+    shutil.rmtree(folder / name)
+
+
 def main(objects: int) -> None:
     """Print a line for each command."""
     with tempfile.TemporaryDirectory() as working:
@@ -87,19 +101,18 @@ def main(objects: int) -> None:
         print(f"{objects} objects in {objects // PER_FRAME} frames of {WIDTH}x{HEIGHT}, {records.stat().st_size / 1e6:.0f} MB")
         measure("compare", "compare", records, records)
         for name in FORMATS:
-            measure(f"export {name}", "export", records, "--to", name, "-o", folder / name)
-            if name in READ:
-                file, back = folder / name / FILES.get(name, ""), folder / "back.jsonl"
-                said = ("import", file, "--from", name, "--records", records, "-o", back, "--overwrite")
-                measure(f"import {name}", *said)
+            _there_and_back(folder, name)
         zones = folder / "zones.yaml"
         zones.write_text(ZONES)
         measure("analyse", "analyse", records, "--zones", zones, "--counts", folder / "counts.csv")
         write_records(records, objects, *SMALL)
         clip = folder / "in.mp4"
         _write_recording(clip, objects // PER_FRAME)
+        print("and in pictures of {}x{}".format(*SMALL))
+        for name in WITH_PICTURES:
+            _there_and_back(folder, name, "--video", clip)
         measure(
-            "render {}x{}".format(*SMALL),
+            "render",
             "render",
             clip,
             "-o",
