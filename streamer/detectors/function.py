@@ -17,6 +17,8 @@ from streamer.instances import Instances
 
 LEAST_CELLS, MOST_CELLS = 33, 112
 """Cells a side of a mask: as many as the largest object has pixels, within these bounds."""
+_MOST_CLASS_ID = 2.0**53
+"""Up to here every whole number is exact."""
 _GIVEN = ("score_threshold", "device")
 """What a factory may ask for: a function that needs something else is one that detects."""
 
@@ -77,14 +79,12 @@ class FunctionDetector:
             )
         count = len(boxes)
         scores = self._numbers(answer, "confidence", (count,))
-        ids = self._numbers(answer, "class_id", (count,))
-        if ids is not None and not np.isfinite(ids).all():
-            raise DetectorContractError(f"the detector {self._spec}: class_id: expected whole numbers, got NaN or infinity")
+        ids = self._ids(answer, count)
         names = self._names(answer, count)
         found = Instances(
-            boxes_xyxy=boxes,
-            scores=np.ones(count, np.float32) if scores is None else scores,
-            class_ids=self._class_ids(None if ids is None else np.rint(ids).astype(np.int64), names, count),
+            boxes_xyxy=boxes.astype(np.float32),
+            scores=np.ones(count, np.float32) if scores is None else scores.astype(np.float32),
+            class_ids=self._class_ids(ids, names, count),
         )
         rows = wanted(found)
         found = found[rows]
@@ -119,16 +119,25 @@ class FunctionDetector:
     def close(self) -> None:
         """Nothing: the function is the user's."""
 
-    def _numbers(self, answer: object, name: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    def _ids(self, answer: object, count: int) -> NDArray[np.int64] | None:
+        ids = self._numbers(answer, "class_id", (count,))
+        if ids is None:
+            return None
+        if not (np.abs(ids) < _MOST_CLASS_ID).all():  # nor is NaN
+            given = brief(getattr(answer, "class_id", None))
+            raise DetectorContractError(f"the detector {self._spec}: class_id: expected whole numbers below 2^53, got {given}")
+        return np.rint(ids).astype(np.int64)
+
+    def _numbers(self, answer: object, name: str, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
         value = getattr(answer, name, None)
         if value is None:
             return None
         try:
-            array = np.asarray(value, np.float32)
+            array = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
             raise DetectorContractError(f"the detector {self._spec}: {name}: expected numbers, got {brief(value)}") from error
         if array.size == 0 and shape[0] in (-1, 0):
-            return np.zeros((0, *shape[1:]), np.float32)
+            return np.zeros((0, *shape[1:]))
         if array.ndim != len(shape) or any(want not in (-1, got) for want, got in zip(shape, array.shape, strict=True)):
             expected = tuple("N" if side == -1 else side for side in shape)
             raise DetectorContractError(f"the detector {self._spec}: {name}: expected shape {expected}, got {brief(value)}")
@@ -150,10 +159,11 @@ class FunctionDetector:
         names = data.get("class_name") if isinstance(data, Mapping) else None
         if not isinstance(names, np.ndarray | Sequence) or len(names) != count:
             return None
-        return [str(name) for name in names]
+        return ["" if name is None else str(name) for name in names]
 
     def _class_ids(self, ids: NDArray[np.int64] | None, names: list[str] | None, count: int) -> NDArray[np.int64]:
         if ids is None and names is not None:
+            names = [name or "unnamed" for name in names]
             numbers = {name: number for number, name in self.labels.items()}
             for name in names:
                 if name not in numbers:
@@ -163,5 +173,6 @@ class FunctionDetector:
         if ids is None:
             return np.zeros(count, np.int64)
         for number, name in zip(ids.tolist(), names or (), strict=False):
-            self.labels.setdefault(number, name)
+            if name:
+                self.labels.setdefault(number, name)
         return ids

@@ -103,6 +103,20 @@ def test_names_beside_numbers_are_learnt() -> None:
     assert detector.labels == {7: "cat"}
 
 
+def test_a_name_that_is_missing_is_none() -> None:
+    detector = answering(xyxy=[[0, 0, 9, 9]] * 2, class_id=[7, 8], data={"class_name": np.array([None, "cat"], object)})
+    assert detector.detect(PICTURE).class_ids.tolist() == [7, 8]
+    assert detector.labels == {8: "cat"}
+    alone = answering(xyxy=[[0, 0, 9, 9]] * 2, data={"class_name": [None, "cat"]})
+    assert alone.detect(PICTURE).class_ids.tolist() == [0, 1]
+    assert alone.labels == {0: "unnamed", 1: "cat"}
+
+
+@pytest.mark.parametrize("number", [-1, 2**24 + 1, 10**12, 2**53 - 1])
+def test_class_numbers_are_exact(number: int) -> None:
+    assert answering(xyxy=[[0, 0, 9, 9]], class_id=[number]).detect(PICTURE).class_ids.tolist() == [number]
+
+
 def test_nothing_found() -> None:
     empty = answering(xyxy=np.empty((0, 4)), mask=None, confidence=np.empty(0), class_id=np.empty(0), data={})
     assert len(empty.detect(PICTURE)) == 0
@@ -135,6 +149,8 @@ def test_masks_of_what_is_not_wanted_are_not_read() -> None:
         ({"xyxy": "abc"}, "xyxy: expected numbers"),
         ({"xyxy": [[0, 0, 1, 1]], "confidence": [0.5, 0.6]}, r"confidence: expected shape \(1,\)"),
         ({"xyxy": [[0, 0, 1, 1]], "class_id": [[1]]}, r"class_id: expected shape \(1,\)"),
+        ({"xyxy": [[0, 0, 1, 1]], "class_id": [np.nan]}, r"class_id: expected whole numbers below 2\^53, got list \[nan"),
+        ({"xyxy": [[0, 0, 1, 1]], "class_id": [2**53]}, r"class_id: expected whole numbers below 2\^53"),
         ({"xyxy": [[0, 0, 1, 1]], "mask": np.ones((1, 20, 20), bool)}, r"mask: expected shape \(1, 90, 160\)"),
         (
             {"xyxy": [[0, 0, 1, 1]], "mask": [np.ones((90, 160))]},
