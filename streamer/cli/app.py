@@ -30,7 +30,7 @@ from streamer.runtime.blas_threads import sleep_when_idle
 from streamer.runtime.garbage import not_while_starting
 from streamer.runtime.own_thread import end_process
 from streamer.runtime.pydantic_plugins import look_for_no_plugins
-from streamer.runtime.signals import SIGNALS, exit_code, raise_interrupt
+from streamer.runtime.signals import INTERRUPTED, SIGNALS, exit_code, lose_no_interrupt, raise_interrupt
 from streamer.runtime.standard_streams import open_closed_streams, redact_stderr
 
 if TYPE_CHECKING:
@@ -251,6 +251,7 @@ def main() -> None:
     redact_stderr()
     for number in SIGNALS:
         signal.signal(number, raise_interrupt)
+    lose_no_interrupt()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name may hold bytes that are not UTF-8: shown as \\xNN, as stderr does by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -258,8 +259,14 @@ def main() -> None:
         application(sys.argv[1:2])()
     except SystemExit as end:
         _ignore_signals()
-        end_process(end.code if isinstance(end.code, int) else 1)
-        raise
+        code = end.code if isinstance(end.code, int) else 1
+        # Typer, which reads the arguments, takes every interrupt for Ctrl-C.
+        code = exit_code(complete=False) if code == INTERRUPTED else code
+        end_process(code)
+        raise SystemExit(code) from end
+    except KeyboardInterrupt:
+        _ignore_signals()
+        raise SystemExit(exit_code(complete=False)) from None  # nothing was begun
     finally:
         _ignore_signals()
 
@@ -279,5 +286,9 @@ def _name(command: CommandInfo) -> str | None:
 
 
 def _ignore_signals() -> None:
+    """Leave the exit code as it is, whatever comes now."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # Python notes that Ctrl-C went through a text that was executed, as the methods of a dataclass are when its module is
+    # loaded, and then ends by SIGINT, though it was caught. The next text takes the note back.
+    exec("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 128 + signal.SIGINT
 
+_AGAIN_S = 0.02
+
 _received: list[int] = []
 """Signals of the present run, in their order; one that came twice at once stands here once."""
 
@@ -24,6 +27,21 @@ def raise_interrupt(number: int, _frame: FrameType | None) -> None:
     """The handler while nothing runs yet: end at the next instruction, as for Ctrl-C, and leave nothing half done."""
     _received[:] = [number]
     raise KeyboardInterrupt
+
+
+def lose_no_interrupt() -> None:
+    """Send a signal again whose ``KeyboardInterrupt`` was raised where Python drops exceptions: in a callback of the search for
+    garbage, say, or a ``__del__``. Otherwise the run goes on as if nobody had asked for its end."""
+    usual = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt) or not _received:
+            usual(lost)
+            return
+        # Later, from a thread: here it would be raised within the very same callback.
+        threading.Timer(_AGAIN_S, os.kill, (os.getpid(), _received[-1])).start()
+
+    sys.unraisablehook = hook
 
 
 def exit_code(*, complete: bool = True) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from streamer.runtime.signals import SIGNALS, Interrupts, exit_code, raise_interrupt
 
 WAIT_S = 10.0
+ROOT = Path(__file__).parents[2]
 
 
 def test_first_signal_stops_the_next_abandon() -> None:
@@ -73,3 +78,69 @@ def test_outside_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join(WAIT_S)
     assert seen == [before]
+
+
+def ended(code: str) -> tuple[int, str, str]:
+    """How a Python of its own ends that runs ``code``, and what it says."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=6 * WAIT_S)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_signal_that_python_loses_in_a_callback_comes_again() -> None:
+    code = f"""
+import os, signal, threading
+from streamer.runtime.signals import lose_no_interrupt, raise_interrupt
+
+class Callback:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("lost")
+
+signal.signal(signal.SIGTERM, raise_interrupt)
+lose_no_interrupt()
+try:
+    Callback()
+    threading.Event().wait({WAIT_S})
+except KeyboardInterrupt:
+    print("here")
+"""
+    assert ended(code) == (0, "here\n", "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "app.application = come",  # while options are made
+        "typer.core.TyperGroup.make_context = come",  # where typer catches it
+        # Python marks what went through an executed text.
+        "app.application = lambda names: exec('come()', {'come': come})",
+    ],
+)
+def test_a_signal_before_the_command_begins_ends_it_without_a_traceback(
+    number: signal.Signals, code: int, place: str, tmp_path: Path
+) -> None:
+    # As a module that is run, since Python looks at its mark only there.
+    (tmp_path / "early.py").write_text(
+        f"""
+import os, sys
+import typer.core
+from streamer.cli import app
+def come(*_, **__):
+    os.kill(os.getpid(), {int(number)})
+    print("lost")
+{place}
+sys.argv = ["streamer", "doctor"]
+app.main()
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "early"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=6 * WAIT_S,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
