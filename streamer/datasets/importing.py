@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,6 +31,8 @@ from streamer.sinks.same_file import refuse_clashes
 from streamer.sinks.stored import StoredRecords
 
 _UNNAMED = re.compile(r"class (\d+)", re.ASCII)
+_NEW_TRACK = re.compile(rb'"track_id":"new (\d+)"')
+"""Within a name there is no quotation mark without a backslash: nothing else looks like this."""
 
 
 READERS: Mapping[str, Callable[[Path, StoredRecords, int], Reader]] = {
@@ -76,9 +80,12 @@ def import_annotations(
     pending = PendingFile(Path(output), overwrite=overwrite)
     try:
         writer = _Import(stored, _opened(Path(path), stored, from_, every), on_progress or (lambda _: None))
-        with pending.temporary.open("w", encoding="utf-8", errors="replace") as file:
+        # Lines wait until all classes and identities are known: to make each object twice would take twice as long.
+        with pending.temporary.open("wb") as file, tempfile.TemporaryFile(dir=pending.temporary.parent) as waiting:
             for line in writer.lines():
-                file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+                waiting.write(_encoded(line))
+            waiting.seek(0)
+            writer.write(waiting, file)
         pending.commit()
     except OSError as error:
         raise OutputWriteFailed(f"{output} cannot be written ({error.strerror})", hint="check the free space") from error
@@ -113,44 +120,43 @@ class _Import:
         self._reader = reader
         self._on_progress = on_progress
         self._ids = {name: class_id for class_id, name in sorted(stored.labels.items(), reverse=True)}
-        self._tracks: dict[str, int] = {}
+        self._new_tracks: dict[str, int] = {}
+        """Tracks without an identity that is kept, numbered from 0: theirs come after all that are kept."""
         self._next_track = 1
         self._missing = 0
         self._new_classes: list[str] = []
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """The lines of the records, one by one."""
+        """The lines of the frames, one by one, for :meth:`write`."""
         stored, reader, used = self._stored, self._reader, set()
-        for place, line in enumerate(stored.frames(on_read=lambda share: self._on_progress(share / 2))):
+        for place, line in enumerate(stored.frames(on_read=self._on_progress)):
             frame = place if reader.by_place else line["frame"]
             used.add(frame)
-            for one in reader.objects(frame):
-                self._next_track = max(self._next_track, (one.track_id or 0) + 1)
-                if one.class_name not in self._ids:
-                    self._ids[one.class_name] = self._new_class(one.class_name)
-        # What is lost is told once, though objects are read twice.
-        told, reader.lost = reader.lost, Counter()
+            kept: dict[str, Any] = {
+                key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
+            }
+            yield {**kept, "looked_s": line["time_s"], "instances": self._instances(frame)}
+            self.frames += 1
         frames = reader.frames
         if reader.names_empty_frames:
             self._missing = len(used - frames)
         if strange := frames - used:
+            told, reader.lost = reader.lost, Counter()
             told[f"in {len(strange)} frames that the records do not have"] = sum(len(reader.objects(one)) for one in strange)
+            reader.lost = told
+
+    def write(self, waiting: IO[bytes], file: IO[bytes]) -> None:
+        """Write the records, with the :meth:`lines` that wait in a file."""
         labels = {str(class_id): name for name, class_id in self._ids.items()}
-        yield {**stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}
-        for place, line in enumerate(stored.frames(on_read=lambda share: self._on_progress((1 + share) / 2))):
-            kept: dict[str, Any] = {
-                key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
-            }
-            yield {
-                **kept,
-                "looked_s": line["time_s"],
-                "instances": self._instances(place if reader.by_place else line["frame"]),
-            }
-            self.frames += 1
-        reader.lost = told
+        file.write(_encoded({**self._stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}))
+        if self._new_tracks:
+            for line in waiting:
+                file.write(_NEW_TRACK.sub(lambda found: b'"track_id":%d' % (self._next_track + int(found[1])), line))
+        else:
+            shutil.copyfileobj(waiting, file)
         end = {"type": "end", "frames": self.frames, "instances": self.by_class.total(), "by_class": dict(self.by_class)}
-        ended = stored.end or {}
-        yield {**end, **{key: ended[key] for key in ("seconds", "interrupted") if key in ended}}
+        ended = self._stored.end or {}
+        file.write(_encoded({**end, **{key: ended[key] for key in ("seconds", "interrupted") if key in ended}}))
 
     def notes(self) -> Iterator[str]:
         """What a person should know."""
@@ -161,14 +167,22 @@ class _Import:
             yield f"new classes: {', '.join(self._new_classes)}"
 
     def _instances(self, frame: int) -> list[dict[str, Any]]:
-        made = [self._instance(one) for one in sorted(self._reader.objects(frame), key=lambda one: -one.score)]
+        objects = self._reader.objects(frame)
+        for one in objects:
+            self._next_track = max(self._next_track, (one.track_id or 0) + 1)
+            if one.class_name not in self._ids:
+                self._ids[one.class_name] = self._new_class(one.class_name)
+        objects.sort(key=lambda one: -one.score)
+        made = [self._instance(one) for one in objects]
         if not made:
             return made
         found = self._stored.instances({"frame": frame, "instances": made})
         seen = observe(found, *self._stored.size)
-        for one, foot, shape in zip(made, seen.feet_xy.tolist(), seen.shapes, strict=True):
-            one["foot_xy"] = foot
-            one["shape"] = None if one["mask"] is None else np.packbits(shape).tobytes().hex()
+        for said, one, foot, shape in zip(made, objects, seen.feet_xy.tolist(), seen.shapes, strict=True):
+            said["foot_xy"] = foot
+            said["shape"] = None if said["mask"] is None else np.packbits(shape).tobytes().hex()
+            if one.track_id is None and one.track:
+                said["track_id"] = f"new {self._new_tracks.setdefault(one.track, len(self._new_tracks))}"
         return made
 
     def _instance(self, one: CorrectedObject) -> dict[str, Any]:
@@ -178,7 +192,7 @@ class _Import:
             "class_id": self._ids[one.class_name],
             "score": round(one.score, 4),
             "box_xyxy": [round(edge, 2) for edge in one.box_xyxy],
-            "track_id": self._track(one),
+            "track_id": one.track_id,
             "state": "inferred",
             "mask_age_s": 0.0,
             "mask": one.mask,
@@ -193,12 +207,6 @@ class _Import:
         self._new_classes.append(name)
         return max(used, default=0) + 1
 
-    def _track(self, one: CorrectedObject) -> int | None:
-        if one.track_id is not None:
-            return one.track_id
-        if not one.track:
-            return None
-        if one.track not in self._tracks:
-            self._tracks[one.track] = self._next_track
-            self._next_track += 1
-        return self._tracks[one.track]
+
+def _encoded(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
