@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from streamer.frame import Plane
 from streamer.sinks.coco_masks import Crop, Rle, rles
 
 OUTSIDE = "left out, since nothing of them is in the picture"
@@ -47,13 +46,13 @@ def box_within(left: float, top: float, right: float, bottom: float, size: tuple
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 
-def mask_and_box(pixels: Plane) -> tuple[Rle, Box] | None:
-    """Run lengths and tight box of a mask, uint8 (height, width) of 0 and 1; None where nothing is set."""
-    height, width = pixels.shape
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+def mask_and_box(crop: Crop, size: tuple[int, int]) -> tuple[Rle, Box] | None:
+    """Run lengths and tight box of a mask in a picture of that width and height; None where nothing is set."""
+    rows, columns = np.flatnonzero(crop.mask.any(axis=1)), np.flatnonzero(crop.mask.any(axis=0))
     if not len(rows):
         return None
     y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    (rle,) = rles([Crop(x0, y0, pixels[y0:y1, x0:x1].astype(np.bool_))], width, height)
+    within = Crop(crop.x0 + x0, crop.y0 + y0, np.ascontiguousarray(crop.mask[y0:y1, x0:x1]))
+    (rle,) = rles([within], *size)
     assert rle is not None
-    return rle, (float(x0), float(y0), float(x1), float(y1))
+    return rle, (float(within.x0), float(within.y0), float(crop.x0 + x1), float(crop.y0 + y1))

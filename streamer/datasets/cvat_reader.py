@@ -10,8 +10,7 @@ import numpy as np
 
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
 from streamer.datasets.cvat_shapes import CvatShapes
-from streamer.frame import Plane
-from streamer.sinks.coco_masks import Rle, rle_within, tight_box
+from streamer.sinks.coco_masks import Crop, Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
 
 
@@ -92,9 +91,8 @@ class CvatReader:
         counts = [int(part) for part in str(shape.get("rle")).split(",")]
         if sum(counts) != width * height:
             raise ValueError(f"runs of {sum(counts)} pixels do not fill {width}x{height}")
-        inner = np.repeat((np.arange(len(counts)) % 2).astype(np.uint8), counts).reshape(height, width)
-        picture: Plane = np.zeros((self._size[1], self._size[0]), np.uint8)
-        target = picture[max(0, top) : top + height, max(0, left) : left + width]
-        target[:] = inner[max(0, -top) :, max(0, -left) :][: target.shape[0], : target.shape[1]]
-        outline = mask_and_box(picture)
+        inner = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(height, width)
+        x0, y0 = max(0, left), max(0, top)
+        within = inner[max(0, -top) :, max(0, -left) :][: max(0, self._size[1] - y0), : max(0, self._size[0] - x0)]
+        outline = mask_and_box(Crop(x0, y0, within), self._size)
         return None if outline is None else outline[0]

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from streamer.datasets.constant_rate_video import even_size
-from streamer.datasets.corrected import mask_and_box
 from streamer.datasets.dataset import VIDEO, DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
-from streamer.frame import Plane
+from streamer.instances import Bools
 
 _MOVED_PX = 1.0
 """How far an edge of a box may move to that of its mask before it is told."""
@@ -54,26 +53,26 @@ class FiftyOneDataset:
 
     def _object(self, one: StoredObject) -> dict[str, Any]:
         left, top, right, bottom = one.box_xyxy
-        pixels = one.pixels()
-        outline = None if pixels is None else mask_and_box(pixels)
+        crop = one.crop()
         said: dict[str, Any] = {"label": one.class_name, "confidence": one.score}
         if one.track_id is not None:
             said["index"] = one.track_id
-        if pixels is None or outline is None:
+        if crop is None:
             self.lost["without a mask"] += 1
         else:
-            box = outline[1]
+            height, width = crop.mask.shape
+            box = crop.x0, crop.y0, crop.x0 + width, crop.y0 + height
             if max(abs(was - now) for was, now in zip(one.box_xyxy, box, strict=True)) > _MOVED_PX:
                 self.lost["in the box of their mask's pixels, not in their own"] += 1
             left, top, right, bottom = box
-            said["mask"] = _packed(pixels[int(top) : int(bottom), int(left) : int(right)])
+            said["mask"] = _packed(crop.mask)
         corners = {"top_left": (left, top), "bottom_right": (right, bottom)}
         said["bounding_box"] = {name: {"x": x / self._width, "y": y / self._height} for name, (x, y) in corners.items()}
         return said
 
 
-def _packed(mask: Plane) -> str:
+def _packed(mask: Bools) -> str:
     """A mask as FiftyOne holds it: an array of NumPy's file format, packed by zlib, in base64."""
     file = io.BytesIO()
-    np.save(file, mask.astype(np.bool_), allow_pickle=False)
+    np.save(file, mask, allow_pickle=False)
     return base64.b64encode(zlib.compress(file.getvalue())).decode("ascii")

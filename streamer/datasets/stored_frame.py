@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from streamer.frame import Plane
 from streamer.sinks.coco_masks import Crop, pixels_in, tight_box
-from streamer.sinks.stored import decoded, run_lengths
+from streamer.sinks.stored import run_lengths
 
 _NAME = re.compile(r"frame_([0-9]+)")
 
@@ -32,10 +31,6 @@ class StoredObject:
     """Carried here from another frame, not detected in this one."""
     mask: Mapping[str, Any] | None
     """As records hold it: run lengths or polygons; None where only the box is known."""
-
-    def pixels(self) -> Plane | None:
-        """The mask, uint8 (height, width) of 0 and 1; None where only the box is known. Raises ``ValueError`` if damaged."""
-        return None if self.mask is None else decoded(self.mask)
 
     def crop(self) -> Crop | None:
         """The part of the mask in which anything is set; None where nothing is, or only the box is known. Raises ``ValueError``

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
-from streamer.frame import Plane
+from streamer.sinks.coco_masks import Crop
 
 _INSIDE = 0.25
 """Readers of outlines cut or round to whole pixels: points this far into their pixel come out right with both."""
@@ -66,21 +66,22 @@ class YoloDataset:
         return [(left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height]
 
     def _outline(self, one: StoredObject) -> list[float] | None:
-        pixels = one.pixels()
-        if pixels is None or not pixels.any():
+        crop = one.crop()
+        if crop is None:
             return None
-        ring, parts, holes = _largest_ring(pixels)
+        ring, parts, holes = _largest_ring(crop)
         if parts > 1:
             self.lost["without their smaller parts"] += 1
         if holes:
             self.lost["with their holes filled"] += 1
         points = (ring + _INSIDE) / (self._info.width, self._info.height)
-        return [float(value) for value in points.ravel()]
+        return points.ravel().tolist()
 
 
-def _largest_ring(pixels: Plane) -> tuple[NDArray[np.float64], int, int]:
+def _largest_ring(crop: Crop) -> tuple[NDArray[np.float64], int, int]:
     """The outer ring (n, 2) of the largest part, through the numbers of its pixels; how many parts and holes there are."""
-    rings, hierarchy = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    place = crop.x0, crop.y0
+    rings, hierarchy = cv2.findContours(crop.mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=place)
     outer = [ring for ring, (_, _, _, parent) in zip(rings, np.asarray(hierarchy)[0], strict=True) if parent < 0]
     # Of a ring through pixels' middles, half of its length lies outside of the area.
     largest = max(outer, key=lambda ring: cv2.contourArea(ring) + len(ring) / 2)

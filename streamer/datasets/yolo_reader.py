@@ -14,7 +14,7 @@ import yaml
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
 from streamer.datasets.stored_frame import frame_of_name
 from streamer.errors import SourceNotFound
-from streamer.frame import Plane
+from streamer.sinks.coco_masks import Crop
 from streamer.sinks.stored import StoredRecords
 
 _INSIDE = 0.25
@@ -94,7 +94,7 @@ class YoloReader:
             if box is None:
                 return None
         elif len(shares) >= 6:
-            outline = mask_and_box(self._painted(shares))
+            outline = mask_and_box(self._painted(shares), self._size)
             if outline is None:
                 return None
             mask, box = outline
@@ -102,13 +102,16 @@ class YoloReader:
             raise ValueError(f"expected 4 numbers of a box or 6 and more of an outline, got {len(values)}")
         return CorrectedObject(class_name=name, score=score, track="", track_id=None, box_xyxy=box, mask=mask)
 
-    def _painted(self, shares: list[float]) -> Plane:
-        """The mask of an outline that runs through the numbers of pixels, uint8 (height, width) of 0 and 1."""
-        width, height = self._size
-        points = np.clip(np.array(shares).reshape(-1, 2), -1.0, 2.0) * (width, height) - _INSIDE
-        picture: Plane = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(picture, [np.rint(points).astype(np.int32)], (1,))
-        return picture
+    def _painted(self, shares: list[float]) -> Crop:
+        """The mask of an outline that runs through the numbers of pixels."""
+        size = np.array(self._size)
+        points = np.rint(np.clip(np.array(shares).reshape(-1, 2), -1.0, 2.0) * size - _INSIDE).astype(np.int32)
+        x0, y0 = np.clip(points.min(axis=0), 0, size).tolist()
+        x1, y1 = np.clip(points.max(axis=0) + 1, (x0, y0), size).tolist()
+        pixels = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        if pixels.size:
+            cv2.fillPoly(pixels, [points - np.array([x0, y0], np.int32)], (1,))
+        return Crop(x0, y0, pixels.view(np.bool_))
 
 
 def _class_names(text: bytes) -> dict[int, str]:

@@ -133,9 +133,12 @@ def pixels_in(rle: Rle, x0: int, y0: int, x1: int, y1: int) -> Plane:
     # pycocotools' own ``decode`` warns of NumPy's next version each time, and knows whole pictures only.
     height, _ = rle["size"]
     counts = _filling_counts(rle)
-    ends = np.clip(np.cumsum(counts), x0 * height, x1 * height) - x0 * height
-    values = (np.arange(len(counts)) % 2).astype(np.uint8)
-    columns = np.repeat(values, np.diff(ends, prepend=0)).reshape(x1 - x0, height)
+    ends = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=ends[1:])
+    ends = np.minimum(np.maximum(ends, x0 * height), x1 * height)
+    values = np.zeros(len(counts), np.uint8)
+    values[1::2] = 1
+    columns = values.repeat(ends[1:] - ends[:-1]).reshape(x1 - x0, height)
     return np.ascontiguousarray(columns[:, y0:y1].T)
 
 
@@ -167,8 +170,9 @@ def _filling_counts(rle: Rle) -> NDArray[np.int64]:
 def _filling(text: str, height: int, width: int) -> NDArray[np.int64]:
     """The counts, not to be written to."""
     counts = _counts(text)
-    if int(counts.sum()) != height * width or (counts < 0).any():
-        raise ValueError(f"runs of {int(counts.sum())} pixels do not fill {width}x{height}")
+    filled = int(counts.sum())
+    if filled != height * width or counts.min() < 0:
+        raise ValueError(f"runs of {filled} pixels do not fill {width}x{height}")
     counts.flags.writeable = False
     return counts
 
@@ -180,23 +184,25 @@ _kept_counts = lru_cache(maxsize=64)(_filling)
 def _counts(text: str) -> NDArray[np.int64]:
     """Run lengths from COCO's text: five bits a character and one that says that more follow, signed, from the third on as
     differences to the run before the last. Raises ``ValueError``."""
-    bits = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
+    # Characters below the first one wrap around to numbers above 63.
+    bits = (np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)).astype(np.int64)
     if not len(bits):
         return bits
-    if ((bits < 0) | (bits >= 64)).any():
+    if bits.max() >= 64:
         raise ValueError(f"{text[:40]!r} does not belong into run lengths")
-    ends = np.flatnonzero((bits & 32) == 0)
+    (ends,) = (bits < 32).nonzero()
     if not len(ends) or ends[-1] != len(bits) - 1:
         raise ValueError("run lengths are cut short")
-    starts = np.concatenate(([0], ends[:-1] + 1))
+    starts = np.zeros_like(ends)
+    np.add(ends[:-1], 1, out=starts[1:])
     lengths = ends - starts + 1
     if lengths.max() > _MOST_CHARACTERS:
         raise ValueError("a run is longer than any picture")
-    places = np.arange(len(bits)) - np.repeat(starts, lengths)
+    places = np.arange(len(bits)) - starts.repeat(lengths)
     counts: NDArray[np.int64] = np.add.reduceat((bits & 31) << (5 * places), starts)
     counts -= np.where(bits[ends] & 16, 1 << (5 * lengths), 0)
-    counts[1::2] = np.cumsum(counts[1::2])
-    counts[2::2] = np.cumsum(counts[2::2])
+    counts[1::2].cumsum(out=counts[1::2])
+    counts[2::2].cumsum(out=counts[2::2])
     return counts
 
 
