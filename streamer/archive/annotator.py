@@ -17,6 +17,7 @@ from streamer.object_storage.addresses import address_of
 from streamer.perception.journal import DetectionJournal
 from streamer.perception.selection import detect_in
 from streamer.redact import redact
+from streamer.sinks.atomic import make_folder
 from streamer.stages import Detector
 from streamer.stats import Stats
 
@@ -84,4 +85,4 @@ def _annotated(
 def _make_folders(settings: AnnotateConfig) -> None:
     for path in (settings.output, settings.detections, settings.coco, settings.counts, settings.events):
         if path is not None and address_of(path) is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)

@@ -12,6 +12,7 @@ from streamer.config.export import ExportConfig
 from streamer.datasets.export import export
 from streamer.errors import StreamerError, in_one_line
 from streamer.redact import redact
+from streamer.sinks.atomic import make_folder
 
 
 class Exporter:
@@ -21,7 +22,7 @@ class Exporter:
         """What became of the records."""
         settings = work.task.settings
         try:
-            settings.output.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(settings.output.parent)
             done = export(
                 settings.input,
                 settings.output,

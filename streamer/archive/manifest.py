@@ -22,6 +22,16 @@ JOURNALS = ".streamer-journals"
 _SCHEMA = 1
 
 
+def entry_of(content: bytes) -> dict[str, Any]:
+    """The entry of a manifest that is written so. Raises ``ValueError`` where it is none."""
+    entry = json.loads(content)
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not isinstance(entry.get("state"), str):
+        raise ValueError("an entry has a name and a state")  # noqa: TRY004  # what is wrong is the text
+    if not isinstance(entry.get("files", {}), dict):
+        raise ValueError("the files of an entry have names")  # noqa: TRY004  # what is wrong is the text
+    return entry
+
+
 class Manifest:
     """The manifest of one folder, held by one process at a time; a context manager.
 
@@ -38,10 +48,13 @@ class Manifest:
         """A file that all machines which work on the archive must see; None where they need none."""
         self._folder = folder
         self._entries: dict[str, dict[str, Any]] = {}
+        self._late: list[dict[str, Any]] = []
+        """Entries that could not be written yet."""
         self._settings = task.digest()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
+            # Unbuffered: what a full disk does not take must not come later, behind something else.
+            self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115, PTH123  # closed at the end
         except OSError as error:
             raise OutputRefused(f"{folder} cannot be written to ({error.strerror})", hint="give another folder") from error
         try:
@@ -78,17 +91,28 @@ class Manifest:
         return os.path.lexists(result)
 
     def begun(self, name: str) -> None:
-        """Work on it begins."""
-        self._append({"state": "begun", "name": name})
+        """Work on it begins. Raises ``OutputWriteFailed``, and then it must not."""
+        entry = self._complete({"state": "begun", "name": name})
+        self._write_late()
+        self._write(entry)
+        self._entries[name] = entry
 
     def done(self, name: str, content: str | None, files: Iterable[str], frames: int) -> None:
-        """It is finished: ``files`` were written."""
+        """It is finished: ``files`` were written. What cannot be written of that now is written later."""
         sizes = {self._relative(file): self._size(Path(file)) for file in files}
         self._append({"state": "done", "name": name, "fingerprint": content, "frames": frames, "files": sizes})
 
     def failed(self, name: str, reason: str) -> None:
-        """It could not be finished; it is tried again the next time."""
+        """It could not be finished; it is tried again the next time. As ``done``, it may be written later."""
         self._append({"state": "failed", "name": name, "reason": reason})
+
+    def unsaid(self) -> list[tuple[str, str]]:
+        """What is done, though the manifest cannot say so to the next run, each with the reason."""
+        try:
+            self._write_late()
+        except OutputWriteFailed as error:
+            return [(entry["name"], str(error)) for entry in self._late if entry["state"] == "done"]
+        return []
 
     def journal(self, name: str) -> Path:
         """Where what the detector finds in that recording is kept until it is finished."""
@@ -143,23 +167,42 @@ class Manifest:
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
         self._file.truncate(len(whole))
-        for line in whole.splitlines():
+        for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
             try:
-                entry = json.loads(line)
-                self._entries[entry["name"]] = entry
-            except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(f"{self.path} holds a line that is no entry", hint="remove that line") from error
+                entry = entry_of(line)
+            except ValueError as error:
+                raise ConfigError(
+                    f"{self.path}: line {number} is no entry",
+                    hint="remove the line, and the results that it was of, or give another folder",
+                ) from error
+            self._entries[entry["name"]] = entry
+
+    def _complete(self, entry: dict[str, Any]) -> dict[str, Any]:
+        return entry | {"schema": _SCHEMA, "settings": self._settings, "version": __version__}
 
     def _append(self, entry: dict[str, Any]) -> None:
-        entry |= {"schema": _SCHEMA, "settings": self._settings, "version": __version__}
-        self._write(entry)
+        entry = self._complete(entry)
+        self._late.append(entry)
         self._entries[entry["name"]] = entry
+        with suppress(OutputWriteFailed):
+            self._write_late()
+
+    def _write_late(self) -> None:
+        while self._late:
+            self._write(self._late[0])
+            del self._late[0]
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        """Bring an entry to where it stays."""
+        """Bring an entry to where it stays, whole or not at all."""
         try:
-            self._file.write(json.dumps(entry).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            size = os.fstat(self._file.fileno()).st_size
+            rest = memoryview(json.dumps(entry).encode() + b"\n")
+            try:
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(size)
+                raise
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamer.archive.manifest import Manifest
+from streamer.archive.manifest import Manifest, entry_of
 from streamer.archive.task import Task
 from streamer.errors import ConfigError
 from streamer.object_storage.addresses import address_of
@@ -61,10 +61,10 @@ class ObjectManifest(Manifest):
         folder = f"{self._output}/{FOLDER}/"
         for address, content in self._storage.read([address for address in self._sizes if address.startswith(folder)]):
             try:
-                entry = json.loads(content)
-                self._entries[entry["name"]] = entry
-            except (ValueError, KeyError, TypeError) as error:
+                entry = entry_of(content)
+            except ValueError as error:
                 raise ConfigError(f"{redact(address)} is no entry", hint="remove that object") from error
+            self._entries[entry["name"]] = entry
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         name = hashlib.sha256(entry["name"].encode("utf-8", "surrogateescape")).hexdigest()[:32]

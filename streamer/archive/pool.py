@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from streamer.archive.messages import Came, Failed, Finished, Gone, Message, Ready, Unusable
 from streamer.archive.task import Work
-from streamer.errors import DetectorUnavailable, StreamerError
+from streamer.errors import DetectorUnavailable, OutputWriteFailed, StreamerError
 
 _GLANCE_S = 0.25
 _TRIES = 2
@@ -78,7 +78,7 @@ class Pool(Generic[W]):
     workforce: Workforce[W]
     jobs: deque[Job]
     on_begin: Callable[[Job], object]
-    """Is called before a recording is handed to a worker."""
+    """Is called before a recording is handed to a worker. Raises ``OutputWriteFailed`` where that must not be."""
     on_end: Callable[[Job, Finished | Failed], object]
     on_change: Callable[[], object]
     """Is called several times a second."""
@@ -131,7 +131,12 @@ class Pool(Generic[W]):
         if place.ready and place.job is None and self.jobs:
             place.job = self.jobs.popleft()
             place.job.frames = 0
-            self.on_begin(place.job)
+            try:
+                self.on_begin(place.job)
+            except OutputWriteFailed as error:
+                job, place.job = place.job, None
+                self.on_end(job, Failed(str(error)))
+                return
             # One that is no more says so when it is heard.
             place.worker.send(place.job.work)
 

@@ -136,6 +136,9 @@ def work_on_archive(
                 status.interrupted = pool.stopped
         except KeyboardInterrupt:
             status.interrupted = True
+        for name, reason in manifest.unsaid():
+            status.done -= 1
+            status.failed.append((name, f"it is finished, but the next run will not know: {reason}"))
     status.under_way = []
     on_change(status)
     return status

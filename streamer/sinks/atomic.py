@@ -47,6 +47,16 @@ def _checked(path: Path, source: str | Path | None, *, overwrite: bool) -> Path:
     return place
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those above it. Raises ``OutputRefused``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputRefused(
+            f"the folder {folder} cannot be made ({error.strerror})", hint="give another one, or see what is there"
+        ) from error
+
+
 def remove_partial(path: Path) -> None:
     """Remove the temporary files that killed processes have left of ``path``; nobody may be writing to it. Never raises.
 

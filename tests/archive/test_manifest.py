@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.manifest import MANIFEST, Manifest
 from streamer.config.annotate import AnnotateConfig
-from streamer.errors import OutputRefused
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
 
 
 def task(tmp_path: Path, **more: object) -> AnnotationTask:
@@ -79,3 +83,48 @@ def test_settings_are_known_again_by_what_a_result_depends_on(tmp_path: Path) ->
     assert task(tmp_path, zones_file=zones, detections=tmp_path / "records").digest() != same
     zones.write_text("zones: {a: 1}", encoding="utf-8")
     assert task(tmp_path, zones_file=zones).digest() != same
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"5", b"[]", b"{}", b'{"name": "a"}', b'{"name": "a", "state": "done", "files": 5}', b"\xff"]
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    finished(tmp_path)
+    with (tmp_path / "out" / MANIFEST).open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(ConfigError, match="line 3 is no entry"):
+        Manifest(tmp_path / "out", task(tmp_path, resume=True))
+
+
+def test_what_a_full_disk_does_not_take_is_written_whole_once_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "out" / MANIFEST
+    with Manifest(tmp_path / "out", task(tmp_path)) as manifest:
+        manifest.begun("a.mp4")
+        manifest.begun("b.mp4")
+        before = path.read_bytes()
+        with file_size_limit(len(before) + 20):  # some of an entry can be written
+            manifest.done("a.mp4", "print", [], 5)
+            manifest.failed("b.mp4", "no room")
+            with pytest.raises(OutputWriteFailed):
+                manifest.begun("c.mp4")
+            assert not manifest.is_ours("c.mp4")
+            ((name, reason),) = manifest.unsaid()
+            assert (name, "cannot be written" in reason) == ("a.mp4", True)
+            assert path.read_bytes() == before
+        assert manifest.unsaid() == []
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
+        assert manifest.is_done("a.mp4", "print", [])
+        assert not manifest.is_done("b.mp4", "print", [])
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process can grow beyond ``size`` bytes, as on a full disk."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, before)

@@ -17,7 +17,7 @@ from streamer.archive.pool import Job, Pool
 from streamer.archive.run import work_on_archive
 from streamer.archive.task import Work
 from streamer.config.annotate import load_annotate_config
-from streamer.errors import ConfigError, DetectorUnavailable, StreamerError
+from streamer.errors import ConfigError, DetectorUnavailable, OutputWriteFailed, StreamerError
 
 WORK = Work(AnnotationTask(load_annotate_config(None, {"input": "in.mp4"})))
 
@@ -147,6 +147,25 @@ def test_where_none_can_be_used_the_run_ends() -> None:
     # The last one that worked is gone.
     with pytest.raises(ConfigError, match="does not see"):
         played("abc", [Ready(), DIED], [AWAY], [AWAY])
+
+
+def test_a_recording_whose_begin_cannot_be_noted_is_not_begun_and_the_others_are() -> None:
+    ends: dict[str, Finished | Failed] = {}
+
+    def begin(job: Job) -> None:
+        if job.name == "a":
+            raise OutputWriteFailed("the disk is full")
+
+    pool = Pool(
+        Cast(deque([[Ready(), DONE]]), 1),
+        deque(Job(name, WORK) for name in "ab"),
+        on_begin=begin,
+        on_end=lambda job, answer: ends.update({job.name: answer}),
+        on_change=lambda: None,
+        clean_up=lambda *_: None,
+    )
+    pool.run()
+    assert ends == {"a": Failed("the disk is full"), "b": DONE}
 
 
 def test_machines_that_go_while_the_detector_is_loaded_say_nothing_of_it() -> None:

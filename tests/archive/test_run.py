@@ -176,3 +176,11 @@ def test_a_full_disk_leaves_no_part_beside_what_is_made_later(tree: Path, tmp_pa
     assert set(results(out)) <= {str(path.relative_to(out)) for path in (out / JOURNALS).iterdir()}
     assert run(tree, "-o", out, "--resume").returncode == 0
     assert results(out) == results(whole)
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_a_line_each(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "records").touch()
+    done = run(tree, "-o", tmp_path / "out", "--detections", tmp_path / "records", "--workers", 2)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "0 of 4 recordings done, 4 failed" in done.stderr
+    assert "cannot be made" in done.stderr
