@@ -42,6 +42,7 @@ from streamer.sinks.encoder import VideoEncoder
 from streamer.sinks.picture import PICTURE_SUFFIXES, PictureFile
 from streamer.sinks.records import Records
 from streamer.sinks.same_file import refuse_clashes
+from streamer.sinks.together import Together
 from streamer.sources.fingerprint import fingerprint
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated, Detector, Perception, Remembers, Sink
@@ -98,7 +99,8 @@ def annotate_with(
     ``detectors``: those of :func:`ready_detectors` for the same settings; they stay open, for the next recording.
     ``detect`` calls one of them on a frame.
 
-    ``keep_incomplete``: whether the part of a video that could be written stays when writing fails.
+    ``keep_incomplete``: whether what could be written stays when the run fails or is killed. Otherwise records, results of COCO
+    and counts get their names at the end, too, and none of them does after a failure.
 
     ``on_wait`` is told what is waited for, and for how many seconds, while the detector is downloaded, loaded and warmed up.
 
@@ -153,26 +155,31 @@ def annotate_with(
         found, detector, perception = _perceive(config, undo, on_wait, detectors, detect)
         scene = Scene(*places, detector.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
+        written = [path for path in (config.detections, config.coco, config.counts) if path is not None]
+        together = Together([] if keep_incomplete else written, overwrite=config.overwrite)
+        places_of_files = {**dict(zip(written, written, strict=True)), **together.places}
+        overwrite = config.overwrite or not keep_incomplete
+        undo.callback(together.discard)
         if config.detections is not None:
             records = Records(
-                config.detections,
+                places_of_files[config.detections],
                 info,
                 detector.labels,
                 detector.name,
                 masks=config.recorded_masks,
                 positions=config.positions,
-                overwrite=config.overwrite,
+                overwrite=overwrite,
                 about=_about(config, source, tracked=not isinstance(found, EveryFrame)),
                 totals=lambda: {"interrupted": pipeline.interrupted, **_track_totals(found, detector), **_counted(scene)},
             )
             undo.callback(records.abandon)
             sinks.append(records)
         if config.coco is not None:
-            coco = CocoResults(config.coco, info, overwrite=config.overwrite)
+            coco = CocoResults(places_of_files[config.coco], info, overwrite=overwrite)
             undo.callback(coco.abandon)
             sinks.append(coco)
         if config.counts is not None and scene is not None:
-            counts = Counts(config.counts, scene.totals, overwrite=config.overwrite)
+            counts = Counts(places_of_files[config.counts], scene.totals, overwrite=overwrite)
             undo.callback(counts.abandon)
             sinks.append(counts)
         if events is not None:
@@ -209,11 +216,20 @@ def annotate_with(
         with one_thread_each(), Interrupts(pipeline.stop, pipeline.abandon):
             try:
                 stats = pipeline.run()
+                if stats.frames_out and not pipeline.abandoned:
+                    together.commit()
             except StageFailed as failure:
+                failure.args = (together.named(str(failure.args[0])),)
+                failure.message = together.named(failure.message)
                 files = [output, config.detections, config.coco, config.counts, None if events is None else events.path]
                 paths = dict(zip(sinks, [path for path in files if path is not None], strict=True))
-                failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
+                completed = (
+                    pipeline.completed if keep_incomplete else [each for each in pipeline.completed if each is picture_sink]
+                )
+                failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in completed])
                 raise
+            finally:
+                together.discard()
     if (inference := stats.latencies["inference"]).count:
         times_of(config).keep("call", inference.median_s)
     notes = [*source.notes, *picture_sink.notes, *(() if events is None else events.notes)]

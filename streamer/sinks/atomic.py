@@ -64,7 +64,9 @@ def remove_partial(path: Path) -> None:
     """
     if len(os.fsencode(path.stem)) > _MAX_STEM_BYTES:
         return
-    name = re.compile(rf"\.{re.escape(path.stem)}\.partial-[0-9a-f]{{8}}{re.escape(path.suffix)}", re.DOTALL)
+    stem, suffix, mark = re.escape(path.stem), re.escape(path.suffix), r"\.partial-[0-9a-f]{8}"
+    # Results of COCO have the mark at the end, and another one where they wait for other files.
+    name = re.compile(rf"\.{stem}{mark}{suffix}|\.{{1,2}}{stem}({mark})?{suffix}{mark}", re.DOTALL)
     with suppress(OSError):
         for entry in list(os.scandir(path.parent)):
             if name.fullmatch(entry.name):

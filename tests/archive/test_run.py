@@ -141,19 +141,23 @@ def test_a_worker_that_dies_costs_its_recording_one_retry(tree: Path, tmp_path: 
 def test_what_was_stopped_goes_on_and_gives_the_same(tree: Path, tmp_path: Path, number: signal.Signals) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert run(tree, "-o", whole, "--detections", tmp_path / "whole-records").returncode == 0
-    stuck = command(tree, "-o", out, "--detections", tmp_path / "records", detector="tests.archive.deadly:Stuck")
+    more = ("--detections", tmp_path / "records", "--coco", tmp_path / "records")
+    stuck = command(tree, "-o", out, *more, detector="tests.archive.deadly:Stuck")
     with subprocess.Popen(stuck, stderr=subprocess.PIPE, text=True, env={**os.environ, "STUCK": "1"}) as process:
         wait_until(lambda: answered(out) == 10, WAIT_S)
         process.send_signal(number)
         _, told = process.communicate(timeout=WAIT_S)
     assert (out / "a.mp4").exists()
+    # What was under way has no name yet.
+    assert set(results(tmp_path / "records")) >= {"a.mp4.jsonl", "a.mp4.json"}
+    assert not {"sub/b c.mp4.jsonl", "sub/b c.mp4.json"} & set(results(tmp_path / "records"))
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "2 recordings are left; the same command with --resume" in told
-        assert not list(out.rglob("*.partial-*"))
+        assert not list(tmp_path.rglob("*.partial-*"))
     calls = tmp_path / "calls"
     goes_on = subprocess.run(
-        command(tree, "-o", out, "--detections", tmp_path / "records", "--resume", detector="tests.archive.deadly:Stuck"),
+        command(tree, "-o", out, *more, "--resume", detector="tests.archive.deadly:Stuck"),
         check=False,
         env={**os.environ, "CALLS": str(calls)},
         timeout=WAIT_S,
@@ -162,19 +166,25 @@ def test_what_was_stopped_goes_on_and_gives_the_same(tree: Path, tmp_path: Path,
     # Five white frames of the one, ten frames of the other, and two pictures to warm up with at most.
     assert 15 <= len(calls.read_text(encoding="utf-8")) <= 17
     assert results(out) == results(whole)
+    assert not list(tmp_path.rglob("*.partial-*"))
+    assert len(results(tmp_path / "records")) == 8
     entries = [json.loads(line) for line in (out / MANIFEST).read_text(encoding="utf-8").splitlines()]
     assert sum(entry["state"] == "done" for entry in entries) == 4
 
 
 def test_a_full_disk_leaves_no_part_beside_what_is_made_later(tree: Path, tmp_path: Path) -> None:
-    whole, out = tmp_path / "whole", tmp_path / "out"
+    whole, out, records = tmp_path / "whole", tmp_path / "out", tmp_path / "records"
+    more = ("--detections", records, "--coco", records)
     assert run(tree, "-o", whole).returncode == 0
     least = min(path.stat().st_size for path in whole.rglob("*.mp4"))
-    limited = ["prlimit", f"--fsize={least * 3 // 4}", *command(tree, "-o", out)]
+    limited = ["prlimit", f"--fsize={least * 3 // 4}", *command(tree, "-o", out, *more)]
     full = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (full.returncode, "0 of 4 recordings done, 4 failed" in full.stderr) == (1, True), full.stderr
     assert set(results(out)) <= {str(path.relative_to(out)) for path in (out / JOURNALS).iterdir()}
-    assert run(tree, "-o", out, "--resume").returncode == 0
+    assert results(records) == {}
+    assert ".partial-" not in full.stderr
+    assert run(tree, "-o", out, "--resume", *more).returncode == 0
+    assert len(results(records)) == 8
     assert results(out) == results(whole)
 
 
