@@ -93,7 +93,7 @@ class YoutubeVisReader:
         if name == "scores" and walk.at_null():
             return None
         place = -1
-        for place in walk.elements():
+        for place in walk.elements(over_nulls=True):
             if walk.value() is not None:
                 self._spans[name].add(place, *walk.span, len(self._tracks))
         return place + 1

@@ -111,3 +111,27 @@ def test_a_mistake_early_in_a_large_file_is_found_early() -> None:
     with pytest.raises(ValueError, match="at byte 9"):
         JsonWalk(Counted(b'{"a": [1 2' + b" " * 50_000_000)).value()
     assert Counted.read_bytes < 5_000_000
+
+
+@given(
+    value=st.lists(st.none() | st.none() | st.integers() | st.text(max_size=3) | st.lists(st.none(), max_size=3), max_size=30),
+    piece=st.integers(1, 40),
+    indent=st.sampled_from([None, 1]),
+)
+def test_nulls_may_be_passed_over(value: list[Any], piece: int, indent: int | None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_walk, "_PIECE", piece)
+        walk = JsonWalk(io.BytesIO(json.dumps(value, indent=indent).encode()))
+        taken = {place: walk.value() for place in walk.elements(over_nulls=True)}
+        walk.finish()
+    assert {place: one for place, one in taken.items() if one is not None} == {
+        place: one for place, one in enumerate(value) if one is not None
+    }
+    assert max(taken, default=-1) == len(value) - 1, "the last one says how many there are"
+
+
+@pytest.mark.parametrize("content", [b"[null,]", b"[null,,1]", b"[null,", b"[null,null", b"[nul,null]", b"[null;null]"])
+def test_nulls_that_are_passed_over_must_be_right(content: bytes) -> None:
+    walk = JsonWalk(io.BytesIO(content))
+    with pytest.raises(ValueError, match="at byte"):
+        list(walk.elements(over_nulls=True))
