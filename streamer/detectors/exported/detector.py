@@ -166,7 +166,7 @@ def place_of(description: Description) -> Place:
     if isinstance(place, str):
         inputs = ", ".join(f"{tensor.name} {tensor}" for tensor in description.inputs)
         raise DetectorContractError(
-            f"{description.file}: {place}; its inputs: {inputs or 'none'}", hint="export it for one picture"
+            f"{description.file}: {place}; its inputs: {inputs or 'none'}", hint="export it for one RGB picture"
         )
     others = [tensor for tensor in description.inputs if tensor is not place.tensor]
     strange = [tensor for tensor in others if not (tensor.dtype in ("int64", "int32", "float32") and tensor.shape[-1:] == (2,))]

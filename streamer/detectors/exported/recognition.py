@@ -33,6 +33,9 @@ class Miss:
     """What is not as in that family, in words."""
 
 
+_LEAST_SIDE = 16
+"""A shorter side is none of a picture, in pixels."""
+
 Match = Callable[[Description, Place], Reader | Miss]
 
 
@@ -44,9 +47,19 @@ def picture_place(inputs: Sequence[Tensor]) -> Place | str:
     several = [tensor for tensor in inputs if len(tensor.shape) == 4 and (tensor.shape[0] or 1) > 1 and 3 in tensor.shape[1:]]
     if not places and several:
         return f"it takes {several[0].shape[0]} pictures at once ({several[0].name})"
+    if not places and (other := [tensor for tensor in inputs if _is_of_other_channels(tensor)]):
+        channels = other[0].shape[1]
+        plural = "" if channels == 1 else "s"
+        return f"it takes pictures of {channels} channel{plural} ({other[0].name}), not of red, green and blue"
     if not places:
         return "no input is a picture, [1, 3, height, width] or [1, height, width, 3]"
     return f"it takes {len(places)} pictures at once: {', '.join(place.tensor.name for place in places)}"
+
+
+def _is_of_other_channels(tensor: Tensor) -> bool:
+    """Whether it takes pictures with channels first, of another number than three."""
+    shape = tensor.shape
+    return len(shape) == 4 and shape[1] in (1, 2, 4) and all(side is None or side >= _LEAST_SIDE for side in shape[2:])
 
 
 def _place(tensor: Tensor) -> Place | None:

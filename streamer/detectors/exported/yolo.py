@@ -5,6 +5,7 @@ Written after the shapes of such files: no code of theirs is used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -119,8 +120,10 @@ class Yolo:
         return boxes, np.ascontiguousarray(picked[last:].T)
 
 
-STRIDES = (8, 16, 32)
-WITH_64 = (8, 16, 32, 64)
+STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+"""Of most networks of this family, and of those with a level more for large objects (P6)."""
+RARE_STRIDES = ((4, 8, 16, 32), (16, 32))
+"""Of those with a level more for small objects (P2), and of YOLOv3-tiny: asked only where the others do not fit."""
 ANCHORS = 3
 """Boxes at each place of YOLOv5 and YOLOv7."""
 MOST_FINAL = 1000
@@ -181,7 +184,15 @@ def _last(shape: tuple[int, ...], place: Place) -> bool:
 
 def _form(rows: int, columns: int, coefficients: int, names: int, place: Place) -> Form | None:
     """How the output is laid out; None where it is none of the known ways."""
-    numbers = [cells(place.size, strides) for strides in (STRIDES, WITH_64)]
+    tries = (_form_of(rows, columns, coefficients, names, place, strides) for strides in (STRIDES, RARE_STRIDES))
+    return next((form for form in tries if form), None)
+
+
+def _form_of(
+    rows: int, columns: int, coefficients: int, names: int, place: Place, levels: Sequence[Sequence[int]]
+) -> Form | None:
+    """The same of networks that have one of these ``levels``, each the strides of one network."""
+    numbers = [cells(place.size, strides) for strides in levels]
     places = {number for number in numbers if number}
     by_anchor = {ANCHORS * number for number in places}
     least = 4 + coefficients

@@ -129,6 +129,21 @@ def test_no_number_does_harm(family: str, seed: int, odd: float, size: tuple[int
         assert masks.shape[1] == masks.shape[2] <= 112
 
 
+@pytest.mark.parametrize(
+    ("shape", "family"),
+    [
+        ((84, 24 * 24 + CELLS), "YOLO, detect"),
+        ((84, 6 * 6 + 3 * 3), "YOLO, detect"),
+        ((3 * (6 * 6 + 3 * 3), 85), "YOLO with objectness, detect"),
+        ((6 * 6 + 3 * 3, 6), "YOLO, end to end, detect"),
+    ],
+    ids=["P2", "YOLOv3-tiny", "YOLOv3-tiny with objectness", "as many final rows as YOLOv3-tiny has places"],
+)
+def test_networks_with_other_strides(shape: tuple[int, int], family: str) -> None:
+    reader, _ = reader_of({"o": ((1, *shape), "float32")})
+    assert reader.family == family
+
+
 def test_yolox_offsets_and_final_boxes_are_the_same() -> None:
     rows = np.zeros((1, CELLS, 85), np.float32)
     rows[0, 13, :6] = (0.5, 0.25, np.log(2), np.log(3), 0.9, 0.8)
@@ -328,7 +343,9 @@ def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: s
     [
         ([("in", (4, 3, 64, 64))], "it takes 4 pictures at once"),
         ([("a", (1, 3, 64, 64)), ("b", (1, 64, 64, 3))], "it takes 2 pictures at once: a, b"),
-        ([("in", (1, 1, 64, 64))], "no input is a picture"),
+        ([("in", (1, 1, 64, 64))], "1 channel"),
+        ([("in", (1, 4, 64, 64))], "4 channels"),
+        ([("in", (1, 9, 64, 64))], "no input is a picture"),
         ([], "no input is a picture"),
     ],
 )
