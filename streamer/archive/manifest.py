@@ -44,8 +44,8 @@ class Manifest:
         ``overwrite`` is set, or another process works there."""
         self.path: Path = folder / MANIFEST
         """A file that is held; journals lie beside it."""
-        self.shared: Path | None = self.path
-        """A file that all machines which work on the archive must see; None where they need none."""
+        self.shared = True
+        """Whether all machines that work on the archive must see its folders."""
         self._folder = folder
         self._entries: dict[str, dict[str, Any]] = {}
         self._late: list[dict[str, Any]] = []
@@ -97,6 +97,10 @@ class Manifest:
         self._write(entry)
         self._entries[name] = entry
 
+    def unseen(self, files: Iterable[str]) -> list[str]:
+        """Those that are not there, as this process sees it."""
+        return [file for file in files if not self._is_seen(Path(file))]
+
     def done(self, name: str, content: str | None, files: Iterable[str], frames: int) -> None:
         """It is finished: ``files`` were written. What cannot be written of that now is written later."""
         sizes = {self._relative(file): self._size(Path(file)) for file in files}
@@ -133,6 +137,12 @@ class Manifest:
     def _shown(self) -> str:
         """Where the results are, for people."""
         return str(self._folder)
+
+    def _is_seen(self, file: Path) -> bool:
+        # NFS remembers for a while that there is no such name; that its folder is opened makes it look.
+        with suppress(OSError), os.scandir(file.parent):
+            pass
+        return self.is_there(file)
 
     def _size(self, result: Path) -> int | None:
         """In bytes, of a folder that of all its files; None where there is nothing."""

@@ -35,13 +35,24 @@ class Finished:
 
     frames: int
     files: tuple[str, ...]
+    """Those that are there, as the worker sees them."""
     notes: tuple[str, ...]
+    machine: str = ""
+    """In words, where that is another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The recording cannot be done."""
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotHere:
+    """The recording cannot be done on this machine, which others may see."""
+
+    machine: str
     reason: str
 
 
@@ -56,4 +67,4 @@ class Gone:
     the process may go on where nobody sees it."""
 
 
-Message = Ready | Unusable | Came | Finished | Failed | Gone
+Message = Ready | Unusable | Came | Finished | Failed | NotHere | Gone

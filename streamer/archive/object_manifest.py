@@ -34,19 +34,21 @@ class ObjectManifest(Manifest):
         self._sizes = {one.address: one.size for address in addresses for one in Storage(address).listed(address)}
         own = hashlib.sha256(self._output.encode()).hexdigest()[:32]
         super().__init__(scratch_root(task.scratch) / own, task)
-        self.shared = None
+        self.shared = False
 
     def is_there(self, result: Path) -> bool:
         """Whether there was an object of that name when this began."""
         return address_of(result) in self._sizes
 
-    def done(self, name: str, content: str | None, files: Iterable[str], frames: int) -> None:
+    def unseen(self, files: Iterable[str]) -> list[str]:
         """As of a folder. Raises ``SourceUnavailable`` besides."""
-        files = tuple(files)
+        missing = []
         for file in files:
-            if (size := self._storage.size(file)) is not None:
+            if (size := self._storage.size(file)) is None:
+                missing.append(redact(file))
+            else:
                 self._sizes[file] = size
-        super().done(name, content, files, frames)
+        return missing
 
     def _shown(self) -> str:
         return redact(self._output)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from streamer.archive.messages import Came, Failed, Finished, Gone, Message, Ready, Unusable
+from streamer.archive.messages import Came, Failed, Finished, Gone, Message, NotHere, Ready, Unusable
 from streamer.archive.task import Work
 from streamer.errors import DetectorUnavailable, OutputWriteFailed, StreamerError
 
@@ -16,6 +17,8 @@ _TRIES = 2
 """So many workers may die at a recording before it is given up: the first may have died of another's memory."""
 _MOVES = 5
 """So many may be lost with their machines."""
+_MOST_WAIT_S = 120.0
+"""So long a recording that some machines cannot do waits for others, which may never have room."""
 
 
 class Worker(Protocol):
@@ -31,8 +34,8 @@ W = TypeVar("W", bound=Worker)
 class Workforce(Protocol[W]):
     """Where workers come from. All is called in one thread."""
 
-    def most(self) -> int:
-        """How many there can be side by side, at present."""
+    def most(self, unused: int) -> int:
+        """How many can work side by side, at present, where so many more are there and not used."""
 
     def start(self) -> W:
         """One more, which says that it is ready, or why it cannot be."""
@@ -58,14 +61,20 @@ class Job:
     """Frames done by now."""
     of: int | None = None
     """Frames that it has, as far as that is known."""
+    refused_at: float = 0.0
+    """When it could not be done on a machine for the first time, in monotonic seconds."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Why, by machine."""
 
 
 @dataclass(slots=True, eq=False)
 class _Place(Generic[W]):
     worker: W
     ready: bool = False
-    unusable: bool = False
+    unusable: StreamerError | None = None
     job: Job | None = None
+    refused: set[int] = field(default_factory=set)
+    """Jobs that cannot be done there, by their identity."""
 
 
 @dataclass(slots=True)
@@ -86,6 +95,7 @@ class Pool(Generic[W]):
     """Is called when a worker was lost at a recording, with whether it has ended for certain."""
     on_unusable: Callable[[StreamerError], object] = lambda _: None
     """Is called when a worker cannot be used while others work."""
+    clock: Callable[[], float] = time.monotonic
     stopped: bool = False
     """Whether :meth:`stop` was called before all had ended."""
     _places: list[_Place[W]] = field(default_factory=list)
@@ -103,6 +113,7 @@ class Pool(Generic[W]):
                 self._employ()
                 for place in list(self._places):
                     self._hand_over(place)
+                self._give_up()
                 by_worker = {id(place.worker): place for place in self._places}
                 for worker, message in self.workforce.hear([place.worker for place in self._places], _GLANCE_S):
                     self._hear(by_worker[id(worker)], message)
@@ -120,16 +131,21 @@ class Pool(Generic[W]):
 
     def _employ(self) -> None:
         """Start as many as there is room and work for."""
-        used = sum(not place.unusable for place in self._places)
-        room = self.workforce.most() - len(self._unusable)
+        used = sum(place.unusable is None for place in self._places)
+        room = self.workforce.most(len(self._unusable))
         if self._unusable and not used and room <= 0:
             raise self._unusable[-1]
-        for _ in range(min(room, len(self.jobs) + len(self.under_way())) - used):
+        # Those that can do nothing of what is left.
+        idle = sum(bool(place.refused) and place.job is None and self._next_for(place) is None for place in self._places)
+        for _ in range(min(room, len(self.jobs) + len(self.under_way()) + idle) - used):
             self._places.append(_Place(self.workforce.start()))
 
     def _hand_over(self, place: _Place[W]) -> None:
-        if place.ready and place.job is None and self.jobs:
-            place.job = self.jobs.popleft()
+        if not place.ready or place.job is not None:
+            return
+        place.job = self._next_for(place)
+        if place.job is not None:
+            self.jobs.remove(place.job)
             place.job.frames = 0
             try:
                 self.on_begin(place.job)
@@ -140,6 +156,29 @@ class Pool(Generic[W]):
             # One that is no more says so when it is heard.
             place.worker.send(place.job.work)
 
+    def _next_for(self, place: _Place[W]) -> Job | None:
+        return next((job for job in self.jobs if id(job) not in place.refused), None)
+
+    def _give_up(self) -> None:
+        """What nobody who is there can do, and nobody who is on the way within two minutes."""
+        if not any(place.refused for place in self._places):
+            return
+        used = [place for place in self._places if place.unusable is None]
+        ready = [place for place in used if place.ready]
+        for job in [job for job in self.jobs if job.refusals]:
+            late = self.clock() - job.refused_at > _MOST_WAIT_S
+            if ready and (late or len(ready) == len(used)) and all(id(job) in place.refused for place in ready):
+                self.jobs.remove(job)
+                self.on_end(job, Failed("; ".join(job.refusals.values())))
+
+    def _refuse(self, place: _Place[W], job: Job, answer: NotHere) -> None:
+        """It is tried elsewhere, after all that is left."""
+        place.refused.add(id(job))
+        if not job.refusals:
+            job.refused_at = self.clock()
+        job.refusals[answer.machine] = answer.reason
+        self.jobs.append(job)
+
     def _hear(self, place: _Place[W], message: Message) -> None:
         if isinstance(message, Gone):
             self._bury(place, message)
@@ -147,20 +186,31 @@ class Pool(Generic[W]):
             place.ready = True
             self._died_loading = 0
         elif isinstance(message, Unusable):
-            place.unusable = True
+            place.ready, place.unusable = False, message.error
+            if place.job is not None:
+                job, place.job = place.job, None
+                self.clean_up(job, True)
+                self.jobs.appendleft(job)
             self._leave_out(message.error, others_may_do=message.of_machine)
         elif place.job is not None and isinstance(message, Came):
             place.job.frames, place.job.of = message.frames, message.of
-        elif place.job is not None and isinstance(message, Finished | Failed):
+        elif place.job is not None and isinstance(message, Finished | Failed | NotHere):
             job, place.job = place.job, None
-            self.on_end(job, message)
+            if isinstance(message, NotHere):
+                self._refuse(place, job, message)
+            else:
+                self.on_end(job, message)
 
     def _bury(self, place: _Place[W], gone: Gone) -> None:
         """A worker has died: its recording is tried again, then given up."""
         self._places.remove(place)
+        if place.unusable is not None:
+            if not gone.by_work:  # there is no room on its machine that would have to be left alone
+                self._unusable.remove(place.unusable)
+            return
         job = place.job
         if job is None:
-            self._died_loading += gone.by_work and not (place.ready or place.unusable)
+            self._died_loading += gone.by_work and not place.ready
             if self._died_loading >= _TRIES:
                 self._died_loading = 0
                 error = DetectorUnavailable(f"the process that loads the detector {gone.how}", hint="see above, or free memory")

@@ -40,9 +40,9 @@ class Processes:
     def __post_init__(self) -> None:
         self._free.extend(self.tasks)
 
-    def most(self) -> int:
-        """How many there can be."""
-        return len(self.tasks)
+    def most(self, unused: int) -> int:
+        """One for each task."""
+        return len(self.tasks) - unused
 
     def start(self) -> WorkerProcess:
         """One more."""

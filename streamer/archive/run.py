@@ -15,6 +15,7 @@ from streamer.archive.object_manifest import ObjectManifest
 from streamer.archive.pool import Job, Pool, Workforce
 from streamer.archive.processes import Processes
 from streamer.archive.task import Task, Work
+from streamer.errors import StreamerError
 from streamer.object_storage.addresses import address_of, shown_path
 from streamer.runtime.signals import Interrupts
 
@@ -46,8 +47,8 @@ class ArchiveStatus:
         return max(0, self.total - self.skipped - self.done - len(self.failed))
 
 
-Employ = Callable[[Task[Any], Path | None], AbstractContextManager[Workforce[Any]]]
-"""Gives those who work, for the task and a file that they must see, until the context ends."""
+Employ = Callable[[Task[Any], Sequence[Path]], AbstractContextManager[Workforce[Any]]]
+"""Gives those who work, for the task and the folders that they must share with this process, until the context ends."""
 
 
 def work_on_archive(
@@ -71,14 +72,23 @@ def work_on_archive(
         contents: dict[str, str | None] = {}
         jobs: deque[Job] = deque()
         taken: dict[str, str] = {}
+        apart: set[str] = set()
 
         def end(job: Job, answer: Finished | Failed) -> None:
+            if isinstance(answer, Finished) and (lost := manifest.unseen(answer.files)):
+                answer = Failed(
+                    f"{answer.machine or 'a worker'} has written {lost[0]}, which is not seen here: it must be shared"
+                )
             if isinstance(answer, Finished):
                 manifest.done(job.name, contents[job.name], answer.files, answer.frames)
                 manifest.remove_journal(job.name)
                 status.done += 1
                 status.frames += answer.frames
                 status.notes += [(job.name, note) for note in answer.notes]
+                for machine, reason in job.refusals.items():
+                    if machine not in apart:  # one line for each is enough
+                        apart.add(machine)
+                        status.notes.append((job.name, f"done elsewhere: {reason}"))
                 if job.moves:
                     # Of the machines that were lost with it. Should one go on, its results would be these.
                     job.work.task.remove_unfinished()
@@ -91,6 +101,11 @@ def work_on_archive(
                 job.work.task.remove_unfinished()
             # It may have died after its last file was in place.
             job.work = replace(job.work, task=job.work.task.changed(overwrite=True))
+
+        def unusable(error: StreamerError) -> None:
+            # Each worker of a machine says the same.
+            if (note := ("a worker that is not used", str(error))) not in status.notes:
+                status.notes.append(note)
 
         try:
             for recording in found.recordings:
@@ -115,13 +130,13 @@ def work_on_archive(
                     if ours:
                         own.remove_unfinished()
                     # Those of other machines do not see the journals of this one.
-                    unseen = employ is not None and manifest.shared is None
+                    unseen = employ is not None and not manifest.shared
                     journal = manifest.journal(recording.name) if task.keeps_journal and not unseen else None
                     jobs.append(Job(recording.name, Work(own, journal, manifest.about(content))))
             if jobs:
                 if employ is None:
                     task.prepare()
-                with (employ or _processes)(task, manifest.shared) as workforce:
+                with (employ or _processes)(task, targets if manifest.shared else []) as workforce:
                     pool = Pool(
                         workforce,
                         jobs,
@@ -129,7 +144,7 @@ def work_on_archive(
                         on_end=end,
                         on_change=lambda: _change(status, pool, on_change),
                         clean_up=again,
-                        on_unusable=lambda error: status.notes.append(("a worker that is not used", str(error))),
+                        on_unusable=unusable,
                     )
                     with Interrupts(pool.stop, pool.stop):
                         pool.run()
@@ -155,6 +170,6 @@ def _manifest(targets: Sequence[Path], task: Task[Any]) -> Manifest:
     return ObjectManifest(addresses, task) if addresses else Manifest(targets[0], task)
 
 
-def _processes(task: Task[Any], _: Path | None) -> AbstractContextManager[Processes]:
+def _processes(task: Task[Any], _: Sequence[Path]) -> AbstractContextManager[Processes]:
     """Processes of this machine."""
     return nullcontext(Processes(task.for_processes()))

@@ -3,58 +3,91 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from streamer._version import __version__
-from streamer.archive.messages import Came, Message, Ready, Unusable
+from streamer.archive.inputs import Recording
+from streamer.archive.messages import Came, Finished, Message, NotHere, Ready, Unusable
 from streamer.archive.task import Doer, Task, Work
 from streamer.archive.worker import unusable
+from streamer.cluster.shared_folders import unseen
 from streamer.errors import ConfigError, StreamerError
+from streamer.object_storage.addresses import address_of
 from streamer.redact import redact
+
+_SHARED = "input and OUTPUT must be on storage that all machines have at the same path"
 
 
 class ClusterWorker:
     """Loads what the task needs, then does one recording after the other.
 
-    Each method is a stream of what ``archive`` is told."""
+    Each method is a stream of what ``archive`` is told. What it is given is pickled by the driver, and read here only when
+    it is known that both have the same version.
+    """
 
-    def __init__(self, task: Task[Any], manifest: Path | None, version: str) -> None:
-        """``manifest`` is the archive's, by which this machine shows that it sees the results, or None where they go to object
-        storage; ``version`` the driver's."""
-        self._task = task
-        self._manifest = manifest
-        self._version = version
+    def __init__(self, marks: Sequence[Path]) -> None:
+        """``marks`` are files of this run in the folders of results, by which this machine shows that it has the same ones."""
+        self._marks = marks
         self._doer: Doer | None = None
 
-    def load(self) -> Iterator[Message]:
-        """``Ready`` or ``Unusable``."""
-        yield from _told(self._load)
+    def load(self, version: str, task: bytes) -> Iterator[Message]:
+        """``Ready`` or ``Unusable``; ``version`` is the driver's."""
+        yield from _told(lambda _: self._load(version, task))
 
-    def work(self, work: Work[Any]) -> Iterator[Message]:
-        """``Came`` several times, then ``Finished`` or ``Failed``."""
-        doer = self._doer
-        assert doer is not None
-        yield from _told(lambda tell: doer.work(work, tell))
+    def work(self, work: bytes) -> Iterator[Message]:
+        """``Came`` several times, then ``Finished``, ``Failed``, ``NotHere`` or ``Unusable``."""
+        yield from _told(lambda tell: self._work(pickle.loads(work), tell))  # of the driver, as all of this
 
-    def _load(self, _: Callable[[Came], object]) -> Ready | Unusable:
-        if self._version != __version__:
-            told = f"{_here()} has streamer {__version__}, this is {self._version}"
+    def _load(self, version: str, pickled: bytes) -> Ready | Unusable:
+        if version != __version__:
+            told = f"{_here()} has streamer {__version__}, this is {version}"
             return Unusable(ConfigError(told, hint="install the same version everywhere"), of_machine=True)
-        if self._manifest is not None and not self._manifest.exists():
-            told = f"{_here()} does not see {self._manifest.parent}"
-            hint = "input and OUTPUT must be on storage that all machines have at the same path"
-            return Unusable(ConfigError(told, hint=hint), of_machine=True)
+        if (apart := self._apart()) is not None:
+            return apart
+        task: Task[Any] = pickle.loads(pickled)  # as above
         try:
-            self._doer = self._task.doer()
+            self._doer = task.doer()
         except StreamerError as error:
-            return unusable(error)
+            plain = unusable(error).error
+            # Others may have what is missing here.
+            return Unusable(type(plain)(f"{_here()}: {plain.message}", hint=plain.hint), of_machine=True)
         return Ready()
+
+    def _work(self, work: Work[Any], tell: Callable[[Came], object]) -> Message:
+        assert self._doer is not None
+        # Before and after: storage may be lost, and what is then in its place is a folder of this machine.
+        if (apart := self._apart()) is not None:
+            return apart
+        if (other := _other_input(work)) is not None:
+            return other
+        answer = self._doer.work(work, tell)
+        if (apart := self._apart()) is not None:
+            return apart
+        return replace(answer, machine=_here()) if isinstance(answer, Finished) else answer
+
+    def _apart(self) -> Unusable | None:
+        folder = unseen(self._marks)
+        if folder is None:
+            return None
+        return Unusable(ConfigError(f"{_here()} does not see {folder} of this one", hint=_SHARED), of_machine=True)
+
+
+def _other_input(work: Work[Any]) -> NotHere | None:
+    """That the driver has something else at the path of the recording. What it cannot read itself is tried."""
+    path = work.task.settings.input
+    known = work.about.get("content")
+    if known is None or address_of(path) is not None or work.task.content(Recording(path, path)) == known:
+        return None
+    told = "does not see" if not Path(path).exists() else "sees another recording, or one that has changed since, at"
+    return NotHere(_here(), f"{_here()} {told} {path}; {_SHARED}")
 
 
 def _here() -> str:

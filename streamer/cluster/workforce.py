@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from streamer.archive.task import Task, Work
 from streamer.cluster.connection import connected
 from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.placing import absolute, gpu_share
+from streamer.cluster.shared_folders import marked
 from streamer.cluster.worker import ClusterWorker
 from streamer.errors import ConfigError
 from streamer.perception.journal import is_held
@@ -36,14 +38,15 @@ def work_on_cluster(task: Task[Any], on_change: Callable[[ArchiveStatus], object
 
 
 @contextmanager
-def _on_cluster(task: Task[Any], manifest: Path | None) -> Iterator[RayWorkforce]:
+def _on_cluster(task: Task[Any], shared: Sequence[Path]) -> Iterator[RayWorkforce]:
     config = task.settings
     asked = config.workers if "workers" in config.model_fields_set else None
     with (
         connected(config.ray, cpus=None if asked is None else asked * task.cores) as ray,
         HeadWatch(ray, _HEAD_GONE) as head,
+        marked(shared) as marks,
     ):
-        yield RayWorkforce(ray, head.machines, task, None if manifest is None else manifest.absolute(), asked)
+        yield RayWorkforce(ray, head.machines, task, marks, asked)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +63,7 @@ class RayWorker:
         """Hand over a recording."""
         self.journal = None if work.journal is None else work.journal.absolute()
         work = replace(work, task=work.task.with_settings(absolute(work.task.settings)), journal=self.journal)
-        self.stream = self.actor.work.options(num_returns="streaming").remote(work)
+        self.stream = self.actor.work.options(num_returns="streaming").remote(pickle.dumps(work))
 
 
 @dataclass(slots=True)
@@ -75,7 +78,8 @@ class RayWorkforce:
     machines: Callable[[], Sequence[Mapping[str, Any]]]
     """Those of the cluster. Raises ``ClusterUnavailable`` when its head is gone."""
     task: Task[Any]
-    manifest: Path | None
+    marks: Sequence[Path]
+    """Of the folders that all machines must share."""
     asked: int | None
     _gpus: float = 0.0
     """Of a worker."""
@@ -89,9 +93,10 @@ class RayWorkforce:
                 hint="ray start --num-cpus N on the machines that shall work, or fewer --threads",
             )
 
-    def most(self) -> int:
+    def most(self, unused: int) -> int:
         """As many as there is room for now, and no more than were asked for: machines may come and go."""
-        return self._room() if self.asked is None else min(self.asked, self._room())
+        room = self._room() - unused
+        return room if self.asked is None else min(self.asked, room)
 
     def start(self) -> RayWorker:
         """One more; it comes to be where and when there is room."""
@@ -99,8 +104,8 @@ class RayWorkforce:
         task = task.with_settings(absolute(task.settings))
         # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
         kind = self.ray.remote(num_cpus=self.task.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
-        actor = kind(ClusterWorker).remote(task, self.manifest, __version__)
-        return RayWorker(actor, actor.load.options(num_returns="streaming").remote())
+        actor = kind(ClusterWorker).remote(list(self.marks))
+        return RayWorker(actor, actor.load.options(num_returns="streaming").remote(__version__, pickle.dumps(task)))
 
     def hear(self, workers: Sequence[RayWorker], timeout_s: float) -> list[tuple[RayWorker, Message]]:
         """What they say."""
@@ -120,7 +125,7 @@ class RayWorkforce:
         last_calls = {}
         for worker in workers:
             self.ray.kill(worker.actor)
-            last_calls[worker.actor.load.remote()] = worker
+            last_calls[worker.actor.__ray_ready__.remote()] = worker
         dead, _ = self.ray.wait(list(last_calls), num_returns=len(workers), timeout=_END_S) if workers else ([], [])
         # Ray says so when it has told the process to end, which the process may take a while to do.
         return [last_calls[call] for call in dead if _let_go(last_calls[call].journal, deadline)]

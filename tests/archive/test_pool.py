@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamer.archive.annotation_task import AnnotationTask
-from streamer.archive.messages import Failed, Finished, Gone, Message, Ready, Unusable
+from streamer.archive.messages import Failed, Finished, Gone, Message, NotHere, Ready, Unusable
 from streamer.archive.pool import Job, Pool
 from streamer.archive.run import work_on_archive
 from streamer.archive.task import Work
@@ -41,8 +41,8 @@ class Cast:
     most_: int = 2
     ended: list[Player] = field(default_factory=list)
 
-    def most(self) -> int:
-        return self.most_
+    def most(self, unused: int) -> int:
+        return self.most_ - unused
 
     def start(self) -> Player:
         return Player(deque(self.parts.popleft()))
@@ -67,6 +67,7 @@ DONE = Finished(1, (), ())
 LOST = Gone("was lost with its machine", by_work=False)
 DIED = Gone("was killed")
 AWAY = Unusable(ConfigError("the machine does not see OUTPUT"), of_machine=True)
+HIDDEN = NotHere("the machine x", "the machine x does not see a")
 BROKEN = Unusable(DetectorUnavailable("no device"))
 
 
@@ -166,6 +167,67 @@ def test_a_recording_whose_begin_cannot_be_noted_is_not_begun_and_the_others_are
     )
     pool.run()
     assert ends == {"a": Failed("the disk is full"), "b": DONE}
+
+
+def test_a_machine_that_loses_its_storage_gives_back_its_recording() -> None:
+    ends, told, certain = played("abc", [Ready(), AWAY], [Ready(), DONE, DONE, DONE])
+    assert ends == {"a": DONE, "b": DONE, "c": DONE}
+    assert (told, certain) == (["the machine does not see OUTPUT"], [True])
+
+
+def test_as_many_work_as_were_asked_for_where_others_cannot_be_used() -> None:
+    class Asked(Cast):
+        """Of four there is room for, one is wanted."""
+
+        def most(self, unused: int) -> int:
+            return min(1, 4 - unused)
+
+    ends: dict[str, Finished | Failed] = {}
+    pool = Pool(
+        Asked(deque([[AWAY], [AWAY], [Ready(), DONE]])),
+        deque([Job("a", WORK)]),
+        on_begin=lambda _: None,
+        on_end=lambda job, answer: ends.update({job.name: answer}),
+        on_change=lambda: None,
+        clean_up=lambda _, __: None,
+    )
+    pool.run()
+    assert ends == {"a": DONE}
+
+
+def test_what_one_machine_does_not_see_another_does() -> None:
+    ends, told, _ = played("ab", [Ready(), HIDDEN], [Ready(), DONE, DONE])
+    assert (ends, told) == ({"a": DONE, "b": DONE}, [])
+    # There is work for one: for this recording another is started.
+    ends, _, _ = played("a", [Ready(), HIDDEN], [Ready(), DONE])
+    assert ends == {"a": DONE}
+
+
+def test_what_no_machine_sees_fails_and_names_them() -> None:
+    other = NotHere("the machine y", "the machine y does not see a")
+    ends, _, _ = played("a", [Ready(), HIDDEN], [Ready(), other])
+    assert ends == {"a": Failed("the machine x does not see a; the machine y does not see a")}
+
+
+def test_what_a_machine_does_not_see_waits_two_minutes_for_another() -> None:
+    ends: dict[str, Finished | Failed] = {}
+    now = 0.0
+
+    def tick() -> None:
+        nonlocal now
+        now += 50.0
+
+    pool = Pool(
+        Cast(deque([[Ready(), HIDDEN], []])),
+        deque([Job("a", WORK)]),
+        on_begin=lambda _: None,
+        on_end=lambda job, answer: ends.update({job.name: answer}),
+        on_change=tick,
+        clean_up=lambda _, __: None,
+        clock=lambda: now,
+    )
+    pool.run()
+    assert (ends, now) == ({"a": Failed("the machine x does not see a")}, 250.0)
 
 
 def test_machines_that_go_while_the_detector_is_loaded_say_nothing_of_it() -> None:

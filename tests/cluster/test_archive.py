@@ -11,13 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer._version import __version__
-from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.manifest import JOURNALS
-from streamer.archive.messages import Message, Ready, Unusable
 from streamer.cluster.connection import connected
-from streamer.cluster.worker import ClusterWorker
-from streamer.config.annotate import load_annotate_config
 from streamer.errors import ClusterUnavailable, ConfigError
 from tests.archive.test_run import results
 from tests.cluster.machines import Machines
@@ -186,22 +181,6 @@ def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         pass
     with pytest.raises(ClusterUnavailable), connected("127.0.0.1:9"):
         pass
-
-
-def test_a_machine_that_is_not_like_the_others_is_not_used(tmp_path: Path) -> None:
-    task = AnnotationTask(load_annotate_config(None, {"input": "in", "output": "out", "detector": "tests.bright:Bright"}))
-    (tmp_path / "manifest").touch()
-
-    def answer(manifest: str, version: str) -> Message:
-        (only,) = ClusterWorker(task, tmp_path / manifest, version).load()
-        return only
-
-    assert isinstance(answer("manifest", __version__), Ready)
-    elsewhere, older = answer("elsewhere", __version__), answer("manifest", "0.0.0")
-    assert isinstance(elsewhere, Unusable)
-    assert "does not see" in str(elsewhere.error)
-    assert isinstance(older, Unusable)
-    assert f"has streamer {__version__}, this is 0.0.0" in str(older.error)
 
 
 def test_addresses_of_other_storage_are_refused_in_a_line(tree: Path, tmp_path: Path) -> None:
