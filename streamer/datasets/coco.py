@@ -89,7 +89,8 @@ class CocoDataset:
             return None, None
         if "counts" in mask:
             outline = {"size": self._size, "counts": mask["counts"]}
-            return outline, int(coco_mask.area(outline))
+            area = int(coco_mask.area(outline))
+            return (outline, area) if area else (None, None)
         polygons: Sequence[list[float]] = [outline for outline in mask["polygons"] if len(outline) >= 6]
         if not polygons:
             return None, None

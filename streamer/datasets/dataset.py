@@ -24,12 +24,13 @@ class DatasetInfo:
     folder: Path
     """Where the files go; it is there and empty."""
     source: str
-    """Name of the recording, without credentials."""
+    """Name of the recording, one line, without credentials."""
     width: int
     """Width of the displayed picture, pixels."""
     height: int
     labels: Mapping[int, str]
-    """Class ids to names; those that the detector does not name are added before a frame that has them."""
+    """Class ids to names as they are to be written, no two alike. Those that the detector does not name are added before a
+    frame that has them."""
     rate: Fraction | None
     """Frames per second on average."""
     every: int

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pycocotools import mask as coco_mask
+
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
 from streamer.sinks.stored import run_lengths
@@ -59,11 +61,11 @@ class DatumaroDataset:
     def _annotation(self, number: int, one: StoredObject) -> dict[str, Any]:
         said: dict[str, Any] = {"score": one.score} if one.track_id is None else {"track_id": one.track_id, "score": one.score}
         made = {"id": number, "group": 0, "label_id": self._place(one.class_id), "z_order": 0, "attributes": said}
-        if one.mask is None:
+        rle = None if one.mask is None else run_lengths(one.mask)
+        if rle is None or not coco_mask.area(rle):
             self.lost["boxes, since they have no mask"] += 1
             left, top, right, bottom = one.box_xyxy
             return {"type": "bbox", "bbox": [left, top, round(right - left, 2), round(bottom - top, 2)], **made}
-        rle = run_lengths(one.mask)
         return {"type": "mask", "rle": {"size": list(rle["size"]), "counts": rle["counts"]}, **made}
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from streamer.datasets.class_names import ClassNames, one_line
 from streamer.datasets.coco import CocoDataset
 from streamer.datasets.constant_rate_video import ConstantRateVideo
 from streamer.datasets.cvat import CvatDataset
@@ -146,13 +147,13 @@ def _write(
     on_read: Callable[[float], None] | None,
 ) -> Exported:
     rate = stored.stream.get("rate")
-    labels = dict(stored.labels)
+    names = ClassNames(stored.labels)
     info = DatasetInfo(
         folder=folder,
-        source=stored.stream["source"],
+        source=one_line(stored.stream["source"]),
         width=stored.size[0],
         height=stored.size[1],
-        labels=labels,
+        labels=names.written,
         rate=None if rate is None else Fraction(rate),
         every=every,
         pictures=video is not None,
@@ -177,7 +178,7 @@ def _write(
             try:
                 found = StoredFrame.of(line)
                 for one in found.objects:  # of classes that the detector's label map does not name
-                    labels.setdefault(one.class_id, one.class_name)
+                    names.add(one.class_id, one.class_name)
                 if frame is not None and isinstance(dataset, HasPictures):
                     _write_picture(frame, dataset.picture(found))
                 if frame is not None and copy is not None:
@@ -193,6 +194,7 @@ def _write(
         if copy is not None:
             copy.finish()
     notes = [f"{count} of {objects} objects are {what}" for what, count in dataset.lost.items()]
+    notes += names.notes()
     if stored.end is None:
         notes.append("the records have no end line: the run was killed or failed, or goes on")
     return Exported(frames, objects, tuple(notes))

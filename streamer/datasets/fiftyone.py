@@ -54,7 +54,7 @@ class FiftyOneDataset:
     def _object(self, one: StoredObject) -> dict[str, Any]:
         left, top, right, bottom = one.box_xyxy
         crop = one.crop()
-        said: dict[str, Any] = {"label": one.class_name, "confidence": one.score}
+        said: dict[str, Any] = {"label": self._info.labels[one.class_id], "confidence": one.score}
         if one.track_id is not None:
             said["index"] = one.track_id
         if crop is None:

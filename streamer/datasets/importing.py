@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from streamer.analysis.observation import observe
+from streamer.datasets.class_names import ClassNames
 from streamer.datasets.coco_reader import CocoReader
 from streamer.datasets.corrected import CorrectedObject
 from streamer.datasets.cvat_reader import CvatReader
@@ -119,7 +120,7 @@ class _Import:
         self._stored = stored
         self._reader = reader
         self._on_progress = on_progress
-        self._ids = {name: class_id for class_id, name in sorted(stored.labels.items(), reverse=True)}
+        self._names = ClassNames(stored.labels)
         self._new_tracks: dict[str, int] = {}
         """Tracks without an identity that is kept, numbered from 0: theirs come after all that are kept."""
         self._next_track = 1
@@ -132,6 +133,8 @@ class _Import:
         for place, line in enumerate(stored.frames(on_read=self._on_progress)):
             frame = place if reader.by_place else line["frame"]
             used.add(frame)
+            for known in line["instances"]:  # of classes that the detector's label map does not name
+                self._names.add(known["class_id"], known["class"])
             kept: dict[str, Any] = {
                 key: line[key] for key in ("type", "frame", "pts", "time_s", "utc", "cut", "cover") if key in line
             }
@@ -147,7 +150,7 @@ class _Import:
 
     def write(self, waiting: IO[bytes], file: IO[bytes]) -> None:
         """Write the records, with the :meth:`lines` that wait in a file."""
-        labels = {str(class_id): name for name, class_id in self._ids.items()}
+        labels = {str(class_id): name for class_id, name in sorted(self._names.own.items())}
         file.write(_encoded({**self._stored.stream, "schema": SCHEMA, "masks": "rle", "labels": labels, "tracked": True}))
         if self._new_tracks:
             for line in waiting:
@@ -170,8 +173,8 @@ class _Import:
         objects = self._reader.objects(frame)
         for one in objects:
             self._next_track = max(self._next_track, (one.track_id or 0) + 1)
-            if one.class_name not in self._ids:
-                self._ids[one.class_name] = self._new_class(one.class_name)
+            if self._names.id_of(one.class_name) is None:
+                self._add_class(one.class_name)
         objects.sort(key=lambda one: -one.score)
         made = [self._instance(one) for one in objects]
         if not made:
@@ -186,10 +189,13 @@ class _Import:
         return made
 
     def _instance(self, one: CorrectedObject) -> dict[str, Any]:
-        self.by_class[one.class_name] += 1
+        class_id = self._names.id_of(one.class_name)
+        assert class_id is not None, "it was added before"
+        name = self._names.own[class_id]
+        self.by_class[name] += 1
         return {
-            "class": one.class_name,
-            "class_id": self._ids[one.class_name],
+            "class": name,
+            "class_id": class_id,
             "score": round(one.score, 4),
             "box_xyxy": [round(edge, 2) for edge in one.box_xyxy],
             "track_id": one.track_id,
@@ -199,14 +205,16 @@ class _Import:
             "mask_carried": False,
         }
 
-    def _new_class(self, name: str) -> int:
-        """The id of a class that the detector does not name: the one in ``class 7``, else the next that is free."""
-        used = set(self._ids.values())
+    def _add_class(self, name: str) -> None:
+        """Give a class that the detector does not name an id: the one in ``class 7``, else the next that is free."""
+        used = self._names.own
         if (unnamed := _UNNAMED.fullmatch(name)) is not None and int(unnamed[1]) not in used:
-            return int(unnamed[1])
+            self._names.add(int(unnamed[1]), name)
+            return
         self._new_classes.append(name)
-        return max(used, default=0) + 1
+        self._names.add(max(used, default=0) + 1, name)
 
 
 def _encoded(line: Mapping[str, Any]) -> bytes:
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    # What UTF-8 cannot hold, half of a pair, is written as JSON escapes it.
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"

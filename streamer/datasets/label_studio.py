@@ -24,7 +24,8 @@ class LabelStudioDataset:
         self._info = info
         self._width, self._height = even_size((info.width, info.height))
         self._shapes = WaitingShapes[TrackKey](info.folder)
-        self._scores: dict[TrackKey, float] = {}
+        self._scores: dict[TrackKey, tuple[float, int]] = {}
+        """The best score of a region, and how many of its rectangles have it."""
         self._frames = 0
         self._keys = TrackKeys()
 
@@ -38,7 +39,9 @@ class LabelStudioDataset:
             percent = (left / self._width, top / self._height, (right - left) / self._width, (bottom - top) / self._height)
             values = dict(zip(("x", "y", "width", "height"), (round(100 * share, 6) for share in percent), strict=True))
             self._shapes.add(key, self._frames, json.dumps({**values, "rotation": 0}))
-            self._scores[key] = max(one.score, self._scores.get(key, 0.0))
+            best, having = self._scores.get(key, (one.score, 0))
+            if one.score >= best:
+                self._scores[key] = one.score, having + 1 if one.score == best else 1
         if self._keys.alone > alone:
             self.lost["a region of one frame each, since they have no track of their own"] += self._keys.alone - alone
         self._frames += 1
@@ -66,6 +69,8 @@ class LabelStudioDataset:
             '<VideoRectangle name="box" toName="video"/></View>\n',
             encoding="utf-8",
         )
+        if other := sum(len(self._shapes.frames(key)) - having for key, (_, having) in self._scores.items()):
+            self.lost["without their own score: a region has its best one"] = other
         self._shapes.remove()
 
     def close(self) -> None:
@@ -74,6 +79,6 @@ class LabelStudioDataset:
 
     def _head(self, key: TrackKey) -> str:
         class_id, track, number = key
-        name = f"untracked{number}" if track is None else f"track{track}-class{class_id}"
-        made = {"id": name, "type": "videorectangle", "from_name": "box", "to_name": "video", "score": self._scores[key]}
+        name = f"untracked{number}" if number else f"track{track}-class{class_id}"
+        made = {"id": name, "type": "videorectangle", "from_name": "box", "to_name": "video", "score": self._scores[key][0]}
         return json.dumps({**made, "meta": {} if track is None else {"track_id": track}})

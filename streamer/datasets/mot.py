@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from streamer.datasets.dataset import DatasetInfo
-from streamer.datasets.sequence import Sequence
+from streamer.datasets.sequence import TWICE, Sequence
 from streamer.datasets.stored_frame import StoredFrame
 
 
@@ -14,7 +14,8 @@ class MotDataset:
     """Implements ``Dataset``: a sequence's folder with ``gt/gt.txt``, ``seqinfo.ini`` and pictures in ``img1``.
 
     Pixels are counted from 0, as TrackEval and most readers
-    do; motmetrics takes 1 away from left and top. The class is written as 1 for all: evaluation knows persons only.
+    do; motmetrics takes 1 away from left and top. The class is written as 1 for all: evaluation knows persons only. Of a track
+    that is twice in a frame the surest object is written: readers refuse the frame else.
     """
 
     def __init__(self, info: DatasetInfo) -> None:
@@ -28,10 +29,15 @@ class MotDataset:
     def add(self, frame: StoredFrame) -> None:
         """Write the lines of a frame."""
         self._sequence.begin_frame()
-        for one in frame.objects:
+        written: set[int] = set()
+        for one in sorted(frame.objects, key=lambda one: -one.score):
             if one.track_id is None:
                 self.lost["left out, since they have no track"] += 1
                 continue
+            if one.track_id in written:
+                self.lost[TWICE] += 1
+                continue
+            written.add(one.track_id)
             if one.mask is not None:
                 self.lost["without their mask"] += 1
             self.lost["without their class and score"] += 1

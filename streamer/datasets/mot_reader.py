@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from streamer.datasets.classes_of_tracks import ClassesOfTracks
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
 from streamer.datasets.lines_by_frame import LinesByFrame
 from streamer.datasets.sequence import lines_of
@@ -17,7 +18,7 @@ _CLASSES = {-1: "person", 1: "person", 3: "car", 4: "bicycle", 5: "motorcycle", 
 class MotReader:
     """``gt.txt``, or results: ``frame, id, left, top, width, height, confidence, class, …``, frames from 1, pixels from 0.
 
-    Our exports say class 1 of all: a track that the records have is of the class that it has there.
+    Our exports say class 1 of all: a track that the records have is of the class that it has there, in that frame or before.
     """
 
     by_place = True
@@ -30,12 +31,7 @@ class MotReader:
         file = lines_of(path)
         self._truth = file.name == "gt.txt"
         self._lines = LinesByFrame(file, lambda line: (_frame_of(line) - 1) * every)
-        self._class_of = {
-            one["track_id"]: one["class"]
-            for line in stored.frames()
-            for one in line["instances"]
-            if one.get("track_id") is not None
-        }
+        self._classes = ClassesOfTracks(stored)
 
     @property
     def frames(self) -> set[int]:
@@ -44,9 +40,9 @@ class MotReader:
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
-        return [made for line in self._lines.lines(frame) if (made := self._object(line)) is not None]
+        return [made for line in self._lines.lines(frame) if (made := self._object(frame, line)) is not None]
 
-    def _object(self, line: str) -> CorrectedObject | None:
+    def _object(self, place: int, line: str) -> CorrectedObject | None:
         values = [float(part) for part in line.split(",")]
         if len(values) < 6:
             raise ValueError(f"{line[:60]!r}: expected frame, id, left, top, width, height, …")
@@ -55,7 +51,8 @@ class MotReader:
         if self._truth and confidence == 0:
             self.lost["left out, since they are marked as not to be counted"] += 1
             return None
-        name = self._class_of.get(track_id, _CLASSES.get(int(kind)))
+        own = self._classes.at(place, track_id)
+        name = self._classes.names.written[own[0]] if own else _CLASSES.get(int(kind))
         if name is None:
             self.lost[f"left out, since they are of MOT's class {int(kind)}"] += 1
             return None

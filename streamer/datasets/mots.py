@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from streamer.datasets.dataset import DatasetInfo
-from streamer.datasets.sequence import Sequence
+from streamer.datasets.sequence import TWICE, Sequence
 from streamer.datasets.stored_frame import StoredFrame
 from streamer.instances import Bools
 from streamer.sinks.coco_masks import Crop, rles
 
-_CLASSES = {"car": 1, "person": 2, "pedestrian": 2}
+CLASSES = {"car": 1, "person": 2, "pedestrian": 2}
+"""Numbers of MOTS's classes."""
 _MOST_TRACK = 999
 """An object's number is that of its class times a thousand, and its track."""
 
@@ -39,8 +40,9 @@ class MotsDataset:
         self._sequence.begin_frame()
         width, height = self._info.width, self._info.height
         taken: Bools = np.zeros((height, width), np.bool_)
+        written: set[int] = set()
         for one in sorted(frame.objects, key=lambda one: -one.score):
-            class_number, crop = _CLASSES.get(one.class_name), one.crop()
+            class_number, crop = CLASSES.get(one.class_name), one.crop()
             if class_number is None:
                 self.lost["left out, since they are neither persons nor cars"] += 1
             elif one.track_id is None:
@@ -49,18 +51,22 @@ class MotsDataset:
                 self.lost[f"left out, since their track is above {_MOST_TRACK}"] += 1
             elif crop is None:
                 self.lost["left out, since they have no mask"] += 1
+            elif (number := 1000 * class_number + one.track_id) in written:
+                self.lost[TWICE] += 1
             else:
                 h, w = crop.mask.shape
                 taken_here = taken[crop.y0 : crop.y0 + h, crop.x0 : crop.x0 + w]
                 free = crop.mask & ~taken_here
+                if not free.any():
+                    self.lost["left out, since surer ones have all of their pixels"] += 1
+                    continue
                 if np.count_nonzero(free) < np.count_nonzero(crop.mask):
                     self.lost["without the pixels that another one has"] += 1
                 taken_here |= free
-                if free.any():
-                    (rle,) = rles([Crop(crop.x0, crop.y0, free)], width, height)
-                    assert rle is not None
-                    number = 1000 * class_number + one.track_id
-                    self._sequence.write(f" {number} {class_number} {height} {width} {rle['counts']}")
+                (rle,) = rles([Crop(crop.x0, crop.y0, free)], width, height)
+                assert rle is not None
+                written.add(number)
+                self._sequence.write(f" {number} {class_number} {height} {width} {rle['counts']}")
                 self.lost["without their score"] += 1
 
     def finish(self) -> None:

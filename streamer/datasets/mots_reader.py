@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from streamer.datasets.classes_of_tracks import ClassesOfTracks
 from streamer.datasets.corrected import OUTSIDE, CorrectedObject
 from streamer.datasets.lines_by_frame import LinesByFrame
+from streamer.datasets.mots import CLASSES
 from streamer.datasets.sequence import lines_of
 from streamer.sinks.coco_masks import Rle, tight_box
 from streamer.sinks.stored import StoredRecords
@@ -17,7 +19,10 @@ _IGNORED = 10
 
 
 class MotsReader:
-    """Lines ``frame id class height width rle``, frames from 1; the id is the class times a thousand, and the track."""
+    """Lines ``frame id class height width rle``, frames from 1; the id is the class times a thousand, and the track.
+
+    A track that the records have is of the class that it has there, where that is one of the same number.
+    """
 
     by_place = True
     names_empty_frames = False
@@ -26,6 +31,7 @@ class MotsReader:
         """A frame of the file is ``every`` frames of the records. Raises ``ValueError`` and ``OSError``."""
         self.lost: Counter[str] = Counter()
         self._size = stored.size
+        self._classes = ClassesOfTracks(stored)
         self._lines = LinesByFrame(lines_of(path), lambda line: (_frame_of(line) - 1) * every)
 
     @property
@@ -35,9 +41,9 @@ class MotsReader:
 
     def objects(self, frame: int) -> list[CorrectedObject]:
         """The objects of a frame."""
-        return [made for line in self._lines.lines(frame) if (made := self._object(line)) is not None]
+        return [made for line in self._lines.lines(frame) if (made := self._object(frame, line)) is not None]
 
-    def _object(self, line: str) -> CorrectedObject | None:
+    def _object(self, place: int, line: str) -> CorrectedObject | None:
         parts = line.split(" ")
         if len(parts) != 6:
             raise ValueError(f"{line[:60]!r}: expected frame id class height width rle")
@@ -53,7 +59,11 @@ class MotsReader:
         if box is None:
             self.lost[OUTSIDE] += 1
             return None
-        return CorrectedObject(class_name=_CLASSES[kind], score=1.0, track="", track_id=number % 1000, box_xyxy=box, mask=mask)
+        track_id = number % 1000
+        names = self._classes.names
+        own = (one for one in self._classes.at(place, track_id) if CLASSES.get(names.own[one]) == kind)
+        name = next((names.written[one] for one in own), _CLASSES[kind])
+        return CorrectedObject(class_name=name, score=1.0, track="", track_id=track_id, box_xyxy=box, mask=mask)
 
 
 def _frame_of(line: str) -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from streamer.datasets.dataset import DatasetInfo
 
+TWICE = "left out, since a surer object of their frame has the same track"
+
 
 class Sequence:
     """Frames are counted from 1, in the order in which they are there."""

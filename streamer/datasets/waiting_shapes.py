@@ -11,7 +11,7 @@ from streamer.datasets.stored_frame import StoredObject
 
 K = TypeVar("K", bound=Hashable)
 TrackKey = tuple[int, int | None, int]
-"""Class, track, and a number for what has no track of its own."""
+"""Class, track, and a number above 0 for what belongs to nothing else: it has no track, or is there twice."""
 
 
 class TrackKeys:
@@ -28,7 +28,7 @@ class TrackKeys:
             key: TrackKey = one.class_id, one.track_id, 0
             if one.track_id is None or key in seen:
                 self.alone += 1
-                key = one.class_id, None, self.alone
+                key = one.class_id, one.track_id, self.alone
             seen.add(key)
             yield one, key
 

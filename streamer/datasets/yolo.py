@@ -47,13 +47,16 @@ class YoloDataset:
                 continue
             if one.track_id is not None:
                 self.lost["without their track"] += 1
+            if one.mask is not None and not self._outlines:
+                self.lost["without their mask"] += 1
+            self.lost["without their score"] += 1
             number = self._numbers.setdefault(one.class_id, len(self._numbers))
             lines.append(" ".join([str(number), *(f"{value:.6f}" for value in values)]))
         (self._labels / f"{frame.name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
     def finish(self) -> None:
         """Write ``data.yaml``. Its folders are relative to itself: it may be moved."""
-        names = [f"  {number}: {json.dumps(self._info.labels[class_id])}\n" for class_id, number in self._numbers.items()]
+        names = [f"  {number}: {_quoted(self._info.labels[class_id])}\n" for class_id, number in self._numbers.items()]
         text = f"train: images/train\nval: images/train\nnames:\n{''.join(names)}"
         (self._info.folder / "data.yaml").write_text(text, encoding="utf-8")
 
@@ -76,6 +79,11 @@ class YoloDataset:
             self.lost["with their holes filled"] += 1
         points = (ring + _INSIDE) / (self._info.width, self._info.height)
         return points.ravel().tolist()
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML's double quotes hold it: readers take JSON's escapes of characters beyond 16 bits for two others."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _largest_ring(crop: Crop) -> tuple[NDArray[np.float64], int, int]:

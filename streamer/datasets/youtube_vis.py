@@ -68,8 +68,8 @@ class YoutubeVisDataset:
             free = max((track for _, track, _ in keys if track is not None), default=0) + 1
             taken: set[int] = set()
             for number, key in enumerate(keys):
-                class_id, track, _ = key
-                name = track
+                class_id, track, alone = key
+                name = None if alone else track
                 if name is None or name < 1 or name in taken:
                     name, free = max(1, free), max(1, free) + 1
                 taken.add(name)
@@ -90,11 +90,12 @@ class YoutubeVisDataset:
     def _shape(self, one: StoredObject) -> list[Any]:
         left, top, right, bottom = one.box_xyxy
         box = [left, top, round(right - left, 2), round(bottom - top, 2)]
-        if one.mask is None:
+        rle = None if one.mask is None else run_lengths(one.mask)
+        area = 0 if rle is None else int(coco_mask.area(rle))
+        if rle is None or not area:
             self.lost["without a mask: only their boxes are there"] += 1
             return [None, box, round(box[2] * box[3], 2), one.score]
-        rle = run_lengths(one.mask)
-        return [{"size": rle["size"], "counts": uncompressed(rle)}, box, int(coco_mask.area(rle)), one.score]
+        return [{"size": rle["size"], "counts": uncompressed(rle)}, box, area, one.score]
 
     def _in_each_frame(self, key: TrackKey, column: int) -> Iterator[str]:
         """The entries of a list; nulls that follow one another are one text."""

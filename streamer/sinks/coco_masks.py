@@ -122,6 +122,14 @@ def polygons(crop: Crop) -> list[list[int]]:
     return [points for _, points in sorted(outlines, key=lambda outline: -outline[0])]
 
 
+def has_hole(crop: Crop) -> bool:
+    """Whether anything that is not set lies wholly within a part."""
+    if not crop.mask.size:
+        return False
+    _, levels = cv2.findContours(crop.mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return levels is not None and bool((np.asarray(levels)[0, :, 3] >= 0).any())
+
+
 def pixels(rle: Rle) -> Plane:
     """The mask of a whole picture, uint8 (height, width) of 0 and 1. Raises ``ValueError`` where the runs do not fill it."""
     height, width = rle["size"]
