@@ -73,6 +73,8 @@ def _prepare(address: str) -> None:
             environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         given = "RAY_AUTH_TOKEN" in environment or "RAY_AUTH_TOKEN_PATH" in environment
         environment["RAY_AUTH_MODE"] = "token" if given else "disabled"
+    if address == AUTO:
+        address = environment.get("RAY_ADDRESS") or AUTO
     if address in (AUTO, LOCAL):
         return
     host, colon, port = address.rpartition(":")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from streamer._version import __version__
 from streamer.cluster.connection import connected
 from streamer.cluster.fleet_camera import FleetCamera
 from streamer.cluster.fleet_head import NAME, FleetHead, Seen
@@ -195,7 +196,7 @@ class _Fleet:
             max_concurrency=2,  # run, and stop beside it
             scheduling_strategy="SPREAD",
         )
-        actor = kind(FleetCamera).remote()
+        actor = kind(FleetCamera).remote(__version__)
         self._runs[name] = _Run(actor, actor.run.remote(Task(name, camera, self._process, remembered()), self._head))
 
     def _hear(self, now: float) -> None:

@@ -137,7 +137,8 @@ class RayWorkforce:
         except errors.RayActorError as error:
             worker.stream = None
             told = str(error)
-            lost = isinstance(error, errors.ActorUnavailableError) or _NODE_DIED in told
+            # Of a machine that was drained Ray says so by a mark, of one that has died by words only.
+            lost = isinstance(error, errors.ActorUnavailableError) or error.preempted or _NODE_DIED in told
             with suppress(Exception):  # it may be there still, cut off
                 self.ray.kill(worker.actor)
             return Gone("was lost with its machine" if lost else "was killed or crashed", by_work=not lost)

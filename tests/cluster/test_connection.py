@@ -19,6 +19,16 @@ def test_what_is_no_address_of_a_machine_is_refused_in_a_line(address: str) -> N
         pass
 
 
+def test_the_address_in_the_environment_is_asked_first_as_one_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with (
+        mock.patch.dict(os.environ),
+        pytest.raises(ClusterUnavailable, match="nothing answers at 127"),
+        connected("auto"),
+    ):
+        pass
+
+
 def test_what_ray_prints_in_weeks_is_not_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=lambda **_: None, shutdown=lambda: None))
     with mock.patch.dict(os.environ), connected("local"):

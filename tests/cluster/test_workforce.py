@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streamer.archive.annotation_task import AnnotationTask
+from streamer.archive.messages import Gone
 from streamer.cluster.workforce import RayWorker, RayWorkforce
 from streamer.config.annotate import load_annotate_config
 from streamer.perception.journal import DetectionJournal
@@ -49,6 +50,33 @@ def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.Monk
     assert workforce.hear([], 0.25) == []
     assert slept == [0.25]
     assert (workforce.most(0), workforce.most(1)) == (2, 1)
+
+
+class _Died(Exception):
+    def __init__(self, told: str, *, preempted: bool) -> None:
+        super().__init__(told)
+        self.preempted = preempted
+
+
+@pytest.mark.parametrize(
+    ("error", "by_work"),
+    [
+        (_Died("crashed", preempted=False), True),
+        (_Died("drained", preempted=True), False),
+        (_Died("The actor died because its node has died.", preempted=False), False),
+    ],
+)
+def test_a_machine_that_was_drained_or_died_is_not_held_against_the_recording(error: _Died, by_work: bool) -> None:
+    def get(_: object) -> Any:
+        raise error
+
+    errors = SimpleNamespace(RayActorError=_Died, ActorUnavailableError=KeyError, OutOfMemoryError=MemoryError)
+    ray = SimpleNamespace(exceptions=errors, get=get, kill=lambda _: None, wait=lambda streams, **_: (streams, []))
+    worker = RayWorker("actor", iter([0]))
+    ((_, told),) = workforce_of(ray).hear([worker], 1.0)
+    assert isinstance(told, Gone)
+    assert told.by_work is by_work
+    assert worker.stream is None
 
 
 def test_who_holds_a_journal_has_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
