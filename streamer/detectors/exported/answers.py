@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -21,6 +22,9 @@ CELLS_FOR_PIXEL = 2.0
 TRUED_PIXELS_FOR_CELL = 2.0
 """Pixels for one cell of a mask of the box up to which the pixels that it is pasted into decide what it is: with more, masks of
 random cells have an IoU of 0.98 without looking at them."""
+RT_DETR = "RT-DETR, D-FINE or DEIM"
+MOST_FRACTION = 1.5
+"""Of boxes that reach no further than this none has a pixel: they are fractions, as of the SSD of the ONNX model zoo."""
 BOX_CELLS_MOST = 64
 """Masks with as many cells a side as this, or fewer, are of the box and not of the picture."""
 
@@ -57,7 +61,7 @@ class Answers:
         at = np.flatnonzero((scores >= least_score) & np.isfinite(names[:rows]))
         at = at[best_first(scores[at])]
         boxes = every[at][:, [1, 0, 3, 2]] if self.y_first else every[at]
-        if self.fractions:
+        if self.fractions or (self.family == RT_DETR and every[:rows].max(initial=0.0) <= MOST_FRACTION):
             boxes = boxes * np.array(fit.input_size * 2, np.float32)
         in_picture = fit.to_picture(boxes)
         classes = np.rint(names[at]).astype(np.intp)
@@ -148,6 +152,7 @@ def _pasted(maps: Floats, boxes: Floats, in_picture: Floats, fit: Fit) -> Floats
 
 
 OWN_SIZE = Preparation("none")
+LETTERBOX = Preparation("letterbox", padding=114)
 STRETCHED = Preparation("stretch", antialiased=True)
 INTERPOLATED = Preparation("stretch")
 LEVELS = Preparation("stretch", deviation=(1.0, 1.0, 1.0), averaged=True)
@@ -155,6 +160,12 @@ AROUND_0 = Preparation("stretch", mean=(127.5,) * 3, deviation=(127.5,) * 3, ave
 SSD = "SSD with post-processing"
 _LITERT = "TFLite_Detection_PostProcess"
 _TF = {"boxes": "detection_boxes", "scores": "detection_scores", "classes": "detection_classes", "count": "num_detections"}
+_COUNTED = {
+    "YOLO, end to end with a count": ("num_dets", "det_boxes", "det_scores", "det_classes"),
+    "YOLO-NAS, end to end": ("num_predictions", "pred_boxes", "pred_scores", "pred_classes"),
+}
+"""How the names of the outputs end that hold count, boxes, scores and classes: of YOLOv6, v7 and v8 with their suppression, as
+TensorRT's EfficientNMS names them, and of YOLO-NAS."""
 
 
 def match(description: Description, place: Place) -> Answers | Miss:
@@ -162,7 +173,11 @@ def match(description: Description, place: Place) -> Answers | Miss:
     outputs = description.outputs
     names = [tensor.name.split(":")[0].lower() for tensor in outputs]
     if _TF["boxes"] in names:
-        return _tf(names)
+        return _tf(names, place)
+    for family, ends in _COUNTED.items():
+        at = [[at for at, name in enumerate(names) if name.endswith(end)] for end in ends]
+        if len(outputs) == len(ends) and all(len(each) == 1 for each in at):
+            return Answers(family, at[1][0], at[2][0], at[3][0], None, LETTERBOX, count_at=at[0][0])
     if all(tensor.name.startswith(_LITERT) for tensor in outputs) and len(outputs) == len(_TF):
         return _litert([tensor.name for tensor in outputs], place)
     boxes = [at for at, tensor in enumerate(outputs) if tensor.shape[-1:] == (4,) and len(tensor.shape) in (2, 3)]
@@ -170,7 +185,8 @@ def match(description: Description, place: Place) -> Answers | Miss:
     classes = [at for at in flat if outputs[at].dtype.startswith("int")]
     scores = [at for at in flat if outputs[at].dtype.startswith("float")]
     maps = [at for at, tensor in enumerate(outputs) if len(tensor.shape) == 4 or "mask" in names[at]]
-    if len(boxes) != 1 or len(classes) != 1 or len(scores) != 1 or len(maps) > 1 or len(outputs) != 3 + len(maps):
+    known = 3 + len(maps) + _joints([tensor.shape for at, tensor in enumerate(outputs) if at not in (*boxes, *flat, *maps)])
+    if len(boxes) != 1 or len(classes) != 1 or len(scores) != 1 or len(maps) > 1 or len(outputs) != known:
         fits = (len(boxes) == 1) + (len(classes) == 1) + (len(scores) == 1)
         return Miss(
             "torchvision or RT-DETR", fits, "it has outputs for boxes [N, 4], scores [N] and classes [N] in whole numbers"
@@ -181,8 +197,13 @@ def match(description: Description, place: Place) -> Answers | Miss:
     if batched or sized:
         # D-FINE-seg, which says its size so, scales with OpenCV; the others do with Pillow.
         preparation = INTERPOLATED if "img_size" in description.metadata else STRETCHED
-        return Answers("RT-DETR, D-FINE or DEIM", boxes[0], scores[0], classes[0], masks, preparation)
+        return Answers(RT_DETR, boxes[0], scores[0], classes[0], masks, preparation)
     return Answers(TORCHVISION, boxes[0], scores[0], classes[0], masks, OWN_SIZE)
+
+
+def _joints(others: Sequence[tuple[int | None, ...]]) -> int:
+    """How many of the outputs are joints [N, K, 3] and their scores [N, K], of Keypoint R-CNN, which are not looked at."""
+    return 2 if sorted(len(shape) for shape in others) == [2, 3] and any(shape[2:] == (3,) for shape in others) else 0
 
 
 def _litert(names: list[str], place: Place) -> Answers:
@@ -193,7 +214,7 @@ def _litert(names: list[str], place: Place) -> Answers:
     return Answers(SSD, boxes, scores, classes, None, preparation, count_at=count, fractions=True, y_first=True)
 
 
-def _tf(names: list[str]) -> Answers | Miss:
+def _tf(names: list[str], place: Place) -> Answers | Miss:
     missing = [name for name in _TF.values() if name not in names]
     if missing:
         return Miss("TF Object Detection API", 4 - len(missing), f"it has no output {', '.join(missing)}")
@@ -205,7 +226,8 @@ def _tf(names: list[str]) -> Answers | Miss:
         at["scores"],
         at["classes"],
         masks,
-        LEVELS,
+        # It scales pictures of any size itself, and many keep their proportions.
+        LEVELS if place.size else replace(LEVELS, resize="none"),
         count_at=at["count"],
         fractions=True,
         y_first=True,

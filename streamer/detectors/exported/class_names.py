@@ -46,7 +46,7 @@ def class_names(
 
 
 def _from_0(reader: Reader) -> bool:
-    return reader.family.startswith(("YOLO", "RT-DETR"))
+    return reader.family.startswith(("YOLO", "RT-DETR", "PaddleDetection"))
 
 
 def _fitting(labels: Mapping[int, str], description: Description, reader: Reader, path: str) -> Mapping[int, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detectors.device import AUTO
+from streamer.detectors.exported import side_inputs
 from streamer.detectors.exported.beside import described
 from streamer.detectors.exported.class_names import class_names
 from streamer.detectors.exported.description import Description
@@ -80,6 +81,7 @@ class ExportedDetector:
         self._lock = threading.Lock()
         self._told_no_numbers = False
         told = told_of(file)
+        network.description = told.added(network.description)
         known, size = _known(network, self._place)
         self.contract: Mapping[str, str] = known.contract()
         place = replace(self._place, size=size)
@@ -169,9 +171,8 @@ def place_of(description: Description) -> Place:
             f"{description.file}: {place}; its inputs: {inputs or 'none'}", hint="export it for one RGB picture"
         )
     others = [tensor for tensor in description.inputs if tensor is not place.tensor]
-    strange = [tensor for tensor in others if not (tensor.dtype in ("int64", "int32", "float32") and tensor.shape[-1:] == (2,))]
-    if strange or len(others) > 1:
-        names = ", ".join(f"{tensor.name} {tensor}" for tensor in others)
+    if strange := side_inputs.unknown(others):
+        names = ", ".join(f"{tensor.name} {tensor}" for tensor in strange)
         raise DetectorContractError(
             f"{description.file} takes more than a picture: {names}",
             hint="streamer gives a picture and its size (orig_target_sizes) only; export it for one picture",
@@ -180,11 +181,11 @@ def place_of(description: Description) -> Place:
 
 
 def _feeds(description: Description, place: Place, picture: NDArray[Any], size: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """The picture, and its size (width, height) where a file wants to know that."""
+    """The picture, and what a file wants to know of its ``size`` (width, height)."""
     feeds = {place.tensor.name: picture}
     for tensor in description.inputs:
         if tensor is not place.tensor and tensor.name != place.tensor.name:
-            feeds[tensor.name] = np.array(size if len(tensor.shape) == 1 else [size], tensor.dtype)
+            feeds[tensor.name] = side_inputs.value(tensor, size)
     return feeds
 
 

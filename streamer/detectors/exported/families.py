@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streamer.detectors.exported import answers, nanodet_rows, queries, yolo, yolox
+from streamer.detectors.exported import answers, finished_rows, nanodet_rows, queries, yolo, yolox
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Reader
 from streamer.detectors.exported.recognition import Match, Miss, Place, nearest
@@ -16,6 +16,7 @@ MATCHES: Mapping[str, Match] = {
     "yolox": yolox.match,
     "rf-detr": queries.match,
     "answers": answers.match,
+    "rows": finished_rows.match,
 }
 """In this order: what is more particular comes first."""
 LIBREYOLO = ("yolox", "yolo9", "yolo9_p2", "rfdetr", *queries.SIGMOID)
@@ -36,14 +37,14 @@ _BATCHED_MAP = 4
 
 def _maps_alone(description: Description, place: Place) -> str | None:
     """What a file is that answers with maps of the picture and no boxes; None where it may be something else."""
-    maps = [tensor for tensor in description.outputs if _is_map(tensor.shape, place)]
-    others = [tensor for tensor in description.outputs if tensor not in maps]
-    if len(maps) != 1:
-        return None
-    if not others:
+    maps = [tensor.shape for tensor in description.outputs if _is_map(tensor.shape, place)]
+    others = [tensor.shape for tensor in description.outputs if tensor.shape not in maps]
+    if len(maps) == 1 and not others:
         return "a model of depth or of semantic segmentation, which tells no objects apart"
-    shape, other = maps[0].shape, others[0].shape
-    if len(others) == 1 and len(shape) == _BATCHED_MAP and other[:2] == shape[:2] and other[2:] != (4,):
+    batched = [shape[:2] for shape in maps if len(shape) == _BATCHED_MAP]
+    boxes = any(shape[-1:] in ((4,), (5,)) for shape in others)
+    # Some give what lies between the layers, too.
+    if not boxes and any(len(shape) == _BATCHED_MAP - 1 and shape[:2] in batched for shape in others):
         return "a model that gives masks and classes without boxes, as MaskFormer and Mask2Former do"
     return None
 
@@ -69,7 +70,7 @@ def recognise(description: Description, place: Place, only: str | None = None) -
             hint="streamer needs one that detects or segments objects",
         )
     shapes = [tensor.shape for tensor in description.outputs]
-    if len(shapes) == 1 and len(shapes[0]) <= 2:
+    if len(shapes) == 1 and len(shapes[0]) <= 2 and not finished_rows.is_one(description):
         raise DetectorContractError(
             f"{description.file} looks like a classification model: its only output is {description.outputs[0]}",
             hint="streamer needs one that detects or segments objects",

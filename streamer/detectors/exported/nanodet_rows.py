@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamer.detectors.exported import yolox
 from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import Arrays, Floats, Found, best_first, kept_boxes, unbatched
 from streamer.detectors.exported.picture_input import Fit, Preparation
@@ -74,6 +75,7 @@ def match(description: Description, place: Place) -> NanoDetRows | Miss:
         rows, columns = shapes[0]
         classes = columns - 4 * BINS
         # The older one has as many rows as YOLOX: only the numbers of COCO's classes tell it apart.
-        if classes > 0 and (rows == plus or (rows == plain and columns == _COCO_ROW)):
-            return NanoDetRows(next(iter(found)), classes, plus=rows == plus)
+        of_plus = rows == plus and not yolox.is_one(place, columns)
+        if classes > 0 and (of_plus or (rows == plain and columns == _COCO_ROW)):
+            return NanoDetRows(next(iter(found)), classes, plus=of_plus)
     return Miss("NanoDet", len(found) == 1, f"it has one output [1, {plus or 'places'}, classes + {4 * BINS}]")

@@ -16,7 +16,7 @@ from streamer.detectors.exported.description import Description
 from streamer.detectors.exported.found import MOST_KEPT, Arrays, Floats, Found, Rows, best_first, corners, unbatched
 from streamer.detectors.exported.grid_masks import from_maps
 from streamer.detectors.exported.picture_input import IMAGENET_DEVIATION, IMAGENET_MEAN, Fit, Preparation
-from streamer.detectors.exported.recognition import Miss, Place, sizes
+from streamer.detectors.exported.recognition import Miss, Place, cells, sizes
 
 Scores = Literal["sigmoid", "softmax", "probabilities"]
 """What the scores are: logits of each class by itself, of one class in all (of which the last is "nothing"), or final."""
@@ -42,7 +42,7 @@ class Queries:
     def read(self, outputs: Arrays, fit: Fit, least_score: float) -> Found:
         """See :class:`Reader`."""
         given = unbatched(outputs[self.scores_at]).astype(np.float32, copy=False)
-        scores = _probabilities(given, self.scores)
+        scores = probabilities(given, self.scores)
         if self.scores == "softmax":
             # Of one class in all: a query is of its best one only.
             scores = np.where(np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None], scores, -1.0)
@@ -63,7 +63,8 @@ class Queries:
         return Found(in_picture, flat[at], classes, masks)
 
 
-def _probabilities(given: Floats, kind: Scores) -> Floats:
+def probabilities(given: Floats, kind: Scores) -> Floats:
+    """Scores (N, classes) of what a network gives for each class."""
     if kind == "probabilities":
         return given
     if kind == "sigmoid":
@@ -93,7 +94,7 @@ _BOXES = ("dets", "box")
 _SCORES = ("labels", "logits", "scores", "classes")
 
 
-def match(description: Description, place: Place) -> Queries | Miss:  # noqa: ARG001  # the input's size plays no part here
+def match(description: Description, place: Place) -> Queries | Miss:
     """This family's reader for the file, or what is missing."""
     found = sizes(description)
     whole = all(description.outputs[at].dtype.startswith("float") for at in found)
@@ -105,12 +106,10 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
     scores = [at for at, shape in rows.items() if at not in boxes and boxes and shape[0] == rows[boxes[0]][0]]
     if not whole or len(boxes) != 1 or len(scores) != 1 or len(found) != 2 + len(maps) or len(maps) > 1:
         return Miss("RF-DETR", len(boxes), "it has outputs [1, queries, 4] and [1, queries, classes], and maybe masks")
-    if rows[boxes[0]][0] > MOST_QUERIES:
-        return Miss(
-            "RF-DETR",
-            2,
-            f"it has {MOST_QUERIES} boxes at most, not {rows[boxes[0]][0]} to suppress: export its post-processing too",
-        )
+    count = rows[boxes[0]][0]
+    if count > MOST_QUERIES or count in [cells(place.size, strides) for strides in ((8, 16, 32), (8, 16, 32, 64))]:
+        what = f"it has {MOST_QUERIES} boxes at most, and not {count} to suppress"
+        return Miss("RF-DETR", 2, f"{what}: export its post-processing too, or say family: places")
     if maps and found[maps[0]][0] != rows[boxes[0]][0]:
         return Miss("RF-DETR", 2, "its masks are not as many as its boxes")
     name = description.outputs[scores[0]].name.lower()
@@ -127,9 +126,14 @@ def match(description: Description, place: Place) -> Queries | Miss:  # noqa: AR
 
 def _preparation(description: Description) -> Preparation:
     """As the file's metadata say: stretched, with the mean and deviation that stand there, in 0..1, if any do."""
-    mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
     usual = replace(STRETCHED, antialiased=description.metadata.get("model_family") not in INTERPOLATED)
-    return usual if mean is None or deviation is None or 0.0 in deviation else replace(usual, mean=mean, deviation=deviation)
+    return normalised(description, usual) or usual
+
+
+def normalised(description: Description, usual: Preparation) -> Preparation | None:
+    """``usual`` with the mean and deviation of the metadata, which stand there in 0..1; None where none do."""
+    mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
+    return None if mean is None or deviation is None or 0.0 in deviation else replace(usual, mean=mean, deviation=deviation)
 
 
 def _three(text: str) -> tuple[float, float, float] | None:

@@ -1,17 +1,21 @@
-"""What a small YAML beside a model file says of it: ``model.yaml`` for ``model.onnx``. No other detector reads YAML."""
+"""What a small YAML beside a model file says of it: ``model.yaml`` for ``model.onnx``."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from streamer.detectors.exported import places
 from streamer.detectors.exported.answers import Answers
 from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.finished_rows import COLUMNS, SIDES, FinishedRows
 from streamer.detectors.exported.found import Reader
 from streamer.detectors.exported.picture_input import IMAGENET_DEVIATION, IMAGENET_MEAN, Preparation, Resize
+from streamer.detectors.exported.places import Places, Sides
 from streamer.detectors.exported.queries import Queries, Scores
 from streamer.detectors.exported.yolo import Form, Yolo
 from streamer.detectors.label_file import read_labels
@@ -20,23 +24,25 @@ from streamer.suggest import nearest
 
 log = logging.getLogger(__name__)
 
-FAMILIES = ("yolo", "yolox", "nanodet", "rf-detr", "answers", "queries")
+FAMILIES = ("yolo", "yolox", "nanodet", "rf-detr", "answers", "queries", "places", "rows")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "family": FAMILIES,
     "colour": ("rgb", "bgr"),
     "scaling": ("0..1", "0..255", "imagenet", "-1..1"),
     "resize": ("letterbox", "corner", "stretch", "none"),
     "layout": ("columns", "rows", "objectness", "final"),
-    "boxes": ("xyxy", "yxyx"),
+    "boxes": ("xyxy", "yxyx", "cxcywh"),
     "unit": ("pixels", "fractions"),
     "scores": ("sigmoid", "softmax", "probabilities"),
 }
 """Keys that take one of a few words."""
-KEYS = (*CHOICES, "labels", "padding", "outputs")
+KEYS = (*CHOICES, "labels", "padding", "outputs", "columns", "overlap")
 ROLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "answers": (("boxes", "scores", "classes"), ("masks", "count")),
     "queries": (("boxes", "scores"), ("masks",)),
     "yolo": (("rows",), ("prototypes",)),
+    "places": (("boxes", "scores"), ()),
+    "rows": (("rows",), ("classes", "masks", "count")),
 }
 """By family the outputs that must be named and those that may be."""
 _LEVELS = {
@@ -58,6 +64,16 @@ class Told:
     padding: int | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Names of outputs by their role."""
+    columns: Sequence[str] = ()
+    """What the columns of rows of finished objects hold."""
+    overlap: float = places.IOU
+
+    def added(self, description: Description) -> Description:
+        """The description with what is said of scaling, as metadata: files of some families leave that open."""
+        if (scaling := self.words.get("scaling")) is None:
+            return description
+        mean, deviation = (json.dumps([value / 255.0 for value in values]) for values in _LEVELS[scaling])
+        return replace(description, metadata={**description.metadata, "image_mean": mean, "image_std": deviation})
 
     def prepared(self, usual: Preparation) -> Preparation:
         """How pictures are prepared: as the family does it, where nothing else is said."""
@@ -75,7 +91,8 @@ class Told:
         if not self.outputs:
             return None
         at = {role: self._place(name, description) for role, name in self.outputs.items()}
-        family = self.words.get("family", "answers" if "classes" in at else "queries" if "boxes" in at else "yolo")
+        usual = "rows" if self.columns else "answers" if "classes" in at else "queries" if "boxes" in at else "yolo"
+        family = self.words.get("family", usual)
         if family not in ROLES:
             raise self.wrong(f"outputs: the family {family} has one output, which needs no name")
         needed, possible = ROLES[family]
@@ -96,6 +113,19 @@ class Told:
                 fractions=self.words.get("unit") == "fractions",
                 y_first=self.words.get("boxes") == "yxyx",
             )
+        if family == "rows":
+            return self._finished(at, shapes[at["rows"]])
+        if family == "places":
+            return Places(
+                at["boxes"],
+                at["scores"],
+                (shapes[at["scores"]] or (0,))[-1] or 0,
+                Preparation("stretch"),
+                cast("Scores", self.words.get("scores", "probabilities")),
+                cast("Sides", self.words.get("boxes", "xyxy")),
+                self.words.get("unit") == "fractions",
+                self.overlap,
+            )
         if family == "queries":
             scores = cast("Scores", self.words.get("scores", "sigmoid"))
             classes = (shapes[at["scores"]] or (0,))[-1] or 0
@@ -113,6 +143,16 @@ class Told:
         known = None if form == "final" else width - mixing - (5 if form == "objectness" else 4)
         fractions = self.words.get("unit") == "fractions"
         return Yolo(form, at["rows"], at.get("prototypes"), known, mixing, last, fractions)
+
+    def _finished(self, at: Mapping[str, int], shape: tuple[int | None, ...]) -> Reader:
+        if shape[-1:] != (len(self.columns),):
+            raise self.wrong(f"columns: there are {shape[-1] if shape else 0}, and {len(self.columns)} names for them")
+        needed = [*SIDES, "score", *(() if "classes" in at else ("class",))]
+        if missing := [column for column in needed if column not in self.columns]:
+            raise self.wrong(f"columns: {', '.join(missing)} missing")
+        fractions = self.words.get("unit") == "fractions"
+        others = (at.get(role) for role in ("classes", "masks", "count"))
+        return FinishedRows("rows", at["rows"], self.columns, Preparation("stretch"), fractions, *others)
 
     def wrong(self, what: str) -> ConfigError:
         """The error of something that is wrong in it."""
@@ -151,7 +191,13 @@ def told_of(model: Path) -> Told:
     roles = {role for needed, possible in ROLES.values() for role in (*needed, *possible)}
     if not isinstance(outputs, dict) or not all(role in roles and isinstance(name, str) for role, name in outputs.items()):
         raise told.wrong(f"outputs: expected names of outputs by {', '.join(sorted(roles))}, got {outputs!r}")
-    return Told(file, words, _labels(told, data.get("labels")), padding, outputs)
+    columns = data.get("columns", [])
+    if not isinstance(columns, list) or not all(column in COLUMNS for column in columns):
+        raise told.wrong(f"columns: expected a list of {', '.join(COLUMNS)}, got {columns!r}")
+    overlap = data.get("overlap", places.IOU)
+    if type(overlap) not in (int, float) or not 0 <= overlap <= 1:
+        raise told.wrong(f"overlap: expected a fraction 0..1, got {overlap!r}")
+    return Told(file, words, _labels(told, data.get("labels")), padding, outputs, columns, overlap)
 
 
 def _read(file: Path) -> dict[Any, Any]:

@@ -128,6 +128,8 @@ ANCHORS = 3
 """Boxes at each place of YOLOv5 and YOLOv7."""
 MOST_FINAL = 1000
 """Rows at most of a file that suppresses by itself."""
+V6_OUTPUT = "outputs"
+"""The name of YOLOv6's output: rows as of YOLOX, whose boxes are final and whose pictures are others."""
 _COCO_ROW = 84
 """Numbers of a row without objectness, of COCO's classes."""
 
@@ -152,7 +154,8 @@ def match(description: Description, place: Place) -> Yolo | Miss:
         # Of the same shape, but boxes are centre and size as fractions, and none covers another.
         return Yolo("final" if columns == 6 else "rows", at, None, names or columns - 4, preparation=STRETCHED, centres=True)
     libre = description.metadata.get("model_family", "").startswith("yolo9")
-    form = "columns" if libre else _form(rows, columns, coefficients, names, place)
+    six = description.outputs[at].name == V6_OUTPUT and rows in _numbers_of_places(place, STRIDES) and columns > 5
+    form = "columns" if libre else "objectness" if six else _form(rows, columns, coefficients, names, place)
     if form is None:
         return Miss("YOLO", 2, f"its output {rows} x {columns} fits no number of places of the input, or no number of classes")
     classes = {
@@ -182,6 +185,11 @@ def _last(shape: tuple[int, ...], place: Place) -> bool:
     return shape[2] < shape[0]
 
 
+def _numbers_of_places(place: Place, levels: Sequence[Sequence[int]]) -> set[int]:
+    """How many places networks have that have one of these ``levels``, each the strides of one network."""
+    return {number for strides in levels if (number := cells(place.size, strides))}
+
+
 def _form(rows: int, columns: int, coefficients: int, names: int, place: Place) -> Form | None:
     """How the output is laid out; None where it is none of the known ways."""
     tries = (_form_of(rows, columns, coefficients, names, place, strides) for strides in (STRIDES, RARE_STRIDES))
@@ -192,8 +200,7 @@ def _form_of(
     rows: int, columns: int, coefficients: int, names: int, place: Place, levels: Sequence[Sequence[int]]
 ) -> Form | None:
     """The same of networks that have one of these ``levels``, each the strides of one network."""
-    numbers = [cells(place.size, strides) for strides in levels]
-    places = {number for number in numbers if number}
+    places = _numbers_of_places(place, levels)
     by_anchor = {ANCHORS * number for number in places}
     least = 4 + coefficients
     if columns in places and rows > least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from streamer.detectors.exported.recognition import Miss, Place, cells, sizes
 from streamer.detectors.nanodet_boxes import Boxes
 
 STRIDES = (8, 16, 32)
+WITH_64 = (8, 16, 32, 64)
+"""Those of networks with a fourth level."""
 IOU = 0.45
 """Overlap above which the less sure box goes, of whatever class: as YOLOX's own demonstration does."""
 _OFFSETS = 0.25
@@ -40,8 +43,8 @@ class Yolox:
         picked = rows[at].astype(np.float32)
         raw = picked[:, :4]
         if float(np.median(np.abs(rows[:, :2]))) < _OFFSETS * min(fit.input_size) / 4:
-            places = _places(fit.input_size)
-            if len(places) == len(rows):
+            levels = (_places(fit.input_size, strides) for strides in (STRIDES, WITH_64))
+            if (places := next((each for each in levels if len(each) == len(rows)), None)) is not None:
                 raw = _decoded(raw, places[at])
         boxes = Boxes(corners(raw), scores[at], picked[:, 5:].argmax(axis=1))
         kept = kept_boxes(boxes, IOU, across_classes=True)
@@ -54,20 +57,29 @@ def _decoded(raw: Floats, places: Floats) -> Floats:
         return np.concatenate([(raw[:, :2] + places[:, :2]) * stride, np.exp(raw[:, 2:]) * stride], axis=1)
 
 
-def _places(size: tuple[int, int]) -> Floats:
+def _places(size: tuple[int, int], strides: Sequence[int]) -> Floats:
     """Column, row and stride (N, 3) of each place, finest level first."""
     levels = []
-    for stride in STRIDES:
+    for stride in strides:
         rows, columns = np.mgrid[0 : size[1] // stride, 0 : size[0] // stride]
         levels.append(np.stack([columns.ravel(), rows.ravel(), np.full(columns.size, stride)], axis=1))
     return np.concatenate(levels).astype(np.float32)
+
+
+_COCO_ROW = 85
+
+
+def is_one(place: Place, columns: int) -> bool:
+    """Whether four levels of rows are YOLOX's and not NanoDet-Plus': by the input's name, or as of COCO's classes."""
+    return place.tensor.name == "images" or columns == _COCO_ROW
 
 
 def match(description: Description, place: Place) -> Yolox | Miss:
     """This family's reader for the file, or what is missing."""
     found = sizes(description)
     places = cells(place.size, STRIDES)
+    numbers = (places, cells(place.size, WITH_64))
     shapes = [shape for shape in found.values() if len(shape) == 2]
-    if len(found) == 1 and shapes and places is not None and shapes[0][0] == places and shapes[0][1] > 5:
+    if len(found) == 1 and shapes and places is not None and shapes[0][0] in numbers and shapes[0][1] > 5:
         return Yolox(next(iter(found)), shapes[0][1] - 5)
     return Miss("YOLOX", len(found) == 1, f"it has one output [1, {places or 'places'}, 5 + classes]")

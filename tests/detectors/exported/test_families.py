@@ -311,6 +311,61 @@ def test_boxes_of_libreyolos_yolov9_are_corners(pad: str, expected: list[float])
     np.testing.assert_allclose(found.scores, [0.9])
 
 
+@pytest.mark.parametrize(
+    ("outputs", "picture", "family"),
+    [
+        ({"output": ((1, WITH_64, 85), "float32")}, "in", "YOLOX"),
+        ({"output": ((1, WITH_64, 40), "float32")}, "images", "YOLOX"),
+        ({"output": ((1, WITH_64, 40), "float32")}, "data", "NanoDet-Plus"),
+        ({"outputs": ((1, CELLS, 85), "float32")}, "images", "YOLO with objectness, detect"),
+    ],
+    ids=["YOLOX of COCO", "YOLOX", "NanoDet-Plus", "YOLOv6"],
+)
+def test_what_has_one_shape_is_told_apart_by_names(outputs: Outputs, picture: str, family: str) -> None:
+    tensors = [Tensor(name, shape, dtype) for name, (shape, dtype) in outputs.items()]
+    described = Description(FILE, [Tensor(picture, (1, 3, SIDE, SIDE), "float32")], tensors)
+    place = picture_place(described.inputs)
+    assert isinstance(place, Place)
+    assert recognise(described, place).family == family
+
+
+def test_offsets_of_yolox_with_four_levels() -> None:
+    reader, _ = reader_of({"output": ((1, WITH_64, 85), "float32")})
+    rows = np.zeros((1, sum((128 // stride) ** 2 for stride in (8, 16, 32, 64)), 85), np.float32)
+    # The last of the four cells of 64 pixels.
+    rows[0, -1, :6] = (0.5, 0.25, 0, 0, 0.9, 0.8)
+    found = reader.read([rows], Fit((128, 128), (128, 128), 0, 0, (128, 128)), 0.5)
+    np.testing.assert_allclose(found.boxes_xyxy, [[64, 48, 128, 112]], atol=1e-4)
+
+
+def test_finished_boxes_that_are_fractions() -> None:
+    labels, boxes, scores = zeros("RT-DETR, D-FINE or DEIM")
+    boxes[0, 4] = (0.25, 0.25, 0.75, 1.0)
+    scores[0, 4] = 0.9
+    found = read("RT-DETR, D-FINE or DEIM", [labels, boxes, scores], (640, 320))
+    np.testing.assert_allclose(found.boxes_xyxy, [[160, 80, 480, 320]])
+
+
+def test_boxes_of_keypoint_rcnn_are_used() -> None:
+    outputs: Outputs = {
+        "boxes": ((2, 4), "float32"),
+        "labels": ((2,), "int64"),
+        "scores": ((2,), "float32"),
+        "keypoints": ((2, 17, 3), "float32"),
+        "keypoints_scores": ((2, 17), "float32"),
+    }
+    reader, _ = reader_of(outputs)
+    assert (reader.family, reader.has_masks) == ("torchvision", False)
+
+
+def test_a_tf_network_that_takes_any_size_gets_the_picture_as_it_is() -> None:
+    tensors = [Tensor(name, shape, dtype) for name, (shape, dtype) in FAMILIES["TF Object Detection API"].items()]
+    described = Description(FILE, [Tensor("input_tensor", (1, None, None, 3), "uint8")], tensors)
+    place = picture_place(described.inputs)
+    assert isinstance(place, Place)
+    assert recognise(described, place).preparation.resize == "none"
+
+
 def test_a_query_of_one_class_in_all_is_of_its_best_class() -> None:
     reader = Queries(0, 1, None, 2, "softmax")
     logits = np.log(np.array([[[0.5, 0.4, 0.1], [0.05, 0.05, 0.9]]], np.float32))
@@ -330,7 +385,16 @@ def test_a_query_of_one_class_in_all_is_of_its_best_class() -> None:
         ({"map": ((1, 32, 32), "float32")}, "looks like a model of depth"),
         ({"map": ((1, 64, 64, 21), "float32")}, "looks like a model of depth"),
         ({"class": ((1, 9, 3), "float32"), "mask": ((1, 9, 16, 16), "float32")}, "as MaskFormer and Mask2Former do"),
-        ({"boxes": ((1, 1917, 4), "float32"), "scores": ((1, 1917, 3), "float32")}, "1000 boxes at most, not 1917"),
+        (
+            {
+                "class": ((1, 9, 3), "float32"),
+                "mask": ((1, 9, 16, 16), "float32"),
+                "pixels": ((1, 64, 12, 12), "float32"),
+                "last": ((1, 9, 64), "float32"),
+            },
+            "as MaskFormer and Mask2Former do",
+        ),
+        ({"boxes": ((1, 1917, 4), "float32"), "scores": ((1, 1917, 3), "float32")}, "1000 boxes at most, and not 1917"),
     ],
 )
 def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: str) -> None:
