@@ -7,10 +7,11 @@ not all. It ends with the process that started it, however that one ends: a conn
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from streamer.archive.messages import Ready, Unusable
+from streamer.archive.messages import Message, Ready, Unusable
 from streamer.archive.task import Task
 from streamer.errors import StreamerError
 from streamer.redact import redact
@@ -24,15 +25,20 @@ def unusable(error: StreamerError) -> Unusable:
 
 def work(connection: Connection, task: Task[Any]) -> None:
     """Load what the task needs, then do what comes, until the process is killed."""
+
+    def tell(message: Message) -> None:
+        with suppress(OSError):  # who started this is gone: the connection ends this process, too
+            connection.send(message)
+
     try:
         doer = task.doer()
     except StreamerError as error:
-        connection.send(unusable(error))
+        tell(unusable(error))
         return
-    connection.send(Ready())
+    tell(Ready())
     jobs = received(connection)
     while True:
-        connection.send(doer.work(jobs.get(), connection.send))
+        tell(doer.work(jobs.get(), tell))
 
 
 def main() -> None:
