@@ -32,6 +32,8 @@ from streamer.sinks.same_file import refuse_clashes
 from streamer.sinks.stored import StoredRecords
 
 _UNNAMED = re.compile(r"class (\d+)", re.ASCII)
+_AT_ONCE = 256
+"""Objects of a frame whose masks are looked at together: those of thousands would take half a gigabyte."""
 _NEW_TRACK = re.compile(rb'"track_id":"new (\d+)"')
 """Within a name there is no quotation mark without a backslash: nothing else looks like this."""
 
@@ -177,8 +179,12 @@ class _Import:
                 self._add_class(one.class_name)
         objects.sort(key=lambda one: -one.score)
         made = [self._instance(one) for one in objects]
-        if not made:
-            return made
+        for first in range(0, len(made), _AT_ONCE):
+            self._observe(frame, made[first : first + _AT_ONCE], objects[first : first + _AT_ONCE])
+        return made
+
+    def _observe(self, frame: int, made: list[dict[str, Any]], objects: list[CorrectedObject]) -> None:
+        """Add what analysis goes by."""
         found = self._stored.instances({"frame": frame, "instances": made})
         seen = observe(found, *self._stored.size)
         for said, one, foot, shape in zip(made, objects, seen.feet_xy.tolist(), seen.shapes, strict=True):
@@ -186,7 +192,6 @@ class _Import:
             said["shape"] = None if said["mask"] is None else np.packbits(shape).tobytes().hex()
             if one.track_id is None and one.track:
                 said["track_id"] = f"new {self._new_tracks.setdefault(one.track, len(self._new_tracks))}"
-        return made
 
     def _instance(self, one: CorrectedObject) -> dict[str, Any]:
         class_id = self._names.id_of(one.class_name)
