@@ -16,7 +16,7 @@ from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.cover import Cover
 from streamer.render.masks import pixels_of
 from streamer.sinks.coco_masks import Rle, pixels, pixels_in, pixels_within, refuse_damaged, rle_within
-from streamer.sinks.packed import unpack_cover, unpack_mask
+from streamer.sinks.packed import unpack_cover, unpack_masks
 from streamer.sinks.records import read_records, refuse_without_positions
 
 _MOST_CELLS = 192
@@ -93,7 +93,10 @@ class StoredRecords:
         if not found:
             return Instances.empty()
         boxes = np.array([one.get("full_box_xyxy", one["box_xyxy"]) for one in found], np.float32)
-        masks = [self._mask(one, box) for one, box in zip(found, boxes, strict=True)]
+        packed = iter(unpack_masks([one["cells"] for one in found if one.get("cells")]))
+        masks = [
+            next(packed) if one.get("cells") else self._from_pixels(one, box) for one, box in zip(found, boxes, strict=True)
+        ]
         side = max((len(mask) for mask in masks if mask is not None), default=0)
         return Instances(
             boxes_xyxy=boxes,
@@ -108,13 +111,11 @@ class StoredRecords:
             opacity=np.array([one.get("opacity", 1.0) for one in found], np.float32),
         )
 
-    def _mask(self, one: Mapping[str, Any], box: Floats) -> Floats | None:
-        if one.get("cells"):
-            return unpack_mask(one["cells"])
-        return None if one.get("mask") is None else self._from_pixels(run_lengths(one["mask"]), box)
-
-    def _from_pixels(self, mask: Rle, box: Floats) -> Floats | None:
-        """A box-relative mask from that of the whole picture; None where nothing of it is in the box."""
+    def _from_pixels(self, one: Mapping[str, Any], box: Floats) -> Floats | None:
+        """A box-relative mask from that of the whole picture; None where there is none, or nothing of it is in the box."""
+        if one.get("mask") is None:
+            return None
+        mask = run_lengths(one["mask"])
         region = pixels_of(box.tolist(), 1, *self.size)
         if mask["size"] != [self.size[1], self.size[0]]:
             raise ValueError(f"a mask of {mask['size'][1]}x{mask['size'][0]} in a picture of {self.size[0]}x{self.size[1]}")

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 
 from streamer.render.cover import Cover, Shape
 from streamer.render.rounding import LEVELS, mask_of
-from streamer.sinks.packed import pack_cover, pack_masks, unpack_cover, unpack_mask
+from streamer.sinks.packed import pack_cover, pack_masks, unpack_cover, unpack_masks
 
 
 @given(st.integers(1, 40), st.integers(0, 1000))
 def test_masks_come_back(side: int, seed: int) -> None:
     levels = np.random.default_rng(seed).integers(0, LEVELS, (side, side)).astype(np.uint8)
     mask = mask_of(levels)
-    np.testing.assert_array_equal(unpack_mask(json.loads(json.dumps(pack_masks(mask[None])[0]))), mask)
+    np.testing.assert_array_equal(unpack_masks(json.loads(json.dumps(pack_masks(mask[None]))))[0], mask)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "~", "\x00"])
 def test_anything_else_is_no_mask(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the message is zlib's or base64's own
-        unpack_mask(text)
+        unpack_masks([text])
 
 
 def test_covers_come_back() -> None:

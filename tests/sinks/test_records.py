@@ -27,7 +27,7 @@ from streamer.analysis.facts import Crossing, SceneFacts
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, SourceNotFound, StreamerError
 from streamer.instances import Instances
 from streamer.render.cover import Cover, Shape
-from streamer.sinks.packed import unpack_mask
+from streamer.sinks.packed import unpack_masks
 from streamer.sinks.records import MaskKind, Records, read_records
 from streamer.sinks.stored import StoredRecords
 from tests import strategies
@@ -72,7 +72,7 @@ def test_the_lines_of_a_run(tmp_path: Path) -> None:
     }
     person, car = first.pop("instances")
     assert first == {"type": "frame", "frame": 0, "pts": 0, "time_s": 0.0}
-    assert unpack_mask(person.pop("cells")).min() == 1.0
+    assert unpack_masks([person.pop("cells")])[0].min() == 1.0
     full = np.zeros((48, 64), np.uint8, order="F")
     full[8:28, 10:20] = 1
     assert person == {
