@@ -22,7 +22,8 @@ from streamer.suggest import nearest
 def load_class(spec: str, score_threshold: float, others: Collection[str] = (), device: str = AUTO) -> Detector:
     """An instance of the class that ``spec``, ``package.module:Class``, names; it gets ``device`` if it takes that.
 
-    A function that takes a picture is wrapped, see :class:`FunctionDetector`; any other is called as the class would be.
+    A function that takes a picture is wrapped, see :class:`FunctionDetector`; any other is called as the class would be. An
+    object with ``detect`` that the module has made is used as it is.
 
     Raises ``ConfigError`` where there is no such module or class, with the nearest of the names of ``others`` that may have
     been meant, and ``DetectorUnavailable`` for what it raises itself.
@@ -40,7 +41,15 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
             f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
         ) from error
     cls = getattr(module, class_name, None)
+    if not callable(cls) and hasattr(cls, "detect"):
+        if device != AUTO:
+            raise _takes_no_device(spec)
+        return PluginDetector(cls, spec)
     if not callable(cls):
+        if hasattr(module, class_name):
+            raise ConfigError(
+                f"the detector {spec}: {class_name} is of type {type(cls).__name__}", hint="name a class or a function"
+            )
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
         raise _no_class(spec, classes)
     try:
@@ -62,9 +71,13 @@ def _arguments(cls: Callable[..., object], spec: str, score_threshold: float, de
     """What ``cls`` takes of what there is. Raises ``ConfigError`` for a device that it does not take."""
     takes = inspect.signature(cls).parameters
     if device != AUTO and "device" not in takes:
-        raise ConfigError(f"the detector {spec} takes no device", hint="leave --device away, or let its class take device")
+        raise _takes_no_device(spec)
     given: dict[str, object] = {"score_threshold": score_threshold, "device": device}
     return {name: value for name, value in given.items() if name in takes}
+
+
+def _takes_no_device(spec: str) -> ConfigError:
+    return ConfigError(f"the detector {spec} takes no device", hint="leave --device away, or let its class take device")
 
 
 def check_class(spec: str, others: Collection[str] = ()) -> None:

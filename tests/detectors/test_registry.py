@@ -65,6 +65,9 @@ class Needy(Bright):
 class Refusing(Bright):
     def __init__(self):
         raise OSError("no weights here")
+
+made = Bright()
+threshold = 0.5
 """
 
 
@@ -152,6 +155,15 @@ def test_a_class_with_the_least_is_filled_up() -> None:
 
 
 @pytest.mark.usefixtures("module")
+def test_an_object_that_the_module_made_is_used_as_it_is() -> None:
+    detector = load_detector("lamps:made", score_threshold=0.5)
+    assert (detector.name, detector.labels) == ("lamps:made", {1: "lamp"})
+    assert len(detector.detect(np.full((8, 8, 3), 255, np.uint8))) == 1
+    with pytest.raises(ConfigError, match="lamps:made takes no device"):
+        load_detector("lamps:made", score_threshold=0.5, device="cpu")
+
+
+@pytest.mark.usefixtures("module")
 def test_the_current_directory_hides_no_installed_package(tmp_path: Path) -> None:
     load_detector("lamps:Bright", score_threshold=0.5)
     assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
@@ -175,6 +187,7 @@ def test_a_class_with_everything_keeps_it() -> None:
         ("lamps:Sized", DetectorContractError, r"expected None or \(width, height\) in pixels, got int 64"),
         ("lamps:Needy", DetectorUnavailable, "cannot be made: TypeError: .*weights"),
         ("lamps:Refusing", DetectorUnavailable, "cannot be made: OSError: no weights here"),
+        ("lamps:threshold", ConfigError, "threshold is of type float; name a class or a function"),
         ("broken:Any", DetectorUnavailable, "cannot be imported: SyntaxError"),
         ("lonely:Any", DetectorUnavailable, "a_package_that_is_not_there"),
     ],
