@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,12 @@ from typing import Any
 
 from streamer._version import __version__
 from streamer.cluster.connection import connected
-from streamer.cluster.fleet_camera import FleetCamera
 from streamer.cluster.fleet_head import NAME, FleetHead, Seen
 from streamer.cluster.fleet_messages import Ended, Task
 from streamer.cluster.head_watch import HeadWatch
 from streamer.cluster.lease import LEASE_S
-from streamer.cluster.placing import absolute, gpu_share
+from streamer.cluster.on_machine import SAME_VERSION, OnMachine, Refusal, refusal, sent
+from streamer.cluster.placing import absolute, gpu_share, not_on
 from streamer.config.live import CameraConfig, RunOptions
 from streamer.detectors.device import gpu_index
 from streamer.errors import ClusterUnavailable, ConfigError
@@ -39,6 +40,7 @@ _SILENT_S = LEASE_S + 1.0
 _END_S = 3.5
 _AGAIN_S = 5.0
 _COPIED_CORES = 0.05
+_ON_HEAD = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}}
 _HEAD_GONE = "without it no camera runs; start the cluster again, and then this command"
 
 
@@ -117,14 +119,18 @@ class _Fleet:
         self._asked_at = time.monotonic()
         self._stopping_at: float | None = None
         self._abandoned = False
+        self._avoided: set[str] = set()
+        """Machines, by Ray's identifiers, that have no streamer of this version."""
         watched = sum(not camera.only_copied for camera in cameras.values())
         self._gpus = gpu_share(ray, process.device, watched) if watched and gpu_index(process.device) is not None else 0.0
 
     def start(self) -> None:
-        """Begin. Raises ``ConfigError`` where the cluster has a fleet already."""
-        on_head = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}, "max_restarts": -1, "name": NAME}
+        """Begin. Raises ``ConfigError`` where the cluster has a fleet already, and ``ClusterUnavailable``."""
+        refused = self._ray.get(sent(self._ray, refusal).options(**_ON_HEAD).remote(__version__, FleetHead.__module__))
+        if refused is not None:
+            raise ClusterUnavailable(f"the head of the cluster keeps no fleet: {refused[1]}", hint=SAME_VERSION)
         try:
-            self._head = self._ray.remote(FleetHead).options(**on_head).remote()
+            self._head = self._ray.remote(FleetHead).options(**_ON_HEAD, max_restarts=-1, name=NAME).remote()
         except ValueError as error:
             raise ConfigError(
                 "a fleet runs on this cluster already", hint="streamer status --ray shows it; end its command first"
@@ -178,7 +184,7 @@ class _Fleet:
             if name in self._ended:
                 continue
             if run is not None and name in self._seen and self._silent_s(self._seen[name]) < _SILENT_S:
-                run.actor.stop.remote()
+                run.actor.do.remote("stop")
             else:
                 # It runs nowhere: it waits for a machine.
                 self._ended[name] = Ended()
@@ -188,16 +194,18 @@ class _Fleet:
     def _begin(self, name: str) -> None:
         camera = self._cameras[name]
         cores = camera.cores or (_COPIED_CORES if camera.only_copied else 1.0)
-        kind = self._ray.remote(
+        kind = sent(self._ray, OnMachine).options(
             num_cpus=cores,
             num_gpus=0.0 if camera.only_copied else self._gpus,
             max_restarts=-1,
             max_task_retries=-1,
             max_concurrency=2,  # run, and stop beside it
             scheduling_strategy="SPREAD",
+            label_selector=not_on(self._avoided),
         )
-        actor = kind(FleetCamera).remote(__version__)
-        self._runs[name] = _Run(actor, actor.run.remote(Task(name, camera, self._process, remembered()), self._head))
+        actor = kind.remote(__version__, "streamer.cluster.fleet_camera", "FleetCamera")
+        task = pickle.dumps(Task(name, camera, self._process, remembered()))
+        self._runs[name] = _Run(actor, actor.do.remote("run", task, self._head))
 
     def _hear(self, now: float) -> None:
         """What has ended; what could not even begin is begun anew after a while."""
@@ -212,11 +220,15 @@ class _Fleet:
         for result in ready:
             name = waiting[result]
             try:
-                ended: Ended = self._ray.get(result)
+                ended: Ended | Refusal = self._ray.get(result)
             except self._ray.exceptions.RayError as error:
                 # Ray restarts a camera by itself; this is one that cannot be made where it was placed.
                 ended = Ended(FAILED, redact(" ".join(str(error).split()))[:300], begun=False)
             self._ray.kill(self._runs.pop(name).actor)
+            if isinstance(ended, tuple):
+                self._avoid(*ended)
+                self._again_at[name] = now
+                continue
             if not ended.begun and self._stopping_at is None:
                 self._again_at[name] = now + _AGAIN_S
                 log.error("%s: cannot begin, again in %.0f s: %s", name, _AGAIN_S, ended.reason, extra={"source": name})
@@ -224,6 +236,16 @@ class _Fleet:
             self._ended[name] = ended
             if ended.reason:
                 log.error("%s: %s", name, ended.reason, extra={"source": name})
+
+    def _avoid(self, machine: str, reason: str) -> None:
+        """Begin no more cameras there. Raises ``ClusterUnavailable`` where there is no other machine, and no camera has run."""
+        if machine in self._avoided:
+            return
+        self._avoided.add(machine)
+        log.warning("%s: no camera runs there; %s", reason, SAME_VERSION)
+        others = [each for each in self._watch.machines() if each["NodeID"] not in self._avoided]
+        if not self._seen and not any(each["Resources"].get("CPU") for each in others):
+            raise ClusterUnavailable(f"no machine is left for a camera: {reason}", hint=SAME_VERSION)
 
     def _report(self, now: float) -> None:
         try:

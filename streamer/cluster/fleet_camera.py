@@ -7,13 +7,13 @@ model, could hold Python's lock for longer than the lease.
 from __future__ import annotations
 
 import os
+import pickle
 import secrets
 import threading
 import time
 from contextlib import suppress
 from typing import Any
 
-from streamer._version import __version__
 from streamer.cluster.fleet_head import Place
 from streamer.cluster.fleet_messages import READY, STOP, Ended, Task
 from streamer.cluster.lease import LEASE_S, RENEW_S, end_process_at, let_process_live
@@ -27,20 +27,17 @@ _ASK_S = 0.25
 class FleetCamera:
     """Runs one camera, while the head lets it. Ray starts it anew, there or elsewhere, when its process or machine is gone."""
 
-    def __init__(self, version: str) -> None:
-        """``version`` is that of the fleet."""
-        self._version = version
+    def __init__(self) -> None:
         self._stopping = threading.Event()
 
-    def run(self, task: Task, head: Any) -> Ended:
-        """Until the source ends or :meth:`stop` is called; ``head`` is the fleet's. Does not return when the camera crashes."""
+    def run(self, pickled: bytes, head: Any) -> Ended:
+        """Run the camera of a ``Task`` until the source ends or :meth:`stop` is called; ``head`` is the fleet's.
+
+        Does not return when the camera crashes.
+        """
         import ray
 
-        if self._version != __version__:
-            from streamer.live.run import FAILED  # large, and this process stays small
-
-            told = f"the machine {os.uname().nodename} has streamer {__version__}, the fleet {self._version}"
-            return Ended(FAILED, f"{told}; install the same version everywhere", begun=False)
+        task: Task = pickle.loads(pickled)  # of the driver
         child = start("streamer.cluster.camera_process")
         lease = _Lease(ray, head, task.name)
         try:

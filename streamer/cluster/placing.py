@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,11 @@ def absolute(settings: S) -> S:
         elif isinstance(value, Path) and address_of(value) is None:
             update[name] = value.absolute()
     return settings.model_copy(update=update)
+
+
+def not_on(machines: Collection[str]) -> dict[str, str] | None:
+    """Ray's ``label_selector`` of all machines but these, by their identifiers."""
+    return {"ray.io/node-id": f"!in({','.join(sorted(machines))})"} if machines else None
 
 
 def gpu_share(ray: Any, device: str, wanting: int | None) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from streamer._version import __version__
 from streamer.archive.inputs import Recording
 from streamer.archive.messages import Came, Finished, Message, NotHere, Ready, Unusable
 from streamer.archive.task import Doer, Task, Work
@@ -29,8 +28,7 @@ _SHARED = "input and OUTPUT must be on storage that all machines have at the sam
 class ClusterWorker:
     """Loads what the task needs, then does one recording after the other.
 
-    Each method is a stream of what ``archive`` is told. What it is given is pickled by the driver, and read here only when
-    it is known that both have the same version.
+    Each method is a stream of what ``archive`` is told. What it is given is pickled by the driver, whose version is the same.
     """
 
     def __init__(self, marks: Sequence[Path]) -> None:
@@ -38,18 +36,15 @@ class ClusterWorker:
         self._marks = marks
         self._doer: Doer | None = None
 
-    def load(self, version: str, task: bytes) -> Iterator[Message]:
-        """``Ready`` or ``Unusable``; ``version`` is the driver's."""
-        yield from _told(lambda _: self._load(version, task))
+    def load(self, task: bytes) -> Iterator[Message]:
+        """``Ready`` or ``Unusable``."""
+        yield from _told(lambda _: self._load(task))
 
     def work(self, work: bytes) -> Iterator[Message]:
         """``Came`` several times, then ``Finished``, ``Failed``, ``NotHere`` or ``Unusable``."""
         yield from _told(lambda tell: self._work(pickle.loads(work), tell))  # of the driver, as all of this
 
-    def _load(self, version: str, pickled: bytes) -> Ready | Unusable:
-        if version != __version__:
-            told = f"{_here()} has streamer {__version__}, this is {version}"
-            return Unusable(ConfigError(told, hint="install the same version everywhere"), of_machine=True)
+    def _load(self, pickled: bytes) -> Ready | Unusable:
         if (apart := self._apart()) is not None:
             return apart
         task: Task[Any] = pickle.loads(pickled)  # as above

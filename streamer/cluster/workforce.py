@@ -7,20 +7,20 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from streamer._version import __version__
-from streamer.archive.messages import Came, Gone, Message
+from streamer.archive.messages import Came, Gone, Message, Unusable
 from streamer.archive.run import ArchiveStatus, work_on_archive
 from streamer.archive.task import Task, Work
 from streamer.cluster.connection import connected
 from streamer.cluster.head_watch import HeadWatch
-from streamer.cluster.placing import absolute, gpu_share
+from streamer.cluster.on_machine import SAME_VERSION, OnMachine, Refusal, sent
+from streamer.cluster.placing import absolute, gpu_share, not_on
 from streamer.cluster.shared_folders import marked
-from streamer.cluster.worker import ClusterWorker
-from streamer.errors import ConfigError
+from streamer.errors import ClusterUnavailable, ConfigError
 from streamer.perception.journal import is_held
 
 _END_S = 2.0
@@ -63,7 +63,7 @@ class RayWorker:
         """Hand over a recording."""
         self.journal = None if work.journal is None else work.journal.absolute()
         work = replace(work, task=work.task.with_settings(absolute(work.task.settings)), journal=self.journal)
-        self.stream = self.actor.work.options(num_returns="streaming").remote(pickle.dumps(work))
+        self.stream = _stream(self.actor, "work", work)
 
 
 @dataclass(slots=True)
@@ -83,6 +83,10 @@ class RayWorkforce:
     asked: int | None
     _gpus: float = 0.0
     """Of a worker."""
+    _avoided: set[str] = field(default_factory=set)
+    """Machines, by Ray's identifiers, that have no streamer of this version."""
+    _refused: int = 0
+    """Workers that have come to be on such a machine."""
 
     def __post_init__(self) -> None:
         if self.task.gpu is not None:
@@ -95,7 +99,7 @@ class RayWorkforce:
 
     def most(self, unused: int) -> int:
         """As many as there is room for now, and no more than were asked for: machines may come and go."""
-        room = self._room() - unused
+        room = self._room() - (unused - self._refused)
         return room if self.asked is None else min(self.asked, room)
 
     def start(self) -> RayWorker:
@@ -103,9 +107,15 @@ class RayWorkforce:
         task = self.task.for_cluster()
         task = task.with_settings(absolute(task.settings))
         # It is not restarted: its recording goes to the next worker that is free, on a machine that is there.
-        kind = self.ray.remote(num_cpus=self.task.cores, num_gpus=self._gpus, max_restarts=0, scheduling_strategy="SPREAD")
-        actor = kind(ClusterWorker).remote(list(self.marks))
-        return RayWorker(actor, actor.load.options(num_returns="streaming").remote(__version__, pickle.dumps(task)))
+        kind = sent(self.ray, OnMachine).options(
+            num_cpus=self.task.cores,
+            num_gpus=self._gpus,
+            max_restarts=0,
+            scheduling_strategy="SPREAD",
+            label_selector=not_on(self._avoided),
+        )
+        actor = kind.remote(__version__, "streamer.cluster.worker", "ClusterWorker", list(self.marks))
+        return RayWorker(actor, _stream(actor, "load", task))
 
     def hear(self, workers: Sequence[RayWorker], timeout_s: float) -> list[tuple[RayWorker, Message]]:
         """What they say."""
@@ -133,7 +143,7 @@ class RayWorkforce:
     def _next(self, worker: RayWorker) -> Message:
         errors = self.ray.exceptions
         try:
-            message: Message = self.ray.get(next(worker.stream))
+            message: Message | Refusal = self.ray.get(next(worker.stream))
         except errors.RayActorError as error:
             worker.stream = None
             told = str(error)
@@ -147,16 +157,28 @@ class RayWorkforce:
             return Gone("was killed for want of memory")
         if not isinstance(message, Came):
             worker.stream = None
-        return message
+        return self._refuse(worker, *message) if isinstance(message, tuple) else message
+
+    def _refuse(self, worker: RayWorker, machine: str, reason: str) -> Unusable:
+        """Start no more on that machine."""
+        self.ray.kill(worker.actor)
+        self._avoided.add(machine)
+        self._refused += 1
+        return Unusable(ClusterUnavailable(reason, hint=SAME_VERSION), of_machine=True)
 
     def _room(self) -> int:
         """For how many workers there is room on all machines, taken or not."""
-        resources = [machine["Resources"] for machine in self.machines()]
+        resources = [machine["Resources"] for machine in self.machines() if machine["NodeID"] not in self._avoided]
         return sum(self._fit(each.get("CPU", 0.0), each.get("GPU", 0.0)) for each in resources)
 
     def _fit(self, cores: float, gpus: float) -> int:
         by_gpu = math.floor(gpus / self._gpus + 1e-6) if self._gpus else math.inf
         return int(min(cores // self.task.cores, by_gpu))
+
+
+def _stream(actor: Any, method: str, given: object) -> Any:
+    """What the worker behind ``actor`` tells of ``given``."""
+    return actor.tell.options(num_returns="streaming").remote(method, pickle.dumps(given))
 
 
 def _let_go(journal: Path | None, deadline: float) -> bool:

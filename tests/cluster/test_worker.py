@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from streamer._version import __version__
 from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.inputs import Recording
 from streamer.archive.messages import Finished, Message, NotHere, Ready, Unusable
@@ -28,9 +27,9 @@ def task_of(detector: str = "tests.bright:Bright", **given: object) -> Annotatio
     return AnnotationTask(load_annotate_config(None, {"input": "in", "output": "out", "detector": detector, **given}))
 
 
-def loaded(marks: list[Path], task: Task[Any], version: str = __version__) -> tuple[ClusterWorker, Message]:
+def loaded(marks: list[Path], task: Task[Any]) -> tuple[ClusterWorker, Message]:
     worker = ClusterWorker(marks)
-    (answer,) = worker.load(version, pickle.dumps(task))
+    (answer,) = worker.load(pickle.dumps(task))
     return worker, answer
 
 
@@ -63,10 +62,7 @@ def test_the_mark_of_a_run_that_was_killed_goes_and_is_not_taken_for_that_of_ano
         pass
 
 
-def test_another_version_and_a_detector_that_is_missing_are_said_of_the_machine() -> None:
-    _, older = loaded([], task_of(), "0.0.0")
-    assert isinstance(older, Unusable)
-    assert f"has streamer {__version__}, this is 0.0.0" in str(older.error)
+def test_a_detector_that_is_missing_is_said_of_the_machine() -> None:
     _, missing = loaded([], task_of("nowhere_installed:Detector"))
     assert isinstance(missing, Unusable)
     assert missing.of_machine

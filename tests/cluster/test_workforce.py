@@ -21,7 +21,6 @@ from tests.media import ffmpeg
 # Two recordings, one after the other; what becomes of each is printed.
 _ANNOTATE = """
 import pickle, sys
-from streamer._version import __version__
 from streamer.archive.annotation_task import AnnotationTask
 from streamer.archive.task import Work
 from streamer.cluster.worker import ClusterWorker
@@ -31,7 +30,7 @@ def task(name):
     given = {"input": video, "output": f"{folder}/{name}.mp4", "detector": "tests.archive.deadly:Lost"}
     return AnnotationTask(load_annotate_config(None, given))
 annotator = ClusterWorker([])
-print(*annotator.load(__version__, pickle.dumps(task("a"))), flush=True)
+print(*annotator.load(pickle.dumps(task("a"))), flush=True)
 for name in "ab":
     print(type(list(annotator.work(pickle.dumps(Work(task(name)))))[-1]).__name__, flush=True)
 """
@@ -40,7 +39,7 @@ for name in "ab":
 def workforce_of(ray: Any) -> RayWorkforce:
     """One of two cores."""
     task = AnnotationTask(load_annotate_config(None, {"input": "in", "output": "out"}))
-    return RayWorkforce(ray, lambda: [{"Resources": {"CPU": 2.0}}], task, [], None)
+    return RayWorkforce(ray, lambda: [{"NodeID": "c0ffee", "Resources": {"CPU": 2.0}}], task, [], None)
 
 
 def test_while_nobody_is_there_to_be_heard_time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:
