@@ -1,7 +1,12 @@
-"""Every figure of the README and the docs, one after the other: ``make bench``, or ``python -m benchmarks [NAME …]``."""
+"""Every figure of the README and the docs, one after the other: ``make bench``, or ``python -m benchmarks [NAME …]``.
+
+``python -m benchmarks NAME --OPTION …`` hands one benchmark its own options; ``NAME --help`` says which they are.
+"""
 
 from __future__ import annotations
 
+import itertools
+import shlex
 import subprocess
 import sys
 
@@ -41,18 +46,27 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    names = list(itertools.takewhile(lambda argument: not argument.startswith("-"), arguments))
+    options = arguments[len(names) :]
+    if not names and options in (["-h"], ["--help"]):
+        print(f"{__doc__}\nNAME is one of {', '.join(COMMANDS)}")
+        return 0
     unknown = set(names) - set(COMMANDS)
     if unknown:
         print(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    if options and len(names) != 1:
+        print(f"{options[0]} is an option of one benchmark: name it, and no other, in front of it", file=sys.stderr)
         return 2
     OUT.mkdir(exist_ok=True)
     print(machine(), flush=True)
     failed = []
     for name in names or COMMANDS:
-        module, *arguments = COMMANDS[name]
-        print(f"\n== {name}: python -m benchmarks.{' '.join([module, *arguments])}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *arguments], check=False).returncode:
+        module, *own = COMMANDS[name]
+        own += options
+        print(f"\n== {name}: python -m benchmarks.{shlex.join([module, *own])}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *own], check=False).returncode:
             failed.append(name)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
