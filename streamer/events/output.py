@@ -19,6 +19,7 @@ import numpy as np
 from streamer.errors import OutputWriteFailed, StreamerError
 from streamer.events.clips import ClipCutter, Clips
 from streamer.events.event import Event
+from streamer.events.retention import remove_strays
 from streamer.events.store import EventStore
 from streamer.events.tracker import Change, EventTracker
 from streamer.frame import Frame
@@ -59,8 +60,10 @@ class EventsOutput:
         utc_of: Callable[[Frame], float] = lambda frame: time.time() if frame.utc_s is None else frame.utc_s,
         patience_s: float = _ABANDON_S,
     ) -> None:
-        """Ends what a process that was killed had left open. ``utc_of`` says when a frame was taken, seconds since 1970;
-        ``patience_s`` is what clips may take at the end."""
+        """Ends what a process that was killed had left open, and removes what it had left beside it.
+
+        ``utc_of`` says when a frame was taken, seconds since 1970; ``patience_s`` is what clips may take at the end.
+        """
         self.name = f"events {folder}"
         self._folder = folder / file_stem(camera)
         self._camera = camera
@@ -78,6 +81,8 @@ class EventsOutput:
                 self._clips.begin(event)
             self._keep(self._ended(event.ended(event.start_utc if event.seen_utc is None else event.seen_utc, None)))
         self._write_kept()
+        for problem in remove_strays(self._folder, store.ids()):
+            log.warning("%s", problem)
 
     def write(self, item: Annotated) -> None:
         """Look at the next frame."""

@@ -78,6 +78,10 @@ class EventReader:
             yield from found
             after = found[-1].id
 
+    def ids(self) -> set[str]:
+        """Of all events."""
+        return {str(event_id) for (event_id,) in self._rows("SELECT id FROM events", ())}
+
     def open_events(self, camera: str | None = None) -> list[Event]:
         """Events that have not ended, of one camera or of all, oldest first."""
         among = "" if camera is None else "AND camera = ?"

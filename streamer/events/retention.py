@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from streamer.errors import OutputWriteFailed
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _EVERY_S = 60.0
 _HOUR_S = 3600.0
+_STRAY = re.compile(r"\.?([0-9A-Z]{26})(?:(?:-clean)?\.jpg(?:\.part)?|(?:-\d+)?\.(?:partial\.\w+|\w+\.partial))", re.ASCII)
+"""A picture of the event of that id, or a hidden file that becomes one or a clip."""
 
 
 class EventRetention:
@@ -68,8 +71,22 @@ class EventRetention:
 
 def remove_files(folder: Path, event: Event) -> list[str]:
     """Remove the pictures and clips of an event; what could not be removed, and why."""
+    return _removed((folder / file_stem(event.camera)).glob(f"{glob.escape(event.id)}*"))
+
+
+def remove_strays(folder: Path, events: Container[str]) -> list[str]:
+    """Remove pictures, and files that were not written to their end, of ids that are not among ``events``.
+
+    A process that was killed leaves them: a picture is there before its event is in the file of events. What could not be
+    removed, and why.
+    """
+    named = ((path, _STRAY.fullmatch(path.name)) for path in (folder.iterdir() if folder.is_dir() else ()))
+    return _removed(path for path, found in named if found is not None and found[1] not in events)
+
+
+def _removed(paths: Iterable[Path]) -> list[str]:
     problems = []
-    for path in (folder / file_stem(event.camera)).glob(f"{glob.escape(event.id)}*"):
+    for path in list(paths):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

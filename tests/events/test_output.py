@@ -101,3 +101,17 @@ def test_a_disk_that_stays_full_holds_only_so_many_changes(store: EventStore, tm
     store._connection.execute(ROOM)
     made._write_kept()
     assert store.waiting("webhook") == 1000
+
+
+def test_what_a_killed_process_left_beside_its_events_is_removed(store: EventStore, tmp_path: Path) -> None:
+    known, unknown, folder = event(1), event(2), tmp_path / "gate"
+    store.record(known)
+    folder.mkdir()
+    mine = [f"{unknown.id}.mp4", "gate.jpg", f"{unknown.id}-mine.jpg", ".other.jpg.part"]
+    theirs = [f"{known.id}{ending}" for ending in (".jpg", "-clean.jpg")] + [f".{known.id}.mov.partial"]
+    strays = [f"{unknown.id}.jpg", f"{unknown.id}-clean.jpg", f".{unknown.id}.jpg.part", f".{unknown.id}-clean.jpg.part"]
+    strays += [f".{unknown.id}.partial.mkv", f".{unknown.id}.mov.partial", f".{unknown.id}-2.mp4.partial"]
+    for name in (*mine, *theirs, *strays):
+        (folder / name).touch()
+    output(store, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*mine, *theirs])
