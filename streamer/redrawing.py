@@ -87,7 +87,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
         scene = Scene(*places, stored.labels, by_minute=config.counts is not None) if places else None
         sinks: list[Sink] = [picture_sink]
         if config.counts is not None and scene is not None:
-            counts = Counts(config.counts, scene.totals, overwrite=config.overwrite)
+            counts = Counts(config.counts, scene.totals, overwrite=config.overwrite, whole=True)
             undo.callback(counts.abandon)
             sinks.append(counts)
         renderer = Renderer(
@@ -118,7 +118,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
                 paths = dict(zip(sinks, [path for path in (output, config.counts) if path is not None], strict=True))
                 failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
-    files = [config.counts] if pipeline.abandoned else [output, config.counts]
+    files = [] if pipeline.abandoned else [output, config.counts]
     return Summary.of(
         stats,
         stored.labels,

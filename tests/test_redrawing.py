@@ -16,8 +16,10 @@ from streamer.annotation import annotate
 from streamer.errors import ConfigError, RecordsDiffer, StageFailed
 from streamer.frame import plane_views
 from streamer.instances import Instances
+from streamer.pipeline import Pipeline
 from streamer.redrawing import render
 from streamer.sinks.records import read_records
+from streamer.stats import Stats
 from tests.media import decoded_digest, ffmpeg, packet_digest
 
 ZONES = "zones:\n  half: {polygon: [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}\n"
@@ -105,6 +107,26 @@ def test_zones_are_drawn_and_counted_again(clip: Path, tmp_path: Path) -> None:
     render(clip, tmp_path / "again.mkv", records=found, zones_file=zones, counts=tmp_path / "again.csv", **ONE_THREAD)
     assert decoded_digest(tmp_path / "again.mkv", "v:0") == decoded_digest(first, "v:0")
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "first.csv").read_text()
+
+
+def test_earlier_counts_stay_when_a_run_is_given_up(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = tmp_path / "zones.yaml"
+    zones.write_text(ZONES)
+    _, found = run(clip, tmp_path)
+    output, counts = tmp_path / "again.mkv", tmp_path / "again.csv"
+    counts.write_text("precious")
+    before = sorted(tmp_path.iterdir())
+
+    class GivenUp(Pipeline):
+        def run(self) -> Stats:
+            self._on_item = lambda _: self.abandon()
+            return super().run()
+
+    monkeypatch.setattr("streamer.redrawing.Pipeline", GivenUp)
+    summary = render(clip, output, records=found, zones_file=zones, counts=counts, overwrite=True, **ONE_THREAD)
+    assert summary.files == ()
+    assert counts.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_covers_stay_whatever_else_is_drawn(clip: Path, tmp_path: Path) -> None:

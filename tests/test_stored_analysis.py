@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,12 @@ from numpy.typing import NDArray
 
 from streamer.annotation import annotate
 from streamer.config.zones import load_places
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError, OutputWriteFailed, StreamerError
 from streamer.instances import Instances
 from streamer.sinks.records import read_records
 from streamer.stored_analysis import analyse
 from tests.media import ffmpeg
+from tests.sinks.test_records import largest_file
 
 ZONES = """\
 zones:
@@ -85,6 +88,29 @@ def test_records_give_the_figures_of_the_run(tmp_path: Path, walk: Path, zones: 
     assert [(crossing["line"], crossing["track_id"], crossing["class"]) for crossing in crossings] == [("gate", 1, "person")]
     assert any("half" in one["zones"] for line in lines if line["type"] == "frame" for one in line["instances"])
     json.dumps(summary.as_dict())
+
+
+def test_earlier_counts_stay_until_there_are_new_ones(tmp_path: Path, walk: Path, zones: Path) -> None:
+    found, counts = tmp_path / "found.jsonl", tmp_path / "counts.csv"
+    annotate(walk, tmp_path / "out.mp4", detector=f"{__name__}:Bright", track=True, detections=found)
+    counts.write_text("precious")
+    before = sorted(tmp_path.iterdir())
+    with largest_file(10), pytest.raises(OutputWriteFailed, match=r"counts\.csv"):
+        analyse(found, load_places(zones), counts, overwrite=True)
+    assert counts.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == before
+    analyse(found, load_places(zones), counts, overwrite=True)
+    assert "total,line,gate,person,0,1," in counts.read_text()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_counts_go_into_a_pipe(tmp_path: Path, walk: Path, zones: Path) -> None:
+    found, pipe = tmp_path / "found.jsonl", tmp_path / "pipe"
+    annotate(walk, tmp_path / "out.mp4", detector=f"{__name__}:Bright", track=True, detections=found)
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        analyse(found, load_places(zones), pipe)
+        assert "total,line,gate,person,0,1," in reader.communicate()[0]
 
 
 def test_records_of_a_run_without_zones_do_as_well(tmp_path: Path, walk: Path, zones: Path) -> None:

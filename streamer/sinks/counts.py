@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from streamer.analysis.totals import MINUTE_S, Row, Totals
 from streamer.errors import OutputWriteFailed
+from streamer.sinks.atomic import PendingFile
 from streamer.sinks.records import open_new
 from streamer.stages import Annotated, OutputStatus
 
@@ -21,16 +23,22 @@ _LATE_S = 120.0
 class Counts:
     """Implements ``stages.Sink``. Minutes are appended once they are over, totals at the end; what is there is true.
 
-    Raises ``OutputRefused`` at construction when the file exists or cannot be written.
+    ``whole``: a file gets its name at the end, or never, and one that is there stays until then. Pipes and devices are written
+    to as ever. Raises ``OutputRefused`` at construction when the file exists or cannot be written.
     """
 
     name = "counts"
 
-    def __init__(self, path: str | os.PathLike[str], totals: Totals, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], totals: Totals, *, overwrite: bool = False, whole: bool = False) -> None:
         self.path = Path(path)
         self._totals = totals
+        special = self.path.exists() and not self.path.is_file()
+        self._pending = PendingFile(self.path, overwrite=overwrite) if whole and not special else None
         self._fd: int | None
-        self._fd, self._created = open_new(self.path, overwrite=overwrite, what="counts")
+        if self._pending is None:
+            self._fd, self._created = open_new(self.path, overwrite=overwrite, what="counts")
+        else:
+            self._fd, self._created = open_new(self._pending.temporary, overwrite=True, what="counts")
         self._begun = False
         self._minute = 0
         self._frames = 0
@@ -45,17 +53,24 @@ class Counts:
             self._append(self._totals.take_minutes(minute))
 
     def finish(self) -> None:
-        """Write the rest and the totals, and close the file. Raises ``OutputWriteFailed``."""
+        """Write the rest and the totals, and close the file.
+
+        Raises ``OutputWriteFailed``, or ``OutputRefused`` where the name of a ``whole`` file was taken meanwhile.
+        """
         self._begin()
         self._append([*self._totals.take_minutes(), *self._totals.rows()])
         self._close()
+        if self._pending is not None:
+            self._pending.commit()
 
     def abandon(self) -> None:
-        """Close the file; keep the rows that are there, or remove it when there are none."""
+        """Close the file; keep the rows that are there, or remove it when there are none, or it is not ``whole``."""
         if self._fd is not None:
             self._close()
             if self._created and not self._begun:
                 self.path.unlink(missing_ok=True)
+        if self._pending is not None:
+            self._pending.discard()
 
     def status(self) -> OutputStatus:
         """From any thread: how it is doing."""
@@ -65,7 +80,7 @@ class Counts:
     def _begin(self) -> None:
         if not self._begun and self._fd is not None:
             self._begun = True
-            if self.path.is_file():
+            if stat.S_ISREG(os.fstat(self._fd).st_mode):
                 os.ftruncate(self._fd, 0)
             self._put(as_csv([], header=True))
 
@@ -92,8 +107,8 @@ class Counts:
 
 
 def write_counts(path: str | os.PathLike[str], totals: Totals, *, overwrite: bool = False) -> None:
-    """Write a whole file. Raises ``OutputRefused`` and ``OutputWriteFailed``."""
-    counts = Counts(path, totals, overwrite=overwrite)
+    """Write all at once. Raises ``OutputRefused`` and ``OutputWriteFailed``."""
+    counts = Counts(path, totals, overwrite=overwrite, whole=True)
     try:
         counts.finish()
     finally:
