@@ -22,8 +22,8 @@ from streamer.detectors.preparing import fetch
 from streamer.errors import ConfigError
 from streamer.object_storage.addresses import address_of
 from streamer.redact import redact
-from streamer.sinks.atomic import remove_partial
 from streamer.sinks.containers import CONTAINERS
+from streamer.sinks.leftovers import remove_partial
 from streamer.sinks.picture import PICTURE_SUFFIXES
 from streamer.sources.fingerprint import fingerprint
 

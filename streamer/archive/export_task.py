@@ -13,9 +13,10 @@ from streamer.archive.exporter import Exporter
 from streamer.archive.inputs import Found, Recording, find
 from streamer.archive.task import NOT_OF_THE_RESULT, Task
 from streamer.config.export import ExportConfig
-from streamer.datasets.export import check_format, remove_unfinished
+from streamer.datasets.export import check_format
 from streamer.errors import ConfigError
 from streamer.object_storage.addresses import address_of
+from streamer.sinks.leftovers import remove_partial
 from streamer.sources.fingerprint import fingerprint
 
 _RECORDS = ".jsonl"
@@ -57,7 +58,7 @@ class ExportTask(Task[ExportConfig]):
 
     def remove_unfinished(self) -> None:
         """See ``Task``."""
-        remove_unfinished(self.settings.output)
+        remove_partial(self.settings.output)
 
     def digest(self) -> str:
         """See ``Task``. The video is known by its content."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +17,7 @@ from streamer.errors import OutputRefused, OutputWriteFailed, RecordsDiffer
 from streamer.frame import Frame, Plane, StreamInfo
 from streamer.perception.recorded import refuse_another_recording, refuse_another_stream
 from streamer.render.renderer import Renderer
+from streamer.sinks.leftovers import working_folder
 from streamer.sinks.stored import StoredRecords
 from streamer.sources.video import VideoFile
 from streamer.stages import Annotated
@@ -47,8 +47,8 @@ def write_pictures(truth: StoredRecords, judged: StoredRecords, frames: Sequence
         info = source.open()
         refuse_another_stream(truth, info)
         try:
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}.partial-", dir=folder.parent) as working:
-                made = Path(working) / "pictures"
+            with working_folder(folder) as working:
+                made = working / "pictures"
                 made.mkdir()
                 _draw(source, _Sides(truth, judged, info), frames, made)
                 made.rename(folder)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import glob
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ from streamer.datasets.youtube_vis import YoutubeVisDataset
 from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed, StreamerError
 from streamer.frame import Frame
 from streamer.perception.recorded import MatchedFrames, refuse_another_recording, refuse_another_stream
+from streamer.sinks.leftovers import working_folder
 from streamer.sinks.stored import StoredRecords
 from streamer.sources.video import VideoFile
 
@@ -49,7 +47,6 @@ FORMATS: Mapping[str, Callable[[DatasetInfo], Dataset]] = {
     "fiftyone": FiftyOneDataset,
 }
 """How a format is called, and what writes it."""
-_MOST_OF_A_NAME = 50
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
@@ -92,8 +89,8 @@ def export(
         raise OutputRefused(f"there is no folder {target.parent}", hint="make it first, or check the name")
     stored = StoredRecords(records)
     try:
-        with tempfile.TemporaryDirectory(prefix=_unfinished(target), dir=target.parent) as working:
-            folder = Path(working) / "dataset"
+        with working_folder(target) as working:
+            folder = working / "dataset"
             folder.mkdir()
             exported = _write(stored, folder, FORMATS[to], video, every, on_progress)
             if overwrite:
@@ -109,19 +106,6 @@ def check_format(to: str) -> None:
     """Raise ``ConfigError`` where there is no format of that name."""
     if to not in FORMATS:
         raise ConfigError(f"there is no format {to!r}", hint=f"take one of {', '.join(FORMATS)}")
-
-
-def remove_unfinished(output: Path) -> None:
-    """Remove what killed processes have left of a dataset; nobody may be writing to it. Of a long name, which is shortened and
-    may be another's, it stays."""
-    if len(output.name) > _MOST_OF_A_NAME:
-        return
-    for left in output.parent.glob(f"{glob.escape(_unfinished(output))}*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _unfinished(target: Path) -> str:
-    return f".{target.name[:_MOST_OF_A_NAME]}.partial-"
 
 
 def _replace(target: Path, folder: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import secrets
 import shutil
 from contextlib import suppress
 from copy import copy
@@ -13,9 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from streamer.errors import OutputRefused, OutputWriteFailed
-
-# Bytes of a name that leave room for the rest of a temporary one; file systems end at 255.
-_MAX_STEM_BYTES = 150
+from streamer.sinks.leftovers import Leftovers, hold, temporary_name
 
 
 def check_output(path: str | Path, *, source: str | Path | None = None, overwrite: bool = False) -> Path:
@@ -57,27 +53,12 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def remove_partial(path: Path) -> None:
-    """Remove the temporary files that killed processes have left of ``path``; nobody may be writing to it. Never raises.
-
-    Of a name so long that its temporary ones are shortened, and may be another file's, they stay.
-    """
-    if len(os.fsencode(path.stem)) > _MAX_STEM_BYTES:
-        return
-    stem, suffix, mark = re.escape(path.stem), re.escape(path.suffix), r"\.partial-[0-9a-f]{8}"
-    # Results of COCO have the mark at the end, and another one where they wait for other files.
-    name = re.compile(rf"\.{stem}{mark}{suffix}|\.{{1,2}}{stem}({mark})?{suffix}{mark}", re.DOTALL)
-    with suppress(OSError):
-        for entry in list(os.scandir(path.parent)):
-            if name.fullmatch(entry.name):
-                Path(entry.path).unlink(missing_ok=True)
-
-
 class PendingFile:
     """A file on its way to ``place``: :attr:`temporary` is written, then :meth:`commit` or :meth:`discard` ends it.
 
-    A process that is killed leaves ``.NAME.partial-XXXXXXXX.EXT`` beside the place. It disturbs no later run, and what is in
-    it can be played or deleted. Should the folder be removed meanwhile, :meth:`restore` and :meth:`commit` bring both back.
+    A process that is killed leaves the temporary file beside the place (see ``Leftovers``). It disturbs no later run, and what
+    is in it can be played; the next one that completes the same file removes it. Should the folder be removed meanwhile,
+    :meth:`restore` and :meth:`commit` bring both back.
     """
 
     def __init__(self, path: str | Path, *, source: str | Path | None = None, overwrite: bool = False) -> None:
@@ -85,6 +66,7 @@ class PendingFile:
         self.path = Path(path)
         self._overwrite = overwrite
         self._place = check_output(path, source=source, overwrite=overwrite)
+        self._left = Leftovers(self._place)
         self._keep = False
         self._descriptor: int | None
         self.temporary, self._descriptor = self._make()
@@ -96,11 +78,9 @@ class PendingFile:
         return other
 
     def _make(self) -> tuple[Path, int]:
-        stem = os.fsdecode(os.fsencode(self._place.stem)[:_MAX_STEM_BYTES])
-        temporary = self._place.with_name(f".{stem}.partial-{secrets.token_hex(4)}{self._place.suffix}")
+        temporary = temporary_name(self._place)
         try:
-            # Held open: what is written stays readable through it even when the folder is removed.
-            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            descriptor = _held(temporary, os.O_CREAT | os.O_EXCL)
         except OSError as error:
             raise OutputRefused(
                 f"{self.path} cannot be written ({error.strerror})", hint="give another folder, or check its permissions"
@@ -129,6 +109,7 @@ class PendingFile:
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be completed ({error.strerror})", hint="check the disk") from error
         self._let_go()
+        self._left.remove()
 
     def restore(self) -> None:
         """Bring back the file, and its folder, when they were removed while it was written. Raises ``OSError``."""
@@ -140,6 +121,7 @@ class PendingFile:
             lost.seek(0)
             shutil.copyfileobj(lost, found)
         self._let_go()
+        self._descriptor = _held(self.temporary)
 
     def keep(self) -> Path:
         """Leave what was written as ``NAME.incomplete.EXT`` beside the place, or under its own name. Returns the name.
@@ -172,6 +154,13 @@ class PendingFile:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+def _held(path: Path, flags: int = 0) -> int:
+    """A descriptor: what is written stays readable through it even when the folder is removed. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o666)
+    hold(descriptor)
+    return descriptor
 
 
 def _rename_to_free_name(path: Path, name: Path) -> None:

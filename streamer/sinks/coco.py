@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from streamer.errors import OutputRefused, OutputWriteFailed
+from streamer.errors import OutputWriteFailed
 from streamer.frame import StreamInfo
+from streamer.sinks.atomic import PendingFile
 from streamer.sinks.coco_masks import clipped, mask_rles
-from streamer.sinks.records import open_new
 from streamer.stages import Annotated
 
 
@@ -23,8 +22,8 @@ class CocoResults:
     mask has no ``segmentation``: as every result has a ``bbox``, ``COCO.loadRes`` takes the list for boxes and makes the
     rectangle the outline of those, whichever comes first.
 
-    Results are written as they come to a hidden file beside ``path`` (``.NAME.partial-…``) that becomes ``path`` at the end,
-    since half a JSON list is none. Raises ``OutputRefused`` at construction when ``path`` exists or cannot be written.
+    Results are written as they come to a hidden file beside ``path`` that becomes ``path`` at the end, since half a JSON list
+    is none. Raises ``OutputRefused`` at construction when ``path`` exists or cannot be written.
     """
 
     name = "coco"
@@ -32,12 +31,9 @@ class CocoResults:
     def __init__(self, path: str | os.PathLike[str], info: StreamInfo, *, overwrite: bool = False) -> None:
         self.path = Path(path)
         self._info = info
-        self._overwrite = overwrite
         self._separator = "[\n"
-        self._refuse_existing()
-        self._partial = self.path.with_name(f".{self.path.name}.partial-{secrets.token_hex(4)}")
-        fd, _ = open_new(self._partial, overwrite=False, what="COCO results")
-        self._file = os.fdopen(fd, "w", encoding="ascii")
+        self._pending = PendingFile(self.path, overwrite=overwrite)
+        self._file = self._pending.temporary.open("w", encoding="ascii")
 
     def write(self, item: Annotated) -> None:
         """Append the frame's results. Raises ``OutputWriteFailed``."""
@@ -62,28 +58,16 @@ class CocoResults:
         """Close the list and give the file its name. Raises ``OutputWriteFailed``, or ``OutputRefused`` if it exists by now."""
         self._put("[]\n" if self._separator == "[\n" else "\n]\n")
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
-            self._refuse_existing()
-            self._partial.replace(self.path)
         except OSError as error:
             raise self._failed(error) from error
+        self._pending.commit()
 
     def abandon(self) -> None:
         """Remove what was written."""
         with suppress(OSError):  # closing flushes, and a full disk is why we may be here
             self._file.close()
-        with suppress(OSError):  # gone already, or the folder is: nothing half done is left either way
-            self._partial.unlink()
-
-    def _refuse_existing(self) -> None:
-        if self.path.exists() and not self._overwrite:
-            raise OutputRefused(
-                f"{self.path} exists already", hint="choose another name for the COCO results, or allow it with --overwrite"
-            )
-        if self.path.is_dir():
-            raise OutputRefused(f"cannot write the COCO results to {self.path}: it is a folder", hint="name a file in it")
+        self._pending.discard()
 
     def _put(self, text: str) -> None:
         try:

@@ -97,7 +97,7 @@ def test_the_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     sink.write(annotated(0, person_and_car()))
     assert not path.exists()
     (partial,) = tmp_path.iterdir()
-    assert partial.name.startswith(".found.json.partial-")
+    assert partial.name.startswith(".found.partial-")
     sink.abandon()
     assert list(tmp_path.iterdir()) == []
 
@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_results(tmp_path: Path) -> None:
 def test_an_existing_file_is_refused_or_replaced(tmp_path: Path) -> None:
     path = tmp_path / "found.json"
     path.write_text("precious")
-    with pytest.raises(OutputRefused, match=r"exists already; .*--overwrite"):
+    with pytest.raises(OutputRefused, match=r"exists; .*--overwrite"):
         CocoResults(path, INFO)
     sink = CocoResults(path, INFO, overwrite=True)
     sink.write(annotated(0, person_and_car()))
@@ -129,17 +129,18 @@ def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     sink = CocoResults(path, INFO)
     sink.write(annotated(0, person_and_car()))
     path.write_text("precious")
-    with pytest.raises(OutputRefused, match="exists already"):
+    with pytest.raises(OutputRefused, match=r"found\.incomplete\.json"):
         sink.finish()
     sink.abandon()
     assert path.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [path]
+    assert len(json.loads((tmp_path / "found.incomplete.json").read_text())) == 2
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_places_where_no_file_can_be(tmp_path: Path) -> None:
-    with pytest.raises(OutputRefused, match="create the folder first"):
+    with pytest.raises(OutputRefused, match="make it first"):
         CocoResults(tmp_path / "missing" / "found.json", INFO)
-    with pytest.raises(OutputRefused, match="it is a folder"):
+    with pytest.raises(OutputRefused, match="is a folder"):
         CocoResults(tmp_path, INFO, overwrite=True)
 
 
