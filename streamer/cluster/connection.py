@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from streamer.detectors.quiet import stderr_without
 from streamer.errors import ClusterUnavailable, ConfigError, in_one_line
 from streamer.runtime.own_thread import leave_behind
 
@@ -23,6 +24,10 @@ _SHUT_DOWN_S = 10.0
 """It takes 1 s, and 5 where the head is gone."""
 _OBJECT_STORE_BYTES = 100 << 20
 """Nothing large travels through Ray: recordings are read where they are worked on."""
+_JOIN = {"RAY_NUM_REDIS_GET_RETRIES": "3", "RAY_py_gcs_connect_timeout_s": "10"}
+"""How often a cluster is asked: each time takes a second, or 20 where what answers is no Ray. Ray asks 20 times."""
+_RAYS_LINES = r"(gcs|rpc)_client\.(cc|h)"
+"""What Ray itself says on stderr of each try."""
 
 
 @contextmanager
@@ -47,12 +52,10 @@ def connected(address: str, *, cpus: int | None = None) -> Iterator[Any]:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             try:
-                ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
+                with stderr_without(_RAYS_LINES):
+                    ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
             except Exception as error:  # Ray raises all kinds
-                raise ClusterUnavailable(
-                    f"the Ray cluster {address} cannot be joined: {in_one_line(error)}",
-                    hint="run this on a machine of the cluster, with the same Ray, Python and RAY_AUTH_MODE",
-                ) from error
+                raise _not_joined(address, error) from error
             finally:
                 _restore(handler)
             yield ray
@@ -75,6 +78,9 @@ def _prepare(address: str) -> None:
         environment["RAY_AUTH_MODE"] = "token" if given else "disabled"
     if address == AUTO:
         address = environment.get("RAY_ADDRESS") or AUTO
+    if address != LOCAL:
+        for name, value in _JOIN.items():
+            environment.setdefault(name, value)
     if address in (AUTO, LOCAL):
         return
     host, colon, port = address.rpartition(":")
@@ -89,6 +95,18 @@ def _prepare(address: str) -> None:
         raise ClusterUnavailable(
             f"nothing answers at {address} ({in_one_line(error)})", hint="check the address, and that the head runs"
         ) from error
+
+
+def _not_joined(address: str, error: Exception) -> ClusterUnavailable:
+    if "AuthenticationError" in f"{type(error).__name__} {error.__cause__}":
+        return ClusterUnavailable(
+            f"the Ray cluster {address} asks for another token than this process has",
+            hint="set RAY_AUTH_MODE and RAY_AUTH_TOKEN as they are on the head",
+        )
+    return ClusterUnavailable(
+        f"the Ray cluster {address} cannot be joined: {in_one_line(error)}",
+        hint="give the address that `ray start --head` has shown, on a machine of the cluster, with the same Ray and Python",
+    )
 
 
 def _shut_down(ray: Any) -> None:

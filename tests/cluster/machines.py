@@ -55,6 +55,7 @@ def machines(environment: Mapping[str, str], on_head: Mapping[str, str] | None =
             "RAY_AUTH_TOKEN": _TOKEN,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
+            "RAY_memory_monitor_refresh_ms": "0",  # what else runs here may need the memory
         }
         for name, value in {**known, "PYTHONPATH": str(Path.cwd()), **environment}.items():
             patch.setenv(name, value)

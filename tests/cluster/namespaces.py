@@ -49,6 +49,7 @@ class Namespaces:
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
+            "RAY_memory_monitor_refresh_ms": "0",  # what else runs here may need the memory
         }
         self._environment = {**os.environ, **auth, **health, "PYTHONPATH": str(Path.cwd()), **environment}
         self.address = f"{self.ip(0)}:6379"

@@ -168,6 +168,15 @@ def test_wrong_arguments_are_refused(tree: Path, tmp_path: Path, arguments: tupl
     assert told in done.stderr
 
 
+def test_another_token_is_told_in_a_line(
+    cluster: Machines, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    done = run(tree, "-o", tmp_path / "out", "--ray", cluster.address)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "asks for another token than this process has; set RAY_AUTH_MODE and RAY_AUTH_TOKEN" in done.stderr
+
+
 def test_more_cores_than_a_machine_has_are_refused(cluster: Machines, tree: Path, tmp_path: Path) -> None:
     done = run(tree, "-o", tmp_path / "out", "--ray", cluster.address, "--threads", 9)
     assert (done.returncode, "no machine of the cluster has 9 cores" in done.stderr) == (2, True)
