@@ -72,7 +72,6 @@ def start(rounds: int = 9) -> None:
             "of it, Python": [*python, "pass"],
         },
         rounds,
-        {"PYTHONDONTWRITEBYTECODE": ""},  # as where it was installed: modules are compiled once
     )
     for partial in OUT.glob(".start*"):
         partial.unlink()
