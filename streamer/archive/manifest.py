@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,19 +73,28 @@ class Manifest:
         self._file.close()
 
     def is_done(self, name: str, content: str | None, results: Iterable[Path]) -> bool:
-        """Whether that recording, of that fingerprint, was finished by these settings, and ``results`` are there still."""
+        """Whether that recording, of that fingerprint, was finished by these settings, and all that was written is there still,
+        ``results`` as they were."""
         entry = self._entries.get(name)
         if entry is None or content is None or entry["state"] != "done":
             return False
         same = (entry.get("fingerprint"), entry.get("settings"), entry.get("version"))
         if same != (content, self._settings, __version__):
             return False
-        sizes: Mapping[str, int] = entry.get("files", {})
-        return all((size := self._size(path)) is not None and sizes.get(self._relative(path)) == size for path in results)
+        sizes: dict[str, int] = dict(entry.get("files", {}))
+        same_size = all(
+            (size := self._size(path)) is not None and sizes.pop(self._relative(path), None) == size for path in results
+        )
+        # What is left grows when somebody looks at it, as a file of events may.
+        return same_size and all((self.path.parent / name).exists() for name in sizes)
 
     def is_ours(self, name: str) -> bool:
         """Whether its results, if there are any, come from this archive: they may be replaced."""
         return name in self._entries
+
+    def unfinished(self) -> set[str]:
+        """Recordings that were begun, by this archive, and are not done."""
+        return {name for name, entry in self._entries.items() if entry["state"] != "done"}
 
     def is_there(self, result: Path) -> bool:
         """Whether there is anything under the name of that result."""
@@ -205,14 +215,35 @@ class Manifest:
     def _write(self, entry: Mapping[str, Any]) -> None:
         """Bring an entry to where it stays, whole or not at all."""
         try:
+            self._restore()
             size = os.fstat(self._file.fileno()).st_size
-            rest = memoryview(json.dumps(entry).encode() + b"\n")
             try:
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-                os.fsync(self._file.fileno())
+                _put(self._file, json.dumps(entry).encode() + b"\n")
             except OSError:
                 self._file.truncate(size)
                 raise
         except OSError as error:
             raise OutputWriteFailed(f"{self.path} cannot be written ({error.strerror})", hint="check the disk") from error
+
+    def _restore(self) -> None:
+        """Bring the file back when it, or its folder, was removed meanwhile. Raises ``OSError``."""
+        if os.fstat(self._file.fileno()).st_nlink:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as undo:
+            file = undo.enter_context(open(self.path, "a+b", buffering=0))  # noqa: PTH123  # as the first one
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)  # what an earlier try has written
+            self._file.seek(0)
+            _put(file, self._file.read())
+            undo.pop_all()
+        self._file.close()
+        self._file = file
+
+
+def _put(file: FileIO, content: bytes) -> None:
+    """Append to a file that has no buffer, and bring it to the disk. Raises ``OSError``."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())

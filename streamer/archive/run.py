@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from streamer.archive.inputs import Recording
 from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished
 from streamer.archive.object_manifest import ObjectManifest
@@ -108,6 +109,9 @@ def work_on_archive(
                 status.notes.append(note)
 
         try:
+            for name in manifest.unfinished() - {recording.name for recording in found.recordings}:
+                # Renamed or gone since then, or of another pattern. What was found in it is kept for that.
+                task.of(Recording("", name), overwrite=True).remove_unfinished()
             for recording in found.recordings:
                 ours = manifest.is_ours(recording.name)
                 replaces = task.settings.overwrite or ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,6 +116,38 @@ def test_what_a_full_disk_does_not_take_is_written_whole_once_it_does(tmp_path: 
     with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
         assert manifest.is_done("a.mp4", "print", [])
         assert not manifest.is_done("b.mp4", "print", [])
+
+
+def test_a_manifest_that_was_removed_comes_back_with_all_that_it_said(tmp_path: Path) -> None:
+    path = tmp_path / "out" / MANIFEST
+    with Manifest(tmp_path / "out", task(tmp_path)) as manifest:
+        manifest.begun("a.mp4")
+        shutil.rmtree(tmp_path / "out")
+        with file_size_limit(20), pytest.raises(OutputWriteFailed):
+            manifest.begun("b.mp4")
+        manifest.done("a.mp4", "print", [], 5)
+        assert path.read_bytes().count(b"\n") == 2
+        with pytest.raises(OutputRefused, match="another process"):
+            Manifest(tmp_path / "out", task(tmp_path, resume=True))
+        path.unlink()
+        manifest.begun("b.mp4")
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
+        assert manifest.is_done("a.mp4", "print", [])
+        assert manifest.unfinished() == {"b.mp4"}
+
+
+def test_a_result_that_may_have_grown_has_to_be_there(tmp_path: Path) -> None:
+    result, events = tmp_path / "out" / "a.mp4", tmp_path / "events" / "a.mp4" / "events.db"
+    events.parent.mkdir(parents=True)
+    with Manifest(tmp_path / "out", task(tmp_path)) as manifest:
+        for file in (result, events):
+            file.write_bytes(b"12345")
+        manifest.done("a.mp4", "print", [str(result), str(events)], 5)
+    events.write_bytes(b"1234567")
+    with Manifest(tmp_path / "out", task(tmp_path, resume=True)) as manifest:
+        assert manifest.is_done("a.mp4", "print", [result])
+        events.unlink()
+        assert not manifest.is_done("a.mp4", "print", [result])
 
 
 @contextmanager

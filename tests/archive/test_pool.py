@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streamer.archive.annotation_task import AnnotationTask
+from streamer.archive.manifest import Manifest
 from streamer.archive.messages import Failed, Finished, Gone, Message, NotHere, Ready, Unusable
 from streamer.archive.pool import Job, Pool
 from streamer.archive.run import work_on_archive
@@ -255,3 +256,23 @@ def test_what_a_lost_machine_has_left_of_a_recording_is_removed_when_that_is_don
     assert (status.done, status.failed) == (1, [])
     assert not left.exists()
     assert others.exists()
+
+
+def test_what_was_begun_of_a_recording_that_has_another_name_now_is_removed(tmp_path: Path) -> None:
+    settings = load_annotate_config(None, {"input": str(tmp_path / "in"), "output": str(tmp_path / "out"), "resume": True})
+    task = AnnotationTask(settings)
+    with Manifest(tmp_path / "out", task) as manifest:
+        manifest.begun("sub/b.mp4")
+        manifest.begun("done.mp4")
+        manifest.done("done.mp4", "print", [], 5)
+        journal = manifest.journal("sub/b.mp4")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"video")
+    left, others = tmp_path / "out" / "sub" / ".b.partial-0123abcd.mp4", tmp_path / "out" / "sub" / ".c.partial-0123abcd.mp4"
+    for file in (left, others, journal):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    work_on_archive(task, employ=lambda *_: nullcontext(Cast(deque([[Ready(), DONE]]), most_=1)))
+    assert not left.exists()
+    assert others.exists()
+    assert journal.exists(), "under its old name, or by another pattern, it may be asked for again"
