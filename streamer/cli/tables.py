@@ -242,7 +242,7 @@ def print_fleet(cameras: Sequence[Seen], console: Console | None = None) -> None
     for title in ("camera", "machine", "address", "state", "fps in", "starts", "heard"):
         table.add_column(title, justify="right" if title in ("fps in", "starts", "heard") else "left")
     for camera in cameras:
-        status = camera.status
+        status = camera.present
         table.add_row(
             Text(camera.name),
             Text(camera.place.machine),

@@ -13,10 +13,9 @@ from typing import Any
 
 from streamer._version import __version__
 from streamer.cluster.connection import connected
-from streamer.cluster.fleet_head import NAME, FleetHead, Seen
+from streamer.cluster.fleet_head import NAME, SILENT_S, FleetHead, Seen
 from streamer.cluster.fleet_messages import Ended, Task
 from streamer.cluster.head_watch import HeadWatch
-from streamer.cluster.lease import LEASE_S
 from streamer.cluster.on_machine import SAME_VERSION, OnMachine, Refusal, refusal, sent
 from streamer.cluster.placing import absolute, gpu_share, not_on
 from streamer.config.live import CameraConfig, RunOptions
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _REPORT_S = 1.0
 _ANSWER_S = 1.0
-_SILENT_S = LEASE_S + 1.0
 _END_S = 3.5
 _AGAIN_S = 5.0
 _COPIED_CORES = 0.05
@@ -183,7 +181,7 @@ class _Fleet:
             run = self._runs.get(name)
             if name in self._ended:
                 continue
-            if run is not None and name in self._seen and self._silent_s(self._seen[name]) < _SILENT_S:
+            if run is not None and name in self._seen and self._silent_s(self._seen[name]) < SILENT_S:
                 run.actor.do.remote("stop")
             else:
                 # It runs nowhere: it waits for a machine.
@@ -278,11 +276,7 @@ class _Fleet:
         if seen is None:
             return self._waiting(name, "waits for a machine")
         status = seen.status or self._waiting(name, "the detector is being loaded")
-        silent_s = self._silent_s(seen)
-        if silent_s < _SILENT_S:
-            return status
-        reason = f"nothing is heard of it for {silent_s:.0f} s; it was on {seen.place.machine}"
-        return replace(status, state=State.RECONNECTING, state_s=silent_s, since_utc_s=time.time() - silent_s, reason=reason)
+        return replace(seen, heard_s=self._silent_s(seen), status=status).present or status
 
     def _silent_s(self, seen: Seen) -> float:
         return seen.heard_s + time.monotonic() - self._asked_at

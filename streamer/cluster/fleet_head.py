@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from streamer.cluster.lease import Leases
+from streamer.cluster.lease import LEASE_S, Leases
 from streamer.live.status import CameraStatus
+from streamer.stages import State
 
 NAME = "fleet"
 """Of the actor, in the namespace ``connection.NAMESPACE``: a cluster has one fleet."""
+SILENT_S = LEASE_S + 1.0
+"""A camera of which nothing was heard for so long does not run there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,26 @@ class Seen:
     heard_s: float
     """Seconds since then."""
     status: CameraStatus | None = None
-    """None until it runs: its detector is being loaded."""
+    """What it told last; None until it runs: its detector is being loaded."""
+
+    @property
+    def present(self) -> CameraStatus | None:
+        """How it is now: what it told last, or reconnecting, where nothing was heard of it for too long."""
+        if self.status is None or self.heard_s < SILENT_S:
+            return self.status
+        reason = f"nothing is heard of it for {self.heard_s:.0f} s; it was on {self.place.machine}"
+        since_utc_s = time.time() - self.heard_s
+        return replace(self.status, state=State.RECONNECTING, state_s=self.heard_s, since_utc_s=since_utc_s, reason=reason)
 
     def as_dict(self) -> dict[str, Any]:
         """The same for JSON."""
+        status = self.present
         return {
             "name": self.name,
             **asdict(self.place),
             "starts": self.starts,
             "heard_s": round(self.heard_s, 3),
-            "status": None if self.status is None else self.status.as_dict(),
+            "status": None if status is None else status.as_dict(),
         }
 
 
