@@ -118,9 +118,12 @@ def place(
 
     ``box`` is the object's box within the picture. Tried in turn: above the box, inside its top, below it, inside its
     bottom, and each of these moved to the right edge. A low box, which a tag inside would hide, has it above, below, right or
-    left of it instead. No place hides much of another object of ``small`` ones.
+    left of it instead. No place hides much of another object of ``small`` ones. A tag of which nobody could read anything has
+    none: it is higher than the picture, or more than twice as wide.
     """
     w, h = tag_size
+    if h > height or w > 2 * width:
+        return None
     # What no place can reach need not be compared with each of them: of a hundred objects that is nearly all.
     reach = Region(box.x0 - w, box.y0 - h, box.x1 + w, box.y1 + h)
     tags = [other for other in taken if _touch(reach, other)]
@@ -159,7 +162,7 @@ def _spots(w: int, h: int, box: Region, width: int, height: int) -> Iterator[Reg
             none = False
             for x in columns:
                 yield Region(x, y, x + w, y + h)
-    if low and h <= height:
+    if low:
         y = max(0, min((box.y0 + box.y1 - h) // 2, height - h))
         for x in (box.x1, box.x0 - w):
             if 0 <= x <= width - w:

@@ -96,12 +96,21 @@ def test_a_stretched_tag_is_as_high_and_so_many_times_as_wide(stretch: float) ->
 def test_a_tag_that_fits_the_picture_is_never_off_its_edge(width: int, height: int, x: int, y: int, w: int, h: int) -> None:
     x, y = min(x, width - 1), min(y, height - 1)
     spot = place((w, h), Region(x, y, width, height), [], width, height)
+    if h > height or w > 2 * width:
+        assert spot is None
+        return
     assert spot is not None
     assert (spot.x1 - spot.x0, spot.y1 - spot.y0) == (w, h)
     assert spot.x0 >= 0
     assert spot.y0 >= 0
     assert spot.x1 <= max(width, w)
-    assert spot.y1 <= max(height, h)
+    assert spot.y1 <= height
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (17, 9), (4096, 2), (2, 4096)])
+def test_a_picture_too_small_for_letters_gets_no_patches_of_them(size: tuple[int, int]) -> None:
+    shape = tag("person 0.98", 9)
+    assert place((shape.width, shape.height), Region(0, 0, *size), [], *size) is None
 
 
 def test_the_tags_of_a_row_of_people_do_not_overlap() -> None:
