@@ -93,7 +93,7 @@ class RayWorkforce:
             self._gpus = gpu_share(self.ray, self.task.gpu, self.asked)
         if not self._room():
             raise ConfigError(
-                f"no machine of the cluster has {self.task.cores} cores for a worker",
+                f"no machine of the cluster has {self.task.cores} core{'s' * (self.task.cores > 1)} for a worker",
                 hint="ray start --num-cpus N on the machines that shall work, or fewer --threads",
             )
 
