@@ -42,6 +42,8 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             code = _complain(error, error.exit_code)
         except KeyboardInterrupt as error:
             code = _complain("interrupted", exit_code(complete=False), error)
+        except MemoryError as error:
+            code = _complain("there is not enough memory", 1, error)
         except BrokenPipeError:
             # The reader of stdout has gone (`streamer probe x | head`).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

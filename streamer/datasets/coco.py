@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pycocotools import mask as coco_mask
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.sinks.coco_masks import rle_within
 
 
 class CocoDataset:
@@ -91,11 +90,10 @@ class CocoDataset:
             outline = {"size": self._size, "counts": mask["counts"]}
             area = int(coco_mask.area(outline))
             return (outline, area) if area else (None, None)
-        polygons: Sequence[list[float]] = [outline for outline in mask["polygons"] if len(outline) >= 6]
+        polygons = [outline for outline in mask["polygons"] if len(outline) >= 6]
         if not polygons:
             return None, None
-        merged = coco_mask.merge(coco_mask.frPyObjects(list(polygons), *self._size))
-        return polygons, int(np.asarray(coco_mask.area(merged)))
+        return polygons, int(coco_mask.area(rle_within(polygons, self._info.width, self._info.height)))
 
 
 def _json(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, refuse_another_size, track_of
 from streamer.datasets.json_walk import JsonWalk
 from streamer.datasets.spans_by_frame import SpansByFrame
 from streamer.datasets.stored_frame import frame_of_name
@@ -50,10 +50,12 @@ class CocoReader:
         for key in walk.entries():
             found.add(key)
             if key == "categories":
-                self._names |= {one["id"]: one["name"] for one in walk.value()}
+                self._names |= names_of(walk.value())
             elif key == "images":
                 for _ in walk.elements():
                     image = walk.value()
+                    if "width" in image and "height" in image:
+                        refuse_another_size((image["width"], image["height"]), self._size)
                     self._images_of.setdefault(_frame_of(image), []).append(self._number(image["id"]))
             elif key == "annotations":
                 for _ in walk.elements():
@@ -85,15 +87,25 @@ class CocoReader:
             if within is None:
                 return None
             mask, box = None, within
-        track = one.get("track_id", one.get("attributes", {}).get("track_id"))
+        said = one.get("attributes")
+        track, track_id = track_of(one.get("track_id", said.get("track_id") if isinstance(said, dict) else None))
+        score = one.get("score")
         return CorrectedObject(
             class_name=self._names[one["category_id"]],
-            score=float(one.get("score", 1.0)),
-            track="" if track is None else str(track),
-            track_id=None if track is None else int(track),
+            score=1.0 if score is None else float(score),
+            track=track,
+            track_id=track_id,
             box_xyxy=box,
             mask=mask,
         )
+
+
+def names_of(categories: Any) -> dict[Any, str]:
+    """Ids of categories to their names. Raises ``ValueError`` and the like for what are none."""
+    names = {one["id"]: one["name"] for one in categories}
+    if wrong := [name for name in names.values() if not isinstance(name, str)]:
+        raise ValueError(f"a category's name is {wrong[0]!r:.40}")
+    return names
 
 
 def outline_of(outline: Any, size: tuple[int, int]) -> Rle | None:

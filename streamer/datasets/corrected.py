@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from streamer.sinks.coco_masks import Crop, Rle, rles
 
 OUTSIDE = "left out, since nothing of them is in the picture"
 
+_NUMBER = re.compile("-?[0-9]{1,40}")
+_NO_IDENTITY = 2**62
+"""Identities are below this, so that the next ones are whole numbers of 64 bits, too."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
@@ -36,6 +40,27 @@ class CorrectedObject:
         if not math.isfinite(self.score):
             raise ValueError(f"a score of {self.score}")
         object.__setattr__(self, "score", min(max(self.score, 0.0), 1.0))
+
+
+def track_of(told: Any) -> tuple[str, int | None]:
+    """A track's name in another tool, and the identity in records where it can be one: a whole number from 1 on.
+
+    Nothing, an empty text and numbers below 0 are no track. Raises ``ValueError`` for what names none.
+    """
+    if isinstance(told, float) and told.is_integer():
+        told = int(told)
+    if isinstance(told, bool) or not isinstance(told, int | str | None):
+        raise ValueError(f"a track of {told!r:.40}")  # noqa: TRY004  # as for all else that is none
+    name = "" if told is None else str(told)
+    if not _NUMBER.fullmatch(name):
+        return name, None
+    return ("", None) if name.startswith("-") else (name, int(name) if 1 <= int(name) < _NO_IDENTITY else None)
+
+
+def refuse_another_size(told: tuple[int, int], size: tuple[int, int]) -> None:
+    """Raise ``ValueError`` where a file is of pictures of another width and height."""
+    if told != size:
+        raise ValueError(f"its pictures are {told[0]}x{told[1]}, not {size[0]}x{size[1]}")
 
 
 def box_within(left: float, top: float, right: float, bottom: float, size: tuple[int, int]) -> Box | None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, mask_and_box, refuse_another_size, track_of
 from streamer.datasets.cvat_shapes import CvatShapes
 from streamer.sinks.coco_masks import Crop, Rle, rle_within, tight_box
 from streamer.sinks.stored import StoredRecords
@@ -33,6 +33,8 @@ class CvatReader:
         self._size = stored.size
         found = CvatShapes(path, every)
         self._spans, self._labels, self._encoding = found.spans, found.labels, found.encoding
+        for told in found.sizes:
+            refuse_another_size(told, self._size)
         for kind, count in found.others.items():
             self.lost[f"left out, since they are of the kind {kind}"] = count
 
@@ -59,7 +61,7 @@ class CvatReader:
 
     def _object(self, shape: ET.Element, label: str, number: int) -> CorrectedObject | None:
         said = {attribute.get("name"): (attribute.text or "").strip() for attribute in shape.iterfind("attribute")}
-        kept = int(said["track_id"]) if said.get("track_id", "").isdecimal() else None
+        own, track_id = track_of(said.get("track_id"))
         if shape.tag == "box":
             left, top, right, bottom = (float(str(shape.get(name))) for name in ("xtl", "ytl", "xbr", "ybr"))
             within = box_within(left, top, right, bottom, self._size)
@@ -75,8 +77,8 @@ class CvatReader:
             class_name=label,
             score=float(said.get("score") or 1.0),
             # Our exports give 0 to what had no track.
-            track="" if kept == 0 or not number else f"track {number}",
-            track_id=kept or None,
+            track="" if own == "0" or not number else f"track {number}",
+            track_id=track_id,
             box_xyxy=within,
             mask=mask,
         )
@@ -89,6 +91,8 @@ class CvatReader:
         """Runs along the rows of the mask's own box, those that are not set first."""
         left, top, width, height = (int(float(str(shape.get(name)))) for name in ("left", "top", "width", "height"))
         counts = [int(part) for part in str(shape.get("rle")).split(",")]
+        if width > self._size[0] or height > self._size[1]:
+            raise ValueError(f"a mask of {width}x{height} in a picture of {self._size[0]}x{self._size[1]}")
         if sum(counts) != width * height:
             raise ValueError(f"runs of {sum(counts)} pixels do not fill {width}x{height}")
         inner = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(height, width)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 from xml.parsers import expat
 
 from streamer.datasets.spans_by_frame import SpansByFrame
@@ -24,12 +26,15 @@ class CvatShapes:
         """The classes of the tracks, by their number."""
         self.others: Counter[str] = Counter()
         """Shapes of other kinds, by kind."""
+        self.sizes: set[tuple[int, int]] = set()
+        """Widths and heights of the pictures, as far as they are told."""
         self.encoding = "utf-8"
         self._every = every
         self._depth = 0
         self._holder: dict[str, str] = {}
         self._holder_depth: int | None = None
         self._in_track = False
+        self._original: dict[str, str] | None = None
         self._frame: int | None = None
         self._start = 0
         self._parser = expat.ParserCreate()
@@ -37,14 +42,22 @@ class CvatShapes:
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._begins
         self._parser.EndElementHandler = self._ends
+        self._parser.buffer_text = True
         try:
             with path.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    self._parser.Parse(piece, False)
-            self._parser.Parse(b"", True)
+                self._read(file)
         except expat.ExpatError as error:
             raise ValueError(str(error)) from error
         self.spans.finish()
+
+    def _read(self, file: BinaryIO) -> None:
+        size = _PIECE
+        while piece := file.read(size):
+            before = self._parser.CurrentByteIndex
+            self._parser.Parse(piece, False)
+            # What is longer than a piece is begun anew with each: twice as much a time.
+            size = _PIECE if self._parser.CurrentByteIndex > before else 2 * size
+        self._parser.Parse(b"", True)
 
     def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
         self.encoding = encoding or self.encoding
@@ -65,8 +78,23 @@ class CvatShapes:
                 self._holder, self._holder_depth, self._in_track = attributes, self._depth, name == "track"
                 if self._in_track:
                     self.labels.append(attributes["label"])
+                else:
+                    self._note_size(attributes)
+            elif name == "original_size":
+                self._original = {}
+                self._parser.CharacterDataHandler = self._text
+            elif self._original is not None:
+                self._original[name] = ""
         elif self._depth == self._holder_depth + 1:
             self._shape_begins(name, attributes)
+
+    def _text(self, text: str) -> None:
+        if self._original:
+            self._original[next(reversed(self._original))] += text
+
+    def _note_size(self, told: Mapping[str, str]) -> None:
+        if "width" in told and "height" in told:
+            self.sizes.add((int(told["width"]), int(told["height"])))
 
     def _shape_begins(self, name: str, attributes: dict[str, str]) -> None:
         self._frame = None
@@ -81,6 +109,9 @@ class CvatShapes:
     def _ends(self, name: str) -> None:
         if self._depth == self._holder_depth:
             self._holder_depth = None
+        elif name == "original_size" and self._original is not None:
+            self._note_size(self._original)
+            self._original = self._parser.CharacterDataHandler = None
         elif self._holder_depth is not None and self._depth == self._holder_depth + 1 and self._frame is not None:
             end = self._parser.CurrentByteIndex
             # The parser stands before </box>, but behind <box …/>.

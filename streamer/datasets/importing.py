@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import IO, Any
 
 import numpy as np
 
 from streamer.analysis.observation import observe
-from streamer.datasets.class_names import ClassNames
+from streamer.datasets.class_names import ClassNames, one_line
 from streamer.datasets.coco_reader import CocoReader
 from streamer.datasets.corrected import CorrectedObject
 from streamer.datasets.cvat_reader import CvatReader
@@ -29,9 +30,11 @@ from streamer.errors import ConfigError, OutputWriteFailed, SourceNotFound, Stre
 from streamer.sinks.atomic import PendingFile
 from streamer.sinks.records import SCHEMA
 from streamer.sinks.same_file import refuse_clashes
-from streamer.sinks.stored import StoredRecords
+from streamer.sinks.stored import StoredRecords, refuse_pipe
 
 _UNNAMED = re.compile(r"class (\d+)", re.ASCII)
+_MOST_OF_A_REASON = 300
+"""Characters of what is wrong in a file: a reason may quote what it fails at."""
 _AT_ONCE = 256
 """Objects of a frame whose masks are looked at together: those of thousands would take half a gigabyte."""
 _NEW_TRACK = re.compile(rb'"track_id":"new (\d+)"')
@@ -73,8 +76,8 @@ def import_annotations(
     ``records`` are those that were exported; ``every`` as there, where pictures went along. Identities are kept where the file
     has them; what is new gets new ones. The file appears whole or not at all. ``on_progress`` is told how much is done, 0..1.
 
-    Raises ``ConfigError`` for an unknown format, ``SourceNotFound``, ``StreamerError`` for a file that cannot be read,
-    ``OutputRefused`` and ``OutputWriteFailed``.
+    Raises ``ConfigError`` for an unknown format and for a file that cannot be read as it, ``SourceNotFound``, ``StreamerError``
+    for records that are damaged, ``OutputRefused`` and ``OutputWriteFailed``.
     """
     if from_ not in READERS:
         raise ConfigError(f"there is no format {from_!r} to read", hint=f"take one of {', '.join(READERS)}")
@@ -102,15 +105,16 @@ def import_annotations(
 
 
 def _opened(path: Path, stored: StoredRecords, from_: str, every: int) -> Reader:
+    refuse_pipe(path)
     try:
         return READERS[from_](path, stored, every)
     except OSError as error:
-        raise SourceNotFound(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+        raise SourceNotFound(f"cannot read {error.filename or path}: {error.strerror}", hint="check the path") from error
 
 
-def _unreadable(path: str | os.PathLike[str], from_: str, error: Exception) -> StreamerError:
-    what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-    return StreamerError(f"{os.fspath(path)} cannot be read as {from_}: {what}", hint="is it of this format, and whole?")
+def _unreadable(path: str | os.PathLike[str], from_: str, error: Exception) -> ConfigError:
+    what = shorten(f"it has no {error}" if isinstance(error, KeyError) else str(error), _MOST_OF_A_REASON, placeholder=" …")
+    return ConfigError(f"{os.fspath(path)} cannot be read as {from_}: {what}", hint="is it of this format, and whole?")
 
 
 class _Import:
@@ -169,7 +173,7 @@ class _Import:
         if self._missing:
             yield f"{self._missing} of {self.frames} frames are not in the file: nothing is recorded of them"
         if self._new_classes:
-            yield f"new classes: {', '.join(self._new_classes)}"
+            yield f"new classes: {', '.join(map(one_line, self._new_classes))}"
 
     def _instances(self, frame: int) -> list[dict[str, Any]]:
         objects = self._reader.objects(frame)

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from streamer.datasets.classes_of_tracks import ClassesOfTracks
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, track_of
 from streamer.datasets.lines_by_frame import LinesByFrame
 from streamer.datasets.sequence import lines_of
 from streamer.sinks.stored import StoredRecords
@@ -43,11 +43,13 @@ class MotReader:
         return [made for line in self._lines.lines(frame) if (made := self._object(frame, line)) is not None]
 
     def _object(self, place: int, line: str) -> CorrectedObject | None:
-        values = [float(part) for part in line.split(",")]
+        parts = line.split(",")
+        values = [float(part) for part in parts]
         if len(values) < 6:
             raise ValueError(f"{line[:60]!r}: expected frame, id, left, top, width, height, …")
         _, number, left, top, width, height, confidence, kind, *_ = [*values, *(1.0, 1.0)[len(values) - 8 :]]
-        track_id = int(number) if number >= 0 else None
+        # Large ones are exact as they are written only.
+        track, track_id = track_of(int(parts[1]) if parts[1].strip().isdecimal() else number)
         if self._truth and confidence == 0:
             self.lost["left out, since they are marked as not to be counted"] += 1
             return None
@@ -61,7 +63,7 @@ class MotReader:
             self.lost[OUTSIDE] += 1
             return None
         score = 1.0 if confidence < 0 else confidence
-        return CorrectedObject(class_name=name, score=score, track="", track_id=track_id, box_xyxy=box, mask=None)
+        return CorrectedObject(class_name=name, score=score, track=track, track_id=track_id, box_xyxy=box, mask=None)
 
 
 def _frame_of(line: str) -> int:

@@ -59,11 +59,12 @@ class MotsReader:
         if box is None:
             self.lost[OUTSIDE] += 1
             return None
-        track_id = number % 1000
+        # Some count tracks from 0, records from 1.
+        track, track_id = f"of class {kind}", number % 1000 or None
         names = self._classes.names
         own = (one for one in self._classes.at(place, track_id) if CLASSES.get(names.own[one]) == kind)
         name = next((names.written[one] for one in own), _CLASSES[kind])
-        return CorrectedObject(class_name=name, score=1.0, track="", track_id=track_id, box_xyxy=box, mask=mask)
+        return CorrectedObject(class_name=name, score=1.0, track=track, track_id=track_id, box_xyxy=box, mask=mask)
 
 
 def _frame_of(line: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +57,9 @@ class YoloReader:
         if file is None:
             return []
         try:
-            lines = file.read_text(encoding="ascii").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file.name} is no text in UTF-8") from error
         except OSError as error:
             raise SourceNotFound(f"cannot read {file}: {error.strerror}", hint="check the path") from error
         made = []
@@ -115,14 +116,22 @@ class YoloReader:
 
 
 def _class_names(text: bytes) -> dict[int, str]:
-    """Classes of ``data.yaml``: a list of names, or numbers and names."""
+    """Classes of ``data.yaml``: a list of names, or numbers and names, as they are written there.
+
+    Nothing else of it is made: what refers to itself, or to large parts over and over, would never end.
+    """
     try:
-        told: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        told = yaml.compose(text, yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"data.yaml is no YAML: {' '.join(str(error).split())}") from error
-    names = told.get("names") if isinstance(told, dict) else None
-    if isinstance(names, list):
-        return {number: str(name) for number, name in enumerate(names)}
-    if isinstance(names, dict):
-        return {int(number): str(name) for number, name in names.items()}
-    raise ValueError("data.yaml has no names of classes")
+    entries = told.value if isinstance(told, yaml.MappingNode) else ()
+    names = next((value for key, value in entries if key.value == "names"), None)
+    if isinstance(names, yaml.SequenceNode):
+        pairs = list(enumerate(names.value))
+    elif isinstance(names, yaml.MappingNode):
+        pairs = [(int(key.value), value) for key, value in names.value]
+    else:
+        raise ValueError("data.yaml has no names of classes")  # noqa: TRY004  # as for all else that is none
+    if not all(isinstance(name, yaml.ScalarNode) for _, name in pairs):
+        raise ValueError("data.yaml has something else than text for the name of a class")
+    return {number: name.value for number, name in pairs}

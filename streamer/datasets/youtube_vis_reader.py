@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from streamer.datasets.coco_reader import outline_of
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within
+from streamer.datasets.coco_reader import names_of, outline_of
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, refuse_another_size, track_of
 from streamer.datasets.json_walk import JsonWalk
 from streamer.datasets.spans_by_frame import SpansByFrame
 from streamer.datasets.stored_frame import frame_of_name
@@ -58,7 +58,7 @@ class YoutubeVisReader:
             if key == "videos":
                 videos += walk.value()
             elif key == "categories":
-                self._names |= {one["id"]: one["name"] for one in walk.value()}
+                self._names |= names_of(walk.value())
             elif key == "annotations":
                 for _ in walk.elements():
                     self._tracks.append(self._track(walk))
@@ -68,8 +68,7 @@ class YoutubeVisReader:
         if len(videos) != 1:
             raise ValueError(f"it is of {len(videos)} videos, records are of one")
         (video,) = videos
-        if (video["width"], video["height"]) != self._size:
-            raise ValueError(f"its pictures are {video['width']}x{video['height']}, not {self._size[0]}x{self._size[1]}")
+        refuse_another_size((video["width"], video["height"]), self._size)
         for key in ("categories", "annotations"):
             if key not in found:
                 raise KeyError(key)
@@ -125,12 +124,13 @@ class YoutubeVisReader:
             within = box_within(left, top, left + width, top + height, self._size)
         if within is None:
             return None
-        track_id = track.get("track_id", track["id"])
+        own = 1.0 if track.get("score") is None else track["score"]
+        name, track_id = track_of(track.get("track_id", track["id"]))
         return CorrectedObject(
             class_name=self._names[track["category_id"]],
-            score=float(track.get("score", 1.0) if score is None else score),
-            track="",
-            track_id=None if track_id is None else int(track_id),
+            score=float(own if score is None else score),
+            track=name,
+            track_id=track_id,
             box_xyxy=within,
             mask=mask,
         )

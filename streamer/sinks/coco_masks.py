@@ -20,6 +20,9 @@ _SIMPLIFY_PX = 0.75
 _AREA_CHANGE = 0.1
 _MOST_CHARACTERS = 7
 """Of a run in COCO's text: five bits each, more than any picture has pixels."""
+_FARTHEST_PX = 100_000
+"""No point of an outline is farther away, and an outline is no longer than this and four times round each pixel: pycocotools
+walks all along it, also outside of the picture."""
 _LONGEST_KEPT = 4096
 """Characters of run lengths that are kept for a while once they are read: masks of noise would take gigabytes."""
 
@@ -217,12 +220,28 @@ def _counts(text: str) -> NDArray[np.int64]:
 def rle_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Rle:
     """Run lengths of COCO's polygons, which run along the edges of pixels. Raises ``ValueError`` for what are none."""
     good = [list(outline) for outline in outlines if len(outline) >= 6]
+    for outline in good:
+        _refuse_endless(outline, width, height)
     if not good:
         (nothing,) = rles([Crop(0, 0, np.zeros((0, 0), np.bool_))], width, height)
         assert nothing is not None
         return nothing
     merged = coco_mask.merge(coco_mask.frPyObjects(good, height, width))
     return Rle(size=[height, width], counts=merged["counts"].decode("ascii"))
+
+
+def _refuse_endless(outline: list[float], width: int, height: int) -> None:
+    """Raise ``ValueError`` for an outline that is not one of something in a picture of that size."""
+    try:
+        places = np.asarray(outline, np.float64)
+    except OverflowError as error:
+        raise ValueError(f"an outline: {error}") from error
+    farthest = np.abs(places).max()
+    if not farthest <= _FARTHEST_PX:  # which of NaN is not true
+        raise ValueError(f"an outline goes {farthest:g} pixels away, in a picture of {width}x{height}")
+    length = np.abs(places[2:] - places[:-2]).sum() + np.abs(places[-2:] - places[:2]).sum()
+    if length > _FARTHEST_PX + 4 * width * height:
+        raise ValueError(f"an outline of {length:g} pixels in a picture of {width}x{height}")
 
 
 def pixels_within(outlines: Sequence[Sequence[float]], width: int, height: int) -> Plane:

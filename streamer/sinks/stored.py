@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from streamer.errors import StreamerError
+from streamer.errors import SourceNotFound, StreamerError
 from streamer.frame import Plane
 from streamer.instances import NO_TRACK, Floats, Instances
 from streamer.render.cover import Cover
@@ -27,8 +30,10 @@ class StoredRecords:
     """The stream line of a records file, and its frames one by one: memory does not grow with the file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises as ``read_records`` does, ``StreamerError`` for an empty file, ``ConfigError`` for one without positions."""
+        """Raises as ``read_records`` does, ``StreamerError`` for an empty file, ``ConfigError`` for one without positions, and
+        ``SourceNotFound`` for a pipe."""
         self.path = os.fspath(path)
+        refuse_pipe(path)
         stream = next(read_records(path), None)
         if stream is None:
             raise StreamerError(f"{self.path} is empty", hint="the run that wrote it had no frame")
@@ -141,6 +146,15 @@ class StoredRecords:
             return {int(class_id): name for class_id, name in self.stream["labels"].items()}
         # Schema 1 names classes only where they were found, as where a live run began before its detector was there.
         return {one["class_id"]: one["class"] for line in self.frames() for one in line["instances"]}
+
+
+def refuse_pipe(path: str | os.PathLike[str]) -> None:
+    """Raise ``SourceNotFound`` for a pipe or a device, which cannot be read from its beginning again. What is not there is
+    left to whoever opens it."""
+    with suppress(OSError, ValueError):
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise SourceNotFound(f"{os.fspath(path)} is no file, and is read more than once", hint="write it to a file first")
 
 
 def decoded(mask: Mapping[str, Any]) -> Plane:
