@@ -123,6 +123,14 @@ def lose(target: str, number: int, chance: random.Random) -> None:
         fsspec.filesystem("s3", use_listings_cache=False).rm_file(address)
 
 
+def begun_at(process: int) -> str:
+    """When a process began, by which it is told from a later one of the same number; empty where it is no more."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
 class Run:
     """A run of the command, in a process group of its own, and the ways to end it."""
 
@@ -249,7 +257,7 @@ def main() -> int:
         subprocess.run(command(whole), stderr=subprocess.DEVNULL, check=False, timeout=_DEADLINE_S)
         print(f"without a kill: {time.monotonic() - begun:.0f} s", flush=True)
         killed = dict.fromkeys(WAYS, 0)
-        left: set[int] = set()
+        left: set[tuple[int, str]] = set()
         wrong: list[str] = []
         begun = time.monotonic()
         while sum(killed.values()) < options.kills:
@@ -260,7 +268,7 @@ def main() -> int:
                 continue
             way = chance.choice(list(killed))
             killed[way] += 1
-            left.update(run.workers())
+            left.update((worker, begun_at(worker)) for worker in run.workers())
             WAYS[way](run)
             wrong += run.wrong
         last = subprocess.run(
@@ -272,7 +280,7 @@ def main() -> int:
         if options.address:
             places = [str(fetched(place, Path(name, str(number)))) for number, place in enumerate(places)]
         found = contents([Path(folder) for folder in places])
-        alive = [worker for worker in left if Path(f"/proc/{worker}").exists()]
+        alive = [worker for worker, at in left if at and begun_at(worker) == at]
         wrong += [f"{file!r} is not there" for file in expected.keys() - found.keys()]
         wrong += [f"{file!r} is left over" for file in found.keys() - expected.keys()]
         wrong += [f"{file!r} differs" for file in expected.keys() & found.keys() if expected[file] != found[file]]
