@@ -68,6 +68,8 @@ class ClipCutter:
         """``pre_s`` and ``post_s``: seconds of a clip before and after the event."""
         self._folder, self._store, self._clips = folder, store, clips
         self._pre_s, self._post_s, self._clock = pre_s, post_s, clock
+        self.lost = 0
+        """Clips that could not be written."""
         self._waiting: deque[tuple[Event, float]] = deque()
         """Events and when they were added."""
         self._awake, self._finishing = threading.Event(), False
@@ -126,6 +128,7 @@ class ClipCutter:
             if path != event.clip:
                 self._store.amend(replace(event, clip=path))
         except (StreamerError, OSError) as error:
+            self.lost += 1
             log.error("%s: no clip of the event %s: %s", event.camera, event.id, redact(str(error)))  # noqa: TRY400  # one line
 
     def _clip(self, start_utc_s: float, end_utc_s: float, target: Path) -> Path | None:

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -70,6 +70,8 @@ class EventsOutput:
         self._store, self._tracker, self._utc_of = store, tracker, utc_of
         self._patience_s = patience_s
         self._frames = self._dropped = 0
+        self.lost: Counter[str] = Counter()
+        """What could not be written until the end, by kind."""
         self._state, self._error = State.STARTING, ""
         self._noted_s = -math.inf
         self._unwritten: deque[Event] = deque()
@@ -107,6 +109,8 @@ class EventsOutput:
             self._tell(change, None)
         if self._clips is not None:
             self._clips.finish(self._patience_s)
+            self.lost["clips"] = self._clips.lost
+        self.lost["changes"] += len(self._unwritten)
         if self._unwritten:
             self._dropped += len(self._unwritten)
             ids = ", ".join(dict.fromkeys(event.id for event in self._unwritten))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from streamer.config.events import EventOptions
-from streamer.errors import ConfigError, OutputRefused
+from streamer.errors import ConfigError, OutputRefused, OutputWriteFailed
 from streamer.events.from_settings import event_rules
 from streamer.events.output import EventsOutput
 from streamer.events.query import EventQuery
@@ -100,10 +101,14 @@ class RecordedEvents:
         self._events.write(item)
 
     def finish(self) -> None:
-        """End what goes on, cut the clips, and close the file."""
+        """End what goes on, cut the clips, and close the file.
+
+        Raises ``OutputWriteFailed`` where a change, a picture or a clip could not be written.
+        """
         try:
             if self._events is not None:
                 self._events.finish()
+                self._refuse_losses(self._events.lost)
         finally:
             self._store.close()
 
@@ -112,6 +117,14 @@ class RecordedEvents:
         if self._events is not None:
             self._events.abandon()
         self._store.close()
+
+    def _refuse_losses(self, lost: Counter[str]) -> None:
+        pictures = sum(event.snapshot is None for event in self._store.all_events(EventQuery(camera=self._camera)))
+        told = [f"{count} {what}" for what, count in (lost + Counter(pictures=pictures)).items()]
+        if told:
+            raise OutputWriteFailed(
+                f"the events in {self.path.parent} lack {', '.join(told)}", hint="check the disk, and run again"
+            )
 
     def _make_way(self) -> None:
         while gone := self._store.forget(self._camera, math.inf, open_too=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ import av
 import pytest
 
 from streamer.annotation import annotate
-from streamer.errors import ConfigError, DetectorError, OutputRefused
+from streamer.errors import ConfigError, DetectorError, OutputRefused, OutputWriteFailed, StageFailed
 from streamer.events.event import Event
 from streamer.events.store import open_existing
 from streamer.recording.segment_file import read_start_note
+from tests.media import packet_times
 
 RATE = 25
 
@@ -113,3 +115,30 @@ def test_a_run_that_fails_before_its_first_frame_leaves_earlier_events(recording
     assert [event.id for event in events_of(tmp_path / "events")] == [before.id]
     assert before.snapshot is not None
     assert before.snapshot.exists()
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "told"),
+    [
+        ("streamer.events.recorded.cut_file", OutputWriteFailed("the disk is full"), "1 clips"),
+        ("streamer.events.output._write_jpeg", OSError(errno.ENOSPC, "No space left on device"), "1 pictures"),
+    ],
+)
+def test_what_is_missing_of_events_is_a_failure_and_all_else_is_written(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception, told: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(broken, full)
+    with pytest.raises(StageFailed, match=f"lack {told}") as failed:
+        run(recording, tmp_path)
+    assert "out.mp4" in failed.value.hint
+    assert len(packet_times(tmp_path / "out.mp4", "v:0")) == 10 * RATE
+    (event,) = events_of(tmp_path / "events")
+    assert event.end_s is not None
+    monkeypatch.undo()
+    run(recording, tmp_path)
+    (event,) = events_of(tmp_path / "events")
+    assert event.clip is not None
+    assert event.clip.exists()
