@@ -1,4 +1,4 @@
-"""Whether a folder of another machine is the one of this: by a file of a random name, made for one run.
+"""Whether a folder of another machine is the one of this, and can be written to: by a file of a random name, made for one run.
 
 That there is a folder, or a manifest, of the same path says nothing: an older copy of it may lie on a disk of that machine.
 """
@@ -48,6 +48,14 @@ def marked(folders: Sequence[Path]) -> Iterator[list[Path]]:
                 mark.unlink(missing_ok=True)
 
 
-def unseen(marks: Sequence[Path]) -> Path | None:
-    """The first folder that is not the one of the machine which has made ``marks``."""
-    return next((mark.parent for mark in marks if not os.path.lexists(mark)), None)
+def wrong_with(marks: Sequence[Path]) -> str | None:
+    """Of the first folder that is not the one of the machine which has made ``marks``, or is only to be read, what is wrong.
+
+    It follows the name of this machine; None where all are fine.
+    """
+    for mark in marks:
+        if not os.path.lexists(mark):
+            return f"does not see {mark.parent} of this one"
+        if not os.access(mark.parent, os.W_OK):
+            return f"may not write to {mark.parent}"
+    return None

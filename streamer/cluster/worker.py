@@ -17,12 +17,12 @@ from streamer.archive.inputs import Recording
 from streamer.archive.messages import Came, Finished, Message, NotHere, Ready, Unusable
 from streamer.archive.task import Doer, Task, Work
 from streamer.archive.worker import unusable
-from streamer.cluster.shared_folders import unseen
+from streamer.cluster.shared_folders import wrong_with
 from streamer.errors import ConfigError, StreamerError
 from streamer.object_storage.addresses import address_of
 from streamer.redact import redact
 
-_SHARED = "input and OUTPUT must be on storage that all machines have at the same path"
+_SHARED = "input and OUTPUT must be on storage that all machines have at the same path, and may write to"
 
 
 class ClusterWorker:
@@ -69,10 +69,8 @@ class ClusterWorker:
         return replace(answer, machine=_here()) if isinstance(answer, Finished) else answer
 
     def _apart(self) -> Unusable | None:
-        folder = unseen(self._marks)
-        if folder is None:
-            return None
-        return Unusable(ConfigError(f"{_here()} does not see {folder} of this one", hint=_SHARED), of_machine=True)
+        wrong = wrong_with(self._marks)
+        return None if wrong is None else Unusable(ConfigError(f"{_here()} {wrong}", hint=_SHARED), of_machine=True)
 
 
 def _other_input(work: Work[Any]) -> NotHere | None:

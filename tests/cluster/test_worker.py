@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections import deque
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,12 +17,20 @@ from streamer.archive.inputs import Recording
 from streamer.archive.messages import Finished, Message, NotHere, Ready, Unusable
 from streamer.archive.run import work_on_archive
 from streamer.archive.task import Task, Work
-from streamer.cluster.shared_folders import marked, unseen
+from streamer.cluster.shared_folders import marked, wrong_with
 from streamer.cluster.worker import ClusterWorker
 from streamer.config.annotate import load_annotate_config
 from streamer.errors import OutputRefused
 from tests.archive.test_pool import Cast
 from tests.media import ffmpeg
+from tests.network import why_not
+
+_READ_ONLY = """
+import sys
+from pathlib import Path
+from streamer.cluster.shared_folders import wrong_with
+print(wrong_with([Path(sys.argv[1])]))
+"""
 
 
 def task_of(detector: str = "tests.bright:Bright", **given: object) -> AnnotationTask:
@@ -54,12 +64,23 @@ def test_the_mark_of_a_run_that_was_killed_goes_and_is_not_taken_for_that_of_ano
     old.touch()
     with marked([tmp_path]) as (new,):
         assert list(tmp_path.iterdir()) == [new]
-        assert unseen([old]) == tmp_path
+        assert wrong_with([old]) == f"does not see {tmp_path} of this one"
     with marked([]) as none:
-        assert unseen(none) is None
+        assert wrong_with(none) is None
     (tmp_path / "file").touch()
     with pytest.raises(OutputRefused, match="cannot be written to"), marked([tmp_path / "file"]):
         pass
+
+
+def test_a_folder_that_a_machine_may_only_read_is_told(tmp_path: Path) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    script = f'mount --bind "{tmp_path}" "{tmp_path}" && mount -o remount,ro,bind "{tmp_path}" && exec "$@"'
+    with marked([tmp_path]) as marks:
+        assert wrong_with(marks) is None
+        command = ["unshare", "-m", "sh", "-c", script, "-", sys.executable, "-c", _READ_ONLY, str(marks[0])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == f"may not write to {tmp_path}\n", done.stderr
 
 
 def test_a_detector_that_is_missing_is_said_of_the_machine() -> None:
