@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from typing import Any
 
 import av
 import av.error
@@ -65,11 +66,17 @@ def is_heif(container: InputContainer) -> bool:
 
 
 def open_container(
-    path: str, *, open_timeout_s: float = 10.0, read_timeout_s: float = 30.0, hwaccel: HWAccel | None = None
+    path: str,
+    *,
+    open_timeout_s: float = 10.0,
+    read_timeout_s: float = 30.0,
+    hwaccel: HWAccel | None = None,
+    undecoded: int | None = None,
 ) -> InputContainer:
     """Open ``path`` for demuxing, and for decoding on ``hwaccel``. Raises the ``SourceError`` that tells what is wrong with it.
 
-    The time limits hold for addresses only: a file on a disk that has to spin up is no dead peer.
+    The time limits hold for addresses only: a file on a disk that has to spin up is no dead peer. ``undecoded`` is the index
+    of a stream of a file of which nothing is decoded to know it better, which is most of what opening takes.
     """
     remember(path)
     try:
@@ -82,7 +89,10 @@ def open_container(
         if (animation := animated_webp(path)) is not None:
             return av.open(animation, "r")
         # "file:" because a name with a colon would be taken for a protocol; no patterns, or holiday%d.jpg is a sequence.
-        return _refuse_text(av.open(f"file:{path}", "r", options={"pattern_type": "none"}, hwaccel=hwaccel, **pyav.READ), path)
+        options = {"pattern_type": "none"}
+        of_streams: Any = [] if undecoded is None else [*({} for _ in range(undecoded)), {"skip_frame": "all"}]
+        container = av.open(f"file:{path}", "r", options=options, stream_options=of_streams, hwaccel=hwaccel, **pyav.READ)
+        return _refuse_text(container, path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise opening_error(path, error) from error
 

@@ -31,7 +31,9 @@ class Passthrough:
     def __init__(self, source: VideoFile) -> None:
         """``source`` must be open. Raises a ``SourceError``."""
         self._source = source
-        self.container: InputContainer = open_container(source.path)
+        # Of the stream that is shown no more than its times is asked for.
+        self._undecoded = source.stream_index if source.tells_times_at_its_head else None
+        self.container: InputContainer = open_container(source.path, undecoded=self._undecoded)
         self._jumps = False
         self._next: av.Packet[Stream] | None = None
         self._packets: Iterator[av.Packet[Stream]] = iter(())
@@ -79,7 +81,7 @@ class Passthrough:
                 self.container.seek(max(0, int((self._source.start_s - early_s) * 1_000_000)) + origin_us)
             except av.error.FFmpegError:  # then from the start: what lies before the cut is passed over below
                 self.container.close()
-                self.container = open_container(self._source.path)
+                self.container = open_container(self._source.path, undecoded=self._undecoded)
                 self._leave_out_others(wanted)
         self._packets = self._wanted([self.container.streams[index] for index in wanted], Fraction(origin_us, 1_000_000))
         self._next = next(self._packets, None)

@@ -226,6 +226,11 @@ class VideoFile:
         return None if self._taken_utc_s is None else self._taken_utc_s + float(self.shift_s - self._origin_s)
 
     @property
+    def tells_times_at_its_head(self) -> bool:
+        """While open: whether it is an MP4 or MOV, whose head holds the times of all packets."""
+        return self._container is not None and self._container.format.name.startswith("mov,mp4")
+
+    @property
     def can_be_read_again(self) -> bool:
         """Whether a second reader gets the same from the start: a file or a web address, no pipe and no live stream."""
         return self.is_file or self.path.lower().startswith(("http://", "https://"))
