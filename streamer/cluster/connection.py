@@ -28,6 +28,19 @@ _JOIN = {"RAY_NUM_REDIS_GET_RETRIES": "3", "RAY_py_gcs_connect_timeout_s": "10"}
 """How often a cluster is asked: each time takes a second, or 20 where what answers is no Ray. Ray asks 20 times."""
 _RAYS_LINES = r"(gcs|rpc)_client\.(cc|h)"
 """What Ray itself says on stderr of each try."""
+_WRONG = (
+    (
+        "AuthenticationError",
+        "asks for another token than this process has",
+        "set RAY_AUTH_MODE and RAY_AUTH_TOKEN as they are on the head",
+    ),
+    (
+        "No node info found",
+        "is there, but this machine does not belong to it",
+        "ray start --address HOST:PORT on it first, or run this on a machine of the cluster",
+    ),
+)
+"""Signs in Ray's errors, what they mean, and what to do."""
 
 
 @contextmanager
@@ -98,11 +111,10 @@ def _prepare(address: str) -> None:
 
 
 def _not_joined(address: str, error: Exception) -> ClusterUnavailable:
-    if "AuthenticationError" in f"{type(error).__name__} {error.__cause__}":
-        return ClusterUnavailable(
-            f"the Ray cluster {address} asks for another token than this process has",
-            hint="set RAY_AUTH_MODE and RAY_AUTH_TOKEN as they are on the head",
-        )
+    told = f"{type(error).__name__} {error.__cause__}"
+    for sign, wrong, hint in _WRONG:
+        if sign in told:
+            return ClusterUnavailable(f"the Ray cluster {address} {wrong}", hint=hint)
     return ClusterUnavailable(
         f"the Ray cluster {address} cannot be joined: {in_one_line(error)}",
         hint="give the address that `ray start --head` has shown, on a machine of the cluster, with the same Ray and Python",

@@ -29,6 +29,23 @@ def test_the_address_in_the_environment_is_asked_first_as_one_that_is_given(monk
         pass
 
 
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ("RPC error ... ray.exceptions.AuthenticationError: InvalidAuthToken", "asks for another token than this process has"),
+        ("No node info found matching attributes: '' when trying to resolve", "this machine does not belong to it; ray start"),
+        ("timed out", "cannot be joined: ConnectionError: Failed to connect; give the address"),
+    ],
+)
+def test_why_a_cluster_cannot_be_joined_is_told(monkeypatch: pytest.MonkeyPatch, cause: str, told: str) -> None:
+    def init(**_: object) -> None:
+        raise ConnectionError("Failed to connect") from RuntimeError(cause)
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, shutdown=lambda: None))
+    with mock.patch.dict(os.environ), pytest.raises(ClusterUnavailable, match=told), connected("auto"):
+        pass
+
+
 def test_what_ray_prints_in_weeks_is_not_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=lambda **_: None, shutdown=lambda: None))
     with mock.patch.dict(os.environ), connected("local"):
