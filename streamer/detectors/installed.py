@@ -13,8 +13,9 @@ from importlib.metadata import EntryPoint, entry_points
 from streamer.errors import ConfigError
 
 GROUP = "streamer.detectors"
-CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-"""``package.module:Class``, which is no name: nobody has to look for it in each package that is installed."""
+CLASS_SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+"""``package.module:Class``, or ``:Class.method``. That is no name: nobody has to look for it in each package that is
+installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def target_of(name: str, taken: frozenset[str]) -> str | None:
     if known is None:
         return None
     if known.wrong:
-        raise ConfigError(f"the detector {name} of {known.package} cannot be used: {known.wrong}", hint="install it again")
+        hint = "install that package again, or remove it"
+        raise ConfigError(f"the detector {name} of {known.package} cannot be used: {known.wrong}", hint=hint)
     return known.target
 
 

@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 
 from streamer.detectors.device import AUTO
@@ -40,18 +41,19 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
         raise DetectorUnavailable(
             f"the detector {spec} cannot be imported: {type(error).__name__}: {error}", hint="mend the module"
         ) from error
-    cls = getattr(module, class_name, None)
+    try:
+        cls = attrgetter(class_name)(module)
+    except AttributeError:
+        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
+        raise _no_class(spec, classes) from None
     if not callable(cls) and hasattr(cls, "detect"):
         if device != AUTO:
             raise _takes_no_device(spec)
         return PluginDetector(cls, spec)
     if not callable(cls):
-        if hasattr(module, class_name):
-            raise ConfigError(
-                f"the detector {spec}: {class_name} is of type {type(cls).__name__}", hint="name a class or a function"
-            )
-        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
-        raise _no_class(spec, classes)
+        raise ConfigError(
+            f"the detector {spec}: {class_name} is of type {type(cls).__name__}", hint="name a class or a function"
+        )
     try:
         if is_detecting(cls):
             _arguments(cls, spec, score_threshold, device)
@@ -62,7 +64,8 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
     except (Exception, SystemExit) as error:
         raise DetectorUnavailable(
             f"the detector {spec} cannot be made: {type(error).__name__}: {error}",
-            hint="its class is called with those of score_threshold and device that it takes, else without arguments",
+            hint="a class is called with those of score_threshold and device that it takes, else without arguments; "
+            "a function that detects takes the picture alone",
         ) from error
     return PluginDetector(instance, spec)
 
@@ -111,7 +114,8 @@ def check_class(spec: str, others: Collection[str] = ()) -> None:
         alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    if class_name not in {*mentioned, *imported, *classes} and "*" not in imported and "__getattr__" not in classes:
+    outermost = class_name.partition(".")[0]
+    if outermost not in {*mentioned, *imported, *classes} and "*" not in imported and "__getattr__" not in classes:
         raise _no_class(spec, [node.name for node in tree.body if isinstance(node, ast.ClassDef)])
 
 

@@ -100,6 +100,23 @@ def test_what_cannot_be_used_is_named(packages: Path, name: str, line: str, word
     )
 
 
+def test_what_a_package_declares_may_lie_within_a_class(packages: Path) -> None:
+    (packages / "nested.py").write_text(
+        "class Family:\n"
+        "    labels = {0: 'lamp'}\n"
+        "    @staticmethod\n"
+        "    def small(image):\n"
+        "        return type('Found', (), {'xyxy': [[0, 0, 8, 6]]})\n"
+    )
+    declare(packages, "nested", "small = nested:Family.small")
+    assert check_detector("small") is None
+    for spec in ("small", "nested:Family.small"):
+        assert len(load_detector(spec, score_threshold=0.5).detect(np.zeros((60, 80, 3), np.uint8))) == 1
+    with pytest.raises(ConfigError, match=r"has no class Family\.large; did you mean nested:Family"):
+        load_detector("nested:Family.large", score_threshold=0.5)
+    sys.modules.pop("nested")
+
+
 def test_a_package_takes_no_name_of_ours(packages: Path) -> None:
     declare(packages, "greedy", "nanodet = streamer_bright:detect")
     detector = load_detector("nanodet", score_threshold=0.5)
