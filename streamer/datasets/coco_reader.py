@@ -10,7 +10,7 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, refuse_another_size, track_of
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_around, box_within, refuse_another_size, track_of
 from streamer.datasets.json_walk import JsonWalk
 from streamer.datasets.spans_by_frame import SpansByFrame
 from streamer.datasets.stored_frame import frame_of_name
@@ -81,12 +81,13 @@ class CocoReader:
     def _object(self, one: Mapping[str, Any]) -> CorrectedObject | None:
         mask = outline_of(one.get("segmentation"), self._size)
         box = None if mask is None else tight_box(mask)
-        if mask is None or box is None:
+        if box is not None:
+            box = box_around(box, one.get("bbox"), self._size)
+        else:
             left, top, width, height = map(float, one["bbox"])
-            within = box_within(left, top, left + width, top + height, self._size)
-            if within is None:
+            mask, box = None, box_within(left, top, left + width, top + height, self._size)
+            if box is None:
                 return None
-            mask, box = None, within
         said = one.get("attributes")
         track, track_id = track_of(one.get("track_id", said.get("track_id") if isinstance(said, dict) else None))
         score = one.get("score")

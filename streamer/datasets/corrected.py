@@ -71,6 +71,20 @@ def box_within(left: float, top: float, right: float, bottom: float, size: tuple
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 
+def box_around(mask_box: Box, told: Any, size: tuple[int, int]) -> Box:
+    """The box that a file tells as left, top, width and height, where the mask lies in it to a pixel, else that of the mask.
+
+    Detectors' boxes are wider than their masks. One that does not hold the mask was left behind when that was corrected.
+    """
+    if not told:
+        return mask_box
+    left, top, width, height = map(float, told)
+    box = box_within(left, top, left + width, top + height, size)
+    if box is None or min(mask_box[0] - box[0], mask_box[1] - box[1], box[2] - mask_box[2], box[3] - mask_box[3]) < -1:
+        return mask_box
+    return box
+
+
 def mask_and_box(crop: Crop, size: tuple[int, int]) -> tuple[Rle, Box] | None:
     """Run lengths and tight box of a mask in a picture of that width and height; None where nothing is set."""
     rows, columns = np.flatnonzero(crop.mask.any(axis=1)), np.flatnonzero(crop.mask.any(axis=0))

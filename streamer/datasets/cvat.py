@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from streamer.datasets.dataset import DatasetInfo
-from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.datasets.stored_frame import OTHER_BOX, StoredFrame, StoredObject
 from streamer.datasets.waiting_shapes import TrackKey, TrackKeys, WaitingShapes
 from streamer.sinks.coco_masks import has_hole, polygons
 
@@ -83,6 +83,8 @@ class CvatDataset:
         self.lost["outlines, at most 0.75 pixel beside those of their masks"] += 1
         if crop is not None and has_hole(crop):
             self.lost["without their holes"] += 1
+        if crop is not None and one.has_other_box(crop):
+            self.lost[OTHER_BOX] += 1
         if len(outlines) > 1:
             self.lost["without their smaller parts"] += 1
         points = ";".join(f"{x:.2f},{y:.2f}" for x, y in zip(outlines[0][::2], outlines[0][1::2], strict=True))

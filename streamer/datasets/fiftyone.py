@@ -13,11 +13,8 @@ import numpy as np
 
 from streamer.datasets.constant_rate_video import even_size
 from streamer.datasets.dataset import VIDEO, DatasetInfo
-from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.datasets.stored_frame import OTHER_BOX, StoredFrame, StoredObject
 from streamer.instances import Bools
-
-_MOVED_PX = 1.0
-"""How far an edge of a box may move to that of its mask before it is told."""
 
 
 class FiftyOneDataset:
@@ -61,10 +58,9 @@ class FiftyOneDataset:
             self.lost["without a mask"] += 1
         else:
             height, width = crop.mask.shape
-            box = crop.x0, crop.y0, crop.x0 + width, crop.y0 + height
-            if max(abs(was - now) for was, now in zip(one.box_xyxy, box, strict=True)) > _MOVED_PX:
-                self.lost["in the box of their mask's pixels, not in their own"] += 1
-            left, top, right, bottom = box
+            left, top, right, bottom = crop.x0, crop.y0, crop.x0 + width, crop.y0 + height
+            if one.has_other_box(crop):
+                self.lost[OTHER_BOX] += 1
             said["mask"] = _packed(crop.mask)
         corners = {"top_left": (left, top), "bottom_right": (right, bottom)}
         said["bounding_box"] = {name: {"x": x / self._width, "y": y / self._height} for name, (x, y) in corners.items()}

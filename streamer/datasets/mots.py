@@ -9,7 +9,7 @@ import numpy as np
 
 from streamer.datasets.dataset import DatasetInfo
 from streamer.datasets.sequence import TWICE, Sequence
-from streamer.datasets.stored_frame import StoredFrame
+from streamer.datasets.stored_frame import OTHER_BOX, StoredFrame
 from streamer.instances import Bools
 from streamer.sinks.coco_masks import Crop, rles
 
@@ -68,6 +68,8 @@ class MotsDataset:
                 written.add(number)
                 self._sequence.write(f" {number} {class_number} {height} {width} {rle['counts']}")
                 self.lost["without their score"] += 1
+                if one.has_other_box(crop):
+                    self.lost[OTHER_BOX] += 1
 
     def finish(self) -> None:
         """Write ``seqinfo.ini``."""

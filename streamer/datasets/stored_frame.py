@@ -13,6 +13,9 @@ import numpy as np
 from streamer.sinks.coco_masks import Crop, pixels_in, tight_box
 from streamer.sinks.stored import run_lengths
 
+OTHER_BOX = "in the box of their mask's pixels, not in their own"
+_MOVED_PX = 1.0
+"""How far an edge of a box may be from that of its mask's pixels before it is told."""
 _NAME = re.compile(r"frame_([0-9]+)")
 
 
@@ -43,6 +46,12 @@ class StoredObject:
             return None
         x0, y0, x1, y1 = map(int, box)
         return Crop(x0, y0, pixels_in(rle, x0, y0, x1, y1).astype(np.bool_))
+
+    def has_other_box(self, crop: Crop) -> bool:
+        """Whether its box is not that of its mask's pixels, ``crop``: formats that hold only one of both lose the other."""
+        height, width = crop.mask.shape
+        box = crop.x0, crop.y0, crop.x0 + width, crop.y0 + height
+        return any(abs(own - other) > _MOVED_PX for own, other in zip(self.box_xyxy, box, strict=True))
 
     @classmethod
     def of(cls, one: Mapping[str, Any]) -> StoredObject:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.datasets.dataset import DatasetInfo
-from streamer.datasets.stored_frame import StoredFrame, StoredObject
+from streamer.datasets.stored_frame import OTHER_BOX, StoredFrame, StoredObject
 from streamer.sinks.coco_masks import Crop
 
 _INSIDE = 0.25
@@ -75,6 +75,8 @@ class YoloDataset:
         ring, parts, holes = _largest_ring(crop)
         if parts > 1:
             self.lost["without their smaller parts"] += 1
+        if one.has_other_box(crop):
+            self.lost[OTHER_BOX] += 1
         if holes:
             self.lost["with their holes filled"] += 1
         points = (ring + _INSIDE) / (self._info.width, self._info.height)

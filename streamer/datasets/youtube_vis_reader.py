@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.datasets.coco_reader import names_of, outline_of
-from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_within, refuse_another_size, track_of
+from streamer.datasets.corrected import OUTSIDE, CorrectedObject, box_around, box_within, refuse_another_size, track_of
 from streamer.datasets.json_walk import JsonWalk
 from streamer.datasets.spans_by_frame import SpansByFrame
 from streamer.datasets.stored_frame import frame_of_name
@@ -119,6 +119,7 @@ class YoutubeVisReader:
         mask = outline_of(outline, self._size)
         if mask is not None:
             within = tight_box(mask)
+            within = within and box_around(within, box, self._size)
         else:
             left, top, width, height = map(float, box)
             within = box_within(left, top, left + width, top + height, self._size)

@@ -48,7 +48,10 @@ def objects(draw: st.DrawFn) -> Object:
     else:
         (rle,) = rles([Crop(0, 0, mask.astype(np.bool_))], *SIZE)
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
+        # Detectors' boxes are wider than their masks.
+        left, top, right, bottom = draw(st.tuples(*[st.sampled_from([0, 0, 1, 4])] * 4))
+        box = [int(columns[0]) - left, int(rows[0]) - top, int(columns[-1]) + 1 + right, int(rows[-1]) + 1 + bottom]
+        box = np.clip(box, 0, [*SIZE, *SIZE]).tolist()
     return {
         "class": LABELS[class_id],
         "class_id": class_id,

@@ -221,6 +221,17 @@ def test_cvat_counts_the_frames_of_the_recording_or_those_of_the_pictures(clip: 
         assert (root.findtext("meta/task/frame_filter"), root.findtext("meta/task/stop_frame")) == (step, expected[-1])
 
 
+def test_boxes_that_are_not_those_of_masks_are_told_where_they_are_lost(tmp_path: Path) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    wider = found.read_text().replace('"box_xyxy":[2.0,', '"box_xyxy":[0.5,')
+    assert wider != found.read_text()
+    for to in ("cvat", "yolo-seg", "mots", "coco", "youtube-vis", "mot", "datumaro"):
+        found.write_text(wider)
+        notes = export(found, tmp_path / to, to).notes
+        lost = [note for note in notes if note.endswith("objects are in the box of their mask's pixels, not in their own")]
+        assert [note.split()[0] for note in lost] == (["1"] if to in ("cvat", "yolo-seg", "mots") else []), to
+
+
 def test_every_second_frame(tmp_path: Path) -> None:
     done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "coco", "coco", every=2)
     assert done.frames == 3

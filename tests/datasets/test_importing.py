@@ -62,6 +62,29 @@ def test_a_round_trip_keeps_what_matters(tmp_path: Path, to: str) -> None:
                 assert np.count_nonzero(differ) < 30, "a pixel along the outline"
 
 
+@pytest.mark.parametrize(
+    ("bbox", "expected"),
+    [
+        ([1, 3, 30, 40], [1, 3, 31, 43]),
+        ([1, 3, 99, 99], [1, 3, 64, 48]),
+        ([12, 6, 5, 5], [2, 6, 26, 30]),
+        ([0, 0, 0, 0], [2, 6, 26, 30]),
+        ([], [2, 6, 26, 30]),
+        (None, [2, 6, 26, 30]),
+    ],
+    ids=["wider", "beyond the picture", "left behind", "empty", "none", "null"],
+)
+def test_a_box_is_that_of_the_file_where_it_holds_the_mask(tmp_path: Path, bbox: object, expected: list[float]) -> None:
+    found = write_records(tmp_path / "found.jsonl")
+    export(found, tmp_path / "coco", "coco")
+    file = tmp_path / "coco" / "annotations.json"
+    data = json.loads(file.read_text())
+    data["annotations"][0]["bbox"] = bbox
+    file.write_text(json.dumps(data))
+    import_annotations(file, found, tmp_path / "back.jsonl", "coco")
+    assert list(read_records(tmp_path / "back.jsonl"))[1]["instances"][0]["box_xyxy"] == expected
+
+
 def test_frames_that_were_not_exported_are_told(tmp_path: Path) -> None:
     _, back, notes = there_and_back(tmp_path, "coco", every=2)
     assert notes == ("2 of 5 frames are not in the file: nothing is recorded of them",)
