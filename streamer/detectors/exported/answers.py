@@ -142,7 +142,7 @@ def _pasted(maps: Floats, boxes: Floats, in_picture: Floats, fit: Fit) -> Floats
     made[small] = grids(
         lambda row, *sides: part_of(int(small[row]), *sides),
         in_input[small],
-        fit.input_size,
+        (0, 0, *fit.input_size),
         logits=False,
         cells=enough,
         true_to_pixels=True,

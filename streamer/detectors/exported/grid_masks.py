@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.detectors.exported.picture_input import Fit
+
 Floats = NDArray[np.float32]
 
 LEAST_CELLS, MOST_CELLS = 33, 112
@@ -19,6 +21,8 @@ MOST_TRUED_PX = 2 * MOST_CELLS
 """A side of a map of pixels up to which cells are made true to them: pixels of larger objects are like their neighbours."""
 _ROUNDS = 3
 """Of making them true: each takes about half of what is wrong in maps that differ from pixel to pixel."""
+FINER = (1, 2, 4)
+"""How many times as many cells a map gets so that padding ends between two of them; YOLO's maps have one for four pixels."""
 _FURTHEST = 30.0
 """Logits beyond this are 0 or 1."""
 
@@ -33,28 +37,33 @@ def cells_for(boxes: NDArray[np.float64], for_one: float = CELLS_FOR_ONE) -> int
 def grids(
     part_of: Callable[[int, int, int, int, int], Floats],
     boxes: NDArray[np.float64],
-    size: tuple[int, int],
+    bounds: tuple[int, int, int, int],
     *,
     logits: bool = True,
     cells: int | None = None,
     true_to_pixels: bool = False,
 ) -> Floats:
-    """Masks (N, M, M), probabilities, of boxes (N, 4) in cells of maps of ``size`` (width, height); M is ``cells`` if given.
+    """Masks (N, M, M), probabilities, of boxes (N, 4) in cells of maps; M is ``cells`` if given.
 
     ``part_of(row, left, top, right, bottom)`` is the map of one object inside those bounds. Where the maps hold logits, these
     are interpolated and not the probabilities, as the frameworks do. A box that is none, or beside the map, has an empty mask.
     ``true_to_pixels`` says that the maps are probabilities of pixels: whoever reads the masks at these is to find them again.
+    ``bounds`` are left, top, right and bottom of what there is of the maps: nothing beside it is asked for.
     """
+    first_x, first_y, end_x, end_y = bounds
     cells = cells or cells_for(boxes)
     made = np.full((len(boxes), cells, cells), -_FURTHEST if logits else 0.0, np.float32)
-    width, height = size
     # Plain numbers: NumPy takes longer for four of them than for the mask.
     for row, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
         # Networks without distances of their own, as YOLO26, give boxes with their sides in the wrong order.
         if not (math.isfinite(x0 + y0 + x1 + y1) and x0 < x1 and y0 < y1):
             continue
-        left, top = (min(max(math.floor(side) - 1, 0), most) for side, most in ((x0, width), (y0, height)))
-        right, bottom = (min(max(math.ceil(side) + 1, 0), most) for side, most in ((x1, width), (y1, height)))
+        left, top = (
+            min(max(math.floor(side) - 1, least), most) for side, least, most in ((x0, first_x, end_x), (y0, first_y, end_y))
+        )
+        right, bottom = (
+            min(max(math.ceil(side) + 1, least), most) for side, least, most in ((x1, first_x, end_x), (y1, first_y, end_y))
+        )
         if right <= left or bottom <= top:
             continue
         part = part_of(row, left, top, right, bottom)
@@ -103,16 +112,21 @@ def from_prototypes(
     prototypes: Floats,
     coefficients: Floats,
     boxes: NDArray[np.float64],
-    input_size: tuple[int, int],
+    fit: Fit,
     *,
     logits: bool = True,
 ) -> Floats:
     """Masks (N, M, M) of prototypes (K, h, w) mixed by coefficients (N, K); boxes (N, 4) in pixels of the input.
 
     What is mixed are logits; ``logits`` says whether they are interpolated as such, else as the probabilities that they are.
+    As in the framework, padding beside the picture is cut off before. Where it ends inside a cell, logits are interpolated to
+    cells that are a half or a quarter as wide first, so that it ends between two of these.
     """
     count, height, width = prototypes.shape
-    in_cells = boxes * np.array([width / input_size[0], height / input_size[1]] * 2)
+    scale = np.array([width / fit.input_size[0], height / fit.input_size[1]] * 2)
+    picture = np.array([fit.left, fit.top, fit.left + fit.used[0], fit.top + fit.used[1]]) * scale
+    finer = next((finer for finer in FINER if _is_whole(picture * finer)), 1) if logits else 1
+    bounds = (picture if _is_whole(picture * finer) else np.array([0, 0, width, height])) * finer
 
     def part_of(row: int, left: int, top: int, right: int, bottom: int) -> Floats:
         part = np.ascontiguousarray(prototypes[:, top:bottom, left:right]).reshape(count, -1)
@@ -121,7 +135,24 @@ def from_prototypes(
         made = np.asarray(mixed, np.float32).reshape(bottom - top, right - left)
         return made if logits else np.asarray(1.0 / (1.0 + np.exp(-np.clip(made, -_FURTHEST, _FURTHEST))), np.float32)
 
-    return grids(part_of, in_cells, (width, height), logits=logits)
+    def finer_part_of(row: int, left: int, top: int, right: int, bottom: int) -> Floats:
+        x0, y0 = max(left // finer - 1, 0), max(top // finer - 1, 0)
+        x1, y1 = min(-(-right // finer) + 1, width), min(-(-bottom // finer) + 1, height)
+        part = cv2.resize(part_of(row, x0, y0, x1, y1), None, fx=finer, fy=finer, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(part[top - y0 * finer : bottom - y0 * finer, left - x0 * finer : right - x0 * finer], np.float32)
+
+    left, top, right, bottom = (int(side) for side in bounds)
+    return grids(
+        part_of if finer == 1 else finer_part_of,
+        boxes * scale * finer,
+        (left, top, right, bottom),
+        logits=logits,
+        cells=cells_for(boxes * scale),
+    )
+
+
+def _is_whole(numbers: NDArray[np.float64]) -> bool:
+    return bool((numbers == np.rint(numbers)).all())
 
 
 def from_maps(
@@ -139,7 +170,7 @@ def from_maps(
     return grids(
         lambda row, left, top, right, bottom: maps[row, top:bottom, left:right],
         in_cells,
-        (width, height),
+        (0, 0, width, height),
         logits=logits,
         cells=cells,
         true_to_pixels=true_to_pixels,

@@ -91,7 +91,7 @@ class Yolo:
                 first.astype(np.float32, copy=False),
                 coefficients[rows],
                 fit.from_picture(in_picture[rows]),
-                fit.input_size,
+                fit,
                 logits=self.form != "objectness",
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamer.detectors.exported.grid_masks import LEAST_CELLS, MOST_CELLS, cells_for, from_maps, from_prototypes
+from streamer.detectors.exported.picture_input import Fit
+from tests.detectors.exported.test_ultralytics import painted
 
 
 def test_masks_are_finer_for_larger_objects() -> None:
@@ -33,10 +36,36 @@ def test_prototypes_are_mixed() -> None:
     prototypes[0, :20] = 1.0
     prototypes[1, 20:] = 1.0
     made = from_prototypes(
-        prototypes, np.array([[9, -9], [-9, 9]], np.float32), np.array([[0.0, 0.0, 320.0, 160.0]] * 2), (320, 160)
+        prototypes,
+        np.array([[9, -9], [-9, 9]], np.float32),
+        np.array([[0.0, 0.0, 320.0, 160.0]] * 2),
+        Fit((320, 160), (320, 160), 0, 0, (320, 160)),
     )
     np.testing.assert_allclose(made[0], 1.0 - made[1], atol=1e-5)
     assert made[0, 10].min() > 0.99
+
+
+@pytest.mark.parametrize(("used", "finer"), [((160, 88), 1), ((160, 84), 2), ((160, 90), 4)])
+def test_padding_does_not_reach_into_masks_at_the_edge_of_the_picture(used: tuple[int, int], finer: int) -> None:
+    """As Ultralytics has it: logits are interpolated until padding ends between two cells, then it is cut off."""
+    logits = cv2.resize(np.random.default_rng(5).normal(size=(12, 12)).astype(np.float32), (40, 40)) * 4
+    top = (160 - used[1]) // 2
+    # Padding says the contrary of what it lies beside.
+    first, last = -(-top // 4), (top + used[1]) // 4
+    logits[:first], logits[last:] = -9 * np.sign(logits[first]), -9 * np.sign(logits[last - 1])
+    picture = used[0] * 4, used[1] * 4
+    many = cv2.resize(logits, None, fx=finer, fy=finer, interpolation=cv2.INTER_LINEAR)
+    cut = many[top * finer // 4 : (top + used[1]) * finer // 4]
+    expected = cv2.resize(cut, picture, interpolation=cv2.INTER_LINEAR) > 0
+
+    fit = Fit((160, 160), used, 0, top, picture)
+    for box in ([20.0, 0.0, 300.0, 90.0], [250.0, 200.0, 600.0, float(picture[1])]):
+        in_input = fit.from_picture(np.array([box], np.float32))
+        (mask,) = from_prototypes(logits[None], np.ones((1, 1), np.float32), in_input, fit)
+        left, top_row, right, bottom = (int(side) for side in box)
+        made = painted(mask, np.array(box), *picture)[top_row:bottom, left:right]
+        wanted = expected[top_row:bottom, left:right]
+        assert np.count_nonzero(made & wanted) / np.count_nonzero(made | wanted) >= 0.98
 
 
 BOXES = arrays(np.float64, st.tuples(st.integers(0, 4), st.just(4)), elements=st.floats(width=64))
