@@ -15,7 +15,8 @@
     │   └── SourceLost              it was running and went away; reconnect
     ├── DetectorError
     │   ├── DetectorUnavailable     cannot be found, loaded or verified; mend the model's files
-    │   │   └── DetectorAway        its server does not answer; start it, or try again later
+    │   │   ├── DetectorAway        its server does not answer; start it, or try again later
+    │   │   └── ModelRefused        the file or folder is no model that can be used; name another (exit code 2)
     │   ├── DetectorBusy            its server has too much to do; try again later
     │   ├── DetectorContractError   it answered with something else than promised; names expected and actual
     │   └── DetectorTimeout         it does not come back
@@ -105,6 +106,12 @@ class DetectorUnavailable(DetectorError):
 
 class DetectorAway(DetectorUnavailable):
     """The detector's server does not answer: it may come, or come back."""
+
+
+class ModelRefused(DetectorUnavailable):
+    """The file or folder that was named is no model that can be used: a mistake in the arguments, or in the file."""
+
+    exit_code = 2
 
 
 class DetectorBusy(DetectorError):

@@ -64,7 +64,7 @@ def models_check(
     """
     from streamer.detectors.check import check
     from streamer.detectors.registry import exported_file_of, load_detector, saved_model_of
-    from streamer.errors import DetectorContractError
+    from streamer.errors import ModelRefused
 
     # What it sees in noise scores next to nothing, but its masks take as long as any.
     least = 0.5 if saved_model_of(detector) is None else 0.0
@@ -72,7 +72,7 @@ def models_check(
         loaded = load_detector(
             detector, score_threshold=least, threads=threads, labels_path=labels, device=device, precision=precision
         )
-    except DetectorContractError:
+    except ModelRefused:
         if (file := exported_file_of(detector)) is not None:
             _show_what_it_has(file)
         raise
@@ -174,11 +174,15 @@ def models_remove(
 
 
 def _show_what_it_has(file: Path) -> None:
-    """Print inputs, outputs and metadata of a file that is of no known family."""
+    """Print inputs, outputs and metadata of a file that is of no known family; nothing where it does not load."""
     from streamer.cli.tables import print_model_file
     from streamer.detectors.exported.detector import opened
+    from streamer.errors import DetectorUnavailable
 
-    network = opened(file)
+    try:
+        network = opened(file)
+    except DetectorUnavailable:
+        return
     print_model_file(network.description)
     network.close()
 

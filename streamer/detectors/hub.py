@@ -27,7 +27,7 @@ from streamer.detectors.other_files import by_members
 from streamer.detectors.picture import refuse_other_than_rgb
 from streamer.detectors.precision import FULL
 from streamer.detectors.precision import choose as choose_precision
-from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
+from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable, ModelRefused
 from streamer.instances import Instances
 from streamer.redact import redact
 
@@ -72,7 +72,7 @@ class HubDetector:
 
         ``threads`` is for TensorFlow as a whole, and only before its first use in the process; ``device``, which holds for the
         process, is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; so does ``precision``, ``full`` or ``mixed``. Raises
-        ``DetectorUnavailable`` when the model cannot be had or loaded, ``DetectorContractError`` when it is another kind.
+        ``DetectorUnavailable`` when the model cannot be had or loaded, and of that ``ModelRefused`` when it is another kind.
         """
         self.labels: Mapping[int, str] = COCO if labels_path is None else read_labels(labels_path)
         self._score_threshold = score_threshold
@@ -260,16 +260,16 @@ def _unexpected(name: str, key: str, expected: str, found: NDArray[np.generic]) 
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ``DetectorUnavailable`` for a folder that holds no SavedModel."""
+    """Raise ``ModelRefused`` for a folder that holds no SavedModel."""
     if not any((folder / file).is_file() for file in (MODEL_FILE, "saved_model.pbtxt")):
         if (other := by_members(folder)) is not None:
-            raise DetectorUnavailable(f"{folder} is no SavedModel: it is {other.what}", hint=other.hint)
-        raise DetectorUnavailable(
+            raise ModelRefused(f"{folder} is no SavedModel: it is {other.what}", hint=other.hint)
+        raise ModelRefused(
             f"{folder} is no SavedModel: it holds no {MODEL_FILE}",
             hint="name the folder that holds saved_model.pb and variables/",
         )
     if odd := sorted(_PATTERN.intersection(str(folder.absolute()))):
-        raise DetectorUnavailable(
+        raise ModelRefused(
             f"the path of {folder} holds {' and '.join(odd)}, which TensorFlow takes for a pattern", hint="rename the folder"
         )
 

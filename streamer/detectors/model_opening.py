@@ -19,7 +19,7 @@ from streamer.detectors.graph_cut import Cut, NoCutError, WholeGraph, cut
 from streamer.detectors.graph_def import take_weights
 from streamer.detectors.inner_size import InnerSize, inner_size
 from streamer.detectors.networks import Network, Trial, TwoStageNetwork, WholeNetwork, difference
-from streamer.errors import DetectorContractError
+from streamer.errors import ModelRefused
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def open_model(tf: Any, model: str, folder: Path, name: str, device: str) -> tup
 
     ``folder`` is where it lies, ``device`` where it runs. A network whose masks have a stage of their own is cut before that
     stage, once the parts have given the same answers as the whole. What was found out is kept, see ``cut_cache``. Raises
-    ``DetectorUnavailable`` when the model cannot be loaded, ``DetectorContractError`` when it is another kind, and TensorFlow's
+    ``DetectorUnavailable`` when the model cannot be loaded, ``ModelRefused`` when it is another kind, and TensorFlow's
     ``ResourceExhaustedError`` when memory does not suffice.
     """
     key = cut_cache.fingerprint(folder, tf.__version__, device)
@@ -163,19 +163,19 @@ def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, dict[str, st
     """
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1:
-        raise DetectorContractError(f"the model {name}: expected one input, the picture, got: {', '.join(inputs) or 'none'}")
+        raise ModelRefused(f"the model {name}: expected one input, the picture, got: {', '.join(inputs) or 'none'}")
     ((argument, spec),) = inputs.items()
     shape = spec.shape.as_list() if spec.shape.rank is not None else [None] * 4
     is_rgb = len(shape) == 4 and shape[0] in (None, 1) and (shape[3] == 3 or (shape[3] is None and shape[1] != 3))
     if spec.dtype != tf.uint8 or not is_rgb:
-        raise DetectorContractError(
+        raise ModelRefused(
             f"the model {name}: expected the input uint8 [1, height, width, 3], got {spec.dtype.name} {shape}",
             hint="export it with the input type image_tensor",
         )
     given = signature.structured_outputs
     missing = [key for key in REQUIRED if key not in given]
     if missing:
-        raise DetectorContractError(
+        raise ModelRefused(
             f"the model {name} has no output {', '.join(missing)}; it has: {', '.join(sorted(given))}",
             hint="it must be a detector of the TF Object Detection API",
         )
@@ -183,7 +183,7 @@ def _five_outputs(tf: Any, signature: Any, name: str) -> tuple[Any, dict[str, st
     for key in wanted:
         dtype = given[key].dtype
         if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-            raise DetectorContractError(
+            raise ModelRefused(
                 f"the model {name}: {key}: expected numbers, got {dtype.name}",
                 hint="it must be a detector of the TF Object Detection API",
             )

@@ -60,7 +60,10 @@ _BY_HEAD: tuple[tuple[int, bytes, Other], ...] = (
     (0, b"<!doctype html", _PAGE),
     (0, b"<html", _PAGE),
     (0, b"pk\x03\x04", Other("a ZIP archive, as PyTorch writes them", _EXPORT)),
-    (0, b"\x80\x02", Other("a pickle, which may run any code when it is opened", _EXPORT)),
+    *(
+        (0, bytes([0x80, version]), Other("a pickle, which may run any code when it is opened", _EXPORT))
+        for version in range(2, 6)
+    ),
     (0, b"\x89hdf\r\n", _KERAS),
     (0, b"\x1f\x8b", Other("packed by gzip", "unpack it first")),
     (4, b"tfl3", Other("a LiteRT file", "name it so: its name has to end in .tflite")),

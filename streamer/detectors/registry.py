@@ -66,8 +66,9 @@ def load_detector(
     ``precision``: ``full``, or ``mixed`` for a SavedModel that computes with 16 bits where that is faster and nearly as good.
     ``live``: for cameras, whose pictures do not wait: the built-in detectors answer sooner, with fewer new outlines a frame.
 
-    Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, and ``DetectorUnavailable`` or
-    ``DetectorContractError`` when the detector cannot be loaded.
+    Raises ``ConfigError`` when ``spec`` names nothing, with the nearest name, ``ModelRefused`` for a file or
+    folder that is no model of a kind known here, and ``DetectorUnavailable`` or ``DetectorContractError`` when the detector
+    cannot be loaded.
     """
     if not 0.0 <= score_threshold <= 1.0:
         raise ConfigError(f"the score threshold must be within 0..1, got {score_threshold:g}", hint="0.5 is usual")
@@ -164,7 +165,7 @@ def _check_name(spec: str, labels_path: Path | None) -> None:
             other = BY_NAME.get(Path(spec).suffix.lower(), UNKNOWN)
             raise ConfigError(f"the detector {spec} is {other.what}", hint=other.hint)
         if Path(spec).suffix.lower() in EXPORTED:
-            files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED and path.exists()]
+            files = [str(path) for path in Path(spec).parent.glob("*") if path.suffix.lower() in EXPORTED and path.is_file()]
             near = nearest(spec, files, most=1)
             raise ConfigError(f"there is no file {spec}", hint=f"did you mean {near[0]}?" if near else "check the path")
         raise ConfigError(f"there is no detector {redact(spec)!r}", hint=_suggestion(spec))

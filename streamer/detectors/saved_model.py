@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from streamer.detectors import hub_cache
 from streamer.detectors.handles import is_handle, is_kaggle
 from streamer.detectors.quiet import stderr_without
-from streamer.errors import DetectorContractError, DetectorError, DetectorUnavailable
+from streamer.errors import DetectorError, DetectorUnavailable, ModelRefused
 from streamer.redact import redact
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def load(tf: Any, model: str) -> tuple[Any, Any]:
 
     ``model`` is a Hub handle or the path of a SavedModel folder. A cached model without checksums, which
     another program put there, counts as whole when it loads, and is downloaded again when it does not. Raises
-    ``DetectorUnavailable`` when the model does not load, ``DetectorContractError`` when it has no ``serving_default``.
+    ``ModelRefused`` when the model does not load or has no ``serving_default``.
     """
     if not is_handle(model):
         return _load(tf, model)
@@ -130,12 +130,12 @@ def _load(tf: Any, model: str) -> tuple[Any, Any]:
             raise out_of_memory(shown, error) from error
         except Exception as error:
             # TensorFlow raises a dozen unrelated types here, by which file is cut and where.
-            raise DetectorUnavailable(
+            raise ModelRefused(
                 f"the SavedModel {shown} does not load, it may be cut short: {first_line(error)}", hint="copy it again"
             ) from error
     signature = getattr(loaded, "signatures", {}).get("serving_default")
     if signature is None:
-        raise DetectorContractError(
+        raise ModelRefused(
             f"the SavedModel {shown} has no signature serving_default, it has: "
             f"{', '.join(getattr(loaded, 'signatures', {})) or 'none'}",
             hint="export it with the TF Object Detection API's exporter",

@@ -156,7 +156,7 @@ def test_a_check_prints_json() -> None:
 def test_what_an_unknown_file_has_is_shown(tmp_path: Path) -> None:
     graph = Graph([1, 3, 8, 8])
     graph.give(graph.part("images", 0, 5, axis=2), "strange", [1, 3, 5, 8])
-    result = models("check", str(graph.save(tmp_path / "model.onnx", {"author": "me"})), code=1)
+    result = models("check", str(graph.save(tmp_path / "model.onnx", {"author": "me"})), code=2)
     for words in (
         "images float32 [1, 3, 8, 8]",
         "strange float32 [1, 3, 5, 8]",

@@ -21,7 +21,7 @@ from streamer.detectors.hub import HubDetector, to_boxes, to_masks
 from streamer.detectors.model_opening import BOXES, CLASSES, COUNT, MASKS, SCORES
 from streamer.detectors.networks import BoxAnswers, Network
 from streamer.detectors.registry import load_detector
-from streamer.errors import ConfigError, DetectorContractError, DetectorError, DetectorUnavailable
+from streamer.errors import ConfigError, DetectorContractError, DetectorError, DetectorUnavailable, ModelRefused
 from streamer.instances import Instances
 from tests.detectors import saved_models
 from tests.detectors.hub_server import archive, serving
@@ -165,7 +165,7 @@ def test_refuses_other_arrays_before_the_model_sees_them(detector: HubDetector, 
 )
 def test_another_contract_is_refused_at_load(tmp_path: Path, variant: dict[str, str], words: str) -> None:
     folder = saved_models.save(tmp_path / "odd", **variant)  # type: ignore[arg-type]  # strings all, as the parameters
-    with pytest.raises(DetectorContractError, match=words):
+    with pytest.raises(ModelRefused, match=words):
         HubDetector(str(folder))
 
 

@@ -12,7 +12,7 @@ import pytest
 from streamer.detectors import saved_model
 from streamer.detectors.hub import HubDetector
 from streamer.detectors.registry import load_detector
-from streamer.errors import DetectorContractError, DetectorUnavailable, StreamerError
+from streamer.errors import DetectorContractError, DetectorUnavailable, ModelRefused, StreamerError
 
 pytestmark = pytest.mark.slow
 
@@ -197,7 +197,7 @@ def test_no_rows_at_all_are_nothing_found(tf: Any, tmp_path: Path) -> None:
     ],
 )
 def test_other_inputs_are_refused_in_one_line(tf: Any, tmp_path: Path, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(DetectorContractError, match=words) as caught:
+    with pytest.raises(ModelRefused, match=words) as caught:
         HubDetector(str(save(tf, tmp_path / "model", **options)))
     assert "\n" not in str(caught.value)
     assert caught.value.hint
@@ -246,7 +246,7 @@ def test_other_outputs_are_refused_rather_than_drawn_wrongly(tf: Any, tmp_path: 
 @pytest.mark.parametrize("key", ["detection_classes", "detection_scores", "detection_masks"])
 def test_outputs_that_are_no_numbers_are_refused_at_load(tf: Any, tmp_path: Path, key: str) -> None:
     folder = save(tf, tmp_path / "model", lambda found: {**found, key: tf.as_string(found[key])})
-    with pytest.raises(DetectorContractError, match=f"{key}: expected numbers, got string"):
+    with pytest.raises(ModelRefused, match=f"{key}: expected numbers, got string"):
         HubDetector(str(folder))
 
 

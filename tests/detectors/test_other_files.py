@@ -22,6 +22,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
         (b"\xef\xbb\xbf<HTML>", "it is a web page"),
         (b"PK\x03\x04rest", "it is a ZIP archive, as PyTorch writes them; export it"),
         (b"\x80\x02}q", "it is a pickle, which may run any code"),
+        (b"\x80\x04\x95", "it is a pickle, which may run any code"),
         (b"\x89HDF\r\n\x1a\n", "it is a file of Keras"),
         (b"\x1f\x8b\x08", "it is packed by gzip; unpack it first"),
     ],

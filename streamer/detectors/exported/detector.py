@@ -23,7 +23,7 @@ from streamer.detectors.exported.picture_input import PictureInput, Preparation
 from streamer.detectors.exported.recognition import Place, picture_place
 from streamer.detectors.exported.told import told_of
 from streamer.detectors.picture import refuse_other_than_rgb
-from streamer.errors import DetectorContractError, DetectorUnavailable
+from streamer.errors import DetectorUnavailable, ModelRefused
 from streamer.instances import Instances
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class ExportedDetector:
     ) -> None:
         """Load the file and find out what it is: networks that leave a size open are run once on a gray picture.
 
-        Raises ``ConfigError`` for labels that do not fit, ``DetectorUnavailable`` when it cannot be loaded, and
-        ``DetectorContractError`` when it is of no known family.
+        Raises ``ConfigError`` for labels that do not fit, ``DetectorUnavailable`` when it cannot be loaded, and of that
+        ``ModelRefused`` when the file is at fault or of no known family.
         """
         self._network: NetworkFile | None = opened(file, threads, device)
         network = self._network
@@ -163,17 +163,15 @@ def opened(file: Path, threads: int | None = None, device: str = AUTO) -> Networ
 
 
 def place_of(description: Description) -> Place:
-    """The input that takes the picture. Raises ``DetectorContractError`` where there is none, or where others are needed."""
+    """The input that takes the picture. Raises ``ModelRefused`` where there is none, or where others are needed."""
     place = picture_place(description.inputs)
     if isinstance(place, str):
         inputs = ", ".join(f"{tensor.name} {tensor}" for tensor in description.inputs)
-        raise DetectorContractError(
-            f"{description.file}: {place}; its inputs: {inputs or 'none'}", hint="export it for one RGB picture"
-        )
+        raise ModelRefused(f"{description.file}: {place}; its inputs: {inputs or 'none'}", hint="export it for one RGB picture")
     others = [tensor for tensor in description.inputs if tensor is not place.tensor]
     if strange := side_inputs.unknown(others):
         names = ", ".join(f"{tensor.name} {tensor}" for tensor in strange)
-        raise DetectorContractError(
+        raise ModelRefused(
             f"{description.file} takes more than a picture: {names}",
             hint="streamer gives a picture and its size (orig_target_sizes) only; export it for one picture",
         )
@@ -205,7 +203,7 @@ def _known(network: NetworkFile, place: Place) -> tuple[Description, tuple[int, 
 def _input(preparation: Preparation, network: NetworkFile, place: Place) -> PictureInput:
     description = network.description
     if place.tensor.dtype not in ("float32", "float16", "uint8", "int8"):
-        raise DetectorContractError(
+        raise ModelRefused(
             f"{description.file}: its picture is {place.tensor}", hint="it must take float32, float16, uint8 or int8"
         )
     return PictureInput(

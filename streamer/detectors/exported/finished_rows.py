@@ -73,7 +73,7 @@ def is_one(description: Description) -> bool:
     """Whether the only output may be such rows, and is no row of a classification, which there is one of for a picture."""
     (output,) = description.outputs
     wide = output.shape[-1:] in ((5,), (6,), (7,))
-    beyond_one = output.shape[0] != 1 or len(description.inputs) > 1
+    beyond_one = output.shape[:1] != (1,) or len(description.inputs) > 1
     return len(output.shape) == 2 and wide and (beyond_one or _named(output) is not None)
 
 

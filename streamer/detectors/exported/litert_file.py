@@ -16,7 +16,7 @@ from streamer.detectors.device import AUTO, gpu_index
 from streamer.detectors.exported.description import Description, Tensor
 from streamer.detectors.litert import interpreter
 from streamer.detectors.other_files import by_content
-from streamer.errors import DetectorError, DetectorUnavailable, in_one_line
+from streamer.errors import DetectorError, DetectorUnavailable, ModelRefused, in_one_line
 
 MARK = b"TFL3"
 """Bytes 4 to 8 of each such file."""
@@ -34,7 +34,10 @@ class LiteRtFile:
     device = "CPU"
 
     def __init__(self, file: Path, threads: int | None = None, device: str = AUTO) -> None:
-        """``threads``: None for one a core. Raises ``DetectorUnavailable`` where the file does not load, or for a GPU."""
+        """``threads``: None for one a core. Raises ``ModelRefused`` where the file does not load.
+
+        Raises ``DetectorUnavailable`` for a GPU.
+        """
         if gpu_index(device) is not None:
             raise DetectorUnavailable(f"the device {device} cannot be used: LiteRT runs on the CPU", hint="use --device cpu")
         try:
@@ -43,8 +46,11 @@ class LiteRtFile:
             raise DetectorUnavailable(f"{file} cannot be read: {error.strerror}", hint="check the path") from error
         if content[4:8] != MARK:
             what, hint = by_content(file, MARK) or ("of another format", "it may be cut short: copy or export it again")
-            raise DetectorUnavailable(f"{file} is no LiteRT file: it is {what}", hint=hint)
-        self._interpreter: Any = interpreter(content, threads or os.cpu_count() or 1, str(file), _HINT)
+            raise ModelRefused(f"{file} is no LiteRT file: it is {what}", hint=hint)
+        try:
+            self._interpreter: Any = interpreter(content, threads or os.cpu_count() or 1, str(file), _HINT)
+        except DetectorUnavailable as error:
+            raise ModelRefused(error.message, hint=error.hint) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = {str(each["name"]): int(each["index"]) for each in inputs}
         self._outputs = [(int(each["index"]), _quantization(each)) for each in outputs]
@@ -115,7 +121,7 @@ def _metadata(file: Path) -> dict[str, str]:
                     names = archive.read(member).decode("utf-8").splitlines()
                     found["names"] = json.dumps({number: name for number, name in enumerate(names) if name not in ("", "???")})
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DetectorUnavailable(
+        raise ModelRefused(
             f"{file}: its metadata cannot be read: {in_one_line(error)}", hint="it may be damaged: copy or export it again"
         ) from error
     return found

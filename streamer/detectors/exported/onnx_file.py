@@ -15,7 +15,7 @@ from streamer.detectors.device import AUTO, gpu_index
 from streamer.detectors.device import check as check_device
 from streamer.detectors.exported.description import Description, Tensor
 from streamer.detectors.other_files import by_content
-from streamer.errors import DetectorError, DetectorUnavailable, in_one_line
+from streamer.errors import DetectorError, DetectorUnavailable, ModelRefused, in_one_line
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _QUIET = 4
 """ONNX Runtime logs only what ends the process: what it says about a file is in the error as well."""
 
 _CHATTER = re.compile(
-    r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:|\S+\.(?:cc|h):\d+ .*\) (?=[A-Z])|\S+\.cc:\d+ \w+ "
+    r"^.*\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:|\S+\.(?:cc|h):\d+ .*\) (?=[A-Za-z])|\S+\.cc:\d+ \w+ "
 )
 
 
@@ -46,7 +46,8 @@ class OnnxFile:
     def __init__(self, file: Path, threads: int | None = None, device: str = AUTO) -> None:
         """``threads`` on a CPU, None for one a core. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
-        Raises ``DetectorUnavailable`` where ONNX Runtime or the device is missing, or the file does not load.
+        Raises ``DetectorUnavailable`` where ONNX Runtime or the device is missing, and of that ``ModelRefused`` where
+        the file does not load.
         """
         onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
@@ -147,11 +148,11 @@ def _said(error: BaseException) -> str:
     return _CHATTER.sub("", in_one_line(error))[:300]
 
 
-def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
+def _does_not_load(file: Path, error: BaseException) -> ModelRefused:
     if (other := by_content(file)) is not None:
-        return DetectorUnavailable(f"{file} is no ONNX file: it is {other.what}", hint=other.hint)
+        return ModelRefused(f"{file} is no ONNX file: it is {other.what}", hint=other.hint)
     if isinstance(error, UnicodeDecodeError):
-        return DetectorUnavailable(
+        return ModelRefused(
             f"{file} does not load: a name or a text in it is not UTF-8", hint="it may be damaged: copy or export it again"
         )
     said = _said(error)
@@ -162,20 +163,18 @@ def _does_not_load(file: Path, error: BaseException) -> DetectorUnavailable:
         or "file_size" in low
         or ("no such file" in low and str(file) not in said)
     ):
-        return DetectorUnavailable(
+        return ModelRefused(
             f"{file} does not load: its weights lie in another file, which is missing or cut short: {said}",
             hint=f"copy {file.name}.data, or what its exporter wrote beside it, into {file.parent}",
         )
     if "opset" in low or "ir version" in low:
-        return DetectorUnavailable(
+        return ModelRefused(
             f"{file} does not load: it is newer than this ONNX Runtime: {said}",
             hint="pip install -U onnxruntime, or export it with a smaller opset",
         )
     if "not a registered function" in low or "no op registered" in low or "could not find an implementation" in low:
-        return DetectorUnavailable(
+        return ModelRefused(
             f"{file} does not load: it needs an operation that ONNX Runtime does not have: {said}",
             hint="export it with the standard operations only, and with opset 12 or later",
         )
-    return DetectorUnavailable(
-        f"{file} is no ONNX file that loads: {said}", hint="it may be cut short: copy or export it again"
-    )
+    return ModelRefused(f"{file} is no ONNX file that loads: {said}", hint="it may be cut short: copy or export it again")

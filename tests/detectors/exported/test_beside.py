@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.detectors.exported.detector import ExportedDetector
-from streamer.errors import DetectorContractError
+from streamer.errors import ModelRefused
 from tests.detectors.exported.tiny_networks import Graph
 
 CONFIG = {"model_type": "rt_detr", "id2label": {"0": "cup", "1": "plate"}}
@@ -70,14 +70,14 @@ def test_numbers_that_mean_nothing_are_as_if_they_were_not_there(tmp_path: Path,
     "config", [{"model_type": "detr"}, {"architectures": ["A"]}, {"model_type": 3}, [], {"model_type": "bert", "id2label": 5}]
 )
 def test_what_does_not_say_it_is_not_guessed_at(tmp_path: Path, config: Any) -> None:
-    with pytest.raises(DetectorContractError, match=r"whether logits are of single classes \(sigmoid\) or of one in all"):
+    with pytest.raises(ModelRefused, match=r"whether logits are of single classes \(sigmoid\) or of one in all"):
         found(tmp_path, 255, config=config)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", '{"model_type": "rt_detr"', "\xff", "[" * 5000])
 def test_damaged_files_are_as_if_they_were_not_there(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text, "latin-1")
-    with pytest.raises(DetectorContractError, match="is not said"):
+    with pytest.raises(ModelRefused, match="is not said"):
         ExportedDetector(queries(tmp_path / "model.onnx"), score_threshold=0.3)
 
 
@@ -85,5 +85,5 @@ def test_libreyolo_says_it_in_the_file(tmp_path: Path) -> None:
     file = queries(tmp_path / "model.onnx", model_family="dfine", names='{"0": "cup", "1": "plate"}', imgsz="640")
     detector = ExportedDetector(file, score_threshold=0.3)
     assert (detector.family, detector.labels[1]) == ("D-FINE", "plate")
-    with pytest.raises(DetectorContractError, match="is of LibreYOLO's family detr, which is not known here"):
+    with pytest.raises(ModelRefused, match="is of LibreYOLO's family detr, which is not known here"):
         ExportedDetector(queries(tmp_path / "other.onnx", model_family="detr"), score_threshold=0.3)

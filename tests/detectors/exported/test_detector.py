@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from streamer.detectors.check import check
 from streamer.detectors.exported.detector import ExportedDetector
 from streamer.detectors.registry import check_detector, load_detector
-from streamer.errors import ConfigError, DetectorContractError, DetectorUnavailable, StreamerError
+from streamer.errors import ConfigError, DetectorUnavailable, ModelRefused, StreamerError
 from streamer.stages import Detector, DetectsWanted
 from tests.detectors.exported import tiny_networks
 from tests.detectors.exported.tiny_networks import Graph
@@ -184,7 +184,7 @@ def test_models_of_other_tasks(tmp_path: Path, task: str, words: str) -> None:
     model = onnx.load(file)
     helper.set_model_props(model, {"task": task})
     onnx.save(model, file)
-    with pytest.raises(DetectorContractError, match=words):
+    with pytest.raises(ModelRefused, match=words):
         check_detector(str(file))
 
 
@@ -192,7 +192,7 @@ def test_a_classification_model_without_metadata(tmp_path: Path) -> None:
     graph = Graph([1, 3, 8, 8])
     flat = graph.node("Reshape", graph.node("GlobalAveragePool", "images"), graph.constant([1, 3], np.int64))
     graph.give(flat, "probabilities", [1, 3])
-    with pytest.raises(DetectorContractError, match="looks like a classification model"):
+    with pytest.raises(ModelRefused, match="looks like a classification model"):
         check_detector(str(graph.save(tmp_path / "model.onnx")))
 
 

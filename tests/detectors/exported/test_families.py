@@ -20,7 +20,7 @@ from streamer.detectors.exported.found import Found, Reader
 from streamer.detectors.exported.picture_input import Fit, PictureInput
 from streamer.detectors.exported.queries import Queries
 from streamer.detectors.exported.recognition import Place, picture_place
-from streamer.errors import ConfigError, DetectorContractError
+from streamer.errors import ConfigError, ModelRefused
 from streamer.instances import Instances
 from streamer.render.masks import binary_crop
 
@@ -96,6 +96,11 @@ def read(family: str, outputs: list[NDArray[Any]], size: tuple[int, int], least:
 
 def zeros(family: str) -> list[NDArray[Any]]:
     return [np.zeros(shape, dtype) for shape, dtype in FAMILIES[family].values()]
+
+
+def test_a_network_of_places_may_have_no_axis_for_pictures() -> None:
+    reader, _ = reader_of({"o": ((4 + 3, CELLS), "float32")})
+    assert reader.family == "YOLO, detect"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -395,10 +400,19 @@ def test_a_query_of_one_class_in_all_is_of_its_best_class() -> None:
             "as MaskFormer and Mask2Former do",
         ),
         ({"boxes": ((1, 1917, 4), "float32"), "scores": ((1, 1917, 3), "float32")}, "1000 boxes at most, and not 1917"),
+        ({"scalar": ((), "float32")}, "looks like a classification model"),
+        (
+            {"p3": ((1, 3, 12, 12, 8), "float32"), "p4": ((1, 3, 6, 6, 8), "float32"), "p5": ((1, 3, 3, 3, 8), "float32")},
+            "the maps of its heads, which are not boxes and scores yet",
+        ),
+        (
+            {"box": ((1, 64, 12, 12), "float32"), "class": ((1, 3, 12, 12), "float32"), "box_2": ((1, 64, 6, 6), "float32")},
+            "the maps of its heads",
+        ),
     ],
 )
 def test_what_is_of_no_family_is_told_what_is_missing(outputs: Outputs, words: str) -> None:
-    with pytest.raises(DetectorContractError, match=words):
+    with pytest.raises(ModelRefused, match=words):
         reader_of(outputs)
 
 
@@ -420,7 +434,7 @@ def test_inputs_that_are_not_one_picture(inputs: list[tuple[str, tuple[int, ...]
 
 
 def test_metadata_that_do_not_fit_the_output() -> None:
-    with pytest.raises(DetectorContractError, match="name 2 classes, its output has 3"):
+    with pytest.raises(ModelRefused, match="name 2 classes, its output has 3"):
         reader_of(FAMILIES["YOLO, detect"], names="{0: 'a', 1: 'b'}")
 
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from streamer.detectors.exported.detector import ExportedDetector
 from streamer.detectors.exported.finished_rows import COLUMNS, FinishedRows
 from streamer.detectors.exported.picture_input import Fit, Preparation
-from streamer.errors import ConfigError, DetectorContractError
+from streamer.errors import ConfigError, ModelRefused
 from tests.detectors.exported.tiny_networks import Graph, Shape
 
 BOX = (16.0, 40.0, 80.0, 120.0)
@@ -84,7 +84,7 @@ def test_finished_objects_are_read(tmp_path: Path, outputs: Outputs, family: str
 
 def test_rows_of_nothing_are_no_classification(tmp_path: Path) -> None:
     file = saved(tmp_path / "model.onnx", {"boxes": (np.zeros((0, 7)), ["rows", 7], FLOAT)})
-    with pytest.raises(DetectorContractError, match="what the 7 columns of boxes are is not said"):
+    with pytest.raises(ModelRefused, match="what the 7 columns of boxes are is not said"):
         ExportedDetector(file)
 
 
@@ -103,7 +103,7 @@ label_list: [cup, plate, fork]
 
 def test_paddledetection_by_what_it_writes_beside_the_file(tmp_path: Path) -> None:
     file = saved(tmp_path / "model.onnx", PADDLE, picture="image", others=SIDE_INPUTS)
-    with pytest.raises(DetectorContractError, match=r"0\.\.1 or imagenet is not said \(scaling\)"):
+    with pytest.raises(ModelRefused, match=r"0\.\.1 or imagenet is not said \(scaling\)"):
         ExportedDetector(file)
     (tmp_path / "infer_cfg.yml").write_text(INFER)
     detector = ExportedDetector(file)
@@ -159,7 +159,7 @@ def test_boxes_come_out_in_pixels_of_the_input(tmp_path: Path) -> None:
 )
 def test_a_yaml_says_what_columns_and_places_are(tmp_path: Path, outputs: Outputs, words: str) -> None:
     file = saved(tmp_path / "model.onnx", outputs)
-    with pytest.raises(DetectorContractError, match=r"columns|places"):
+    with pytest.raises(ModelRefused, match=r"columns|places"):
         ExportedDetector(file)
     (tmp_path / "model.yaml").write_text(words)
     found = ExportedDetector(file).detect(PICTURE)

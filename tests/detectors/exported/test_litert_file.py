@@ -12,7 +12,7 @@ from streamer.detectors.exported.detector import ExportedDetector
 from streamer.detectors.nanodet import weights_file
 from streamer.detectors.registry import check_detector, load_detector
 from streamer.detectors.weights import FOLDER
-from streamer.errors import DetectorContractError, DetectorUnavailable
+from streamer.errors import DetectorUnavailable, ModelRefused
 from tests.detectors.exported import tiny_litert
 
 
@@ -50,7 +50,7 @@ def test_what_is_no_litert_file(tmp_path: Path) -> None:
 def test_a_network_of_another_kind_is_not_guessed_at(tmp_path: Path) -> None:
     file = tmp_path / "model.tflite"
     file.write_bytes((FOLDER / weights_file((512, 384))).read_bytes())
-    with pytest.raises(DetectorContractError, match="is of no known family"):
+    with pytest.raises(ModelRefused, match="answers with the maps of its heads"):
         check_detector(str(file))
     with pytest.raises(DetectorUnavailable, match="LiteRT runs on the CPU"):
         load_detector(str(file), score_threshold=0.5, device="cuda")

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from streamer.detectors.exported.detector import ExportedDetector
 from streamer.detectors.exported.told import told_of
 from streamer.detectors.registry import check_detector
-from streamer.errors import ConfigError, DetectorContractError
+from streamer.errors import ConfigError, ModelRefused
 from tests.detectors.exported import tiny_networks
 from tests.detectors.exported.tiny_networks import Graph
 
@@ -34,7 +34,7 @@ def answers(file: Path) -> Path:
 
 def test_outputs_and_their_meaning_can_be_said(tmp_path: Path) -> None:
     file = answers(tmp_path / "model.onnx")
-    with pytest.raises(DetectorContractError, match="no known family"):
+    with pytest.raises(ModelRefused, match="no known family"):
         check_detector(str(file))
     (tmp_path / "model.yaml").write_text(
         "labels: [cup, plate]\nboxes: yxyx\nresize: stretch\noutputs: {boxes: a, scores: b, classes: c}\n"
