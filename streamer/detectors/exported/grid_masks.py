@@ -15,8 +15,8 @@ Floats = NDArray[np.float32]
 
 LEAST_CELLS, MOST_CELLS = 33, 112
 """Cells a side of a mask: more for larger objects, so that their outlines have no stairs."""
-CELLS_FOR_ONE = 1.5
-"""Cells of a mask for one of the map, along the longer side of the largest object."""
+CELLS_FOR_ONE = 3.0
+"""Cells of a mask for one of the map, along the longer side of the largest object: with fewer, outlines lose their bends."""
 MOST_TRUED_PX = 2 * MOST_CELLS
 """A side of a map of pixels up to which cells are made true to them: pixels of larger objects are like their neighbours."""
 _ROUNDS = 3

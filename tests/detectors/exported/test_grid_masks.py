@@ -16,7 +16,7 @@ from tests.detectors.exported.test_ultralytics import painted
 
 def test_masks_are_finer_for_larger_objects() -> None:
     assert cells_for(np.array([[0.0, 0.0, 5.0, 9.0]])) == LEAST_CELLS
-    assert cells_for(np.array([[0.0, 0.0, 5.0, 9.0], [10.0, 0.0, 50.0, 60.0]])) == 90
+    assert cells_for(np.array([[0.0, 0.0, 5.0, 9.0], [10.0, 0.0, 35.0, 30.0]])) == 90
     assert cells_for(np.array([[0.0, 0.0, 160.0, 160.0]])) == MOST_CELLS
     assert cells_for(np.zeros((0, 4))) == LEAST_CELLS
     assert cells_for(np.array([[np.nan, 0.0, np.inf, 1.0]])) == LEAST_CELLS
@@ -48,7 +48,8 @@ def test_prototypes_are_mixed() -> None:
 @pytest.mark.parametrize(("used", "finer"), [((160, 88), 1), ((160, 84), 2), ((160, 90), 4)])
 def test_padding_does_not_reach_into_masks_at_the_edge_of_the_picture(used: tuple[int, int], finer: int) -> None:
     """As Ultralytics has it: logits are interpolated until padding ends between two cells, then it is cut off."""
-    logits = cv2.resize(np.random.default_rng(5).normal(size=(12, 12)).astype(np.float32), (40, 40)) * 4
+    few = np.random.default_rng(5).normal(size=(12, 12)).astype(np.float32) * 4
+    logits = np.asarray(cv2.resize(few, (40, 40)), np.float32)
     top = (160 - used[1]) // 2
     # Padding says the contrary of what it lies beside.
     first, last = -(-top // 4), (top + used[1]) // 4
@@ -65,6 +66,19 @@ def test_padding_does_not_reach_into_masks_at_the_edge_of_the_picture(used: tupl
         left, top_row, right, bottom = (int(side) for side in box)
         made = painted(mask, np.array(box), *picture)[top_row:bottom, left:right]
         wanted = expected[top_row:bottom, left:right]
+        assert np.count_nonzero(made & wanted) / np.count_nonzero(made | wanted) >= 0.98
+
+
+def test_outlines_of_small_objects_keep_their_bends() -> None:
+    """Each cell of the map, four pixels wide, is straight lines between its corners."""
+    logits = np.random.default_rng(6).normal(0.4, 1, (40, 40)).astype(np.float32)
+    expected = cv2.resize(logits, (160, 160), interpolation=cv2.INTER_LINEAR) > 0
+    fit = Fit((160, 160), (160, 160), 0, 0, (160, 160))
+    for left, top in ((9, 21), (50, 3), (77, 80)):
+        box = np.array([left, top, left + 67, top + 61], np.float64)
+        (mask,) = from_prototypes(logits[None], np.ones((1, 1), np.float32), box[None], fit)
+        made = painted(mask, box, 160, 160)[top : top + 61, left : left + 67]
+        wanted = expected[top : top + 61, left : left + 67]
         assert np.count_nonzero(made & wanted) / np.count_nonzero(made | wanted) >= 0.98
 
 
