@@ -16,7 +16,10 @@ class FollowSettings:
     """
 
     start_score: float = 0.4
-    """A detection this good starts a track, which is shown at once. It is the user's score threshold."""
+    """A detection this good starts a track, which is shown at once. It is the user's score threshold, but for
+    ``wanted_score``."""
+    wanted_score: float | None = None
+    """The user's score threshold where tracks start below it, since not only what the user wants to see is followed."""
     keep_score: float = 0.2
     """A detection this good extends a track but starts none (the idea of ByteTrack)."""
     hide_below: float = 0.6
@@ -34,13 +37,18 @@ class FollowSettings:
     """Most frames, from the one that the detector works on to now, whose flow is kept; beyond, steps are merged."""
 
     @classmethod
-    def shown_from(cls, score_threshold: float) -> FollowSettings:
-        """For a user who wants to see what scores at least ``score_threshold``; the detector should give half as much."""
-        return cls(start_score=score_threshold, keep_score=0.5 * score_threshold)
+    def shown_from(cls, score_threshold: float, wanted_score: float | None = None) -> FollowSettings:
+        """For a user who wants to see what scores at least ``score_threshold``; the detector should give half as much.
+
+        With a ``wanted_score`` that is what the user wants to see, and what scores ``score_threshold`` is followed, too.
+        """
+        return cls(start_score=score_threshold, keep_score=0.5 * score_threshold, wanted_score=wanted_score)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.keep_score <= self.start_score <= 1.0:
             raise ValueError(f"expected 0 <= keep_score <= start_score <= 1, got {self.keep_score} and {self.start_score}")
+        if self.wanted_score is not None and not self.start_score <= self.wanted_score <= 1.0:
+            raise ValueError(f"wanted_score: expected {self.start_score}..1, got {self.wanted_score}")
         for name in ("patience_s", "lost_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected seconds >= 0, got {getattr(self, name)}")

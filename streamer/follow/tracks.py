@@ -206,16 +206,20 @@ class Track:
 
         Its distance from the user's threshold says how sure it is that the object is there *and* that the box is right: it
         shrinks with the box's uncertainty, and with what others cover of it (the idea of Soft-NMS). It is never below the
-        threshold: a user who asks for scores above it sees none below it.
+        threshold: a user who asks for scores above it sees none below it. Only what is followed though its smoothed score is
+        below a ``wanted_score`` stays below that.
         """
-        low, knee = settings.hide_below * settings.start_score, settings.start_score + KNEE
-        smoothed = self.score
-        if smoothed < knee:
-            smoothed = settings.start_score + KNEE * max(0.0, smoothed - low) / (knee - low)
+        least, smoothed = settings.start_score, self.score
+        unwanted = settings.wanted_score is not None and smoothed < settings.wanted_score
+        if settings.wanted_score is not None and not unwanted:
+            least = settings.wanted_score
+        low, knee = settings.hide_below * least, least + KNEE
+        if smoothed < knee and not unwanted:
+            smoothed = least + KNEE * max(0.0, smoothed - low) / (knee - low)
         trust = (1.0 - CROWDED * crowded) / (
             1.0 + max(0.0, self.state.position_var - DETECTION_POSITION_VAR) / HALF_TRUSTED_VAR
         )
-        return settings.start_score + trust * (smoothed - settings.start_score)
+        return least + trust * (smoothed - least)
 
     def gone(self) -> float:
         """How far it has moved against the background since it was last detected, in shares of its box's smaller side."""

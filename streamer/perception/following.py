@@ -48,7 +48,9 @@ class Following:
         """
         if max_mask_age_s is not None and not max_mask_age_s > 0:
             raise ValueError(f"max_mask_age_s: expected more than 0, got {max_mask_age_s}")
-        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold), identities or Identities())
+        self.follower = Follower(
+            settings or FollowSettings.shown_from(select.score_threshold, select.wanted_score), identities or Identities()
+        )
         self.detection_latency_s = 0.0
         """From a frame's capture to the use of its detections, for the last one; 0 before it."""
         self._answer_interval_s = 0.0

@@ -49,7 +49,7 @@ class Interval:
         """``keep``: leave the detector open at the end, for another recording."""
         if interval != "auto" and interval < 1:
             raise ValueError(f"interval: expected 1 or more frames, or auto, got {interval}")
-        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold))
+        self.follower = Follower(settings or FollowSettings.shown_from(select.score_threshold, select.wanted_score))
         self.inferred = 0
         """Frames that the detector has seen."""
         self.left = False

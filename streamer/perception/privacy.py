@@ -357,4 +357,4 @@ def widened(select: Selection, rules: PrivacyRules) -> Selection:
     """What perception has to find so that nothing which must be covered is left out for want of being shown."""
     classes = None if select.class_ids is None else select.class_ids | frozenset(rules.methods)
     score = min(select.score_threshold, COVERED_SCORE) if rules.methods else select.score_threshold
-    return replace(select, class_ids=classes, max_instances=None, score_threshold=score)
+    return replace(select, class_ids=classes, max_instances=None, score_threshold=score, wanted_score=select.score_threshold)

@@ -85,6 +85,8 @@ class Selection:
     """At most so many, best scores first; None for all."""
     masks: bool = True
     """Whether anybody looks at masks."""
+    wanted_score: float | None = None
+    """Least score of what is shown, where more is looked for than that; None: ``score_threshold``."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.score_threshold <= 1.0:

@@ -110,6 +110,15 @@ def test_a_score_says_how_sure_the_box_is() -> None:
     assert someone.shown_score(SETTINGS, 1.0) > SETTINGS.start_score
 
 
+def test_what_is_followed_but_not_wanted_stays_below_the_wanted_score() -> None:
+    settings = FollowSettings.shown_from(0.2, 0.5)
+    someone = track(1.0)
+    for smoothed in np.linspace(0.12, 1.0, 23):
+        someone.score = float(smoothed)
+        told = [someone.shown_score(settings, crowded) for crowded in (0.0, 0.5, 1.0)]
+        assert all((score >= 0.5) == (smoothed >= 0.5) for score in told)
+
+
 def test_a_track_knows_whether_its_mask_is_older_than_its_detection() -> None:
     made = start(with_mask(), 0, 0.0, BOX)
     assert not made.mask_carried

@@ -160,7 +160,7 @@ def test_the_margin_of_time_holds_on_both_sides_in_a_recording_and_after_it_live
 def test_what_is_not_shown_is_covered_all_the_same() -> None:
     rules = PrivacyRules({1: "fill"})
     select = Selection(score_threshold=0.5, class_ids=frozenset({2}), max_instances=1)
-    assert widened(select, rules) == Selection(score_threshold=0.2, class_ids=frozenset({1, 2}))
+    assert widened(select, rules) == Selection(score_threshold=0.2, class_ids=frozenset({1, 2}), wanted_score=0.5)
     private = Private(Scripted({0: one(50.0, score=0.3)}), rules, select)
     (item,) = private.push(still(0))
     assert len(item.instances) == 0
@@ -173,6 +173,26 @@ def test_what_was_sure_once_is_shown_until_it_is_hardly_there_and_covered_all_th
     items = [item for i in range(len(scores)) for item in private.push(still(i))]
     assert [item.instances.scores.tolist() for item in items] == [pytest.approx([0.6]), pytest.approx([0.4]), []]
     assert all(covered_columns(item) != (-1, -1) for item in items)
+
+
+def test_what_stands_within_another_box_is_shown_as_without_privacy() -> None:
+    """A bicycle under its rider: the detector is sure of both."""
+    both = Instances(
+        boxes_xyxy=np.array([[40, 10, 100, 70], [45, 30, 95, 65]], np.float32),
+        scores=np.array([0.9, 0.6], np.float32),
+        class_ids=np.array([1, 3]),
+    )
+
+    def shown(rules: PrivacyRules | None) -> list[list[float]]:
+        wanted = SELECT if rules is None else widened(SELECT, rules)
+        finding = Interval(fakes.FakeDetector(), 1, wanted, detect=lambda *_: both)
+        perception = finding if rules is None else Private(finding, rules, SELECT, ahead=True)
+        items = [*(item for i in range(6) for item in perception.push(still(i))), *perception.finish()]
+        perception.close()
+        return [item.instances.scores.tolist() for item in items]
+
+    assert shown(ALL) == shown(None)
+    assert {len(scores) for scores in shown(ALL)} == {2}
 
 
 def test_without_a_look_in_the_dark_and_when_damaged_all_is_covered() -> None:
