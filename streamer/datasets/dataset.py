@@ -15,6 +15,8 @@ VIDEO = "data/video.mp4"
 """The copy at a constant rate, where a format counts the frames of a video."""
 _RATE = Fraction(25)
 """Frames per second where the recording says none."""
+_FINEST = 60_000
+"""Ticks of a second, at most, by which a copy counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class DatasetInfo:
 
     @property
     def copy_rate(self) -> Fraction:
-        """Frames per second of a copy of the frames that are written."""
-        return ((self.rate or _RATE) / self.every).limit_denominator(60_000)
+        """Frames per second of a copy of the frames that are written; above 0."""
+        return ((self.rate or _RATE) / self.every).limit_denominator(_FINEST) or Fraction(1, _FINEST)
 
 
 class Dataset(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 from streamer.datasets.dataset import DatasetInfo
@@ -36,11 +37,11 @@ class Sequence:
         """Complete ``gt.txt`` and write ``seqinfo.ini``. Raises ``OSError``."""
         self.close()
         info = self._info
-        rate = 0 if info.rate is None else info.rate / info.every
+        rate = Fraction(0) if info.rate is None else info.rate / info.every
         said = {
             "name": Path(info.source).stem or "sequence",
             "imDir": "img1",
-            "frameRate": round(rate),  # readers want a whole number
+            "frameRate": max(1, round(rate)),  # readers want a whole number, and divide by it
             "seqLength": self.frames,
             "imWidth": info.width,
             "imHeight": info.height,

@@ -129,6 +129,12 @@ def test_mot_keeps_identities_and_counts_frames_from_1(tmp_path: Path) -> None:
     assert "imWidth=64\n" in info
 
 
+@pytest.mark.parametrize("to", ["mot", "mots"])
+def test_a_sequence_has_a_rate_of_1_at_least(tmp_path: Path, to: str) -> None:
+    export(write_records(tmp_path / "found.jsonl"), tmp_path / to, to, every=1000)
+    assert "frameRate=1\n" in (tmp_path / to / "seqinfo.ini").read_text()
+
+
 def test_mots_gives_each_pixel_to_one_object(tmp_path: Path) -> None:
     done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "mots", "mots")
     assert set(done.notes) == {

@@ -56,6 +56,13 @@ def test_the_copy_has_each_frame_once_at_a_constant_rate(clip: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("to", sorted(OF_A_VIDEO))
+def test_a_copy_of_one_frame_a_month(clip: Path, tmp_path: Path, to: str) -> None:
+    done = export(write_records(tmp_path / "found.jsonl"), tmp_path / "out", to, video=clip, every=10**8)
+    with av.open(str(tmp_path / "out" / "data" / "video.mp4")) as copy:
+        assert len(list(copy.decode(video=0))) == done.frames == 1
+
+
+@pytest.mark.parametrize("to", sorted(OF_A_VIDEO))
 def test_without_the_recording_they_are_refused(tmp_path: Path, to: str) -> None:
     with pytest.raises(ConfigError, match="give --video"):
         export(write_records(tmp_path / "found.jsonl"), tmp_path / "out", to)
