@@ -117,7 +117,7 @@ def _not_joined(address: str, error: Exception) -> ClusterUnavailable:
             return ClusterUnavailable(f"the Ray cluster {address} {wrong}", hint=hint)
     return ClusterUnavailable(
         f"the Ray cluster {address} cannot be joined: {in_one_line(error)}",
-        hint="give the address that `ray start --head` has shown, on a machine of the cluster, with the same Ray and Python",
+        hint="give the address that `ray start --head` has shown, on a machine with the same Ray, Python and RAY_USE_TLS",
     )
 
 
