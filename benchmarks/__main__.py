@@ -61,16 +61,16 @@ def main(arguments: list[str]) -> int:
         return 2
     OUT.mkdir(exist_ok=True)
     print(machine(), flush=True)
-    failed = []
+    failed = {}
     for name in names or COMMANDS:
         module, *own = COMMANDS[name]
         own += options
         print(f"\n== {name}: python -m benchmarks.{shlex.join([module, *own])}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *own], check=False).returncode:
-            failed.append(name)
+        if code := subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *own], check=False).returncode:
+            failed[name] = code
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    return max(map(abs, failed.values()), default=0)
 
 
 sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.clips import scaled
-from benchmarks.measure import OUT, SAMPLES, Run, in_turn, machine, median, ratio
+from benchmarks.measure import OUT, SAMPLES, Run, asked_for, in_turn, machine, median, ratio
 
 
 def _row(name: str, runs: Sequence[Run]) -> str:
@@ -154,8 +154,8 @@ def nanodet(rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
+    wanted = asked_for(__doc__, "line", "again", "nanodet")
     print(machine())
-    wanted = sys.argv[1:] or ["line", "again", "nanodet"]
     if "line" in wanted:
         line()
     if "again" in wanted:

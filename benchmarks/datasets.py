@@ -5,6 +5,7 @@ Each command runs in a process of its own; its peak memory is what the system co
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -125,4 +126,6 @@ def main(objects: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("objects", nargs="?", type=int, default=OBJECTS)
+    main(parser.parse_args().objects)

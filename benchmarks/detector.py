@@ -8,7 +8,6 @@ one core of putting a picture into the network, computing, and making boxes of w
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.average_precision import Picture, average_precision, read_mot
-from benchmarks.measure import SAMPLES, machine
+from benchmarks.measure import SAMPLES, asked_for, machine
 from benchmarks.opinions import opinions, sharing
 from streamer.detectors.from_settings import DEFAULT_SCORE
 from streamer.detectors.nanodet import COCO_IDS, SIZES, weights_file
@@ -197,8 +196,8 @@ def _moved(truth: Instances, variant: Variant, width: int) -> Instances:
 
 
 if __name__ == "__main__":
+    wanted = asked_for(__doc__, "accuracy", "opinions", "cost")
     print(machine())
-    wanted = sys.argv[1:] or ["accuracy", "opinions", "cost"]
     for which in SIZES:
         if "accuracy" in wanted:
             accuracy(which)

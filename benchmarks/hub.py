@@ -7,8 +7,8 @@ python -m benchmarks.hub PATH       # on any SavedModel of the contract
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -226,8 +226,11 @@ def compare(folder: Path, rounds: int, pictures: int) -> None:
 
 def main() -> None:
     """Compare on the given SavedModel, or on generated ones."""
-    if len(sys.argv) > 1:
-        compare(Path(sys.argv[1]), rounds=3, pictures=2)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", nargs="?", type=Path)
+    path = parser.parse_args().path
+    if path is not None:
+        compare(path, rounds=3, pictures=2)
     else:
         quiet_tensorflow(None)
         with tempfile.TemporaryDirectory() as folder:

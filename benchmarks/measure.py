@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -79,3 +80,15 @@ def machine() -> str:
         names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0] if names else cpu
     return f"{os.cpu_count()} cores, {cpu}, Python {platform.python_version()}, {sys.platform}"
+
+
+def asked_for(doc: str | None, *names: str) -> list[str]:
+    """The parts of a benchmark that its command line names, of ``names``; all where it names none. All else ends it with 2."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if names:
+        parser.add_argument("names", nargs="*", help=f"any of {', '.join(names)}; all by default")
+    found: list[str] = getattr(parser.parse_args(), "names", [])
+    for name in found:
+        if name not in names:
+            parser.error(f"there is no {name!r}; there are {', '.join(names)}")
+    return found or list(names)

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from benchmarks.counting import COUNTED, truth_of
-from benchmarks.measure import SAMPLES
+from benchmarks.measure import SAMPLES, asked_for
 from streamer.frame import Frame, plane_views
 from streamer.perception.detection_gate import DetectionGate
 from streamer.perception.motion_gate import MotionGate
@@ -82,4 +82,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked_for(__doc__)
     main()

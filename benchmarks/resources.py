@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.clips import scaled
-from benchmarks.measure import OUT, SAMPLES, in_turn, machine, median
+from benchmarks.measure import OUT, SAMPLES, asked_for, in_turn, machine, median
 
 
 def memory(frames: int = 10_000) -> None:
@@ -81,8 +81,8 @@ def start(rounds: int = 9) -> None:
 
 
 if __name__ == "__main__":
+    wanted = asked_for(__doc__, "memory", "start")
     print(machine())
-    wanted = sys.argv[1:] or ["memory", "start"]
     began = time.perf_counter()
     if "memory" in wanted:
         memory()

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from benchmarks.measure import asked_for
 from streamer.analysis.places import Line, Zone
 from streamer.analysis.scene import SceneAnalysis
 from streamer.instances import Instances
@@ -55,4 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked_for(__doc__)
     main()

@@ -31,6 +31,13 @@ def test_options_of_nobody_are_refused(arguments: list[str], told: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["zones", "line", "resources", "datasets"])
+def test_an_option_that_a_benchmark_does_not_have_is_refused(name: str) -> None:
+    done = run(name, "--nothing")
+    assert (done.returncode, "--nothing" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
+
+
 def test_help_names_the_benchmarks() -> None:
     done = run("--help")
     assert (done.returncode, "archive_kills" in done.stdout) == (0, True)
