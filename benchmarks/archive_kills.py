@@ -236,6 +236,8 @@ def main() -> int:
     parser.add_argument("option", nargs="*")
     options = parser.parse_args()
     chance = random.Random(options.seed)
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would what that starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as name:
         source, zones = Path(name, "in"), Path(name, "zones.yaml")
         zones.write_text(_ZONES, encoding="utf-8")
