@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 from streamer.archive.messages import Message, Ready, Unusable
-from streamer.archive.task import Task
+from streamer.archive.task import Task, Work
 from streamer.errors import StreamerError
 from streamer.redact import redact
 from streamer.runtime.child import connection_to_parent, received
@@ -23,7 +24,7 @@ def unusable(error: StreamerError) -> Unusable:
     return Unusable(type(error)(redact(error.message), hint=redact(error.hint)))
 
 
-def work(connection: Connection, task: Task[Any]) -> None:
+def work(connection: Connection, task: Task[Any], jobs: SimpleQueue[Work[Any]]) -> None:
     """Load what the task needs, then do what comes, until the process is killed."""
 
     def tell(message: Message) -> None:
@@ -36,7 +37,6 @@ def work(connection: Connection, task: Task[Any]) -> None:
         tell(unusable(error))
         return
     tell(Ready())
-    jobs = received(connection)
     while True:
         tell(doer.work(jobs.get(), tell))
 
@@ -44,9 +44,10 @@ def work(connection: Connection, task: Task[Any]) -> None:
 def main() -> None:
     """Entry point of the process; its argument is the descriptor of the connection."""
     connection = connection_to_parent()
-    task: Task[Any] = connection.recv()
+    # From here on, and not once all is loaded, which may take a minute, the end of the connection ends this process.
+    objects = received(connection)
     # annotate_with would take the signals in the main thread.
-    thread = threading.Thread(target=work, args=(connection, task), name="worker")
+    thread = threading.Thread(target=work, args=(connection, objects.get(), objects), name="worker")
     thread.start()
     thread.join()
 

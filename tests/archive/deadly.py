@@ -26,6 +26,14 @@ class Deadly(Bright):
         return super().detect(image)
 
 
+class Endless(Bright):
+    """Does not come to the end of its loading, and says by the file that ``LOADING`` names that it has begun."""
+
+    def __init__(self) -> None:
+        Path(os.environ["LOADING"]).touch()
+        threading.Event().wait()
+
+
 class DiesOnce(Bright):
     """On ``cuda:1``: kills its process at a white picture, once: the file that ``DIED`` names says that it has.
 
