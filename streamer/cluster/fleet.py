@@ -290,6 +290,8 @@ def seen_in_fleet(address: str) -> Sequence[Seen]:
     with connected(address) as ray:
         try:
             head = ray.get_actor(NAME)
+            if (there := ray.get(head.version.remote(), timeout=_END_S)) != __version__:
+                raise ClusterUnavailable(f"the fleet has streamer {there}, this is {__version__}", hint=SAME_VERSION)
             seen: list[Seen] = ray.get(head.cameras.remote(), timeout=_END_S)
         except ValueError as error:
             raise ClusterUnavailable(

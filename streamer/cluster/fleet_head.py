@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from streamer._version import __version__
 from streamer.cluster.lease import LEASE_S, Leases
 from streamer.live.status import CameraStatus
 from streamer.stages import State
@@ -65,6 +66,10 @@ class FleetHead:
     def __init__(self) -> None:
         self._leases = Leases()
         self._heard: dict[str, tuple[float, Place, CameraStatus | None]] = {}
+
+    def version(self) -> str:
+        """That of the fleet's streamer: what :meth:`cameras` tells is read by the same one only."""
+        return __version__
 
     def enter(self, camera: str, holder: str, place: Place) -> float:
         """As ``Leases.enter``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from rich.console import Console
 
 from streamer.cli.tables import print_fleet
-from streamer.cluster.fleet import _Fleet, _Run
+from streamer.cluster.fleet import _Fleet, _Run, seen_in_fleet
 from streamer.cluster.fleet_head import Place, Seen
 from streamer.cluster.head_watch import HeadWatch
 from streamer.config.live import CameraConfig, RunOptions
 from streamer.detectors.saved_model import first_line
+from streamer.errors import ClusterUnavailable
 from streamer.live.status import CameraStatus
 from streamer.stages import State
 
@@ -55,3 +57,13 @@ def test_a_camera_of_which_nothing_is_heard_is_not_shown_as_running() -> None:
     assert "running" in first
     assert "reconnecting: nothing is heard of it for 8 s; it was on far" in second
     assert [each.as_dict()["status"]["state"] for each in (lately, before)] == ["running", "reconnecting"]
+
+
+def test_a_fleet_of_another_version_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = SimpleNamespace(version=SimpleNamespace(remote=lambda: "0.0.0"))
+    ray = SimpleNamespace(
+        get_actor=lambda _: head, get=lambda answer, **_: answer, exceptions=SimpleNamespace(RayError=_RayError)
+    )
+    monkeypatch.setattr("streamer.cluster.fleet.connected", lambda _: nullcontext(ray))
+    with pytest.raises(ClusterUnavailable, match=r"the fleet has streamer 0\.0\.0, this is "):
+        seen_in_fleet("auto")
