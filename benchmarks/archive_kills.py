@@ -210,8 +210,9 @@ class Run:
             self.wrong.append(f"has not ended {_END_S:.0f} s after {how}")
             self.kill_all()
             return
-        # Before Python has begun to look at signals, and after the last recording, other ends are right.
-        if self._process.returncode not in (code, 1, -signal.SIGINT, -signal.SIGTERM) or "Traceback" in told:
+        # While Python starts, and after the last recording, other ends are right; a traceback of ours never is.
+        ours = "Traceback" in told and "/streamer/" in told and self._process.returncode > 0
+        if self._process.returncode not in (code, 1, -signal.SIGINT, -signal.SIGTERM) or ours:
             self.wrong.append(f"has ended with {self._process.returncode} after {how}: {told}")
 
 
