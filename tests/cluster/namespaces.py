@@ -101,14 +101,19 @@ class Namespaces:
             "--num-cpus",
             str(cores),
         ]
-        started = subprocess.run(
-            self.command(machine, *start, *(light if machine == 0 else light[:3])),
-            env={**self._environment, "MACHINE": str(machine)},
-            capture_output=True,
-            text=True,
-            timeout=_JOIN_S,
-            check=False,
-        )
+        for tries_left in (1, 0):
+            started = subprocess.run(
+                self.command(machine, *start, *(light if machine == 0 else light[:3])),
+                env={**self._environment, "MACHINE": str(machine)},
+                capture_output=True,
+                text=True,
+                timeout=_JOIN_S,
+                check=False,
+            )
+            if started.returncode == 0 or not tries_left:
+                break
+            # Ray gives its own processes 30 s to come up, which are too few beside other work.
+            self._signal(machine, signal.SIGKILL)
         assert started.returncode == 0, started.stdout + started.stderr
 
     def command(self, machine: int, *command: str) -> list[str]:
