@@ -1,6 +1,10 @@
-"""Time and memory of export, import, compare, analyse and render for long records: ``python -m benchmarks.datasets [OBJECTS]``.
+"""Time and memory of export, import, compare, analyse and render for long records.
 
-Each command runs in a process of its own; its peak memory is what the system counted. Times are of this machine.
+    python -m benchmarks.datasets [OBJECTS [NAME …]]
+
+With names, of formats or of compare, analyse and render, only those. Two hours at 30 frames a second, with ten objects in each,
+are 2160000 objects. Each command runs in a process of its own; its peak memory is what the system counted. Times are of this
+machine.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,6 +35,8 @@ FORMATS = ("coco", "cvat", "mot", "mots", "youtube-vis", "datumaro")
 WITH_PICTURES = ("yolo-detect", "yolo-seg", "label-studio", "fiftyone")
 """Those that take the recording along."""
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "youtube-vis": "annotations.json"}
+NAMES = (*FORMATS, *WITH_PICTURES, "compare", "analyse", "render")
+"""What can be measured."""
 READ = {"yolo-detect": "yolo", "yolo-seg": "yolo"} | {name: name for name in ("coco", "cvat", "mot", "mots", "youtube-vis")}
 """The name by which each is imported."""
 _TRACK_FRAMES = 300
@@ -93,39 +100,39 @@ def _there_and_back(folder: Path, name: str, *video: str | Path) -> None:
     shutil.rmtree(folder / name)
 
 
-def main(objects: int) -> None:
-    """Print a line for each command."""
+def main(objects: int, names: Collection[str]) -> None:
+    """Print a line for each command; only for those of ``names``, where there are any."""
+    asked = set(names or NAMES)
     with tempfile.TemporaryDirectory() as working:
         folder = Path(working)
         records = folder / "found.jsonl"
         write_records(records, objects)
         print(f"{objects} objects in {objects // PER_FRAME} frames of {WIDTH}x{HEIGHT}, {records.stat().st_size / 1e6:.0f} MB")
-        measure("compare", "compare", records, records)
+        if "compare" in asked:
+            measure("compare", "compare", records, records)
         for name in FORMATS:
-            _there_and_back(folder, name)
-        zones = folder / "zones.yaml"
-        zones.write_text(ZONES)
-        measure("analyse", "analyse", records, "--zones", zones, "--counts", folder / "counts.csv")
+            if name in asked:
+                _there_and_back(folder, name)
+        if "analyse" in asked:
+            zones = folder / "zones.yaml"
+            zones.write_text(ZONES)
+            measure("analyse", "analyse", records, "--zones", zones, "--counts", folder / "counts.csv")
+        if not asked.intersection((*WITH_PICTURES, "render")):
+            return
         write_records(records, objects, *SMALL)
         clip = folder / "in.mp4"
         _write_recording(clip, objects // PER_FRAME)
         print("and in pictures of {}x{}".format(*SMALL))
         for name in WITH_PICTURES:
-            _there_and_back(folder, name, "--video", clip)
-        measure(
-            "render",
-            "render",
-            clip,
-            "-o",
-            folder / "drawn.mp4",
-            "--from",
-            records,
-            "--preset",
-            "ultrafast",
-        )
+            if name in asked:
+                _there_and_back(folder, name, "--video", clip)
+        if "render" in asked:
+            measure("render", "render", clip, "-o", folder / "drawn.mp4", "--from", records, "--preset", "ultrafast")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("objects", nargs="?", type=int, default=OBJECTS)
-    main(parser.parse_args().objects)
+    parser.add_argument("names", nargs="*", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    given = parser.parse_args()
+    main(given.objects, given.names)

@@ -129,5 +129,8 @@ def outline_of(outline: Any, size: tuple[int, int]) -> Rle | None:
 
 def _frame_of(image: Mapping[str, Any]) -> int:
     """Index of the frame of an image: by its name, which all tools keep, else by our field."""
-    named = frame_of_name(image["file_name"])
+    name = image["file_name"]
+    named = frame_of_name(name)
+    if named is None and "frame" not in image:
+        raise ValueError(f"the picture's name {name!r:.80} tells no frame, as frame_000012.jpg does")
     return int(image["frame"]) if named is None else named

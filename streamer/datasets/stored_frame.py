@@ -16,7 +16,8 @@ from streamer.sinks.stored import run_lengths
 OTHER_BOX = "in the box of their mask's pixels, not in their own"
 _MOVED_PX = 1.0
 """How far an edge of a box may be from that of its mask's pixels before it is told."""
-_NAME = re.compile(r"frame_([0-9]+)")
+_NAME = re.compile(r"(?:.*[^A-Za-z0-9])?frame_([0-9]{1,18})(?:[^A-Za-z0-9].*)?", re.DOTALL)
+"""Some tools put something before or behind a name: ``1a2b3c4d-frame_000012.jpg``, ``frame_000012_jpg.rf.1a2b3c4d.jpg``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ def yaml_of_much(level: str) -> str:
         ("coco", {"a": coco(segmentation=[[0, 0, 1e5, 1e5] * 1000])}, "an outline of 4e"),
         ("coco", {"a": coco(segmentation=[[None, 0, 1, 0, 1, 1]])}, "an outline goes nan pixels away"),
         ("coco", {"a": coco(segmentation=[[10**400, 0, 1, 0, 1, 1]])}, "an outline: int too large"),
+        ("coco", {"a": coco().replace("frame_", "picture")}, "name 'picture000000.jpg' tells no frame, as frame_"),
         ("coco", {"a": coco().replace('"person"', "7")}, "a category's name is 7"),
         ("coco", {"a": coco().replace('"file_name"', '"width": 1280, "height": 720, "file_name"')}, "are 1280x720, not 24x18"),
         ("cvat", {"a": cvat('<polygon frame="0" points="0,0;1e308,0;1,1"/>')}, "in a picture of 24x18"),

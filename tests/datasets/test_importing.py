@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from streamer.cli.app import app
 from streamer.datasets.export import export
 from streamer.datasets.importing import import_annotations
+from streamer.datasets.stored_frame import frame_of_name
 from streamer.errors import ConfigError, OutputRefused, SourceNotFound, StreamerError
 from streamer.sinks.records import read_records
 from streamer.sinks.stored import decoded
@@ -83,6 +84,25 @@ def test_a_box_is_that_of_the_file_where_it_holds_the_mask(tmp_path: Path, bbox:
     file.write_text(json.dumps(data))
     import_annotations(file, found, tmp_path / "back.jsonl", "coco")
     assert list(read_records(tmp_path / "back.jsonl"))[1]["instances"][0]["box_xyxy"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [
+        ("frame_000012.jpg", 12),
+        ("images/frame_12.png", 12),
+        ("1a2b3c4d-frame_000012.jpg", 12),
+        ("frame_000012_jpg.rf.9f8e7d6c5b4a.jpg", 12),
+        ("frame_000012.txt", 12),
+        ("keyframe_000012.jpg", None),
+        ("frame_000012a.jpg", None),
+        ("frame_.jpg", None),
+        ("frame_\u0661.jpg", None),
+        (f"frame_{'9' * 5000}.jpg", None),
+    ],
+)
+def test_names_tell_frames_whatever_tools_put_beside_them(name: str, frame: int | None) -> None:
+    assert frame_of_name(name) == frame
 
 
 def test_frames_that_were_not_exported_are_told(tmp_path: Path) -> None:
