@@ -17,7 +17,7 @@ from streamer.detectors.device import each, gpu_index
 from streamer.detectors.from_settings import least_score, threads_each
 from streamer.detectors.preparing import Tell, fetch, loaded, tell_nobody, times_of, warm_up
 from streamer.detectors.side_by_side import load_side_by_side
-from streamer.errors import ConfigError, StageFailed
+from streamer.errors import ConfigError, OutputRefused, SinkError, StageFailed
 from streamer.frame import Frame, StreamInfo
 from streamer.instances import Instances, class_name
 from streamer.object_storage.staging import has_addresses, staged
@@ -226,7 +226,7 @@ def annotate_with(
                 completed = (
                     pipeline.completed if keep_incomplete else [each for each in pipeline.completed if each is picture_sink]
                 )
-                failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in completed])
+                failure.hint = what_is_left(failure, pipeline.stats.frames_out, [paths[sink] for sink in completed])
                 raise
             finally:
                 together.discard()
@@ -336,10 +336,11 @@ def _about(config: AnnotateConfig, source: VideoFile, *, tracked: bool) -> dict[
     return about
 
 
-def what_is_left(frames: int, paths: Sequence[Path]) -> str:
+def what_is_left(failure: StageFailed, frames: int, paths: Sequence[Path]) -> str:
     """Where what was written before a failure is, for people."""
     if not paths:
-        return "nothing was written"
+        # Of its own file an output says itself what became of it.
+        return "nothing else was written" if isinstance(failure.__cause__, OutputRefused | SinkError) else "nothing was written"
     return f"the {frames} frames before that are in {', '.join(map(str, paths))}"
 
 

@@ -116,7 +116,7 @@ def render_with(config: RenderConfig, *, on_progress: Callable[[Stats, int | Non
                 stats = pipeline.run()
             except StageFailed as failure:
                 paths = dict(zip(sinks, [path for path in (output, config.counts) if path is not None], strict=True))
-                failure.hint = what_is_left(pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
+                failure.hint = what_is_left(failure, pipeline.stats.frames_out, [paths[sink] for sink in pipeline.completed])
                 raise
     files = [] if pipeline.abandoned else [output, config.counts]
     return Summary.of(

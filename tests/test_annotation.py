@@ -285,6 +285,16 @@ def test_what_was_done_before_a_detector_failed_is_completed_and_named(
     assert {result["image_id"] for result in json.loads(coco.read_text())} <= set(range(frames + 1))
 
 
+def test_an_output_that_fails_says_itself_what_is_left_of_it(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(StageFailed) as failed:
+        streamer.annotate(clip, output, detector="tests.bright:Bright", on_frame=lambda _: output.touch())
+    told = str(failed.value)
+    assert "out.incomplete.mp4" in told
+    assert told.endswith("; nothing else was written")
+    assert len(frame_times(tmp_path / "out.incomplete.mp4")) == len(frame_times(clip))
+
+
 def test_a_detector_that_fails_on_the_first_frame_leaves_nothing(clip: Path, tmp_path: Path) -> None:
     done = run("annotate", clip, "-o", tmp_path / "out.mp4", "--detector", "tests.bright:Wrong")
     assert done.returncode == 1
