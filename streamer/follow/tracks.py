@@ -209,10 +209,10 @@ class Track:
         threshold: a user who asks for scores above it sees none below it. Only what is followed though its smoothed score is
         below a ``wanted_score`` stays below that.
         """
-        least, smoothed = settings.start_score, self.score
-        unwanted = settings.wanted_score is not None and smoothed < settings.wanted_score
-        if settings.wanted_score is not None and not unwanted:
-            least = settings.wanted_score
+        least, smoothed = settings.wanted_score or settings.start_score, self.score
+        unwanted = settings.start_score < least and smoothed < least
+        if unwanted:
+            least = settings.start_score
         low, knee = settings.hide_below * least, least + KNEE
         if smoothed < knee and not unwanted:
             smoothed = least + KNEE * max(0.0, smoothed - low) / (knee - low)

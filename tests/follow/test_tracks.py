@@ -117,6 +117,8 @@ def test_what_is_followed_but_not_wanted_stays_below_the_wanted_score() -> None:
         someone.score = float(smoothed)
         told = [someone.shown_score(settings, crowded) for crowded in (0.0, 0.5, 1.0)]
         assert all((score >= 0.5) == (smoothed >= 0.5) for score in told)
+        same, plain = (someone.shown_score(FollowSettings.shown_from(0.4, wanted), 0.5) for wanted in (0.4, None))
+        assert same == plain
 
 
 def test_a_track_knows_whether_its_mask_is_older_than_its_detection() -> None:
