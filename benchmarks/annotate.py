@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.clips import scaled
 from benchmarks.measure import OUT, SAMPLES, Run, asked_for, in_turn, machine, median, ratio
+from streamer.sinks.encoders import ENCODERS
 
 
 def _row(name: str, runs: Sequence[Run]) -> str:
@@ -62,7 +63,8 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
     """The whole command with ten scripted instances: time and processor time.
 
     Against a bare PyAV loop that decodes and encodes the recording; against one that decodes it and encodes the very pictures
-    that the command draws, which take an encoder longer than what they cover, drawn beforehand; and against ffmpeg.
+    that the command draws, which take an encoder longer than what they cover, drawn beforehand, also with x264 kept from the
+    code that it is kept from here; and against ffmpeg.
     """
     clip = scaled(1920, 1080, frames)
     drawn = _drawn(clip)
@@ -78,6 +80,8 @@ def line(frames: int = 900, rounds: int = 3, crf: str = "23") -> None:
                 "bare PyAV decode and encode": bare,
                 "bare PyAV, encoding the drawn": [*bare, str(drawn)],
             }
+            if x264_params := ENCODERS["libx264"].options(None, preset).get("x264-params"):
+                commands["the same, x264 as here"] = [*bare, str(drawn), x264_params]
             if shutil.which("ffmpeg"):
                 transcode = f"ffmpeg -v error -y -i {clip} -c:v libx264 -preset {preset} -crf {crf} {target}"
                 commands["ffmpeg, transcode only"] = transcode.split()

@@ -1,6 +1,6 @@
 """What the line is compared with: a plain loop that decodes and encodes, and one that only calls the interpreters.
 
-python -m benchmarks.bare transcode IN OUT PRESET CRF [DRAWN]
+python -m benchmarks.bare transcode IN OUT PRESET CRF [DRAWN [X264-PARAMS]]
 python -m benchmarks.bare decode IN
 python -m benchmarks.bare nanodet IN THREADS
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 
 
-def transcode(source: str, target: str, preset: str, crf: str, drawn: str = "") -> None:
+def transcode(source: str, target: str, preset: str, crf: str, drawn: str = "", x264_params: str = "") -> None:
     """Decode and encode with PyAV and the same settings, and nothing else.
 
     ``drawn``: a file of 4:2:0 planes, one picture after the other. These are encoded instead of what is decoded, straight
-    from the mapped file: it costs what its pages cost to map.
+    from the mapped file: it costs what its pages cost to map. ``x264_params``: which of its code x264 is to use.
     """
     import av
     import numpy as np
@@ -22,7 +22,8 @@ def transcode(source: str, target: str, preset: str, crf: str, drawn: str = "") 
     with av.open(source) as input_, av.open(target, "w") as output:
         video = input_.streams.video[0]
         video.thread_type = "AUTO"
-        stream = output.add_stream("libx264", rate=video.average_rate, options={"preset": preset, "crf": crf})
+        options = {"preset": preset, "crf": crf} | ({"x264-params": x264_params} if x264_params else {})
+        stream = output.add_stream("libx264", rate=video.average_rate, options=options)
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
         stream.thread_type = "FRAME"  # as streamer's: faster than PyAV's default, which cuts each picture into slices
         if video.time_base:
