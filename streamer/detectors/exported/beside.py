@@ -28,7 +28,8 @@ def described(description: Description) -> Description:
     """The description with what stands beside its file; the same where there is nothing, or of another kind.
 
     Keys are those of the files: ``model_type``, and ``image_mean``, ``image_std`` where pictures are normalised; names and
-    size are ``names`` and ``imgsz``. What the file's own metadata say comes first.
+    size are ``names`` and ``imgsz``, or ``edges``: pixels of the shorter side, and of the longer one at most. What the file's
+    own metadata say comes first.
     """
     folder = description.file.parent
     config = _read(folder / CONFIG)
@@ -42,6 +43,8 @@ def described(description: Description) -> Description:
     size = processing.get("size")
     if isinstance(size, dict) and {"height", "width"} <= size.keys():
         said["imgsz"] = json.dumps([size["height"], size["width"]])
+    elif isinstance(size, dict) and {"shortest_edge", "longest_edge"} <= size.keys():
+        said["edges"] = json.dumps([size["shortest_edge"], size["longest_edge"]])
     if processing.get("do_normalize"):
         said |= {key: json.dumps(processing.get(key)) for key in ("image_mean", "image_std")}
     log.info("%s: %s and %s beside it say what it is", description.file, CONFIG, PREPROCESSOR)

@@ -38,6 +38,9 @@ class Preparation:
     """Whether shrinking averages; else it interpolates between four pixels."""
     antialiased: bool = False
     """Whether pictures are scaled as Pillow and torchvision do: what a framework finds may hang on it."""
+    edges: tuple[int, int, int] | None = None
+    """Pixels of the shorter side of a stretched picture, of the longer one at most, and what sides are a multiple of, where the
+    input takes any size: proportions are kept then."""
     in_floats: bool = False
     """Whether a stretched picture is scaled as floats, as frameworks do that scale tensors: rounding to levels would change
     scores in the third decimal."""
@@ -109,6 +112,8 @@ class PictureInput:
         if resize == "none" and self._size is None:
             return Fit((width, height), (width, height), 0, 0, (width, height))
         target = self._size or self._largest
+        if resize == "stretch" and self._size is None and self._preparation.edges is not None:
+            target = _with_edges(width, height, self._preparation.edges)
         if resize == "stretch":
             return Fit(target, target, 0, 0, (width, height))
         gain = min(target[0] / width, target[1] / height)
@@ -181,6 +186,15 @@ class PictureInput:
         for channel in range(3):
             cv2.extractChannel(self._canvas, 2 - channel if self._preparation.bgr else channel, dst=self._plane)
             cv2.LUT(self._plane, self._tables[channel], dst=target[channel])
+
+
+def _with_edges(width: int, height: int, edges: tuple[int, int, int]) -> tuple[int, int]:
+    """Width and height with the shorter side as long as wanted, unless the longer one would be too long."""
+    short, long = min(width, height), max(width, height)
+    wanted, most, multiple = edges
+    scaled = min(float(wanted), most * short / long)
+    lesser, greater = (max(multiple, side - side % multiple) for side in (round(scaled), int(scaled * long / short)))
+    return (lesser, greater) if width <= height else (greater, lesser)
 
 
 def _tables(preparation: Preparation, dtype: np.dtype[Any], quantization: tuple[float, int] | None) -> NDArray[Any]:

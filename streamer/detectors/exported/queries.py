@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from streamer.detectors.exported.description import Description
+from streamer.detectors.exported.description import MOST_SIDE, Description
 from streamer.detectors.exported.found import MOST_KEPT, Arrays, Floats, Found, Rows, best_first, corners, unbatched
 from streamer.detectors.exported.grid_masks import from_maps
 from streamer.detectors.exported.picture_input import IMAGENET_DEVIATION, IMAGENET_MEAN, Fit, Preparation
@@ -88,6 +89,18 @@ SIGMOID = {
 }
 """Families by the names that Transformers (``model_type``) and LibreYOLO (``model_family``) have for them."""
 
+TRANSFORMERS: Mapping[str, tuple[Scores, str]] = {
+    "detr": ("softmax", "DETR"),
+    "yolos": ("softmax", "YOLOS"),
+    "table-transformer": ("softmax", "Table Transformer"),
+    "conditional_detr": ("sigmoid", "Conditional DETR"),
+    "deformable_detr": ("sigmoid", "Deformable DETR"),
+}
+"""More that Transformers names: what their scores are, and the family."""
+
+PATCHES = {"yolos": 16}
+"""Pixels that the sides of the input are a multiple of, by ``model_type``, where that is not any."""
+
 MOST_QUERIES = 1000
 """More boxes than that are places of a grid, or anchors, whose numbers mean something else. DINO has 900."""
 _BOXES = ("dets", "box")
@@ -118,6 +131,8 @@ def match(description: Description, place: Place) -> Queries | Miss:
     kind = description.metadata.get("model_type") or description.metadata.get("model_family", "")
     if kind in SIGMOID:
         return Queries(*at, classes, "sigmoid", _preparation(description), SIGMOID[kind])
+    if (known := TRANSFORMERS.get(description.metadata.get("model_type", ""))) is not None:
+        return Queries(*at, classes - (known[0] == "softmax"), known[0], _preparation(description), known[1])
     if name.startswith(("pred_", "logits")):
         # The same shapes come from networks whose last class is "nothing": the file does not say which it is.
         return Miss("RF-DETR", 3, f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said")
@@ -126,7 +141,11 @@ def match(description: Description, place: Place) -> Queries | Miss:
 
 def _preparation(description: Description) -> Preparation:
     """As the file's metadata say: stretched, with the mean and deviation that stand there, in 0..1, if any do."""
-    usual = replace(STRETCHED, antialiased=description.metadata.get("model_family") not in INTERPOLATED)
+    usual = replace(
+        STRETCHED,
+        antialiased=description.metadata.get("model_family") not in INTERPOLATED,
+        edges=_edges(description),
+    )
     return normalised(description, usual) or usual
 
 
@@ -134,6 +153,16 @@ def normalised(description: Description, usual: Preparation) -> Preparation | No
     """``usual`` with the mean and deviation of the metadata, which stand there in 0..1; None where none do."""
     mean, deviation = (_three(description.metadata.get(key, "")) for key in ("image_mean", "image_std"))
     return None if mean is None or deviation is None or 0.0 in deviation else replace(usual, mean=mean, deviation=deviation)
+
+
+def _edges(description: Description) -> tuple[int, int, int] | None:
+    multiple = PATCHES.get(description.metadata.get("model_type", ""), 1)
+    try:
+        shortest, longest = json.loads(description.metadata.get("edges", ""))
+    except (ValueError, TypeError):
+        return None
+    fit = type(shortest) is type(longest) is int and 0 < shortest <= longest <= MOST_SIDE
+    return (shortest, longest, multiple) if fit else None
 
 
 def _three(text: str) -> tuple[float, float, float] | None:

@@ -45,6 +45,51 @@ def test_a_network_of_transformers(tmp_path: Path) -> None:
     np.testing.assert_allclose(instances.scores, [1 / (1 + np.exp(-1.0))], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "family", "score"),
+    [
+        # The last class is "nothing".
+        ("detr", "DETR", 1 / (1 + np.exp(-10))),
+        ("yolos", "YOLOS", 1 / (1 + np.exp(-10))),
+        ("conditional_detr", "Conditional DETR", 1 / (1 + np.exp(-1))),
+    ],
+)
+def test_scores_are_what_they_are_in_that_network(tmp_path: Path, kind: str, family: str, score: float) -> None:
+    detector, instances = found(tmp_path, 255, config={**CONFIG, "model_type": kind})
+    assert detector.family == family
+    np.testing.assert_allclose(instances.scores[0], score, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("edges", "picture", "given"),
+    [
+        ((64, 128), (200, 120), (106, 64)),
+        ((64, 128), (120, 200), (64, 106)),
+        ((64, 128), (400, 100), (128, 32)),
+        ((800, 1333), (1920, 1080), (1333, 750)),
+        ((64, 128), (1000, 1), (128, 1)),
+    ],
+)
+def test_proportions_are_kept_where_the_shorter_side_is_given(
+    tmp_path: Path, edges: tuple[int, int], picture: tuple[int, int], given: tuple[int, int]
+) -> None:
+    size = {"size": {"shortest_edge": edges[0], "longest_edge": edges[1]}}
+    detector, _ = found(tmp_path, 255, config={**CONFIG, "model_type": "detr"}, processing=size)
+    assert detector._input.fit(*picture).input_size == given
+
+
+def test_sides_for_yolos_are_multiples_of_its_patches(tmp_path: Path) -> None:
+    size = {"size": {"shortest_edge": 256, "longest_edge": 427}}
+    detector, _ = found(tmp_path, 255, config={**CONFIG, "model_type": "yolos"}, processing=size)
+    assert detector._input.fit(640, 480).input_size == (336, 256)
+
+
+@pytest.mark.parametrize("size", [{"shortest_edge": "a", "longest_edge": 3}, {"shortest_edge": 9, "longest_edge": 0}])
+def test_sides_that_mean_nothing_are_as_if_they_were_not_there(tmp_path: Path, size: dict[str, Any]) -> None:
+    detector, _ = found(tmp_path, 255, config={**CONFIG, "model_type": "detr"}, processing={"size": size})
+    assert detector._input.fit(200, 100).input_size == (640, 640)
+
+
 def test_pictures_are_normalised_where_it_says_so(tmp_path: Path) -> None:
     processing = {**PROCESSING, "do_normalize": True, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.5, 0.5]}
     _, instances = found(tmp_path, 255, processing=processing)
@@ -67,7 +112,7 @@ def test_numbers_that_mean_nothing_are_as_if_they_were_not_there(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "config", [{"model_type": "detr"}, {"architectures": ["A"]}, {"model_type": 3}, [], {"model_type": "bert", "id2label": 5}]
+    "config", [{"model_type": "vit"}, {"architectures": ["A"]}, {"model_type": 3}, [], {"model_type": "bert", "id2label": 5}]
 )
 def test_what_does_not_say_it_is_not_guessed_at(tmp_path: Path, config: Any) -> None:
     with pytest.raises(ModelRefused, match=r"whether logits are of single classes \(sigmoid\) or of one in all"):
