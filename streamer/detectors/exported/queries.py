@@ -135,7 +135,13 @@ def match(description: Description, place: Place) -> Queries | Miss:
         return Queries(*at, classes - (known[0] == "softmax"), known[0], _preparation(description), known[1])
     if name.startswith(("pred_", "logits")):
         # The same shapes come from networks whose last class is "nothing": the file does not say which it is.
-        return Miss("RF-DETR", 3, f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said")
+        outputs = ", ".join(f"{role}: {description.outputs[row].name}" for role, row in (("boxes", at[0]), ("scores", at[1])))
+        return Miss(
+            "RF-DETR",
+            3,
+            f"whether {name} are of single classes (sigmoid) or of one in all (softmax) is not said; in YAML: "
+            f"{{outputs: {{{outputs}}}, scores: softmax}}",
+        )
     return Queries(*at, classes, "probabilities" if "scores" in name else "sigmoid")
 
 

@@ -115,8 +115,11 @@ def test_numbers_that_mean_nothing_are_as_if_they_were_not_there(tmp_path: Path,
     "config", [{"model_type": "vit"}, {"architectures": ["A"]}, {"model_type": 3}, [], {"model_type": "bert", "id2label": 5}]
 )
 def test_what_does_not_say_it_is_not_guessed_at(tmp_path: Path, config: Any) -> None:
-    with pytest.raises(ModelRefused, match=r"whether logits are of single classes \(sigmoid\) or of one in all"):
+    with pytest.raises(ModelRefused, match=r"whether logits are of single classes \(sigmoid\) or of one in all") as raised:
         found(tmp_path, 255, config=config)
+    # What it says to write makes it run.
+    (tmp_path / "model.yaml").write_text(raised.value.message.partition("in YAML: ")[2])
+    assert found(tmp_path, 255, config=config)[0].family == "queries"
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", '{"model_type": "rt_detr"', "\xff", "[" * 5000])
