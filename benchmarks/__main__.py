@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "nanodet": ("annotate", "nanodet"),
     "detector": ("detector",),
     "hub": ("hub",),
+    "exported": ("exported",),
     "resources": ("resources",),
     "following": ("following",),
     "accuracy": ("streaming_accuracy", PEDESTRIANS, "--detector", "nanodet", "--class", "person", "--truth", TRUTH),
