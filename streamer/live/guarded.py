@@ -116,14 +116,21 @@ class GuardedPerception:
         self._cover = cover
 
     def push(self, frame: Frame) -> Iterable[Annotated]:
-        """What the perception hands on, or ``frame`` without instances."""
+        """What the perception hands on, or ``frame`` without instances.
+
+        So are frames during which the perception became outdated: what it found is named, chosen and covered by class ids that
+        mean others now.
+        """
         ready: list[Annotated] = []
         if self._perception.outdated:
-            ready.extend(self.finish())
+            ready.extend(self._unknown(item.frame) for item in self.finish())
             self._perception.renew()
+        said: list[Annotated] = []
         with self._watch:
-            done = self._perception.call(lambda perception: ready.extend(perception.push(frame)))
-        return ready if done else [*ready, self._unknown(frame)]
+            done = self._perception.call(lambda perception: said.extend(perception.push(frame)))
+        if done and self._perception.outdated:
+            said = [self._unknown(item.frame) for item in said]
+        return [*ready, *said] if done else [*ready, self._unknown(frame)]
 
     def skip(self, frame: Frame) -> Annotated:
         """What the perception says of ``frame`` without looking at it, or ``frame`` without instances."""

@@ -11,8 +11,9 @@ from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.instances import Instances
 from streamer.live.guarded import GuardedPerception, GuardedRender, Rebuilt
+from streamer.perception.privacy import UNKNOWN
 from streamer.pipeline import Render
-from streamer.stages import Annotated, Perception
+from streamer.stages import Annotated, Cover, Perception
 from tests.fakes import annotated, frame, person_and_car
 
 
@@ -117,6 +118,29 @@ def test_a_perception_that_failed_is_not_built_only_to_be_closed() -> None:
     assert list(perception.finish()) == []
     perception.close()
     assert (parts.built, parts.closed) == (1, 0)
+
+
+@pytest.mark.parametrize("cover", [None, UNKNOWN])
+def test_what_was_found_by_classes_that_are_others_now_is_not_handed_on(cover: Cover | None) -> None:
+    """A camera waits for its answer within ``push``: the detector may be loaded again with other classes meanwhile."""
+    labels = ["person"]
+
+    class Finds:
+        def push(self, frame: Frame) -> Iterable[Annotated]:
+            if frame.index == 1:
+                labels[0] = "cat"
+            return [Annotated(frame, person_and_car())]
+
+        def finish(self) -> Iterable[Annotated]:
+            return []
+
+        def close(self) -> None:
+            pass
+
+    perception = GuardedPerception(Rebuilt("gate", "perception", Finds, made_for=lambda: labels[0]), cover=cover)
+    items = [item for index in range(3) for item in perception.push(frame(index))]
+    assert [(item.frame.index, len(item.instances)) for item in items] == [(0, 2), (1, 0), (2, 2)]
+    assert items[1].cover is cover
 
 
 def test_a_picture_that_cannot_be_drawn_stays_as_it_came() -> None:
