@@ -8,8 +8,16 @@ from typing import Any, Protocol
 import av
 from av.sidedata.sidedata import Type
 
-READ: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+_OLD = int(av.__version__.partition(".")[0]) < 19
+READ: dict[str, Any] = {"metadata_errors": "replace"} if _OLD else {}
 """Options of ``av.open`` for reading files whose metadata may not be UTF-8: PyAV 18 would refuse them."""
+
+
+def undecoded(index: int | None) -> dict[str, Any]:
+    """Options of ``av.open`` by which nothing of the stream ``index`` is decoded to know it better, which is most of what
+    opening a file takes. PyAV 19 has no such option, and there are none for None.
+    """
+    return {"stream_options": [*({} for _ in range(index)), {"skip_frame": "all"}]} if _OLD and index is not None else {}
 
 
 class Ratio(Protocol):

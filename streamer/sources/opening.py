@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-from typing import Any
 
 import av
 import av.error
@@ -76,7 +75,7 @@ def open_container(
     """Open ``path`` for demuxing, and for decoding on ``hwaccel``. Raises the ``SourceError`` that tells what is wrong with it.
 
     The time limits hold for addresses only: a file on a disk that has to spin up is no dead peer. ``undecoded`` is the index
-    of a stream of a file of which nothing is decoded to know it better, which is most of what opening takes.
+    of a stream of a file of which nothing need be decoded to know it better.
     """
     remember(path)
     try:
@@ -90,8 +89,8 @@ def open_container(
             return av.open(animation, "r")
         # "file:" because a name with a colon would be taken for a protocol; no patterns, or holiday%d.jpg is a sequence.
         options = {"pattern_type": "none"}
-        of_streams: Any = [] if undecoded is None else [*({} for _ in range(undecoded)), {"skip_frame": "all"}]
-        container = av.open(f"file:{path}", "r", options=options, stream_options=of_streams, hwaccel=hwaccel, **pyav.READ)
+        spared = pyav.undecoded(undecoded)
+        container = av.open(f"file:{path}", "r", options=options, hwaccel=hwaccel, **spared, **pyav.READ)
         return _refuse_text(container, path)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise opening_error(path, error) from error
