@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cache
@@ -52,19 +52,21 @@ class Leftovers:
     def __init__(self, place: Path) -> None:
         found = [(path, _writer(path, kernel)) for path, kernel in _partials(place)]
         self._dead = [path for path, writer in found if writer is _Writer.DEAD]
+        """Also a file may be among them whose writer had made it and not locked it yet."""
         unknown = [path.name for path, writer in found if writer is _Writer.UNKNOWN]
         told = []
         if self._dead:
             told.append(f"{_names(path.name for path in self._dead)}, which goes when this run has written {place.name}")
         if unknown:
-            told.append(f"{_names(iter(unknown))}, which you can remove unless another machine is writing it")
+            told.append(f"{_names(unknown)}, which you can remove unless another machine is writing it")
         if told:
             log.warning("%s: an earlier run that was killed has left %s", place, "; and ".join(told))
 
     def remove(self) -> None:
         """Remove what is of the dead. Never raises."""
         for path in self._dead:
-            _remove(path)
+            if not _is_held(path):
+                _remove(path)
 
 
 def remove_partial(place: Path) -> None:
@@ -115,22 +117,30 @@ def _partials(place: Path) -> Iterator[tuple[Path, str | None]]:
 
 
 def _writer(path: Path, kernel: str | None) -> _Writer:
+    held = _is_held(path)
+    if held:
+        return _Writer.ALIVE
+    return _Writer.DEAD if held is not None and kernel == _kernel() else _Writer.UNKNOWN
+
+
+def _is_held(path: Path) -> bool | None:
+    """Whether somebody on this kernel is writing it; None where that cannot be known."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe of such a name is not waited for
     except OSError:
-        return _Writer.UNKNOWN
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _Writer.ALIVE
+        return True
     except OSError:
-        return _Writer.UNKNOWN
+        return None
     finally:
         os.close(descriptor)
-    return _Writer.DEAD if kernel == _kernel() else _Writer.UNKNOWN
+    return False
 
 
-def _names(names: Iterator[str]) -> str:
+def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer.sinks.atomic import PendingFile
-from streamer.sinks.leftovers import remove_partial, temporary_name, working_folder
+from streamer.sinks.leftovers import hold, remove_partial, temporary_name, working_folder
 from streamer.sinks.together import Together
 
 FILE = "from streamer.sinks.atomic import PendingFile; writing = PendingFile({path!r})"
@@ -61,6 +61,24 @@ def test_the_next_run_names_what_is_left_and_removes_it_at_its_end(tmp_path: Pat
     caplog.clear()
     PendingFile(out, overwrite=True).commit()
     assert caplog.messages == []
+
+
+def test_what_was_made_and_not_held_yet_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    theirs = temporary_name(out)
+    theirs.touch()
+    pending = PendingFile(out)
+    with theirs.open("wb") as file:
+        hold(file.fileno())
+        pending.commit()
+    assert theirs.exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    os.mkfifo(temporary_name(out))
+    PendingFile(out).commit()
+    assert out.exists()
 
 
 def test_what_another_process_writes_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
