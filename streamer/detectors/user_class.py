@@ -46,14 +46,14 @@ def load_class(spec: str, score_threshold: float, others: Collection[str] = (), 
     except AttributeError:
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name]
         raise _no_class(spec, classes) from None
-    if not callable(cls) and hasattr(cls, "detect"):
+    if not callable(cls):
+        if not hasattr(cls, "detect"):
+            raise ConfigError(
+                f"the detector {spec}: {class_name} is of type {type(cls).__name__}", hint="name a class or a function"
+            )
         if device != AUTO:
             raise _takes_no_device(spec)
         return PluginDetector(cls, spec)
-    if not callable(cls):
-        raise ConfigError(
-            f"the detector {spec}: {class_name} is of type {type(cls).__name__}", hint="name a class or a function"
-        )
     try:
         if is_detecting(cls):
             _arguments(cls, spec, score_threshold, device)

@@ -64,7 +64,7 @@ class Counts:
             self._pending.commit()
 
     def abandon(self) -> None:
-        """Close the file; keep the rows that are there, or remove it when there are none, or it is not ``whole``."""
+        """Close the file. The rows that are there stay; without any, and where it was to be ``whole``, it goes."""
         if self._fd is not None:
             self._close()
             if self._created and not self._begun:
